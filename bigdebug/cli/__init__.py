@@ -1,0 +1,1 @@
+"""The `bigdebug` command: one module a subcommand."""

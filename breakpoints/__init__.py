@@ -1,0 +1,1 @@
+"""Room for breakpoints, watchpoints and crash guards, which stand on `bigdebug.lineage`."""

@@ -1,0 +1,1 @@
+"""Record lineage: the dataflow graph, recipes, the store, instrumented plans and traces."""

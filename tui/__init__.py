@@ -1,0 +1,1 @@
+"""Room for the terminal app, a reader of the store."""
