@@ -1,0 +1,166 @@
+"""Records the Spark sessions of a script that knows nothing of it, from their start to the script's end."""
+
+import atexit
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from bigdebug.lineage.errors import BigDebugError, ExitCode, UnreachableError
+
+
+@dataclass(frozen=True)
+class RecordingSettings:
+    """How to record; the options of `bigdebug run`.
+
+    Attributes:
+        store: where to; an absolute path or a URI.
+        capture: `recipe` or `full`.
+        redact: columns whose values are hashed before anything is written.
+        name: the run's name.
+        store_hint: what a suggested command must add to reach the same store.
+    """
+
+    store: str
+    capture: str = "recipe"
+    redact: Sequence[str] = ()
+    name: str | None = None
+    store_hint: str = ""
+
+    @classmethod
+    def from_environment(cls) -> "RecordingSettings":
+        """The settings under spark-submit, where there are no options of ours."""
+        redact = os.environ.get("BIGDEBUG_REDACT", "")
+        return cls(
+            store=absolute_store(os.environ.get("BIGDEBUG_STORE", ".bigdebug")),
+            capture=os.environ.get("BIGDEBUG_CAPTURE", "recipe"),
+            redact=[column.strip() for column in redact.split(",") if column.strip()],
+            name=os.environ.get("BIGDEBUG_NAME"),
+        )
+
+
+class Recording:
+    """One script's recording: begins when the script imports PySpark, ends when the process does.
+
+    A script that has no use for Spark is left alone: PySpark isn't imported, Java isn't looked for.
+    """
+
+    def __init__(self, settings: RecordingSettings) -> None:
+        self.failed_with: BaseException | None = None
+        self._settings = settings
+        self._process = os.getpid()
+        self._attached: Any = None
+        self._recorded: Any = None
+        self._no_java: UnreachableError | None = None
+
+    def begin(self) -> None:
+        """Record from the moment the script imports PySpark."""
+        # The first function registered is the last to run: after the script's threads have ended and its own
+        # functions have run, whatever they still ask of Spark.
+        atexit.register(self._end)
+        if "pyspark" in sys.modules:
+            self._attach()
+        else:
+            sys.meta_path.insert(0, _AfterImport("pyspark", self._attach))
+
+    def explain_failure(self) -> None:
+        """Say what to do where the script failed for want of Java, and exit with the code for that."""
+        if self._no_java and "JAVA_GATEWAY_EXITED" in str(self.failed_with):
+            print(f"error: {self._no_java.message}\nhint: {self._no_java.hint}", file=sys.stderr)
+            sys.exit(ExitCode.UNREACHABLE)
+
+    def _attach(self) -> None:
+        if "PYSPARK_GATEWAY_PORT" not in os.environ:
+            # Under spark-submit both are settled already.
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+            from bigdebug.lineage.java import ensure_java
+
+            try:
+                ensure_java()
+            except UnreachableError as error:
+                # A program that only uses Spark Connect does without; another one fails soon enough.
+                self._no_java = error
+        settings = self._settings
+        try:
+            from bigdebug.session import attach_every_session
+
+            self._attached = attach_every_session(
+                store=settings.store, capture=settings.capture, redact=settings.redact, name=settings.name
+            )
+            self._recorded = self._attached.__enter__()
+        except (BigDebugError, ImportError) as error:
+            self._attached = None
+            _say(f"not recording: {error}")
+
+    def _end(self) -> None:
+        if self._attached is None or os.getpid() != self._process:
+            return
+        error = self.failed_with
+        try:
+            self._attached.__exit__(type(error) if error else None, error, None)
+        except BigDebugError as problem:
+            _say(str(problem))
+        if self._recorded.run_id is not None:
+            _flush_output()
+            _say(self._summary())
+
+    def _summary(self) -> str:
+        outputs = list(self._recorded.outputs)
+        told = f"run {self._recorded.run_id} recorded {len(outputs)} output{'' if len(outputs) == 1 else 's'}"
+        traceable = [output for output in outputs if output.status == "done" and output.recipe == "stored"]
+        if not traceable:
+            return f"{told}; next: bigdebug show last{self._settings.store_hint}"
+        last = "last" if traceable[-1] is outputs[-1] else str(traceable[-1].number)
+        return f'{told}; next: bigdebug trace last {last}{self._settings.store_hint} --where "…"'
+
+
+def absolute_store(store: str) -> str:
+    """The store's place for a script that changes its working directory."""
+    return store if "://" in store else os.path.abspath(store)
+
+
+class _AfterImport(importlib.abc.MetaPathFinder):
+    """Calls a function once, when the import of a module is over."""
+
+    def __init__(self, name: str, function: Callable[[], None]) -> None:
+        self._name = name
+        self._function = function
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        loader: Any = spec.loader if spec else None
+        if loader is None:
+            sys.meta_path.insert(0, self)
+            return spec
+        execute = loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            del loader.exec_module
+            execute(module)
+            self._function()
+
+        loader.exec_module = exec_module
+        return spec
+
+
+def _flush_output() -> None:
+    """Let the script's own output come first, where both go to the same file."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def _say(message: str) -> None:
+    if sys.stderr is not None:
+        print(f"bigdebug: {message}", file=sys.stderr)
