@@ -121,7 +121,9 @@ class Recording:
 
 def absolute_store(store: str) -> str:
     """The store's place for a script that changes its working directory."""
-    return store if "://" in store else os.path.abspath(store)
+    return (
+        store if store.startswith("file:") or "://" in store else os.path.abspath(os.path.expanduser(store))
+    )
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):

@@ -56,12 +56,13 @@ def _run_file(path: str, arguments: list[str]) -> None:
         return
     if not sys.flags.safe_path:
         sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
-    compiled = path.endswith(".pyc")
-    kind = importlib.machinery.SourcelessFileLoader if compiled else importlib.machinery.SourceFileLoader
-    loader = kind("__main__", absolute)
-    if compiled:
+    loader: object
+    if path.endswith(".pyc"):
+        loader = importlib.machinery.SourcelessFileLoader("__main__", absolute)
         code = loader.get_code("__main__")
+        assert code
     else:
+        loader = importlib.machinery.SourceFileLoader("__main__", absolute)
         code = compile(_read(path), absolute, "exec", dont_inherit=True)
     namespace = _empty_main()
     namespace.update(__file__=absolute, __loader__=loader, __cached__=None)

@@ -36,7 +36,7 @@ class LazyGroup(click.RichGroup):
         """What the help page and the completion of command names need: a name and a line."""
         if cmd_name not in COMMANDS:
             return None
-        return click.RichCommand(cmd_name, short_help=COMMANDS[cmd_name], help=COMMANDS[cmd_name])
+        return click.RichCommand(name=cmd_name, short_help=COMMANDS[cmd_name], help=COMMANDS[cmd_name])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

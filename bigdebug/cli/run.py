@@ -87,9 +87,10 @@ def _require_script(script: str) -> None:
 
 def _require_writable(store: str) -> None:
     """Better to say it now than after an hour's job that left no trace."""
-    if "://" in store:
+    absolute = absolute_store(store)
+    if not os.path.isabs(absolute):
         return
-    place = Path(store).absolute()
+    place = Path(absolute)
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
