@@ -1,11 +1,9 @@
 """What is written to a store is there again, on a local folder and on file systems that can't append."""
 
-import io
 import json
 import os
 import stat
 import threading
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem, _MockFileSystem
+from store_samples import NODES, a_recipe, an_output
 
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.dataflow import Node
@@ -21,24 +20,6 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.store.format import RunEnd, event_line, read_events
 from bigdebug.lineage.store.remote import TRUSTED, RemoteFiles
-
-SITE = CallSite("/home/me/etl.py", 12, 'df.groupBy("k").agg(…)', "main")
-NODES = [
-    Node(1, "read.parquet", SITE, paths=("in/a.parquet", "in/b.parquet")),
-    Node(2, "filter", SITE, parents=(1,)),
-    Node(3, "join", None, parents=(2, 1)),
-]
-
-
-def an_output(run_id: str, number: int = 1, **changes: object) -> Output:
-    return Output(run_id, number, "collect", 3, SITE, 1_800_000_000.25).updated(**changes)
-
-
-def a_recipe(text: str = "plan") -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr("skeleton.json", text)
-    return data.getvalue()
 
 
 def local(path: Path) -> Callable[[], Store]:
