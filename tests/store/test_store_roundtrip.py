@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem, _MockFileSystem
-from store_samples import NODES, a_recipe, an_output
+from store_samples import NODES, SITE, a_recipe, an_output
 
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.dataflow import Node

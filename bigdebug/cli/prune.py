@@ -1,0 +1,50 @@
+"""`bigdebug prune`: delete old runs."""
+
+import datetime
+import re
+
+import rich_click as click
+
+from bigdebug.cli.options import json_option, store_option
+from bigdebug.cli.rendering import message_console, plural
+from bigdebug.cli.values import json_text
+from bigdebug.lineage.store import Store
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Age(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+    """A length of time such as `30d`."""
+
+    name = "age"
+
+    def convert(
+        self, value: str | datetime.timedelta, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime.timedelta:
+        if isinstance(value, datetime.timedelta):
+            return value
+        found = re.fullmatch(r"(\d{1,6})\s*([mhdw])", value.strip())
+        if found is None:
+            self.fail(f"{value!r} is no age: write 12h, 30d or 4w", param, ctx)
+        return datetime.timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+@click.command("prune")
+@click.option(
+    "--older-than",
+    type=Age(),
+    required=True,
+    metavar="AGE",
+    help="How long ago a run must have ended: 12h, 30d, 4w.",
+)
+@store_option
+@json_option
+def command(older_than: datetime.timedelta, store: str, as_json: bool) -> None:
+    """Delete the runs that ended long ago. Running ones stay."""
+    removed = [run.run_id for run in Store(store).prune(older_than)]
+    if as_json:
+        click.echo(json_text({"store": store, "removed": removed}))
+        return
+    for run_id in removed:
+        click.echo(run_id)
+    message_console().print(f"Removed {plural(len(removed), 'run')}.")

@@ -1,0 +1,182 @@
+"""`bigdebug show`: the outputs of a run, and the operators behind them."""
+
+import platform
+import shlex
+
+import rich_click as click
+from rich.console import Console
+from rich.text import Text
+
+from bigdebug.cli.graph_view import draw_graph
+from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
+from bigdebug.cli.rendering import (
+    a_table,
+    add_column,
+    duration,
+    message_console,
+    moment,
+    output_console,
+    show_table,
+    status_text,
+)
+from bigdebug.cli.run_json import operator_json, output_json, run_head
+from bigdebug.cli.values import json_text, visible
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.store import Store, StoredRun
+
+
+@click.command("show")
+@run_argument
+@click.option("--graph", is_flag=True, help="Draw how each output came about.")
+@store_option
+@json_option
+def command(run: str, graph: bool, store: str, as_json: bool) -> None:
+    """Show the outputs of a run and how they came about."""
+    found = Store(store).find(run)
+    if as_json:
+        click.echo(json_text(_described(found)))
+        return
+    console = output_console()
+    _show_head(console, found)
+    _show_outputs(console, found)
+    if graph:
+        _show_graph(console, found)
+    elif found.nodes:
+        _show_operators(console, found)
+    messages = message_console()
+    if found.problem:
+        messages.print(f"{found.run_id} is broken: {found.problem}")
+    _show_next(messages, found, store)
+
+
+def _described(run: StoredRun) -> dict[str, object]:
+    return {
+        "store": run.store,
+        **run_head(run),
+        "capture": run.capture,
+        "redact": list(run.redact),
+        "versions": run.versions,
+        "settings": run.settings,
+        "outputs": [output_json(output) for output in run.outputs],
+        "operators": [operator_json(node) for _, node in sorted(run.nodes.items())],
+    }
+
+
+def _show_head(console: Console, run: StoredRun) -> None:
+    took = "" if run.ended is None else f", took {duration(run.ended - run.started)}"
+    status = {"lost": "lost: its process was killed", "running": "still running"}.get(run.status, run.status)
+    lines = {
+        "run": run.run_id,
+        "name": run.name or "",
+        "script": shlex.join(run.argv),
+        "when": f"{moment(run.started)}{took}",
+        "status": status,
+        "with": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        "redacted": ", ".join(run.redact),
+    }
+    for name, value in lines.items():
+        if value:
+            console.print(Text(f"{name:<9}", style="bold") + Text(visible(value)))
+
+
+def _show_outputs(console: Console, run: StoredRun) -> None:
+    console.print()
+    if not run.outputs:
+        console.print("no outputs")
+        return
+    table = a_table()
+    add_column(table, "output", right=True, whole=True)
+    add_column(table, "action")
+    add_column(table, "at", whole=True)
+    add_column(table, "rows", right=True, whole=True)
+    add_column(table, "took", right=True, whole=True)
+    add_column(table, "status", whole=True)
+    add_column(table, "recipe", whole=True)
+    for output in run.outputs:
+        table.add_row(
+            str(output.number),
+            visible(f"{output.action} {output.target}" if output.target else output.action),
+            output.call_site.label if output.call_site else "",
+            "" if output.rows is None else f"{output.rows:,}",
+            duration(output.seconds),
+            status_text(_status(run, output)),
+            _recipe(run, output),
+        )
+    show_table(console, table)
+    for output in run.outputs:
+        if output.error:
+            console.print(f"output {output.number} failed: {visible(output.error)}")
+        if output.recipe == "unavailable":
+            why = output.recipe_problem or "not known why"
+            console.print(f"output {output.number} has no recipe: {visible(why)}")
+
+
+def _status(run: StoredRun, output: Output) -> str:
+    return run.status if output.status == "running" and run.status == "lost" else output.status
+
+
+def _recipe(run: StoredRun, output: Output) -> str:
+    if output.recipe == "pending" and run.status != "running":
+        return "none"
+    return {"stored": "yes", "unavailable": "none"}.get(output.recipe, output.recipe)
+
+
+def _show_operators(console: Console, run: StoredRun) -> None:
+    console.print()
+    table = a_table()
+    add_column(table, "operator", right=True, whole=True)
+    add_column(table, "")
+    add_column(table, "reads", whole=True)
+    add_column(table, "at", whole=True)
+    add_column(table, "code")
+    for _, node in sorted(run.nodes.items()):
+        table.add_row(
+            str(node.id),
+            visible(" ".join((node.operator, *node.paths))),
+            ", ".join(map(str, node.parents)),
+            node.call_site.label if node.call_site else "",
+            visible(_first_line(node.call_site.text)) if node.call_site else "",
+        )
+    show_table(console, table)
+
+
+def _first_line(text: str) -> str:
+    line, _, more = text.partition("\n")
+    return f"{line} …" if more else line
+
+
+def _show_graph(console: Console, run: StoredRun) -> None:
+    for output in run.outputs:
+        if output.node is None:
+            continue
+        lines = draw_graph(run.nodes, output.node)
+        width = max(len(line.rails) + len(visible(line.text)) for line in lines)
+        site = output.call_site.label if output.call_site else ""
+        head = f"output {output.number}: {output.action}{f' {output.target}' if output.target else ''}"
+        console.print()
+        console.print(Text(visible(head), style="bold") + Text(f"  {site}" if site else ""))
+        for line in lines:
+            gap = " " * (width - len(line.rails) - len(visible(line.text)))
+            text = Text(line.rails, style="dim") + Text(visible(line.text))
+            if line.call_site:
+                text += Text(f"{gap}  {line.call_site}", style="cyan")
+            console.print(text)
+
+
+def _show_next(messages: Console, run: StoredRun, store: str) -> None:
+    """The exact next command to type."""
+    traceable = [output for output in run.outputs if output.recipe == "stored"]
+    place = store_hint(store)
+    if traceable:
+        number = traceable[-1].number
+        messages.print("\nwhere did a row come from? Name it by a condition on the output's columns:")
+        messages.print(f"  bigdebug trace {run.run_id} {number}{place} --where {_QUOTED}")
+    elif run.status == "running":
+        messages.print("\nthe run is still going; look again:")
+        messages.print(f"  bigdebug show {run.run_id}{place}")
+    else:
+        messages.print("\nno output of this run can be traced; record it again:")
+        messages.print(f"  bigdebug run{place} {shlex.join(run.argv) or 'script.py'}")
+
+
+_QUOTED = '"…"' if platform.system() == "Windows" else "'…'"
