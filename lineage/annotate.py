@@ -1,0 +1,267 @@
+"""Instrument a dataflow: give every source an id column and carry the ids up to the next boundary.
+
+Annotating never changes how many rows an operator gives. Within a segment (between two boundaries) a row
+keeps the ids of the source records, or the keys of the boundary rows, that it came from. The rules are
+those of why-provenance for positive relational algebra, with aggregates as boundaries keyed by their
+grouping expressions (Ikeda and Widom, "RAMP", CIDR 2011; Interlandi et al., "Titian", VLDB 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
+from bigdebug.lineage.operators import Operator
+
+SESSION_WINDOW = "spark.sessionWindow"
+
+
+@dataclass(eq=False, frozen=True)
+class Boundary:
+    """An operator whose output row stems from many input rows, found again by its natural key."""
+
+    operator: Operator
+    grouping: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class IdColumn:
+    """A column that says where rows came from.
+
+    Attributes:
+        origin: the source or the boundary below.
+        id: JVM attribute: a record id, or a boundary row's key as a struct; null where nothing came.
+        value: JVM attribute: the source record itself as a struct; None for a boundary.
+    """
+
+    origin: SourceLeaf | Boundary
+    id: Any
+    value: Any | None = None
+
+    @property
+    def attributes(self) -> list[Any]:
+        return [self.id] if self.value is None else [self.id, self.value]
+
+    def moved(self, change: Callable[[Any], Any]) -> IdColumn:
+        """The same column under other attributes."""
+        return IdColumn(self.origin, change(self.id), None if self.value is None else change(self.value))
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A plan whose output holds the operator's own columns and, after or among them, the id columns."""
+
+    plan: Any
+    ids: tuple[IdColumn, ...]
+
+    @property
+    def attributes(self) -> list[Any]:
+        return [attribute for column in self.ids for attribute in column.attributes]
+
+
+# Operators that give rows of their child as they are, some or all, in some order.
+_PASSING = frozenset(
+    {
+        "Filter",
+        "Sort",
+        "LocalLimit",
+        "GlobalLimit",
+        "Offset",
+        "Tail",
+        "Sample",
+        "Repartition",
+        "RepartitionByExpression",
+        "RebalancePartitions",
+        "ResolvedHint",
+        "EventTimeWatermark",
+        "Window",
+    }
+)
+_ONE_SIDED = frozenset({"LEFT SEMI", "LEFT ANTI"})
+
+
+def is_distinct(operator: Operator) -> bool:
+    """`dropDuplicates()` over all columns, which is `distinct()`: all the duplicates are where a row came from."""
+    if operator.kind != "Deduplicate":
+        return False
+    return bool(operator.plan.child().outputSet().subsetOf(operator.plan.references()))
+
+
+def is_boundary(operator: Operator) -> bool:
+    return operator.kind == "Aggregate" or is_distinct(operator)
+
+
+def is_one_sided(operator: Operator) -> bool:
+    """A join whose right side only decides which rows of the left stay."""
+    return operator.kind == "Join" and operator.plan.joinType().sql().upper() in _ONE_SIDED
+
+
+class Annotator:
+    """Applies the rules to a mirrored plan.
+
+    Args:
+        catalyst: of the session that will run the annotated plan.
+        sources: the source of each leaf that holds records.
+    """
+
+    def __init__(self, catalyst: Catalyst, sources: Mapping[Operator, SourceLeaf]) -> None:
+        self.catalyst = catalyst
+        self.sources = sources
+        self._rules: dict[str, Callable[[Operator], Annotated]] = {
+            **dict.fromkeys(_PASSING, self._passing),
+            "Project": self._project,
+            "Generate": self._generate,
+            "Expand": self._expand,
+            "Join": self._join,
+            "AsOfJoin": self._join,
+            "Union": self._union,
+            "Aggregate": self._aggregate,
+            "Deduplicate": self._deduplicate,
+            "CollectMetrics": lambda operator: self.annotate(operator.child),
+            "OneRowRelation": lambda operator: Annotated(operator.plan, ()),
+        }
+
+    def annotate(self, operator: Operator) -> Annotated:
+        """The instrumented plan of an operator, up from the nearest boundaries or sources.
+
+        Raises:
+            UnsupportedOperatorError: for an operator without a rule; names it and its call site.
+        """
+        source = self.sources.get(operator)
+        if source is not None:
+            leaf = annotate_leaf(self.catalyst, source)
+            return Annotated(leaf.plan, (IdColumn(source, leaf.id, leaf.value),))
+        rule = self._rules.get(operator.kind)
+        if rule is None:
+            raise UnsupportedOperatorError(
+                f"{operator.described()} can't be traced yet",
+                hint="trace a DataFrame below that operator instead",
+            )
+        return rule(operator)
+
+    def check(self, operator: Operator) -> None:
+        """Refuse a dataflow that holds an operator without a rule, before anything runs."""
+        for below in operator.walk():
+            if below not in self.sources and below.kind not in self._rules:
+                self.annotate(below)
+            if below.kind == "Aggregate":
+                self._check_keys(below)
+
+    # -- rules --------------------------------------------------------------------------------------
+
+    def _passing(self, operator: Operator) -> Annotated:
+        below = self.annotate(operator.child)
+        return Annotated(operator.plan.withNewChildren(self.catalyst.seq([below.plan])), below.ids)
+
+    def _project(self, operator: Operator) -> Annotated:
+        below = self.annotate(operator.child)
+        columns = self.catalyst.items(operator.plan.projectList())
+        return Annotated(self.catalyst.project([*columns, *below.attributes], below.plan), below.ids)
+
+    def _generate(self, operator: Operator) -> Annotated:
+        below = self._ordered(operator.child)
+        return Annotated(operator.plan.withNewChildren(self.catalyst.seq([below.plan])), below.ids)
+
+    def _expand(self, operator: Operator) -> Annotated:
+        below = self.annotate(operator.child)
+        ids = tuple(column.moved(lambda attribute: attribute.newInstance()) for column in below.ids)
+        grown = [
+            self.catalyst.seq([*self.catalyst.items(projection), *below.attributes])
+            for projection in self.catalyst.items(operator.plan.projections())
+        ]
+        output = [*self.catalyst.output(operator.plan), *(a for column in ids for a in column.attributes)]
+        plan = self.catalyst.copy(
+            operator.plan,
+            projections=self.catalyst.seq(grown),
+            output=self.catalyst.seq(output),
+            child=below.plan,
+        )
+        return Annotated(plan, ids)
+
+    def _join(self, operator: Operator) -> Annotated:
+        left_side, right_side = operator.children
+        left = self.annotate(left_side)
+        if is_one_sided(operator):
+            sides = self.catalyst.seq([left.plan, right_side.plan])
+            return Annotated(operator.plan.withNewChildren(sides), left.ids)
+        right = self.annotate(right_side)
+        plan = operator.plan.withNewChildren(self.catalyst.seq([left.plan, right.plan]))
+        ids = left.ids + right.ids
+        if "OUTER" in operator.plan.joinType().sql().upper():
+            # A join fills the side without a partner with nulls; an id that claims otherwise is folded away.
+            ids = tuple(column.moved(lambda attribute: attribute.withNullability(True)) for column in ids)
+        return Annotated(plan, ids)
+
+    def _union(self, operator: Operator) -> Annotated:
+        branches = [self._ordered(child) for child in operator.children]
+        every = [column for branch in branches for column in branch.ids]
+        padded = []
+        for child, branch in zip(operator.children, branches, strict=True):
+            own = {id(column) for column in branch.ids}
+            columns = self.catalyst.output(child.plan)
+            for column in every:
+                for attribute in column.attributes:
+                    filler = attribute if id(column) in own else self.catalyst.null(attribute.dataType())
+                    columns.append(self.catalyst.alias(filler, attribute.name()))
+            padded.append(self.catalyst.project(columns, branch.plan))
+        plan = operator.plan.withNewChildren(self.catalyst.seq(padded))
+        tail = iter(self.catalyst.output(plan)[operator.plan.output().length() :])
+        return Annotated(plan, tuple(column.moved(lambda _: next(tail)) for column in every))
+
+    def _aggregate(self, operator: Operator) -> Annotated:
+        return self._boundary(operator, operator.plan)
+
+    def _boundary(self, operator: Operator, aggregate: Any) -> Annotated:
+        grouping = tuple(self.catalyst.items(aggregate.groupingExpressions()))
+        key = self.catalyst.alias(self.key_struct(grouping), fresh_name("key"))
+        columns = [*self.catalyst.items(aggregate.aggregateExpressions()), key]
+        plan = self.catalyst.copy(aggregate, aggregateExpressions=self.catalyst.seq(columns))
+        return Annotated(plan, (IdColumn(Boundary(operator, grouping), key.toAttribute()),))
+
+    def _deduplicate(self, operator: Operator) -> Annotated:
+        if is_distinct(operator):
+            distinct = self.catalyst.logical.Distinct(operator.child.plan)
+            optimizer = self.catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+            rule = self.catalyst.singleton(optimizer, "ReplaceDistinctWithAggregate")
+            return self._boundary(operator, rule.apply(distinct))
+        # Spark picks the surviving row with First(column); First(id) of the same aggregation names its record.
+        below = self._ordered(operator.child)
+        deduplicate = operator.plan.withNewChildren(self.catalyst.seq([below.plan]))
+        rule = self.catalyst.singleton(
+            self.catalyst.jvm.org.apache.spark.sql.catalyst.optimizer, "ReplaceDeduplicateWithAggregate"
+        )
+        aggregate = rule.apply(deduplicate)
+        columns = [
+            self.catalyst.alias(new, old.name(), old.exprId())
+            for new, old in zip(
+                self.catalyst.output(aggregate), self.catalyst.output(below.plan), strict=True
+            )
+        ]
+        return Annotated(self.catalyst.project(columns, aggregate), below.ids)
+
+    # -- shared -------------------------------------------------------------------------------------
+
+    def key_struct(self, grouping: tuple[Any, ...]) -> Any:
+        """The natural key of an aggregate's row; a constant where it has no grouping."""
+        if not grouping:
+            return self.catalyst.struct([("all", self.catalyst.text("all"))])
+        return self.catalyst.struct((f"k{i}", expression) for i, expression in enumerate(grouping))
+
+    def _ordered(self, operator: Operator) -> Annotated:
+        """Annotated, with the operator's own columns first and in their order, for those who go by position."""
+        below = self.annotate(operator)
+        columns = [*self.catalyst.output(operator.plan), *below.attributes]
+        return Annotated(self.catalyst.project(columns, below.plan), below.ids)
+
+    def _check_keys(self, operator: Operator) -> None:
+        for expression in self.catalyst.items(operator.plan.groupingExpressions()):
+            kind = expression.dataType().catalogString()
+            if "map<" in kind or "interval" == kind or ":interval" in kind or "<interval" in kind:
+                raise UnsupportedOperatorError(
+                    f"{operator.described()} groups by a column of type {kind}, which can't be traced yet",
+                    hint="group by its entries or parts instead",
+                )

@@ -1,0 +1,75 @@
+"""Our own Spark jobs: one job group a question, so that cancelling it never touches the user's jobs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyspark.errors import PySparkException
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import BigDebugError, UnreachableError
+
+_GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
+_current = threading.local()
+
+
+@contextmanager
+def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
+    """Run the jobs of a question in a job group of its own; Ctrl-C cancels just them.
+
+    Yields the group's name.
+
+    Raises:
+        UnreachableError: the Spark session was stopped.
+        BigDebugError: Spark couldn't compute the answer.
+    """
+    if getattr(_current, "group", None) is not None:
+        yield _current.group
+        return
+    context = catalyst.spark.sparkContext
+    if context._jsc is None or context._jsc.sc().isStopped():
+        raise UnreachableError(
+            f"Can't ask for {what}: the Spark session was stopped",
+            hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
+        )
+    group = f"bigdebug-{uuid.uuid4().hex[:8]}"
+    before = [context.getLocalProperty(name) for name in _GROUP_PROPERTIES]
+    context.setJobGroup(group, f"bigdebug: {what}", interruptOnCancel=True)
+    _current.group = group
+    try:
+        with _interrupt_cancels(context, group):
+            yield group
+    except PySparkException as error:
+        text = str(error).strip().splitlines()
+        raise BigDebugError(
+            f"Spark failed while computing {what}: {text[0] if text else type(error).__name__}",
+            hint="the pipeline itself may fail on this data; its own error is chained to this one",
+        ) from error
+    finally:
+        _current.group = None
+        for name, value in zip(_GROUP_PROPERTIES, before, strict=True):
+            context.setLocalProperty(name, value)
+
+
+@contextmanager
+def _interrupt_cancels(context: Any, group: str) -> Iterator[None]:
+    """PySpark's own handler of Ctrl-C cancels every job of the context; ours cancels our group."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupted(*_: Any) -> None:
+        # On a thread of its own: this one's connection to the JVM is in the middle of a call.
+        threading.Thread(target=context.cancelJobGroup, args=(group,), daemon=True).start()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,98 @@
+"""What a second run can't tell for sure.
+
+`plan.deterministic` of Spark catches few of these, so the list is our own: operators and functions that go
+by position, by order among equals, or by chance. With the run's splits pinned most of them come out the
+same again, but nothing promises it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bigdebug.lineage.annotate import is_distinct
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.operators import Operator
+
+_OPERATORS = {
+    "Sample": "takes rows by chance",
+    "Offset": "skips rows by position",
+    "Tail": "takes rows by position",
+    "Deduplicate": "keeps whichever duplicate comes first",
+}
+_FUNCTIONS = {
+    "rand": "draws random numbers",
+    "randn": "draws random numbers",
+    "uuid": "draws random numbers",
+    "shuffle": "draws random numbers",
+    "monotonically_increasing_id": "numbers rows by position",
+    "spark_partition_id": "numbers rows by position",
+    "first": "takes a value by position",
+    "first_value": "takes a value by position",
+    "last": "takes a value by position",
+    "last_value": "takes a value by position",
+    "any_value": "takes a value by position",
+    "row_number": "numbers equal rows in any order",
+    "ntile": "numbers equal rows in any order",
+    "lag": "orders equal rows in any order",
+    "lead": "orders equal rows in any order",
+    "nth_value": "orders equal rows in any order",
+}
+_CALL = re.compile(r"\b(" + "|".join(_FUNCTIONS) + r")\(", re.IGNORECASE)
+_HOLDS_FUNCTIONS = frozenset(
+    {"Project", "Filter", "Aggregate", "Window", "Generate", "Sort", "Join", "Expand"}
+)
+
+
+def doubts(catalyst: Catalyst, root: Operator) -> list[str]:
+    """Why a trace of this dataflow may differ from the run it explains; empty where nothing is known to vary."""
+    found: dict[str, None] = {}
+    for operator in root.walk():
+        for doubt in _doubts_of(catalyst, operator):
+            found[doubt] = None
+    return list(found)
+
+
+def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
+    where = operator.described()
+    if operator.kind in _OPERATORS and not is_distinct(operator):
+        return [f"{where} {_OPERATORS[operator.kind]}"]
+    if operator.kind == "GlobalLimit":
+        below = operator.child.child if operator.child.kind == "LocalLimit" else operator.child
+        if not _totally_ordered(catalyst, below):
+            return [f"{where} takes rows by position, and their order isn't total"]
+        return []
+    if operator.kind not in _HOLDS_FUNCTIONS:
+        return []
+    names = {match.lower() for match in _CALL.findall(_text(operator.plan))}
+    if names:
+        return [f"{where} uses {name}, which {_FUNCTIONS[name]}" for name in sorted(names)]
+    if not operator.plan.deterministic() and all(below.plan.deterministic() for below in operator.children):
+        return [f"{where} calls a function that isn't deterministic"]
+    return []
+
+
+def _text(plan: Any) -> str:
+    """The node's own expressions as Spark prints them, function names and all."""
+    return str(plan.expressions().mkString(" "))
+
+
+def _totally_ordered(catalyst: Catalyst, operator: Operator) -> bool:
+    """Sorted by columns that hold the whole key of an aggregate below, so that no two rows tie."""
+    while operator.kind == "Project":
+        operator = operator.child
+    if operator.kind != "Sort" or not getattr(operator.plan, "global")():
+        return False
+    ordered = {
+        catalyst.attribute_key(order.child())
+        for order in catalyst.items(operator.plan.order())
+        if order.child().getClass().getSimpleName() == "AttributeReference"
+    }
+    below = operator.child
+    while below.kind in ("Project", "Filter"):
+        below = below.child
+    if below.kind != "Aggregate":
+        return False
+    keys = catalyst.items(below.plan.groupingExpressions())
+    named = {catalyst.attribute_key(k) for k in keys if k.getClass().getSimpleName() == "AttributeReference"}
+    return len(named) == len(keys) and named <= ordered

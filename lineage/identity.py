@@ -1,0 +1,132 @@
+"""Record ids: an id column for every kind of source.
+
+Parquet has a row number in the file, which keeps pushdown. The other file formats get Spark's
+`monotonically_increasing_id`, which is (partition, ordinal in the partition) and means something only
+together with the layout of the very scan that made it: `layout.py` turns it into file and position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.operators import Operator
+
+HADOOP_RELATION = "org.apache.spark.sql.execution.datasources.HadoopFsRelation"
+MEMORY_KINDS = frozenset({"LocalRelation", "LogicalRDD"})
+
+
+@dataclass(eq=False)
+class SourceLeaf:
+    """A leaf of the dataflow that holds records.
+
+    Attributes:
+        operator: the leaf in the plan's mirror.
+        name: as the contract names sources; unique within one plan.
+        kind: `parquet`, `csv`, …, `memory`, `range` or another data source's name.
+        call_site: where the user reads or makes it.
+        columns: the columns of a record that its value shows.
+        notes: what a person must know about its records.
+        pinned: JVM attributes that every scan has to read, or None.
+        in_files: its records stand in files.
+    """
+
+    operator: Operator
+    name: str
+    kind: str
+    call_site: CallSite | None
+    columns: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pinned: list[Any] | None = None
+    in_files: bool = False
+
+    @property
+    def identified_by_file(self) -> bool:
+        """Its ids are (file, row number) already."""
+        return self.in_files and self.kind == "parquet"
+
+    @property
+    def has_positions(self) -> bool:
+        """Its records have a place that stays the same."""
+        return self.in_files or self.kind in ("memory", "range")
+
+
+@dataclass(frozen=True)
+class AnnotatedLeaf:
+    """A leaf with its id and value columns: JVM plan and attributes."""
+
+    plan: Any
+    id: Any
+    value: Any
+
+
+def is_source(operator: Operator) -> bool:
+    return not operator.children and operator.kind != "OneRowRelation"
+
+
+def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:
+    """The kind of a source, as the contract spells it; refuses leaves that aren't understood."""
+    if operator.kind in MEMORY_KINDS:
+        return "memory"
+    if operator.kind == "Range":
+        return "range"
+    if operator.kind == "LogicalRelation":
+        relation = operator.plan.relation()
+        if not catalyst.is_instance(relation, HADOOP_RELATION):
+            return str(relation.getClass().getSimpleName())
+        return str(relation.fileFormat().toString()).lower().removesuffix("fileformat")
+    if operator.kind == "DataSourceV2Relation":
+        return str(operator.plan.table().name())
+    raise UnsupportedOperatorError(
+        f"{operator.described()} is a source that can't be traced yet",
+        hint="trace a DataFrame above it, or write that data to a file and read it from there",
+    )
+
+
+def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf) -> AnnotatedLeaf:
+    """The leaf's plan with an id and a value column appended; every row of it stays, in its partition."""
+    plan = leaf.operator.plan
+    columns = catalyst.output(plan)
+    shown = leaf.pinned if leaf.pinned is not None else columns
+    value = catalyst.alias(catalyst.struct((column.name(), column) for column in shown), fresh_name("value"))
+    if leaf.identified_by_file:
+        name = fresh_name("id")
+        frame = catalyst.frame(plan)
+        metadata = frame.metadataColumn("_metadata")
+        identity = F.struct(
+            metadata["file_path"].alias("file"), metadata["row_index"].alias("position")
+        ).alias(name)
+        with_id = catalyst.analyzed(frame.select("*", identity))
+        id_attribute = catalyst.output(with_id)[-1]
+        identified = catalyst.project([*columns, id_attribute], with_id)
+    else:
+        number = catalyst.alias(_number(catalyst, leaf, columns), fresh_name("id"))
+        identified = catalyst.project([*columns, number], plan)
+        id_attribute = number.toAttribute()
+    valued = catalyst.project([*columns, id_attribute, value], identified)
+    return AnnotatedLeaf(valued, id_attribute, value.toAttribute())
+
+
+def _number(catalyst: Catalyst, leaf: SourceLeaf, columns: list[Any]) -> Any:
+    if leaf.kind == "range":
+        return columns[0]
+    number = catalyst.expressions.MonotonicallyIncreasingID()
+    if leaf.pinned:
+        # Which rows a CSV scan drops as malformed depends on the columns it reads, so these are read always.
+        # The optimizer folds `hash(…) IS NULL` away, but not this.
+        zero = catalyst.singleton(catalyst.expressions, "Literal").apply(0)
+        hashed = catalyst.expressions.Murmur3Hash(catalyst.seq(leaf.pinned))
+        nothing = catalyst.expressions.BitwiseAnd(hashed, zero)
+        number = catalyst.expressions.Add(number, _as_long(catalyst, nothing))
+    return number
+
+
+def _as_long(catalyst: Catalyst, expression: Any) -> Any:
+    long_type = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "LongType")
+    legacy = catalyst.expressions.EvalMode.LEGACY()
+    return catalyst.expressions.Cast(expression, long_type, catalyst.none, legacy)

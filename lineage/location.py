@@ -1,0 +1,46 @@
+"""Where a record stands, as a place a person can open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+
+@dataclass(frozen=True, order=True)
+class Location:
+    """A record's place in its source.
+
+    Attributes:
+        file: the file's path or URI; None for data that isn't in files.
+        position: 0-based ordinal among the records Spark reads from that file, or the index within the
+            partition of in-memory data; None where the source has no order (JDBC).
+        partition: the partition of in-memory data; None for files.
+    """
+
+    file: str | None
+    position: int | None
+    partition: int | None = None
+
+
+@dataclass(frozen=True)
+class TracedRecord:
+    """One source record behind a traced row.
+
+    Attributes:
+        source: the source's name.
+        location: where the record stands.
+        value: its columns by name; of two columns with one name the later one is called `name#2`.
+    """
+
+    source: str
+    location: Location
+    value: dict[str, Any]
+
+
+def readable_path(uri: str) -> str:
+    """Spark's percent-encoded file URI as people write it: a plain path where the file is local."""
+    path = unquote(uri)
+    if path.startswith("file:"):
+        path = "/" + path.removeprefix("file:").lstrip("/")
+    return path

@@ -1,0 +1,141 @@
+"""A light Python mirror of an analyzed plan: fetched from the JVM once, with the user's call sites on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.dataflow import Node
+
+# Nodes that only name or wrap their child; nothing of them is left in a mirror.
+_TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNode"})
+
+NodeLookup = Callable[[str], Node | None]
+
+
+@dataclass(eq=False)
+class Operator:
+    """One node of an analyzed plan.
+
+    Attributes:
+        plan: the JVM node.
+        kind: its class's simple name.
+        children: its inputs, aliases and views dropped.
+        node: the user's operator that made it, where known.
+        tag: the value of bigdebug's tag on this node or the nearest one above it.
+        view: for a leaf, the temporary view that stands directly on it.
+        table: for a leaf, its catalog table.
+    """
+
+    plan: Any
+    kind: str
+    children: tuple[Operator, ...] = ()
+    node: Node | None = None
+    tag: str | None = None
+    view: str | None = None
+    table: str | None = None
+
+    @property
+    def child(self) -> Operator:
+        (only,) = self.children
+        return only
+
+    @property
+    def call_site(self) -> CallSite | None:
+        return self.node.call_site if self.node else None
+
+    def walk(self) -> Iterator[Operator]:
+        """This operator and all below it, parents first, children in the plan's order."""
+        stack = [self]
+        while stack:
+            operator = stack.pop()
+            yield operator
+            stack.extend(reversed(operator.children))
+
+    def leaves(self) -> list[Operator]:
+        return [operator for operator in self.walk() if not operator.children]
+
+    def described(self) -> str:
+        """For messages: the operator's name and where it stands."""
+        if self.call_site is None:
+            return self.kind
+        return f"{self.kind} at {self.call_site.label} ({self.call_site.text})"
+
+
+def normalized(catalyst: Catalyst, plan: Any) -> Any:
+    """The analyzed plan with CTEs inlined and set operations turned into joins and aggregates, by Spark's rules.
+
+    Deduplicate stays: which record survives it is asked of the same aggregation that picks the row.
+    """
+    optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+    if plan.containsPattern(catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()):
+        plan = _inline_cte(optimizer).apply(plan)
+    for name in (
+        "RewriteExceptAll",
+        "RewriteIntersectAll",
+        "ReplaceIntersectWithSemiJoin",
+        "ReplaceExceptWithAntiJoin",
+        "ReplaceDistinctWithAggregate",
+    ):
+        plan = catalyst.singleton(optimizer, name).apply(plan)
+    return plan
+
+
+def _inline_cte(optimizer: Any) -> Any:
+    """`InlineCTE(alwaysInline=True, …)`: its further flags differ between versions."""
+    from py4j.protocol import Py4JError
+
+    try:
+        return optimizer.InlineCTE(True, False)
+    except Py4JError:
+        return optimizer.InlineCTE(True, False, False)
+
+
+def mirror(
+    catalyst: Catalyst, plan: Any, lookup: NodeLookup, rebind: Callable[[Any], Any] | None = None
+) -> Operator:
+    """Fetch a plan from the JVM as a tree of `Operator`s.
+
+    Args:
+        plan: an analyzed plan, already `normalized`.
+        lookup: gives the recorded node of a tag's value.
+        rebind: gives what shall stand in a leaf's place, with the same output, or the leaf itself.
+    """
+    return _Mirror(catalyst, lookup, rebind).of(plan, tag=None, node=None)
+
+
+@dataclass(frozen=True)
+class _Mirror:
+    catalyst: Catalyst
+    lookup: NodeLookup
+    rebind: Callable[[Any], Any] | None
+
+    def of(self, plan: Any, tag: str | None, node: Node | None) -> Operator:
+        view = table = None
+        while True:
+            own_tag = plan.getTagValue(self.catalyst.tag)
+            if own_tag.isDefined():
+                tag = own_tag.get()
+                node = self.lookup(tag) or node
+            kind = plan.getClass().getSimpleName()
+            if kind not in _TRANSPARENT:
+                break
+            if kind == "View":
+                identifier = plan.desc().identifier()
+                if plan.isTempView():
+                    view = identifier.table()
+                else:
+                    table = identifier.unquotedString()
+            plan = plan.children().apply(0)
+        below = self.catalyst.items(plan.children())
+        if not below:
+            if self.rebind is not None:
+                plan = self.rebind(plan)
+            return Operator(plan, kind, (), node, tag, view, table)
+        children = tuple(self.of(child, tag, node) for child in below)
+        if any(operator.plan is not child for operator, child in zip(children, below, strict=True)):
+            plan = plan.withNewChildren(self.catalyst.seq(operator.plan for operator in children))
+        return Operator(plan, kind, children, node, tag)

@@ -1,0 +1,67 @@
+"""A session for our questions: the settings of the run, nothing of the user's session touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.identity import HADOOP_RELATION
+
+# Ours, on top of the run's: they change how a question is computed, never its answer.
+_OURS = {
+    # A bounded fetch looks at all partitions at once; Spark's own take tries one, then four, …
+    "spark.sql.limit.initialNumPartitions": "1000000",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Ids of hidden columns would otherwise be cut from long plans in our own messages.
+    "spark.sql.debug.maxToStringFields": "50",
+}
+
+
+def pinned_session(spark: SparkSession, conf: Any | None = None) -> Catalyst:
+    """A clone of a session (same context, catalog state, functions) with the settings of a run.
+
+    Args:
+        spark: the session the dataflow belongs to.
+        conf: a JVM `SQLConf` as it was when the action began; None for the session's present one.
+    """
+    jclone = spark._jsparkSession.cloneSession()
+    if conf is not None:
+        ours = jclone.sessionState().conf()
+        for key, value in _string_map(spark, conf.getAllConfs()).items():
+            ours.setConfString(key, value)
+    for key, value in _OURS.items():
+        jclone.sessionState().conf().setConfString(key, value)
+    return Catalyst(SparkSession(spark.sparkContext, jclone, {}))
+
+
+def _string_map(spark: SparkSession, scala_map: Any) -> dict[str, str]:
+    jvm: Any = spark._jvm
+    java = jvm.scala.jdk.javaapi.CollectionConverters.asJava(scala_map)
+    return {str(key): str(java[key]) for key in java}
+
+
+def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:
+    """What makes file sources read with the pinned session's settings (splits!), not the user's present ones."""
+    relations = catalyst.jvm.org.apache.spark.sql.execution.datasources
+
+    def rebind(leaf: Any) -> Any:
+        if leaf.getClass().getSimpleName() != "LogicalRelation":
+            return leaf
+        relation = leaf.relation()
+        if not catalyst.is_instance(relation, HADOOP_RELATION):
+            return leaf
+        pinned = relations.HadoopFsRelation(
+            relation.location(),
+            relation.partitionSchema(),
+            relation.dataSchema(),
+            relation.bucketSpec(),
+            relation.fileFormat(),
+            relation.options(),
+            catalyst.jsession,
+        )
+        return catalyst.copy(leaf, relation=pinned)
+
+    return rebind

@@ -1,0 +1,54 @@
+"""From what an action was about to a trace of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import Column, SparkSession
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.operators import NodeLookup, mirror, normalized
+from bigdebug.lineage.output import OutputRows
+from bigdebug.lineage.pinned import pinned_session, rebinder
+from bigdebug.lineage.sources import sources_of
+from bigdebug.lineage.trace import Trace
+
+
+def trace_rows(
+    spark: SparkSession,
+    rows: OutputRows,
+    lookup: NodeLookup,
+    where: str | Column | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+) -> Trace:
+    """A backward trace of an action's rows.
+
+    Args:
+        spark: a live session of the context that the plan belongs to.
+        rows: the plan, the settings it ran with, and which of its rows the action gave.
+        lookup: gives the recorded node of a tag's value.
+        where: which rows to trace; None for all.
+        names: the sources' names, in the plan's order, where a recipe recorded them.
+        notes: what is already known to make the trace inexact.
+
+    Raises:
+        UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
+        UnknownNameError: `where` names a column that the output doesn't have.
+    """
+    catalyst = pinned_session(spark, rows.conf)
+    plan = bounded(catalyst, rows)
+    root = mirror(catalyst, normalized(catalyst, plan), lookup, rebinder(catalyst))
+    return Trace(catalyst, root, sources_of(catalyst, root, names), where, notes)
+
+
+def bounded(catalyst: Catalyst, rows: OutputRows) -> Any:
+    """The plan of just the rows that the action gave."""
+    if rows.limit is not None:
+        return catalyst.analyzed(catalyst.frame(rows.plan).limit(rows.limit))
+    if rows.tail is not None:
+        number = catalyst.singleton(catalyst.expressions, "Literal").apply(rows.tail)
+        return catalyst.logical.Tail(number, rows.plan)
+    return rows.plan

@@ -1,0 +1,181 @@
+"""Run one segment of a dataflow for the rows on a trace, and keep what it gave.
+
+A segment's answer is a set of rows of id columns. Few of them are fetched once, in the JVM, and everything
+else (distinct records, keys of the boundaries below, counts a step) is worked out of them without a job.
+They never pass through Python, which silently loses invalid UTF-8 and one hour of a daylight-saving change.
+Many are persisted by Spark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bigdebug.lineage.annotate import SESSION_WINDOW, Annotated, Annotator, Boundary, IdColumn
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.operators import Operator
+
+# Rows of a segment that are fetched; above that they stay in Spark.
+FETCHED = 10_000
+# Keys that are matched by literal predicates, which reach the files; above that by a broadcast semi-join.
+LITERAL_KEYS = 30
+
+Narrow = Callable[[Annotated], Any]
+
+
+class RowSet:
+    """Rows of id columns: fetched (`LocalRelation`), or a persisted frame.
+
+    Attributes:
+        plan: JVM plan that gives the rows.
+        count: how many there are.
+        fetched: whether the rows are at hand without a job.
+    """
+
+    def __init__(self, catalyst: Catalyst, plan: Any, count: int, fetched: bool) -> None:
+        self._catalyst = catalyst
+        self.plan = plan
+        self.count = count
+        self.fetched = fetched
+
+    def distinct(self, attributes: Sequence[Any], key: Any | None = None) -> RowSet:
+        """Distinct rows of some attributes, those where `key` is null left out."""
+        catalyst = self._catalyst
+        plan = self.plan
+        if key is not None:
+            plan = catalyst.filter(catalyst.expressions.IsNotNull(key), plan)
+        plan = catalyst.project(attributes, plan)
+        if self.fetched:
+            rows = catalyst.frame(plan)._jdf.queryExecution().executedPlan().executeCollect()
+            unique = wrapped(catalyst, rows).distinct()
+            return RowSet(catalyst, local_relation(catalyst, plan.output(), unique), unique.length(), True)
+        frame = catalyst.frame(plan).distinct()
+        return RowSet(catalyst, catalyst.analyzed(frame), frame.count(), False)
+
+    def frame(self) -> DataFrame:
+        return self._catalyst.frame(self.plan)
+
+
+def wrapped(catalyst: Catalyst, rows: Any) -> Any:
+    return catalyst.singleton(catalyst.jvm.scala.collection.immutable, "ArraySeq").unsafeWrapArray(rows)
+
+
+def local_relation(catalyst: Catalyst, output: Any, rows: Any) -> Any:
+    return catalyst.logical.LocalRelation(output, rows, False, catalyst.none)
+
+
+class Segment:
+    """The operators between a boundary (or the output) above and the sources and boundaries below.
+
+    Args:
+        catalyst: of the pinned session.
+        annotator: applies the rules.
+        top: the uppermost operator.
+        narrow: gives, for the annotated top, the plan of just the rows on the trace.
+    """
+
+    def __init__(self, catalyst: Catalyst, annotator: Annotator, top: Operator, narrow: Narrow) -> None:
+        self._catalyst = catalyst
+        self._annotator = annotator
+        self.top = top
+        self.narrow = narrow
+        self._rows: RowSet | None = None
+        self._persisted: DataFrame | None = None
+        self.ids: tuple[IdColumn, ...] = ()
+
+    def rows(self) -> RowSet:
+        """The id columns of the rows on the trace; runs the segment the first time."""
+        if self._rows is None:
+            annotated = self._annotator.annotate(self.top)
+            plan = self.narrow(annotated)
+            self.ids = annotated.ids
+            self._rows = self._fetch(plan, annotated.attributes)
+        return self._rows
+
+    def _fetch(self, plan: Any, attributes: list[Any]) -> RowSet:
+        catalyst = self._catalyst
+        if not attributes:  # constants only: rows, but no source
+            count = catalyst.frame(plan).count()
+            return RowSet(catalyst, plan, count, False)
+        columns = catalyst.project(attributes, plan)
+        bounded = catalyst.frame(columns).limit(FETCHED + 1)
+        rows = bounded._jdf.queryExecution().executedPlan().executeCollect()
+        if len(rows) <= FETCHED:
+            local = local_relation(catalyst, columns.output(), wrapped(catalyst, rows))
+            return RowSet(catalyst, local, len(rows), True)
+        ids = [column.id for column in self.ids]
+        self._persisted = catalyst.frame(catalyst.project(ids, plan)).persist()
+        count = self._persisted.count()
+        self.ids = tuple(IdColumn(column.origin, column.id) for column in self.ids)
+        return RowSet(catalyst, catalyst.analyzed(self._persisted), count, False)
+
+    def release(self) -> None:
+        """Give back what was persisted."""
+        if self._persisted is not None:
+            self._persisted.unpersist()
+            self._persisted = None
+
+
+def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narrow:
+    """What narrows the input of a boundary to the rows that went into the rows of these keys.
+
+    Args:
+        keys: distinct natural keys, one struct column.
+    """
+
+    def narrow(below: Annotated) -> Any:
+        if not boundary.grouping:
+            return below.plan
+        parts = [catalyst.alias(g, fresh_name("part")) for g in boundary.grouping]
+        plan = catalyst.project([*below.attributes, *parts], below.plan)
+        attributes = [part.toAttribute() for part in parts]
+        if keys.fetched and keys.count <= LITERAL_KEYS:
+            data_type = catalyst.output(keys.plan)[0].dataType()
+            rows = keys.plan.data()
+            literals = [
+                catalyst.expressions.Literal(rows.apply(i).getStruct(0, len(boundary.grouping)), data_type)
+                for i in range(keys.count)
+            ]
+            condition = catalyst.any_of(
+                [catalyst.all_of(_equal(catalyst, boundary, attributes, literal)) for literal in literals]
+            )
+            return catalyst.filter(condition, plan)
+        right = keys.plan.newInstance() if keys.fetched else catalyst.analyzed(_renamed(keys))
+        key = catalyst.output(right)[0]
+        condition = catalyst.all_of(_equal(catalyst, boundary, attributes, key))
+        semi = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "LeftSemi")
+        if keys.fetched:
+            right = catalyst.analyzed(F.broadcast(catalyst.frame(right)))
+        no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
+        return catalyst.logical.Join(plan, right, semi, catalyst.some(condition), no_hint)
+
+    return narrow
+
+
+def _renamed(keys: RowSet) -> DataFrame:
+    frame = keys.frame()
+    return frame.select(F.col(frame.columns[0]).alias(fresh_name("keys")))
+
+
+def _equal(catalyst: Catalyst, boundary: Boundary, attributes: list[Any], key: Any) -> list[Any]:
+    conditions = []
+    for i, (expression, attribute) in enumerate(zip(boundary.grouping, attributes, strict=True)):
+        part = catalyst.field(key, i)
+        if is_session_window(expression):
+            # Spark merges each row's own window into the session's: a row belongs where its window starts.
+            start = catalyst.field(attribute, 0)
+            conditions.append(catalyst.expressions.GreaterThanOrEqual(start, catalyst.field(part, 0)))
+            conditions.append(catalyst.expressions.LessThan(start, catalyst.field(part, 1)))
+        else:
+            conditions.append(catalyst.same(attribute, part))
+    return conditions
+
+
+def is_session_window(expression: Any) -> bool:
+    """Whether a grouping expression is the window of `session_window(…)`."""
+    if expression.getClass().getSimpleName() != "AttributeReference":
+        return False
+    return bool(expression.metadata().contains(SESSION_WINDOW))

@@ -1,0 +1,91 @@
+"""The sources of a dataflow: which leaves hold records, and what people call them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import UnknownNameError
+from bigdebug.lineage.identity import HADOOP_RELATION, SourceLeaf, is_source, leaf_kind
+from bigdebug.lineage.location import readable_path
+from bigdebug.lineage.operators import Operator
+
+
+def sources_of(
+    catalyst: Catalyst, root: Operator, names: Sequence[str] | None = None
+) -> dict[Operator, SourceLeaf]:
+    """Every leaf of a dataflow that holds records, in the plan's order.
+
+    Args:
+        names: the names recorded with a recipe, one a leaf, where the plan no longer tells them.
+    """
+    leaves = [leaf for leaf in root.leaves() if is_source(leaf)]
+    if names is None:
+        names = numbered([source_name(catalyst, leaf) for leaf in leaves])
+    found = {}
+    for leaf, name in zip(leaves, names, strict=True):
+        source = SourceLeaf(leaf, name, leaf_kind(catalyst, leaf), leaf.call_site)
+        source.columns = [column.name() for column in catalyst.output(leaf.plan)]
+        source.in_files = is_file_relation(catalyst, leaf.plan)
+        if not source.has_positions:
+            source.notes.append(f"{name}: records of this kind of source have no file or position")
+        found[leaf] = source
+    return found
+
+
+def is_file_relation(catalyst: Catalyst, plan: Any) -> bool:
+    return plan.getClass().getSimpleName() == "LogicalRelation" and catalyst.is_instance(
+        plan.relation(), HADOOP_RELATION
+    )
+
+
+def source_name(catalyst: Catalyst, leaf: Operator) -> str:
+    """Catalog table, else temporary view, else last part of the path as written, else the call site."""
+    if leaf.kind == "LogicalRelation" and leaf.plan.catalogTable().isDefined():
+        return str(leaf.plan.catalogTable().get().identifier().table())
+    if leaf.view or leaf.table:
+        return str(leaf.view or leaf.table)
+    if is_file_relation(catalyst, leaf.plan):
+        written = leaf.node.paths[0] if leaf.node and leaf.node.paths else None
+        option = leaf.plan.relation().options().get("path")
+        if written is None and option.isDefined():
+            written = option.get()
+        if written is None:
+            written = leaf.plan.relation().location().rootPaths().apply(0).toString()
+        return last_part(written)
+    if leaf.call_site is not None:
+        return leaf.call_site.label
+    return leaf.kind
+
+
+def last_part(path: str) -> str:
+    return readable_path(path).rstrip("/").rsplit("/", 1)[-1] or path
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """A second source of the same name gets `#2`, and so on."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return result
+
+
+def find_source(sources: Sequence[SourceLeaf], wanted: str) -> SourceLeaf:
+    """The source of that name, or the only one whose name starts with it or ends in that path.
+
+    Raises:
+        UnknownNameError: no source, or more than one, goes by that name.
+    """
+    exact = [source for source in sources if source.name == wanted]
+    stems = [source for source in sources if source.name.split(".")[0] == wanted]
+    begins = [source for source in sources if source.name.startswith(wanted)]
+    for candidates in (exact, stems, begins):
+        if len(candidates) == 1:
+            return candidates[0]
+    names = ", ".join(source.name for source in sources)
+    how = "More than one source" if exact or stems or begins else "No source"
+    raise UnknownNameError(f"{how} is called {wanted!r}", hint=f"the sources are: {names}")

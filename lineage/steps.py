@@ -1,0 +1,119 @@
+"""The operators on a trace's way, and how many of their rows are on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame
+
+from bigdebug.lineage.annotate import (
+    Annotated,
+    Annotator,
+    Boundary,
+    IdColumn,
+    is_boundary,
+    is_one_sided,
+)
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.segments import Segment
+
+if TYPE_CHECKING:
+    from bigdebug.lineage.trace import Step
+
+# Operators of which one input row may give several output rows: their rows need a number of their own.
+_MULTIPLYING = frozenset({"Generate", "Expand", "Sample"})
+
+
+class Marking(Annotator):
+    """Annotates, and besides numbers the rows of operators that multiply rows, and keeps some operator's rows.
+
+    Args:
+        annotator: whose sources and rules these are.
+        kept: the operator whose rows are wanted as well, if any.
+    """
+
+    def __init__(self, annotator: Annotator, kept: Operator | None = None) -> None:
+        super().__init__(annotator.catalyst, annotator.sources)
+        self._kept = kept
+
+    def annotate(self, operator: Operator) -> Annotated:
+        annotated = super().annotate(operator)
+        if operator.kind in _MULTIPLYING:
+            number = self.catalyst.expressions.MonotonicallyIncreasingID()
+            annotated = self._with(annotated, operator, number)
+        if operator is self._kept:
+            columns = self.catalyst.output(operator.plan)
+            row = self.catalyst.struct((column.name(), column) for column in columns)
+            annotated = self._with(annotated, Kept(), row)
+        return annotated
+
+    def _with(self, annotated: Annotated, origin: Any, expression: Any) -> Annotated:
+        column = self.catalyst.alias(expression, fresh_name("mark"))
+        plan = self.catalyst.project([*self.catalyst.output(annotated.plan), column], annotated.plan)
+        return Annotated(plan, (*annotated.ids, IdColumn(origin, column.toAttribute())))
+
+
+class Kept:
+    """Origin of the column that holds the rows of one operator."""
+
+
+def steps_of(catalyst: Catalyst, annotator: Annotator, segments: Sequence[Segment]) -> Iterator[Step]:
+    """A step for each operator of each segment, from the output down, sources left out."""
+    from bigdebug.lineage.trace import Step
+
+    for segment in segments:
+        operators = list(within(segment.top))
+        if any(operator.kind in _MULTIPLYING for operator in operators):
+            segment = Segment(catalyst, Marking(annotator), segment.top, segment.narrow)
+        rows = segment.rows()
+        for operator in operators:
+            if not operator.children:
+                continue
+            ids = [column.id for column in segment.ids if _below(column, operator)]
+            if not ids:
+                continue
+            count = rows.distinct(ids, key=_any(catalyst, ids)).count
+            records = partial(_rows_at, catalyst, annotator, segment, operator)
+            yield Step(operator.kind, operator.call_site, count, records)
+
+
+def within(top: Operator) -> Iterator[Operator]:
+    """The operators of a segment: down from its top to the sources and boundaries, these included."""
+    yield top
+    if is_boundary(top):
+        return
+    for child in top.children[:1] if is_one_sided(top) else top.children:
+        yield from within(child)
+
+
+def _below(column: IdColumn, operator: Operator) -> bool:
+    origin: Any = column.origin
+    if isinstance(origin, SourceLeaf | Boundary):
+        origin = origin.operator
+    return any(below is origin for below in within(operator))
+
+
+def _any(catalyst: Catalyst, ids: list[Any]) -> Any:
+    """Not null where at least one of the ids isn't."""
+    if len(ids) == 1:
+        return ids[0]
+    conditions = [catalyst.expressions.IsNotNull(column) for column in ids]
+    some = catalyst.any_of(conditions)
+    truth = catalyst.singleton(catalyst.expressions, "Literal").apply(True)
+    return catalyst.expressions.If(some, truth, catalyst.null(truth.dataType()))
+
+
+def _rows_at(catalyst: Catalyst, annotator: Annotator, segment: Segment, operator: Operator) -> DataFrame:
+    keeping = Marking(annotator, kept=operator)
+    annotated = keeping.annotate(segment.top)
+    plan = segment.narrow(annotated)
+    (kept,) = [column for column in annotated.ids if isinstance(column.origin, Kept)]
+    # Told apart by their ids: two equal rows of an operator are two rows.
+    ids = [column.id for column in annotated.ids if _below(column, operator) and column is not kept]
+    frame = catalyst.frame(catalyst.project([*ids, kept.id], plan)).filter(f"{kept.id.name()} is not null")
+    names = [attribute.name() for attribute in ids]
+    return frame.dropDuplicates(names).select(f"{kept.id.name()}.*")

@@ -1,0 +1,199 @@
+"""Traces: from output rows back to the source records they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+
+from bigdebug.lineage.annotate import Annotated, Annotator, Boundary
+from bigdebug.lineage.asking import asking
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.layout import FileLayout
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.records import SourceRecords
+from bigdebug.lineage.segments import Narrow, Segment, local_relation, matching_keys
+from bigdebug.lineage.sources import find_source
+from bigdebug.lineage.where import rows_where
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source that a trace reached.
+
+    Attributes:
+        name: as the contract names sources.
+        kind: `parquet`, `csv`, …, `memory`, `range`.
+        call_site: where the user reads or makes it.
+        count: how many of its records are on the trace.
+    """
+
+    name: str
+    kind: str
+    call_site: CallSite | None
+    count: int
+    _records: SourceRecords = field(repr=False, compare=False)
+
+    @property
+    def files(self) -> list[str]:
+        """The files that the records on the trace stand in; none for data that isn't in files."""
+        return self._records.files()
+
+
+@dataclass(frozen=True)
+class Step:
+    """An operator on the way from the traced rows to the sources.
+
+    Attributes:
+        operator: the plan operator's name.
+        call_site: the user's line that asked for it.
+        count: how many of its output rows are on the trace.
+    """
+
+    operator: str
+    call_site: CallSite | None
+    count: int
+    _records: Any = field(repr=False, compare=False, default=None)
+
+    def records(self) -> DataFrame:
+        """The operator's output rows that are on the trace."""
+        return self._records()
+
+
+class Trace:
+    """Where the rows of an output came from. Immutable; runs its jobs when it is first asked.
+
+    Args:
+        catalyst: of the pinned session.
+        root: the dataflow of the output.
+        sources: its sources, a leaf each, in the plan's order.
+        where: which rows to trace; None for all.
+        notes: what is already known to make it inexact.
+    """
+
+    def __init__(
+        self,
+        catalyst: Catalyst,
+        root: Operator,
+        sources: dict[Operator, SourceLeaf],
+        where: str | Column | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self._catalyst = catalyst
+        self._root = root
+        self._leaves = sources
+        self._annotator = Annotator(catalyst, sources)
+        self._annotator.check(root)
+        self._doubts = [*notes, *doubts(catalyst, root)]
+        self._top = Segment(catalyst, self._annotator, root, rows_where(catalyst, root, where))
+        self._top.narrow(
+            self._annotator.annotate(root)
+        )  # an unknown column is said now, not at the first job
+
+    # -- the public face ----------------------------------------------------------------------------
+
+    @cached_property
+    def matched(self) -> int:
+        """How many rows of the output the trace starts from."""
+        with asking(self._catalyst, "matching rows"):
+            return self._top.rows().count
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """The sources, in the plan's order, with the number of their records on the trace."""
+        return [
+            Source(leaf.name, leaf.kind, leaf.call_site, records.count, records)
+            for leaf, records in self._records.items()
+        ]
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The operators on the way back, from the output down."""
+        from bigdebug.lineage.steps import steps_of
+
+        with asking(self._catalyst, "steps"):
+            return list(steps_of(self._catalyst, self._annotator, self._segments))
+
+    def records(self, source: str | None = None) -> DataFrame:
+        """A source's records on the trace: its columns, and the struct `_record(file, position, partition)`.
+
+        Args:
+            source: name or unambiguous stem; may be left out where there is only one source.
+        """
+        return self._chosen(source).frame()
+
+    def collect(self, limit: int = 1000) -> list[TracedRecord]:
+        """Up to `limit` records of each source, by file and position."""
+        with asking(self._catalyst, "records"):
+            return [record for records in self._records.values() for record in records.collect(limit)]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the trace holds just the records the rows came from, told for sure."""
+        return not self._doubts
+
+    @property
+    def notes(self) -> list[str]:
+        """Why the trace isn't exact, and what else a person must know about it."""
+        return [*self._doubts, *(note for leaf in self._leaves.values() for note in leaf.notes)]
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trace of {self._root.described()} back to {', '.join(s.name for s in self._leaves.values())}>"
+        )
+
+    # -- how it gets there --------------------------------------------------------------------------
+
+    def collect_source(self, source: str, limit: int = 1000) -> list[TracedRecord]:
+        """Up to `limit` records of one source."""
+        with asking(self._catalyst, "records"):
+            return self._chosen(source).collect(limit)
+
+    @cached_property
+    def _segments(self) -> list[Segment]:
+        """All segments the trace runs through, the output's first."""
+        return list(self._descend(self._top))
+
+    def _descend(self, segment: Segment) -> Iterator[Segment]:
+        rows = segment.rows()
+        yield segment
+        for column in segment.ids:
+            if isinstance(column.origin, Boundary):
+                keys = rows.distinct([column.id], key=column.id)
+                narrow = _nothing(self._catalyst)
+                if keys.count:
+                    narrow = matching_keys(self._catalyst, column.origin, keys)
+                below = Segment(self._catalyst, self._annotator, column.origin.operator.child, narrow)
+                yield from self._descend(below)
+
+    @cached_property
+    def _records(self) -> dict[SourceLeaf, SourceRecords]:
+        with asking(self._catalyst, "source records"):
+            found = {}
+            for segment in self._segments:
+                rows = segment.rows()
+                for column in segment.ids:
+                    if isinstance(column.origin, SourceLeaf):
+                        distinct = rows.distinct(column.attributes, key=column.id)
+                        found[column.origin] = SourceRecords(self._catalyst, column.origin, distinct)
+            return {leaf: found[leaf] for leaf in self._leaves.values() if leaf in found}
+
+    def _chosen(self, source: str | None) -> SourceRecords:
+        leaves = list(self._records)
+        if source is None and len(leaves) == 1:
+            return self._records[leaves[0]]
+        return self._records[find_source(leaves, source or "")]
+
+
+def _nothing(catalyst: Catalyst) -> Narrow:
+    def narrow(below: Annotated) -> Any:
+        return local_relation(catalyst, below.plan.output(), catalyst.seq([]))
+
+    return narrow

@@ -1,0 +1,71 @@
+"""The user's predicate over output rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyspark.errors import AnalysisException, ParseException
+from pyspark.sql import Column
+
+from bigdebug.lineage.annotate import Annotated
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import BigDebugError, UnknownNameError
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.segments import Narrow
+
+
+def rows_where(catalyst: Catalyst, root: Operator, where: str | Column | None) -> Narrow:
+    """What narrows an annotated output to the rows for which `where` holds.
+
+    Raises (when applied):
+        UnknownNameError: `where` names a column that the output doesn't have.
+        BigDebugError: `where` doesn't parse, or isn't a condition.
+    """
+
+    def narrow(top: Annotated) -> Any:
+        if where is None:
+            return top.plan
+        columns = catalyst.output(root.plan)
+        frame = catalyst.frame(catalyst.project([*columns, *top.attributes], top.plan))
+        try:
+            with _quiet():
+                return catalyst.analyzed(frame.filter(where))
+        except ParseException as error:
+            raise BigDebugError(
+                f"where={str(where)!r} is not valid SQL: {first_line(error)}",
+                hint='give a condition over the output\'s columns, such as "total < 0"',
+            ) from None
+        except AnalysisException as error:
+            names = ", ".join(column.name() for column in columns)
+            if (error.getCondition() or "").startswith("UNRESOLVED_COLUMN"):
+                message = f"where={str(where)!r} names a column that the output doesn't have"
+                raise UnknownNameError(message, hint=f"the columns are: {names}") from None
+            raise BigDebugError(
+                f"where={str(where)!r} can't be evaluated over the output: {first_line(error)}",
+                hint=f"the columns are: {names}",
+            ) from None
+
+    return narrow
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, for messages of ours."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """PySpark logs each failed analysis as a JSON line on standard error; ours is told in our own words."""
+    loggers = [logging.getLogger(name) for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger")]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    try:
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
