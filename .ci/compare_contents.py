@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 ROOMS = ("lineage", "breakpoints", "tui")
-BESIDE = {"pyproject.toml", "README.md", "LICENSE"}
+BESIDE = {"pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"}
 WRITTEN_BY_THE_BUILD = {"PKG-INFO", "setup.cfg"}
 
 

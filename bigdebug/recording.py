@@ -93,9 +93,9 @@ class Recording:
                 store=settings.store, capture=settings.capture, redact=settings.redact, name=settings.name
             )
             self._recorded = self._attached.__enter__()
-        except (BigDebugError, ImportError) as error:
+        except Exception as error:  # whatever it is, the script's own work is what counts
             self._attached = None
-            _say(f"not recording: {error}")
+            _say(f"not recording: {_told(error)}")
 
     def _end(self) -> None:
         if self._attached is None or os.getpid() != self._process:
@@ -103,8 +103,8 @@ class Recording:
         error = self.failed_with
         try:
             self._attached.__exit__(type(error) if error else None, error, None)
-        except BigDebugError as problem:
-            _say(str(problem))
+        except Exception as problem:
+            _say(_told(problem))
         if self._recorded.run_id is not None:
             _flush_output()
             _say(self._summary())
@@ -153,6 +153,10 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
         loader.exec_module = exec_module
         return spec
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, BigDebugError) else f"{type(error).__name__}: {error}"
 
 
 def _flush_output() -> None:
