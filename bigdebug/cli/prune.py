@@ -6,7 +6,7 @@ import re
 import rich_click as click
 
 from bigdebug.cli.options import json_option, store_option
-from bigdebug.cli.rendering import message_console, plural
+from bigdebug.cli.rendering import message_console, plural, show_line
 from bigdebug.cli.values import json_text
 from bigdebug.lineage.store import Store
 
@@ -47,4 +47,4 @@ def command(older_than: datetime.timedelta, store: str, as_json: bool) -> None:
         return
     for run_id in removed:
         click.echo(run_id)
-    message_console().print(f"Removed {plural(len(removed), 'run')}.")
+    show_line(message_console(), f"Removed {plural(len(removed), 'run')}.")

@@ -33,7 +33,9 @@ def message_console() -> Console:
 
 def a_table() -> Table:
     """An empty table in the style of all our tables."""
-    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    return Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="bold"
+    )
 
 
 def add_column(table: Table, title: str, *, right: bool = False, whole: bool = False) -> None:
@@ -41,6 +43,16 @@ def add_column(table: Table, title: str, *, right: bool = False, whole: bool = F
     table.add_column(
         title, justify="right" if right else "left", overflow="fold", no_wrap=whole, header_style="bold"
     )
+
+
+def show_line(console: Console, *parts: Text | str) -> None:
+    """Print one line. The terminal itself wraps it, so that a path or command in it can still be copied."""
+    console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def fits(console: Console, table: Table) -> bool:
+    """Whether a table can be printed without folding a cell."""
+    return table.__rich_measure__(console, console.options.update(width=_UNBOUNDED)).maximum <= console.width
 
 
 def show_table(console: Console, table: Table) -> None:

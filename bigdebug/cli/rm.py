@@ -5,7 +5,7 @@ import sys
 import rich_click as click
 
 from bigdebug.cli.options import json_option, run_argument, store_option
-from bigdebug.cli.rendering import message_console, moment
+from bigdebug.cli.rendering import message_console, moment, show_line
 from bigdebug.cli.runs import run_name
 from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.errors import BigDebugError
@@ -34,4 +34,4 @@ def command(run: str, yes: bool, store: str, as_json: bool) -> None:
     if as_json:
         click.echo(json_text({"store": store, "removed": [found.run_id]}))
     else:
-        message_console().print(f"Removed {found.run_id}.")
+        show_line(message_console(), f"Removed {found.run_id}.")

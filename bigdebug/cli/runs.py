@@ -12,6 +12,7 @@ from bigdebug.cli.rendering import (
     message_console,
     moment,
     output_console,
+    show_line,
     show_table,
     status_text,
 )
@@ -32,7 +33,7 @@ def command(store: str, as_json: bool) -> None:
         return
     messages = message_console()
     if not runs:
-        messages.print(f"The store {store} holds no runs yet. Record one: bigdebug run script.py")
+        show_line(messages, f"The store {store} holds no runs yet. Record one: bigdebug run script.py")
         return
     table = a_table()
     add_column(table, "run", whole=True)
@@ -56,7 +57,7 @@ def command(store: str, as_json: bool) -> None:
     show_table(output_console(), table)
     for run in runs:
         if run.problem:
-            messages.print(f"{run.run_id} is broken: {run.problem}")
+            show_line(messages, f"{run.run_id} is broken: {run.problem}")
 
 
 def _failed(run: StoredRun) -> int:

@@ -5,6 +5,7 @@ import shlex
 
 import rich_click as click
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from bigdebug.cli.graph_view import draw_graph
@@ -13,9 +14,11 @@ from bigdebug.cli.rendering import (
     a_table,
     add_column,
     duration,
+    fits,
     message_console,
     moment,
     output_console,
+    show_line,
     show_table,
     status_text,
 )
@@ -45,7 +48,7 @@ def command(run: str, graph: bool, store: str, as_json: bool) -> None:
         _show_operators(console, found)
     messages = message_console()
     if found.problem:
-        messages.print(f"{found.run_id} is broken: {found.problem}")
+        show_line(messages, f"{found.run_id} is broken: {found.problem}")
     _show_next(messages, found, store)
 
 
@@ -76,13 +79,13 @@ def _show_head(console: Console, run: StoredRun) -> None:
     }
     for name, value in lines.items():
         if value:
-            console.print(Text(f"{name:<9}", style="bold") + Text(visible(value)))
+            show_line(console, Text(f"{name:<9}", style="bold"), visible(value))
 
 
 def _show_outputs(console: Console, run: StoredRun) -> None:
     console.print()
     if not run.outputs:
-        console.print("no outputs")
+        show_line(console, "no outputs")
         return
     table = a_table()
     add_column(table, "output", right=True, whole=True)
@@ -105,10 +108,10 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
     show_table(console, table)
     for output in run.outputs:
         if output.error:
-            console.print(f"output {output.number} failed: {visible(output.error)}")
+            show_line(console, f"output {output.number} failed: {visible(output.error)}")
         if output.recipe == "unavailable":
             why = output.recipe_problem or "not known why"
-            console.print(f"output {output.number} has no recipe: {visible(why)}")
+            show_line(console, f"output {output.number} has no recipe: {visible(why)}")
 
 
 def _status(run: StoredRun, output: Output) -> str:
@@ -123,21 +126,28 @@ def _recipe(run: StoredRun, output: Output) -> str:
 
 def _show_operators(console: Console, run: StoredRun) -> None:
     console.print()
+    table = _operators(run, with_code=True)
+    show_table(console, table if fits(console, table) else _operators(run, with_code=False))
+
+
+def _operators(run: StoredRun, *, with_code: bool) -> Table:
     table = a_table()
-    add_column(table, "operator", right=True, whole=True)
-    add_column(table, "")
+    add_column(table, "", right=True, whole=True)
+    add_column(table, "operator")
     add_column(table, "reads", whole=True)
     add_column(table, "at", whole=True)
-    add_column(table, "code")
+    if with_code:
+        add_column(table, "code")
     for _, node in sorted(run.nodes.items()):
-        table.add_row(
+        cells = [
             str(node.id),
             visible(" ".join((node.operator, *node.paths))),
             ", ".join(map(str, node.parents)),
             node.call_site.label if node.call_site else "",
-            visible(_first_line(node.call_site.text)) if node.call_site else "",
-        )
-    show_table(console, table)
+        ]
+        code = _first_line(node.call_site.text) if node.call_site else ""
+        table.add_row(*cells, *([visible(code)] if with_code else []))
+    return table
 
 
 def _first_line(text: str) -> str:
@@ -154,13 +164,11 @@ def _show_graph(console: Console, run: StoredRun) -> None:
         site = output.call_site.label if output.call_site else ""
         head = f"output {output.number}: {output.action}{f' {output.target}' if output.target else ''}"
         console.print()
-        console.print(Text(visible(head), style="bold") + Text(f"  {site}" if site else ""))
+        show_line(console, Text(visible(head), style="bold"), f"  {site}" if site else "")
         for line in lines:
             gap = " " * (width - len(line.rails) - len(visible(line.text)))
-            text = Text(line.rails, style="dim") + Text(visible(line.text))
-            if line.call_site:
-                text += Text(f"{gap}  {line.call_site}", style="cyan")
-            console.print(text)
+            at = Text(f"{gap}  {line.call_site}" if line.call_site else "", style="cyan")
+            show_line(console, Text(line.rails, style="dim"), visible(line.text), at)
 
 
 def _show_next(messages: Console, run: StoredRun, store: str) -> None:
@@ -169,14 +177,14 @@ def _show_next(messages: Console, run: StoredRun, store: str) -> None:
     place = store_hint(store)
     if traceable:
         number = traceable[-1].number
-        messages.print("\nwhere did a row come from? Name it by a condition on the output's columns:")
-        messages.print(f"  bigdebug trace {run.run_id} {number}{place} --where {_QUOTED}")
+        show_line(messages, "\nwhere did a row come from? Name it by a condition on the output's columns:")
+        show_line(messages, f"  bigdebug trace {run.run_id} {number}{place} --where {_QUOTED}")
     elif run.status == "running":
-        messages.print("\nthe run is still going; look again:")
-        messages.print(f"  bigdebug show {run.run_id}{place}")
+        show_line(messages, "\nthe run is still going; look again:")
+        show_line(messages, f"  bigdebug show {run.run_id}{place}")
     else:
-        messages.print("\nno output of this run can be traced; record it again:")
-        messages.print(f"  bigdebug run{place} {shlex.join(run.argv) or 'script.py'}")
+        show_line(messages, "\nno output of this run can be traced; record it again:")
+        show_line(messages, f"  bigdebug run{place} {shlex.join(run.argv) or 'script.py'}")
 
 
 _QUOTED = '"…"' if platform.system() == "Windows" else "'…'"

@@ -125,7 +125,10 @@ class StoredRun:
         end = self._events[0].end
         if end is not None:
             return end.time
-        return None if self.status == "running" else self._files.last_beat(self.run_id)
+        if self.status == "running":
+            return None
+        beat = self._files.last_beat(self.run_id)
+        return None if beat is None else max(beat, self.started)  # a disk's clock is coarser than ours
 
     def output(self, ref: str) -> Output:
         """Find an output.

@@ -1,0 +1,139 @@
+"""A trace's answer, for people and for programs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from bigdebug.cli.record_view import show_records
+from bigdebug.cli.rendering import a_table, add_column, plural, show_line, show_table
+from bigdebug.cli.values import json_value, visible
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.store import StoredRun
+
+
+class SourceLike(Protocol):
+    """What is shown of a source (`bigdebug.lineage.trace.Source`)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def call_site(self) -> CallSite | None: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def files(self) -> list[str]: ...
+
+
+class StepLike(Protocol):
+    """What is shown of a step (`bigdebug.lineage.trace.Step`)."""
+
+    @property
+    def operator(self) -> str: ...
+    @property
+    def call_site(self) -> CallSite | None: ...
+    @property
+    def count(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class TraceAnswer:
+    """All that is shown of a trace, fetched.
+
+    Attributes:
+        run: the run asked about.
+        output: its output.
+        where: which rows of it.
+        matched: how many they are.
+        exact: whether the records are told for sure.
+        notes: why not, and what else there is to know.
+        sources: those asked for.
+        steps: on the way.
+        records: the first ones of each source, by its name.
+    """
+
+    run: StoredRun
+    output: Output
+    where: str
+    matched: int
+    exact: bool
+    notes: Sequence[str]
+    sources: Sequence[SourceLike]
+    steps: Sequence[StepLike]
+    records: Mapping[str, Sequence[TracedRecord]]
+
+
+def trace_json(answer: TraceAnswer) -> dict[str, Any]:
+    """The JSON of `bigdebug trace`."""
+    return {
+        "run": answer.run.run_id,
+        "output": answer.output.number,
+        "where": answer.where,
+        "matched": answer.matched,
+        "exact": answer.exact,
+        "notes": list(answer.notes),
+        "sources": [
+            {
+                "name": source.name,
+                "kind": source.kind,
+                "files": list(source.files),
+                "count": source.count,
+                "records": [_record_json(record) for record in answer.records[source.name]],
+            }
+            for source in answer.sources
+        ],
+    }
+
+
+def _record_json(record: TracedRecord) -> dict[str, Any]:
+    return {
+        "file": record.location.file,
+        "position": record.location.position,
+        "partition": record.location.partition,
+        "value": json_value(record.value),
+    }
+
+
+def show_trace(console: Console, answer: TraceAnswer) -> None:
+    """Print what matched, the way back, and the records of each source."""
+    output = answer.output
+    at = f", {output.call_site.label}" if output.call_site else ""
+    what = f"{plural(answer.matched, 'row')} of output {output.number} ({output.target or output.action}{at})"
+    show_line(console, Text(f"{what} where {visible(answer.where)}", style="bold"))
+    _show_notes(console, answer)
+    if answer.steps:
+        console.print()
+        table = a_table()
+        add_column(table, "on the way")
+        add_column(table, "at", whole=True)
+        add_column(table, "rows", right=True, whole=True)
+        for step in answer.steps:
+            table.add_row(step.operator, step.call_site.label if step.call_site else "", f"{step.count:,}")
+        show_table(console, table)
+    for source in answer.sources:
+        _show_source(console, source, answer.records[source.name])
+
+
+def _show_notes(console: Console, answer: TraceAnswer) -> None:
+    if not answer.exact:
+        warning = "inexact: the records below may not be just those the rows came from"
+        show_line(console, Text(warning, "yellow"))
+    for note in answer.notes:
+        show_line(console, f"{'note: ' if answer.exact else '  - '}{visible(note)}")
+
+
+def _show_source(console: Console, source: SourceLike, records: Sequence[TracedRecord]) -> None:
+    counted = plural(source.count, "record")
+    if len(records) < source.count:
+        counted += f", first {len(records):,} shown; --limit" if records else "; --limit"
+    console.print()
+    show_line(console, Text(visible(source.name), style="bold"), f": {counted}")
+    at = f", read at {source.call_site.label}" if source.call_site else ""
+    show_line(console, f"{source.kind}{at}")
+    show_records(console, records, source.files)
