@@ -1,5 +1,6 @@
 """One real Spark session for the whole test run."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,3 +28,18 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def path_without_java(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The PATH, with every folder that holds a Java replaced by links to all else in it."""
+    folders = []
+    for folder in os.environ["PATH"].split(os.pathsep):
+        if Path(folder, "java").exists():
+            shadow = tmp_path_factory.mktemp("path")
+            for program in Path(folder).iterdir():
+                if program.name != "java":
+                    (shadow / program.name).symlink_to(program)
+            folder = str(shadow)
+        folders.append(folder)
+    return os.pathsep.join(folders)
