@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Number
-from pathlib import PurePosixPath
 from typing import Any
 
 from rich.cells import cell_len
@@ -134,7 +133,7 @@ def _is_number(value: Any) -> bool:
 
 def short_names(files: Sequence[str]) -> list[str]:
     """The last part of each path, and as many before it as are needed to tell the files apart."""
-    parts = {file: PurePosixPath(file).parts for file in files}
+    parts = {file: file.split("/") for file in files}
     for depth in range(1, max(map(len, parts.values()), default=0) + 1):
         names = {file: "/".join(part[-depth:]) for file, part in parts.items()}
         if len(set(names.values())) == len(parts):
