@@ -48,8 +48,9 @@ class Caller(IntEnum):
 
     `USER` code is what call sites name. `PLUMBING` (the standard library, and the few PySpark functions that
     hand the user's own call on) stands between the user and PySpark without changing whose call it is.
-    `INNER` code is PySpark's own: what it calls for itself is no operator of the user's. `PANDAS` and `ML` are
-    inner code too, told apart only to say once that their steps aren't recorded.
+    `INNER` code is PySpark's own: what it calls for itself is no operator of the user's. `PANDAS` and `ML`
+    are inner code too, told apart only to say once that their steps aren't recorded. `OURS` is bigdebug.
+    A file is `MIXED` where only some of its functions are plumbing.
     """
 
     USER = 0

@@ -88,7 +88,7 @@ class Dataflow:
         return len(self._nodes)
 
     def graph(self) -> "networkx.DiGraph[int]":
-        """A snapshot: ids with the attributes `operator`, `call_site` and `paths`, edges from parent to child.
+        """A snapshot: ids with the attributes `operator`, `call_site`, `paths`; edges from parent to child.
 
         The same object is returned until something is recorded, so it costs nothing to ask again.
         """

@@ -1,0 +1,253 @@
+"""Attaching to a SparkSession, and the session one gets: the way into everything bigdebug does."""
+
+import atexit
+import os
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from bigdebug.lineage.attachments import Attachment, attachments
+from bigdebug.lineage.ending import on_stop
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.output import Output, OutputRows
+from bigdebug.lineage.patches import patches, session_patches
+from bigdebug.lineage.recorder import Recorder, logger
+
+if TYPE_CHECKING:
+    import networkx
+    from pyspark.sql import SparkSession
+
+_CAPTURES = ("recipe", "full")
+
+
+class _WrongTypeError(BigDebugError, TypeError):
+    """An argument isn't of the kind that is asked for."""
+
+
+class _WrongValueError(BigDebugError, ValueError):
+    """An argument is none of the values that there are."""
+
+
+class Session:
+    """A SparkSession under the debugger. Made by `attach`; a context manager that detaches at its end."""
+
+    def __init__(self, attachment: Attachment, *, owns_recorder: bool) -> None:
+        self._attachment = attachment
+        self._recorder = attachment.recorder
+        self._owns_recorder = owns_recorder
+
+    @property
+    def run_id(self) -> str:
+        """Id of the run that is being recorded. A run with very many outputs goes on in a new one."""
+        run_id = self._recorder.run_id
+        assert run_id is not None
+        return run_id
+
+    @property
+    def graph(self) -> "networkx.DiGraph[int]":
+        """The dataflow so far: a snapshot, with the attributes `operator` and `call_site` on each node."""
+        self._recorder.settle()
+        return self._recorder.dataflow.graph()
+
+    @property
+    def outputs(self) -> list[Output]:
+        """The outputs of the run so far; that of number N stands at N - 1."""
+        return self._recorder.outputs
+
+    @property
+    def _rows(self) -> dict[int, OutputRows]:
+        """By output number, the plans of the last outputs."""
+        return self._recorder.rows
+
+    def trace(self, data: Any, where: Any = None, direction: str = "backward") -> Any:
+        """Trace rows back to the source records they came from, or forward to what they became.
+
+        Args:
+            data: a DataFrame or an `Output`; for `forward` the source.
+            where: which rows: SQL text or a Column; all, if left out.
+            direction: `backward` or `forward`.
+        """
+        from bigdebug.lineage import trace as tracing
+
+        raise BigDebugError(f"live traces aren't there yet ({tracing.__name__})")
+
+    def detach(self) -> None:
+        """Stop recording, store what waits, and leave PySpark as it was. Detaching twice does no harm."""
+        self._detach("done")
+
+    def _detach(self, status: str) -> None:
+        attachments.remove(self._attachment)
+        if not attachments.all():
+            patches.uninstall()
+        if self._owns_recorder:
+            self._recorder.close(status)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._detach("done" if error is None else "failed")
+
+    def __repr__(self) -> str:
+        state = "attached" if self._attachment in attachments.all() else "detached"
+        return f"<bigdebug.Session run {self._recorder.run_id}, {state}>"
+
+
+def attach(
+    spark: "SparkSession",
+    name: str | None = None,
+    store: str | os.PathLike[str] = ".bigdebug",
+    capture: str = "recipe",
+    redact: Sequence[str] = (),
+) -> Session:
+    """Record what a SparkSession is asked to do, from now until `detach`.
+
+    Args:
+        spark: the session. One that is attached already keeps its recording: the same `Session` comes back.
+        name: a name for the run.
+        store: folder or object-store prefix that runs are kept in.
+        capture: `recipe` keeps how to compute each output again; `full` also its whole lineage, right after
+            the action.
+        redact: columns whose values must not be stored as they are.
+
+    Raises:
+        BigDebugError: `spark` isn't a session that can be recorded, or an argument is wrong.
+    """
+    _require_classic(spark)
+    _require_capture(capture)
+    known = attachments.of(spark)
+    if known is not None:
+        session: Session = known.face
+        return session
+    recorder = _recorder(store, capture, redact, name)
+    recorder.begin(spark.version)
+    return _attach(spark, recorder, owns_recorder=True)
+
+
+def current() -> Session | None:
+    """The session that was attached last and still is, or None."""
+    every = attachments.all()
+    return every[-1].face if every else None
+
+
+class EverySession:
+    """Records every session that a program makes, all in one run. A context manager.
+
+    Args:
+        store: where runs are kept.
+        capture: `recipe` or `full`.
+        redact: columns whose values must not be stored.
+        name: the run's name.
+    """
+
+    def __init__(self, store: str, capture: str, redact: Sequence[str], name: str | None) -> None:
+        self._recorder = _recorder(store, capture, redact, name)
+
+    def __enter__(self) -> Recorder:
+        """Begin; the recorder's `run_id` is None until a session is made."""
+        from pyspark.sql import SparkSession
+
+        from bigdebug.lineage.wrappers import session_wrapper
+
+        session_patches.install(session_wrapper(self._adopt))
+        made = SparkSession._instantiatedSession
+        if made is not None and made._sc._jsc is not None:
+            self._adopt(made)
+        return self._recorder
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        session_patches.uninstall()
+        for attachment in attachments.all():
+            if attachment.recorder is self._recorder:
+                attachment.face.detach()
+        self._recorder.close("done" if error is None else "failed")
+
+    def _adopt(self, spark: Any) -> None:
+        if _is_connect(spark):
+            logger.warning("a Spark Connect session isn't recorded: its plans are out of reach")
+        elif attachments.of(spark) is None and not self._recorder.closed:
+            self._recorder.begin(spark.version)
+            _attach(spark, self._recorder, owns_recorder=False)
+
+
+def attach_every_session(
+    store: str = ".bigdebug", capture: str = "recipe", redact: Sequence[str] = (), name: str | None = None
+) -> EverySession:
+    """Record every SparkSession that is made from now on, in one run, also after a stop and a new start.
+
+    Args:
+        store: where runs are kept.
+        capture: `recipe` or `full`.
+        redact: columns whose values must not be stored.
+        name: the run's name.
+
+    Raises:
+        BigDebugError: an argument is wrong.
+    """
+    _require_capture(capture)
+    return EverySession(store, capture, redact, name)
+
+
+def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
+    from bigdebug.lineage.wrappers import wrapper_of
+
+    attachment = Attachment(spark, recorder)
+    session = attachment.face = Session(attachment, owns_recorder=owns_recorder)
+    attachments.add(attachment)
+    patches.install(wrapper_of)
+    on_stop(_detach_stopped)
+    return session
+
+
+def _detach_stopped(attachment: Attachment) -> None:
+    attachment.face.detach()
+
+
+@atexit.register
+def _detach_at_exit() -> None:
+    """Store what waits. Where every session is recorded, that waits for whoever began it."""
+    unhandled = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
+    for attachment in attachments.all():
+        if attachment.face._owns_recorder:
+            attachment.face._detach("failed" if unhandled else "done")
+
+
+def _recorder(
+    store: str | os.PathLike[str], capture: str, redact: Sequence[str], name: str | None
+) -> Recorder:
+    place = os.fspath(store)
+    if not (place.startswith("file:") or "://" in place):
+        # The program may change its folder later on.
+        place = os.path.abspath(os.path.expanduser(place))
+    columns = (redact,) if isinstance(redact, str) else tuple(redact)
+    return Recorder(name=name, store=place, capture=capture, redact=columns, arguments=sys.argv)
+
+
+def _require_classic(spark: Any) -> None:
+    if _is_connect(spark):
+        raise BigDebugError(
+            "a Spark Connect session can't be recorded: its plans are out of reach",
+            hint="run the program on a classic session: SparkSession.builder.master(…) without remote(…), "
+            "SPARK_REMOTE or spark.api.mode=connect",
+        )
+    if not hasattr(spark, "_jsparkSession"):
+        raise _WrongTypeError(
+            f"attach takes a SparkSession, not {type(spark).__name__}",
+            hint="bigdebug.attach(SparkSession.builder.getOrCreate())",
+        )
+    if spark._sc._jsc is None:
+        raise BigDebugError("the SparkSession is stopped", hint="attach to a new one")
+
+
+def _require_capture(capture: str) -> None:
+    if capture not in _CAPTURES:
+        raise _WrongValueError(f"capture can't be {capture!r}", hint='it is "recipe" or "full"')
+
+
+def _is_connect(spark: Any) -> bool:
+    return type(spark).__module__.startswith("pyspark.sql.connect")

@@ -1,0 +1,190 @@
+"""Records the actions a program calls: an output each, from its start to its end."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from bigdebug.lineage.attachments import Attachment, attachments
+from bigdebug.lineage.callsite import caller
+from bigdebug.lineage.failure import error_text
+from bigdebug.lineage.nodes import call_site, complain, node_id_of, subject_frame
+from bigdebug.lineage.output import OutputRows
+from bigdebug.lineage.recorder import OutputHandle, Recorder
+from bigdebug.lineage.results import Summary, summarize
+
+# The number of rows an action gives: its argument's name and position, and what it is when left out.
+_FIRST_ROWS: dict[str, tuple[str, int, int | None]] = {
+    "take": ("num", 1, None),
+    "head": ("n", 1, 1),
+    "first": ("", 99, 1),
+    "show": ("n", 1, 20),
+}
+_LAST_ROWS: dict[str, tuple[str, int, int | None]] = {"tail": ("num", 1, None)}
+
+_TARGETS: dict[str, tuple[str, int]] = {
+    "write.csv": ("path", 1),
+    "write.insertInto": ("tableName", 1),
+    "write.jdbc": ("table", 2),
+    "write.json": ("path", 1),
+    "write.orc": ("path", 1),
+    "write.parquet": ("path", 1),
+    "write.save": ("path", 1),
+    "write.saveAsTable": ("name", 1),
+    "write.text": ("path", 1),
+    "write.xml": ("path", 1),
+}
+_RETURN_ROWS = {"collect", "take", "head", "first", "tail", "toPandas", "toArrow"}
+
+
+@dataclass(frozen=True)
+class Action:
+    """A method that computes rows.
+
+    Attributes:
+        label: as users write it: `collect`, `write.parquet`.
+        name: the method's name.
+    """
+
+    label: str
+    name: str
+
+
+class Running:
+    """An action that has begun."""
+
+    def __init__(self, recorder: Recorder, output: OutputHandle) -> None:
+        self.recorder = recorder
+        self.output = output
+
+    def failed(self, error: BaseException, *, seconds: float | None = None) -> None:
+        """Note that the action raised."""
+        text = error_text(error, masked=bool(self.recorder.redact))
+        self.output.end("failed", seconds=seconds, error=text)
+
+
+def begin_action(
+    action: Action, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> Running | None:
+    """Record that an action begins, if the session of its frame is attached."""
+    acted_on, target = subject_frame(args[0])
+    attachment = None if acted_on is None else attachments.of(acted_on._session)
+    if acted_on is None or attachment is None:
+        return None
+    if action.label in _TARGETS:
+        target = _argument(_TARGETS[action.label], args, kwargs)
+    output = attachment.recorder.add_output(
+        caller(frame)[1] or action.label,
+        node=node_id_of(attachment, acted_on),
+        call_site=call_site(attachment, frame),
+        started=time.time(),
+        rows=rows_of(
+            attachment,
+            acted_on._jdf.logicalPlan(),
+            limit=_count(_FIRST_ROWS, action, args, kwargs),
+            tail=_count(_LAST_ROWS, action, args, kwargs),
+        ),
+        spark=attachment.spark,
+        target=target if isinstance(target, str) else None,
+    )
+    return Running(attachment.recorder, output)
+
+
+def rows_of(
+    attachment: Attachment, plan: Any, *, limit: int | None = None, tail: int | None = None
+) -> OutputRows:
+    """The rows that an action is about, with the settings as they are now.
+
+    Args:
+        attachment: of the session.
+        plan: the analyzed plan. Of the frame that a command such as `INSERT` returned it is what the command
+            gave (`CommandResult`): taking the command itself would carry it out again on a replay.
+        limit: only so many of the first rows.
+        tail: only so many of the last rows.
+    """
+    conf = attachment.jsession.sessionState().conf().clone()
+    return OutputRows(plan=plan, session=attachment.jsession, conf=conf, limit=limit, tail=tail)
+
+
+def finish_action(action: Action, running: Running, result: Any, error: BaseException | None) -> Any:
+    """Record how an action ended; what the user gets in place of its result, which is almost always that."""
+    try:
+        if error is not None:
+            running.failed(error)
+        elif action.name == "toLocalIterator":
+            return _watched(result, _Iteration(running))
+        else:
+            summary = _summary(action, result, hashed=not running.recorder.redact)
+            running.output.end("done", rows=summary.rows, content_hash=summary.content_hash)
+    except Exception as problem:
+        complain(problem)
+    return result
+
+
+def _summary(action: Action, result: Any, *, hashed: bool) -> Summary:
+    if action.name in _RETURN_ROWS:
+        return summarize(result, hashed=hashed)
+    if action.name == "count" and isinstance(result, int):
+        return Summary(result)
+    if action.name == "isEmpty" and result is True:
+        return Summary(0)
+    return Summary()
+
+
+class _Iteration:
+    """Ends the output when the iterator is used up, closed, or dropped without ever having been begun."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self.rows = 0
+
+    def end(self, error: BaseException | None = None) -> None:
+        try:
+            if error is not None:
+                self._running.failed(error)
+            else:
+                self._running.output.end("done", rows=self.rows)
+        except Exception as problem:
+            complain(problem)
+
+    def __del__(self) -> None:
+        self.end()
+
+
+def _watched(rows: Any, iteration: _Iteration) -> Iterator[Any]:
+    """The same rows. A generator, as PySpark's own iterator is."""
+    try:
+        for row in rows:
+            iteration.rows += 1
+            yield row
+    except GeneratorExit:
+        rows.close()
+        raise
+    except BaseException as error:
+        iteration.end(error)
+        traceback = error.__traceback__
+        error.__traceback__ = traceback.tb_next if traceback else None
+        raise
+    finally:
+        iteration.end()
+
+
+def _argument(place: tuple[str, int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    name, position = place
+    return args[position] if len(args) > position else kwargs.get(name)
+
+
+def _count(
+    places: dict[str, tuple[str, int, int | None]],
+    action: Action,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> int | None:
+    if action.label not in places:
+        return None
+    name, position, left_out = places[action.label]
+    given = _argument((name, position), args, kwargs)
+    if given is None:
+        given = left_out
+    return given if isinstance(given, int) and not isinstance(given, bool) else None

@@ -1,0 +1,89 @@
+"""Which SparkSessions are attached, and to which recorder: the one registry the wrapped methods look in."""
+
+import os
+import threading
+from typing import Any
+
+from bigdebug.lineage.recorder import Recorder
+
+NODE_TAG = "bigdebug.node"
+
+_KEY = "_bigdebug"
+
+
+class Attachment:
+    """One attached SparkSession.
+
+    Args:
+        spark: the PySpark session.
+        recorder: what records it.
+
+    Attributes:
+        face: what users hold of it.
+        jsession: the JVM session.
+        tag: the JVM `TreeNodeTag` under which plans carry the node that asked for them.
+    """
+
+    def __init__(self, spark: Any, recorder: Recorder) -> None:
+        self.spark = spark
+        self.recorder = recorder
+        self.face: Any = None
+        self.jsession = spark._jsparkSession
+        self.tag = getattr(spark._jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(NODE_TAG)
+
+
+class Attachments:
+    """The attached sessions, in the order they were attached. Thread safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._all: list[Attachment] = []
+        # Counts changes: what a session object remembers of not being attached holds until the next.
+        self._changes = 0
+
+    def add(self, attachment: Attachment) -> None:
+        """Attach a session."""
+        with self._lock:
+            self._all.append(attachment)
+            self._changes += 1
+            attachment.spark.__dict__[_KEY] = attachment
+
+    def remove(self, attachment: Attachment) -> None:
+        """Detach a session; does nothing where it isn't attached."""
+        with self._lock:
+            if attachment in self._all:
+                self._all.remove(attachment)
+                self._changes += 1
+
+    def clear(self) -> None:
+        """Forget all; in a forked child, whose copies of our threads and locks are dead."""
+        self._lock = threading.RLock()
+        self._all = []
+        self._changes += 1
+
+    def all(self) -> list[Attachment]:
+        """The attached sessions, oldest first."""
+        with self._lock:
+            return list(self._all)
+
+    def of(self, spark: Any) -> Attachment | None:
+        """The attachment of a session, also through another Python object for the same JVM session."""
+        known = spark.__dict__.get(_KEY)
+        if type(known) is Attachment:
+            if known in self._all:
+                return known
+        elif known == self._changes:
+            return None
+        jsession = spark.__dict__.get("_jsparkSession")
+        with self._lock:
+            for each in self._all:
+                if jsession is not None and (each.jsession is jsession or each.jsession.equals(jsession)):
+                    spark.__dict__[_KEY] = each
+                    return each
+            spark.__dict__[_KEY] = self._changes
+        return None
+
+
+attachments = Attachments()
+
+os.register_at_fork(after_in_child=attachments.clear)

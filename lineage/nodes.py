@@ -1,0 +1,172 @@
+"""Records the operators a program calls, and marks their plans so that they are found again."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from pyspark.sql.classic.dataframe import DataFrame
+from pyspark.sql.group import GroupedData
+
+from bigdebug.lineage.attachments import Attachment, attachments
+from bigdebug.lineage.callsite import CallSite, caller, capture
+
+logger = logging.getLogger("bigdebug")
+
+_NODE = "_bigdebug_node"
+_GROUPED = "_bigdebug_grouped"
+_WRITTEN = "_bigdebug_written"
+
+# Readers whose strings aren't paths, and where a name may stand for a view made by recorded operators.
+_PATHLESS = {"createDataFrame", "emptyDataFrame", "range", "jdbc"}
+_BY_NAME = {"table", "sql"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A method that returns frames.
+
+    Attributes:
+        label: as users write it: `filter`, `read.parquet`.
+        name: the method's name.
+        reader: its strings name what is read.
+    """
+
+    label: str
+    name: str
+    reader: bool = False
+
+
+def complain(problem: Exception) -> None:
+    """Say once that something couldn't be recorded."""
+    every = attachments.all()
+    if every:
+        every[-1].recorder.failed(problem)
+    else:
+        logger.debug("not recorded", exc_info=problem)
+
+
+def record_operator(
+    operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, frame: FrameType
+) -> None:
+    """Record the frames that a call returned, if their session is attached."""
+    made = result if isinstance(result, list) else [result]
+    for each in made:
+        if isinstance(each, DataFrame):
+            attachment = attachments.of(each._session)
+            if attachment is not None:
+                _record_frame(attachment, operation, args, kwargs, each, frame)
+
+
+def _record_frame(
+    attachment: Attachment,
+    operation: Operation,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    made: DataFrame,
+    frame: FrameType,
+) -> None:
+    recorder = attachment.recorder
+    parents: list[int] = []
+    search: list[Any] = []
+    for each in () if operation.name == "createDataFrame" else _frames_in(args, kwargs):
+        parent = node_id_of(attachment, each)
+        if parent is not None:
+            parents.append(parent)
+        elif attachments.of(each._session) is attachment:
+            search.append(each._jdf.logicalPlan())
+    plan = made._jdf.logicalPlan()
+    if operation.name in _BY_NAME:
+        search.append(plan)
+    subject = args[0] if args else None
+    grouped = subject.__dict__.get(_GROUPED) if hasattr(subject, "__dict__") else None
+    label = caller(frame)[1] or (f"{grouped}.{operation.label}" if grouped else operation.label)
+    paths = _strings(operation.name, args, kwargs) if _has_paths(operation) else ()
+    node = recorder.add_node(label, call_site(attachment, frame), parents, paths)
+    if made is not subject:
+        mark(attachment, plan, recorder.tag(node))
+    made.__dict__[_NODE] = recorder.tag(node)
+    if search:
+        recorder.find_parents(node, attachment.tag, search)
+
+
+def call_site(attachment: Attachment, frame: FrameType) -> CallSite | None:
+    """The user's line, without values where the recorder must not store any."""
+    return capture(frame, masked=bool(attachment.recorder.redact))
+
+
+def mark(attachment: Attachment, plan: Any, tag: str) -> None:
+    """Tag a plan, unless it is tagged: then the call has only used again what another operator made."""
+    if attachment.recorder.node_id(_tag_of(attachment, plan)) is None:
+        plan.setTagValue(attachment.tag, tag)
+
+
+def node_id_of(attachment: Attachment, frame: DataFrame) -> int | None:
+    """The node that made a frame, as far as its own object or the top of its plan tells."""
+    # By __dict__: a missing attribute of a DataFrame is looked for among its columns, in the JVM.
+    known = attachment.recorder.node_id(frame.__dict__.get(_NODE))
+    if known is None and attachments.of(frame._session) is attachment:
+        known = attachment.recorder.node_id(_tag_of(attachment, frame._jdf.logicalPlan()))
+    return known
+
+
+def _tag_of(attachment: Attachment, plan: Any) -> str | None:
+    found = plan.getTagValue(attachment.tag)
+    return None if found.isEmpty() else str(found.get())
+
+
+def keep_beside(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+    """Remember what an object between two calls doesn't keep: how it is grouped, what it writes where."""
+    if name in ("writeTo", "mergeInto"):
+        table = kwargs.get("table", args[1] if len(args) > 1 else None)
+        result.__dict__[_WRITTEN] = (args[0], table)
+    else:
+        before = args[0].__dict__.get(_GROUPED) if args else None
+        result.__dict__[_GROUPED] = f"{before}.{name}" if before else name
+
+
+def subject_frame(subject: Any) -> tuple[DataFrame | None, str | None]:
+    """The frame that an action's object is about, and the table that is known to be written."""
+    if isinstance(subject, DataFrame):
+        return subject, None
+    kept: tuple[DataFrame, str | None] | None = subject.__dict__.get(_WRITTEN)
+    if kept is not None:
+        return kept
+    frame = subject.__dict__.get("_df")
+    return (frame if isinstance(frame, DataFrame) else None), None
+
+
+def _frames_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[DataFrame]:
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, DataFrame):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from (each for each in value if isinstance(each, DataFrame))
+        elif isinstance(value, dict):
+            yield from (each for each in value.values() if isinstance(each, DataFrame))
+        elif isinstance(value, GroupedData):
+            yield value._df
+        elif hasattr(value, "__dict__"):
+            inner = value.__dict__
+            for key in ("df", "_df"):
+                if isinstance(inner.get(key), DataFrame):
+                    yield inner[key]
+            for key in ("_gd1", "_gd2"):
+                if isinstance(inner.get(key), GroupedData):
+                    yield inner[key]._df
+
+
+def _has_paths(operation: Operation) -> bool:
+    return operation.reader and operation.name not in _PATHLESS and not operation.label.startswith("tvf.")
+
+
+def _strings(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """The paths or the name that a reader was given, as the user wrote them."""
+    given = list(args[1:] if name == "parquet" else args[1:2])
+    given = given or [kwargs[key] for key in ("path", "paths", "tableName") if key in kwargs]
+    found: list[str] = []
+    for value in given:
+        many = value if isinstance(value, list | tuple) else [value]
+        found += [each for each in many if isinstance(each, str)]
+    return found

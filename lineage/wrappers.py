@@ -1,0 +1,201 @@
+"""What stands in place of a PySpark method while sessions are attached.
+
+A wrapper calls the method and passes on what it returns or raises, unchanged. It records only what the
+user's own code called: whether PySpark called itself shows in the frame right above, so that the user's
+functions that PySpark calls back are recorded like any other code. A fault of ours is logged, never raised.
+
+An error leaves without a trace of us: with the wrapper's own entry taken off its traceback, the bare `raise`
+passes it on as it is, and Python adds no new entry for a frame that re-raises.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from bigdebug.lineage.actions import Action, begin_action, finish_action
+from bigdebug.lineage.attachments import attachments
+from bigdebug.lineage.callsite import Caller, caller
+from bigdebug.lineage.commands import record_command, record_failed_command
+from bigdebug.lineage.ending import before_stop
+from bigdebug.lineage.nodes import Operation, complain, keep_beside, record_operator
+from bigdebug.lineage.patches import Kind, Patch
+
+_Method = Callable[..., Any]
+
+_UNRECORDED = {
+    Caller.PANDAS: "the steps inside pandas-on-Spark aren't recorded; frames made with to_spark() are",
+    Caller.ML: "the steps inside Spark's machine learning aren't recorded",
+}
+
+
+def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
+    """The wrapper for a method, by what the table says it means."""
+    label = patch.prefix + name
+    if patch.kind in (Kind.OPERATOR, Kind.READER):
+        return _operator(Operation(label, name, patch.kind is Kind.READER), original)
+    if patch.kind in (Kind.ACTION, Kind.WRITER):
+        return _action(Action(label, name), original)
+    if patch.kind in (Kind.GROUPED, Kind.HANDLE):
+        return _kept_beside(name, original)
+    if patch.kind is Kind.COMMAND:
+        return _command(original)
+    if patch.kind is Kind.LIFECYCLE:
+        return _stop(original)
+    return _unrecorded(original)
+
+
+def _operator(operation: Operation, original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+        try:
+            frame = sys._getframe(1)
+            if _is_users(frame):
+                record_operator(operation, args, kwargs, result, frame)
+        except Exception as problem:
+            complain(problem)
+        return result
+
+    return wrapper
+
+
+def _action(action: Action, original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        handle = None
+        try:
+            frame = sys._getframe(1)
+            if _is_users(frame):
+                handle = begin_action(action, args, kwargs, frame)
+        except Exception as problem:
+            complain(problem)
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            if handle is not None:
+                finish_action(action, handle, None, error)
+            _leave_no_trace(error)
+            raise
+        return result if handle is None else finish_action(action, handle, result, None)
+
+    return wrapper
+
+
+def _command(original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        began = time.time(), time.perf_counter()
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            try:
+                frame = sys._getframe(1)
+                if _is_users(frame):
+                    record_failed_command(args, kwargs, error, began, frame)
+            except Exception as problem:
+                complain(problem)
+            _leave_no_trace(error)
+            raise
+        try:
+            frame = sys._getframe(1)
+            if _is_users(frame):
+                record_command(args, kwargs, result, began, frame)
+        except Exception as problem:
+            complain(problem)
+        return result
+
+    return wrapper
+
+
+def _kept_beside(name: str, original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+        try:
+            keep_beside(name, args, kwargs, result)
+        except Exception as problem:
+            complain(problem)
+        return result
+
+    return wrapper
+
+
+def _unrecorded(original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            for attachment in attachments.all():
+                attachment.recorder.complain("streaming", "what streaming queries write isn't recorded")
+        except Exception as problem:
+            complain(problem)
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+
+    return wrapper
+
+
+def _stop(original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            before_stop(args[0] if args else None)
+        except Exception as problem:
+            complain(problem)
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+
+    return wrapper
+
+
+def session_wrapper(adopt: Callable[[Any], None]) -> Callable[[Patch, str, _Method], _Method]:
+    """Makes wrappers for the methods that make sessions.
+
+    Args:
+        adopt: called with each session made, other than those we make for ourselves.
+    """
+
+    def wrapper_for(patch: Patch, name: str, original: _Method) -> _Method:
+        # PySpark makes session objects of its own for the sessions of streaming batches.
+        makers = Caller.PLUMBING if name == "__init__" else Caller.ML
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                result = original(*args, **kwargs)
+            except BaseException as error:
+                _leave_no_trace(error)
+                raise
+            try:
+                if caller(sys._getframe(1))[0] <= makers:
+                    adopt(args[0] if name == "__init__" else result)
+            except Exception as problem:
+                complain(problem)
+            return result
+
+        return wrapper
+
+    return wrapper_for
+
+
+def _is_users(frame: FrameType) -> bool:
+    """Whether a method was called by the user's code, and not by PySpark for itself or by us."""
+    kind = caller(frame)[0]
+    if kind in _UNRECORDED:
+        for attachment in attachments.all():
+            attachment.recorder.complain(kind.name, _UNRECORDED[kind])
+    return kind <= Caller.PLUMBING
+
+
+def _leave_no_trace(error: BaseException) -> None:
+    traceback = error.__traceback__
+    if traceback is not None:
+        error.__traceback__ = traceback.tb_next
