@@ -75,8 +75,10 @@ class Recording:
             sys.exit(ExitCode.UNREACHABLE)
 
     def _attach(self) -> None:
-        if "PYSPARK_GATEWAY_PORT" not in os.environ:
-            # Under spark-submit both are settled already.
+        if "PYSPARK_GATEWAY_PORT" in os.environ:
+            # Under spark-submit: Java and the workers' Python are settled.
+            _name_after_script()
+        else:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
             from bigdebug.lineage.java import ensure_java
 
@@ -124,6 +126,16 @@ def absolute_store(store: str) -> str:
     return (
         store if store.startswith("file:") or "://" in store else os.path.abspath(os.path.expanduser(store))
     )
+
+
+def _name_after_script() -> None:
+    """Give the application the name that spark-submit would give it: the script's, not the launcher's."""
+    from pyspark import SparkContext
+
+    SparkContext._ensure_initialized()
+    system = SparkContext._jvm.java.lang.System
+    if system.getProperty("spark.app.name") == "launcher.py":
+        system.setProperty("spark.app.name", os.path.basename(sys.argv[0]))
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):

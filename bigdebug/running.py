@@ -27,7 +27,11 @@ def main() -> None:
     if len(sys.argv) < 2:
         print('error: no script given\nhint: spark-submit "$(bigdebug launcher)" script.py', file=sys.stderr)
         sys.exit(2)
-    settings = RecordingSettings(**handed_over) if handed_over else RecordingSettings.from_environment()
+    if handed_over:
+        settings = RecordingSettings(**handed_over)
+    else:
+        settings = RecordingSettings.from_environment()
+        sys.argv[1] = os.path.abspath(sys.argv[1])  # as spark-submit hands over a script
     recording = Recording(settings)
     recording.begin()
     try:

@@ -18,4 +18,4 @@ def command() -> None:
     BIGDEBUG_STORE, BIGDEBUG_CAPTURE, BIGDEBUG_REDACT (columns, with commas) and BIGDEBUG_NAME stand for
     the options of `bigdebug run`.
     """
-    click.echo(Path(bigdebug.__path__[0], "launcher.py").resolve())
+    click.echo(Path(bigdebug.__path__[0], "launcher.py").absolute())
