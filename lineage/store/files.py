@@ -5,8 +5,6 @@ import re
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from bigdebug.lineage.errors import UnreachableError
-
 
 class StoreFiles(Protocol):
     """Files of runs. Names are relative to a run's folder; what fails raises `OSError`.
@@ -60,11 +58,7 @@ RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9]+")
 
 
 def open_files(location: str) -> StoreFiles:
-    """The files at a local path or a URI. Nothing is created or read yet.
-
-    Raises:
-        UnreachableError: there is no file system of that scheme.
-    """
+    """The files at a local path or a URI. Nothing is created, read or connected to yet."""
     from bigdebug.lineage.store.local import LocalFiles
 
     if location.startswith("file:"):
@@ -72,15 +66,6 @@ def open_files(location: str) -> StoreFiles:
     if "://" not in location:
         return LocalFiles(location, os.path.expanduser(location))
 
-    from pyarrow.fs import FileSystem
-
     from bigdebug.lineage.store.remote import RemoteFiles
 
-    try:
-        filesystem, path = FileSystem.from_uri(location)
-    except (OSError, ValueError) as error:  # pyarrow's own errors are both
-        raise UnreachableError(
-            f"the store {location} can't be reached: {str(error).splitlines()[0]}",
-            hint="a store is a folder or an address that pyarrow opens, such as s3://bucket/prefix",
-        ) from error
-    return RemoteFiles(location, filesystem, path)
+    return RemoteFiles(location)

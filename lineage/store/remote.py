@@ -3,11 +3,12 @@
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
-from pyarrow.fs import FileSelector, FileType
+from pyarrow.fs import FileSelector, FileSystem, FileType
 
-from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.store.files import RUN_ID
 
 TRUSTED = "BIGDEBUG_TRUSTED_STORES"
@@ -23,11 +24,29 @@ class RemoteFiles:
     beat_seconds = 30.0
     instant = False
 
-    def __init__(self, location: str, filesystem: Any, path: str) -> None:
+    def __init__(self, location: str) -> None:
         self.location = location
-        self._filesystem = filesystem
-        self._path = path.rstrip("/")
         self._segments: dict[str, int] = defaultdict(int)
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        """The file system and the store's path in it. Opening one may ask the network."""
+        try:
+            filesystem, path = FileSystem.from_uri(self.location)
+        except (OSError, ValueError) as error:  # pyarrow's own errors are both
+            raise UnreachableError(
+                f"the store {self.location} can't be reached: {str(error).splitlines()[0]}",
+                hint="a store is a folder or an address that pyarrow opens, such as s3://bucket/prefix",
+            ) from error
+        return filesystem, path.rstrip("/")
+
+    @property
+    def _filesystem(self) -> Any:
+        return self._opened[0]
+
+    @property
+    def _path(self) -> str:
+        return self._opened[1]
 
     def _at(self, *parts: str) -> str:
         return "/".join(part for part in (self._path, *parts) if part)

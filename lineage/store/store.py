@@ -29,9 +29,6 @@ class Store:
 
     Args:
         location: a folder, or an address that `pyarrow.fs` opens (`s3://bucket/prefix`).
-
-    Raises:
-        UnreachableError: there is no file system for such an address.
     """
 
     def __init__(self, location: str) -> None:

@@ -28,9 +28,9 @@ def local(path: Path) -> Callable[[], Store]:
 
 def remote(filesystem: object) -> Callable[[], Store]:
     def open_store() -> Store:
-        store = Store("unused")
-        store.location = "test://bucket/store"
-        store._files = RemoteFiles(store.location, filesystem, "bucket/store")
+        store = Store("test://bucket/store")
+        assert isinstance(store._files, RemoteFiles)
+        store._files._opened = (filesystem, "bucket/store")
         return store
 
     return open_store
@@ -188,8 +188,10 @@ def test_a_file_uri_is_a_local_store(tmp_path: Path) -> None:
 
 
 def test_an_address_that_nothing_opens_is_refused() -> None:
-    with pytest.raises(UnreachableError, match="gopher"):
-        Store("gopher://host/store")
+    store = Store("gopher://host/store")
+    for ask in (store.runs, store.create_run):
+        with pytest.raises(UnreachableError, match=r"gopher.* can't be reached"):
+            ask()
 
 
 def test_opening_a_store_creates_nothing(tmp_path: Path) -> None:
