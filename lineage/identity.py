@@ -104,6 +104,9 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf) -> AnnotatedLeaf:
         with_id = catalyst.analyzed(frame.select("*", identity))
         id_attribute = catalyst.output(with_id)[-1]
         identified = catalyst.project([*columns, id_attribute], with_id)
+    elif leaf.operator.stored is not None:
+        identified = leaf.operator.stored
+        id_attribute = catalyst.output(identified)[-1]
     else:
         number = catalyst.alias(_number(catalyst, leaf, columns), fresh_name("id"))
         identified = catalyst.project([*columns, number], plan)

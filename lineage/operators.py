@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst
 from bigdebug.lineage.dataflow import Node
 
 # Nodes that only name or wrap their child; nothing of them is left in a mirror.
@@ -28,6 +28,7 @@ class Operator:
         tag: the value of bigdebug's tag on this node or the nearest one above it.
         view: for a leaf, the temporary view that stands directly on it.
         table: for a leaf, its catalog table.
+        stored: for in-memory data out of a recipe, the JVM plan that has the recorded ids as last column.
     """
 
     plan: Any
@@ -37,6 +38,7 @@ class Operator:
     tag: str | None = None
     view: str | None = None
     table: str | None = None
+    stored: Any | None = None
 
     @property
     def child(self) -> Operator:
@@ -131,6 +133,8 @@ class _Mirror:
                     table = identifier.unquotedString()
             plan = plan.children().apply(0)
         below = self.catalyst.items(plan.children())
+        if kind == "Project" and _is_stored(self.catalyst, below[0]):
+            return Operator(plan, "LocalRelation", (), node, tag, view, table, stored=below[0])
         if not below:
             if self.rebind is not None:
                 plan = self.rebind(plan)
@@ -139,3 +143,9 @@ class _Mirror:
         if any(operator.plan is not child for operator, child in zip(children, below, strict=True)):
             plan = plan.withNewChildren(self.catalyst.seq(operator.plan for operator in children))
         return Operator(plan, kind, children, node, tag)
+
+
+def _is_stored(catalyst: Catalyst, plan: Any) -> bool:
+    if plan.getClass().getSimpleName() != "LocalRelation" or plan.output().isEmpty():
+        return False
+    return str(plan.output().last().name()).startswith(ID_PREFIX)

@@ -1,0 +1,1 @@
+"""Recipes: what is needed to compute an output again, in another process, another day."""

@@ -1,0 +1,72 @@
+"""A recipe as one file: a zip of the JSON description and the Java pieces."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bigdebug.lineage.errors import RecipeError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is needed to compute an output again.
+
+    Attributes:
+        spark: Spark's version when it was recorded.
+        python: Python's version, which pickled functions depend on.
+        settings: `spark.sql.*` settings, no secrets.
+        skeleton: the plan, see `codec.py`.
+        leaves: its sources, see `leaves.py`.
+        names: the sources' names, in the plan's order.
+        columns: the output's columns.
+        limit, tail: which of the rows the action gave, see `OutputRows`.
+        uses_python: the plan calls pickled Python functions.
+        folder: the script's folder, where modules that functions refer to are found.
+        pieces: Java-serialized objects the skeleton refers to.
+    """
+
+    spark: str
+    python: str
+    settings: dict[str, str]
+    skeleton: dict[str, Any]
+    leaves: list[dict[str, Any]]
+    names: list[str]
+    columns: list[str]
+    limit: int | None = None
+    tail: int | None = None
+    uses_python: bool = False
+    folder: str | None = None
+    pieces: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        description = {"format": FORMAT, **asdict(self)}
+        del description["pieces"]
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("recipe.json", json.dumps(description))
+            archive.writestr("pieces.bin", self.pieces)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Recipe:
+        """Raises RecipeError where the file is damaged or of another format."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                description = json.loads(archive.read("recipe.json"))
+                pieces = archive.read("pieces.bin")
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+            raise RecipeError(
+                f"the recipe is damaged ({error})", hint="run the script again to record a new one"
+            ) from None
+        if description.pop("format", None) != FORMAT:
+            raise RecipeError(
+                "the recipe was written by another version of bigdebug",
+                hint="open it with that version, or run the script again",
+            )
+        return cls(**description, pieces=pieces)

@@ -1,0 +1,110 @@
+"""Build the recipe of an action's rows, and the dataflow of a recipe."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.operators import NodeLookup, mirror, normalized
+from bigdebug.lineage.output import OutputRows
+from bigdebug.lineage.recipe.archive import Recipe
+from bigdebug.lineage.recipe.codec import Pieces, PlanReader, PlanWriter
+from bigdebug.lineage.recipe.leaves import LeafReader, LeafWriter
+from bigdebug.lineage.recipe.settings import recorded_settings
+from bigdebug.lineage.sources import sources_of
+
+
+def build_recipe(
+    spark: SparkSession,
+    rows: OutputRows,
+    lookup: NodeLookup,
+    redact: frozenset[str] = frozenset(),
+    folder: str | None = None,
+) -> Recipe:
+    """The recipe of an action's rows.
+
+    Raises:
+        RecipeError: it can't be stored; says which operator or source is the reason.
+        UnsupportedOperatorError: a source of a kind that isn't understood.
+    """
+    catalyst = Catalyst(spark)
+    optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+    plan = normalized(catalyst, rows.plan)
+    columns = [str(column.name()) for column in catalyst.output(plan)]
+    plan = catalyst.singleton(optimizer, "ComputeCurrentTime").apply(plan)
+    sources = sources_of(catalyst, mirror(catalyst, plan, lookup))
+    pieces = Pieces(catalyst)
+    leaves = LeafWriter(catalyst, pieces, lookup, redact)
+    skeleton = PlanWriter(catalyst, pieces, leaves.add).write(plan)
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    try:
+        data = pieces.to_bytes()
+    except Py4JJavaError as error:
+        reason = str(error.java_exception)
+        raise RecipeError(f"the plan holds something that can't be written: {reason}") from None
+    return Recipe(
+        spark=spark.version,
+        python=platform.python_version(),
+        settings=recorded_settings(catalyst, rows.conf or spark._jsparkSession.sessionState().conf()),
+        skeleton=skeleton,
+        leaves=leaves.descriptions,
+        names=[source.name for source in sources.values()],
+        columns=columns,
+        limit=rows.limit,
+        tail=rows.tail,
+        uses_python=bool(plan.containsPattern(patterns.PYTHON_UDF())),
+        folder=folder,
+        pieces=data,
+    )
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A recipe's dataflow, alive in a session: what `trace_rows` takes, and what has changed since."""
+
+    rows: OutputRows
+    names: list[str]
+    changes: list[str]
+
+
+def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = False) -> Opened:
+    """Make a recipe's dataflow in a session; its settings become the run's.
+
+    Raises:
+        RecipeError: Spark or Python is of another minor version than the run's.
+        SourceChangedError: a source is gone or changed, unless that is allowed (gone never is).
+    """
+    _check_versions(spark, recipe)
+    conf: Any = spark._jsparkSession.sessionState().conf()
+    for key, value in recipe.settings.items():
+        conf.setConfString(key, value)
+    catalyst = Catalyst(spark)
+    pieces = Pieces.from_bytes(catalyst, recipe.pieces)
+    leaves = LeafReader(catalyst, pieces, recipe.leaves, allow_changed)
+    plan = PlanReader(catalyst, pieces, leaves.get).read(recipe.skeleton)
+    rows = OutputRows(plan, spark._jsparkSession, conf.clone(), recipe.limit, recipe.tail)
+    return Opened(rows, recipe.names, leaves.changes)
+
+
+def _check_versions(spark: SparkSession, recipe: Recipe) -> None:
+    if _minor(spark.version) != _minor(recipe.spark):
+        raise RecipeError(
+            f"the run was recorded with Spark {recipe.spark}, this is Spark {spark.version}",
+            hint=f"pip install 'pyspark[sql]~={_minor(recipe.spark)}.0' and ask again",
+        )
+    if recipe.uses_python and _minor(recipe.python) != _minor(platform.python_version()):
+        raise RecipeError(
+            f"the run's Python functions were pickled by Python {recipe.python}, "
+            f"this is Python {platform.python_version()}",
+            hint=f"ask with Python {_minor(recipe.python)}",
+        )
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])

@@ -1,0 +1,210 @@
+"""Describe the sources of a dataflow, and make them again from their descriptions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.errors import RecipeError, SourceChangedError
+from bigdebug.lineage.identity import HADOOP_RELATION
+from bigdebug.lineage.location import readable_path
+from bigdebug.lineage.operators import NodeLookup
+from bigdebug.lineage.recipe.codec import Pieces
+from bigdebug.lineage.recipe.settings import is_secret
+from bigdebug.lineage.segments import local_relation, wrapped
+from bigdebug.lineage.where import first_line
+
+# In-memory data above this isn't kept in a recipe.
+KEPT_ROWS = 100_000
+
+Description = dict[str, Any]
+
+
+@dataclass
+class LeafWriter:
+    """Describes leaves, in the order it is asked.
+
+    Args:
+        catalyst: of the session the plan lives in.
+        pieces: where in-memory data goes.
+        lookup: gives the recorded node of a tag's value.
+        redact: columns whose values are hashed before they are kept.
+    """
+
+    catalyst: Catalyst
+    pieces: Pieces
+    lookup: NodeLookup
+    redact: frozenset[str] = frozenset()
+    descriptions: list[Description] = field(default_factory=list)
+
+    def add(self, plan: Any) -> int:
+        """Describe a leaf and give its number.
+
+        Raises:
+            RecipeError: the leaf is no source that can be made again.
+        """
+        self.descriptions.append(self._described(plan))
+        return len(self.descriptions) - 1
+
+    def _described(self, plan: Any) -> Description:
+        if plan.getClass().getSimpleName() == "LogicalRelation":
+            relation = plan.relation()
+            if not self.catalyst.is_instance(relation, HADOOP_RELATION):
+                name = relation.getClass().getSimpleName()
+                raise RecipeError(f"the source {name} can't be read again from a recipe yet")
+            return self._files(relation)
+        return self._memory(plan)
+
+    def _files(self, relation: Any) -> Description:
+        options = self.catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(relation.options())
+        return {
+            "kind": "files",
+            "format": str(relation.fileFormat().shortName()),
+            "paths": [str(path.toString()) for path in self.catalyst.items(relation.location().rootPaths())],
+            "options": {str(k): str(options[k]) for k in options if not is_secret(str(k))},
+            "left_out": sorted(str(k) for k in options if is_secret(str(k))),
+            "schema": json.loads(relation.schema().json()),
+            "files": fingerprint(self.catalyst, relation),
+        }
+
+    def _memory(self, plan: Any) -> Description:
+        """Rows and their ids as a `LocalRelation`, which Java serializes exactly, whatever their types."""
+        if plan.getClass().getSimpleName() == "LogicalRDD" and not self._made_of_local_data(plan):
+            raise RecipeError("a DataFrame made from an RDD can't be made again from a recipe yet")
+        catalyst = self.catalyst
+        columns = catalyst.output(plan)
+        number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
+        frame = catalyst.frame(catalyst.project([*columns, number], plan))
+        hashed = sorted({c.name() for c in columns} & self.redact)
+        if hashed:
+            frame = frame.select(*(_redacted(column, self.redact) for column in columns), frame.columns[-1])
+        rows = frame.limit(KEPT_ROWS + 1)._jdf.queryExecution().executedPlan().executeCollect()
+        if len(rows) > KEPT_ROWS:
+            raise RecipeError(
+                f"in-memory data of more than {KEPT_ROWS:,} rows isn't kept in a recipe",
+                hint="write it to a file and read it from there, or trace while the program runs",
+            )
+        output = catalyst.seq([*columns, number.toAttribute()])
+        data = self.pieces.add(local_relation(catalyst, output, wrapped(catalyst, rows)))
+        return {"kind": "memory", "data": data, "rows": len(rows), "redacted": hashed}
+
+    def _made_of_local_data(self, plan: Any) -> bool:
+        """Whether an RDD holds what the user gave `createDataFrame`: then reading it runs no code of theirs."""
+        tag = plan.getTagValue(self.catalyst.tag)
+        node = self.lookup(tag.get()) if tag.isDefined() else None
+        return node is not None and node.operator == "createDataFrame"
+
+
+def _redacted(column: Any, redact: frozenset[str]) -> Any:
+    """A column as it may be stored: text as its SHA-256, whole numbers as their hash, the rest nulled."""
+    value = F.col(f"`{column.name()}`")
+    if column.name() not in redact:
+        return value
+    kind = str(column.dataType().catalogString())
+    if kind == "string":
+        return F.sha2(value, 256).alias(column.name())
+    if kind in ("bigint", "int", "smallint", "tinyint"):
+        return F.when(value.isNotNull(), F.xxhash64(value)).cast(kind).alias(column.name())
+    return F.lit(None).cast(kind).alias(column.name())
+
+
+def fingerprint(catalyst: Catalyst, relation: Any) -> list[list[Any]]:
+    """`[path, size, modification time]` of each file that Spark listed for a relation."""
+    no_filters = catalyst.seq([])
+    found = []
+    for directory in catalyst.items(relation.location().listFiles(no_filters, no_filters)):
+        for file in catalyst.items(directory.files()):
+            status = file.fileStatus() if hasattr(file, "fileStatus") else file
+            found.append(
+                [
+                    str(status.getPath().toString()),
+                    int(status.getLen()),
+                    int(status.getModificationTime()),
+                ]
+            )
+    return sorted(found)
+
+
+@dataclass
+class LeafReader:
+    """Makes leaves again.
+
+    Args:
+        catalyst: of the replaying session, its settings already the run's.
+        pieces: where in-memory data is.
+        descriptions: the leaves, by number.
+        allow_changed: read a source that isn't what it was.
+        changes: filled with what has changed, where that is allowed.
+    """
+
+    catalyst: Catalyst
+    pieces: Pieces
+    descriptions: list[Description]
+    allow_changed: bool = False
+    changes: list[str] = field(default_factory=list)
+
+    def get(self, number: int, output: Any) -> Any:
+        """The plan of a leaf with the recorded output attributes.
+
+        Raises:
+            SourceChangedError: a source is gone or changed; names it and what changed.
+        """
+        description = self.descriptions[number]
+        if description["kind"] == "memory":
+            return self._memory(description)
+        plan = self._read(description)
+        self._compare(description, plan.relation())
+        return self.catalyst.copy(plan, output=output)
+
+    def _memory(self, description: Description) -> Any:
+        kept = self.pieces.get(description["data"])
+        columns = self.catalyst.output(kept)
+        # The plan above sees the columns alone; a mirror of it knows the stored leaf by its id column.
+        plan = self.catalyst.project(columns[:-1], kept)
+        if description["redacted"]:
+            self.changes.append(f"redacted columns were hashed: {', '.join(description['redacted'])}")
+        return plan
+
+    def _read(self, description: Description) -> Any:
+        reader = self.catalyst.spark.read.format(description["format"])
+        reader = reader.schema(StructType.fromJson(description["schema"]))
+        options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
+        try:
+            frame = reader.options(**options).load(description["paths"])
+            return self.catalyst.analyzed(frame)
+        except AnalysisException as error:
+            names = ", ".join(readable_path(path) for path in description["paths"])
+            if "PATH_NOT_FOUND" in (error.getCondition() or ""):
+                raise SourceChangedError(
+                    f"{names} is gone since the run read it",
+                    hint="put it back where it was; the trace reads its records from there",
+                ) from None
+            raise SourceChangedError(f"{names} can't be read any more: {first_line(error)}") from error
+
+    def _compare(self, description: Description, relation: Any) -> None:
+        now = {path: (size, time) for path, size, time in fingerprint(self.catalyst, relation)}
+        then = {path: (size, time) for path, size, time in description["files"]}
+        for change in _differences(then, now):
+            if not self.allow_changed:
+                raise SourceChangedError(
+                    f"{change} since the run read it", hint="--allow-changed traces it as it is now"
+                )
+            self.changes.append(f"{change} since the run read it")
+
+
+def _differences(then: dict[str, tuple[int, int]], now: dict[str, tuple[int, int]]) -> list[str]:
+    changes = [f"{readable_path(path)} is gone" for path in sorted(then.keys() - now.keys())]
+    changes += [f"{readable_path(path)} was added" for path in sorted(now.keys() - then.keys())]
+    for path in sorted(then.keys() & now.keys()):
+        (size, time), (new_size, new_time) = then[path], now[path]
+        if size != new_size:
+            changes.append(f"{readable_path(path)} changed from {size:,} to {new_size:,} bytes")
+        elif time != new_time:
+            changes.append(f"{readable_path(path)} was written again")
+    return changes

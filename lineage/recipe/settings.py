@@ -1,0 +1,44 @@
+"""The settings that a plan's meaning depends on, and how secrets are kept out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst
+
+_SECRET = re.compile(r"(?i)secret|password|passphrase|token|access[._-]?key|credential|private[._-]?key|sas")
+
+
+def is_secret(key: str) -> bool:
+    """Whether a setting or reader option of that name may hold a secret (as Spark redacts them, and more)."""
+    return bool(_SECRET.search(key))
+
+
+def without_secrets(settings: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if not is_secret(key)}
+
+
+def recorded_settings(catalyst: Catalyst, conf: Any) -> dict[str, str]:
+    """All `spark.sql.*` set explicitly, less secrets, and what decides a scan's splits pinned to the run's.
+
+    Args:
+        conf: a JVM `SQLConf`.
+    """
+    java = catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(conf.getAllConfs())
+    settings = {str(key): str(java[key]) for key in java if str(key).startswith("spark.sql.")}
+    settings["spark.sql.session.timeZone"] = str(conf.sessionLocalTimeZone())
+    settings.update(pinned_splits(catalyst, settings))
+    return without_secrets(settings)
+
+
+def pinned_splits(catalyst: Catalyst, settings: dict[str, str]) -> dict[str, str]:
+    """What stands in for the machine's number of cores where Spark lays out a scan."""
+    parallelism = settings.get("spark.sql.leafNodeDefaultParallelism") or str(
+        catalyst.spark.sparkContext.defaultParallelism
+    )
+    least = settings.get("spark.sql.files.minPartitionNum") or parallelism
+    return {
+        "spark.sql.leafNodeDefaultParallelism": parallelism,
+        "spark.sql.files.minPartitionNum": least,
+    }
