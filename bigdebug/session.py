@@ -16,9 +16,12 @@ from bigdebug.lineage.recorder import Recorder, logger
 
 if TYPE_CHECKING:
     import networkx
-    from pyspark.sql import SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+    from bigdebug.lineage.trace import Trace
 
 _CAPTURES = ("recipe", "full")
+_DIRECTIONS = ("backward", "forward")
 
 
 class _WrongTypeError(BigDebugError, TypeError):
@@ -60,17 +63,29 @@ class Session:
         """By output number, the plans of the last outputs."""
         return self._recorder.rows
 
-    def trace(self, data: Any, where: Any = None, direction: str = "backward") -> Any:
-        """Trace rows back to the source records they came from, or forward to what they became.
+    def trace(
+        self,
+        data: "DataFrame | Output",
+        where: "str | Column | None" = None,
+        direction: str = "backward",
+    ) -> "Trace":
+        """Trace rows back to the source records they came from.
 
         Args:
-            data: a DataFrame or an `Output`; for `forward` the source.
-            where: which rows: SQL text or a Column; all, if left out.
-            direction: `backward` or `forward`.
-        """
-        from bigdebug.lineage import trace as tracing
+            data: a DataFrame, or an `Output` of this run.
+            where: which rows: SQL text or a Column over the columns of `data`; all, if left out.
+            direction: `backward`.
 
-        raise BigDebugError(f"live traces aren't there yet ({tracing.__name__})")
+        Raises:
+            BigDebugError: the question can't be answered; says why and what to do.
+        """
+        from bigdebug.lineage.live import live_trace
+
+        if direction not in _DIRECTIONS:
+            raise _WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
+        if direction == "forward":
+            raise BigDebugError("forward traces aren't there yet", hint="trace the output's rows back instead")
+        return live_trace(self._attachment.spark, self._recorder, data, where)
 
     def detach(self) -> None:
         """Stop recording, store what waits, and leave PySpark as it was. Detaching twice does no harm."""

@@ -97,7 +97,11 @@ def _inline_cte(optimizer: Any) -> Any:
 
 
 def mirror(
-    catalyst: Catalyst, plan: Any, lookup: NodeLookup, rebind: Callable[[Any], Any] | None = None
+    catalyst: Catalyst,
+    plan: Any,
+    lookup: NodeLookup,
+    rebind: Callable[[Any], Any] | None = None,
+    asked: Node | None = None,
 ) -> Operator:
     """Fetch a plan from the JVM as a tree of `Operator`s.
 
@@ -105,8 +109,9 @@ def mirror(
         plan: an analyzed plan, already `normalized`.
         lookup: gives the recorded node of a tag's value.
         rebind: gives what shall stand in a leaf's place, with the same output, or the leaf itself.
+        asked: what operators above the first tagged one are put down to.
     """
-    return _Mirror(catalyst, lookup, rebind).of(plan, tag=None, node=None)
+    return _Mirror(catalyst, lookup, rebind).of(plan, tag=None, node=asked)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 from pyspark.sql import Column, SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.operators import NodeLookup, mirror, normalized
-from bigdebug.lineage.output import OutputRows
+from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.pinned import pinned_session, rebinder
 from bigdebug.lineage.sources import sources_of
 from bigdebug.lineage.trace import Trace
@@ -23,6 +24,7 @@ def trace_rows(
     *,
     names: Sequence[str] | None = None,
     notes: Sequence[str] = (),
+    action: Output | None = None,
 ) -> Trace:
     """A backward trace of an action's rows.
 
@@ -33,6 +35,7 @@ def trace_rows(
         where: which rows to trace; None for all.
         names: the sources' names, in the plan's order, where a recipe recorded them.
         notes: what is already known to make the trace inexact.
+        action: the output asked about, which a limit of its own (`show`, `take`) is put down to.
 
     Raises:
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
@@ -40,7 +43,8 @@ def trace_rows(
     """
     catalyst = pinned_session(spark, rows.conf)
     plan = bounded(catalyst, rows)
-    root = mirror(catalyst, normalized(catalyst, plan), lookup, rebinder(catalyst))
+    asked = None if action is None else Node(0, action.action, action.call_site)
+    root = mirror(catalyst, normalized(catalyst, plan), lookup, rebinder(catalyst), asked)
     return Trace(catalyst, root, sources_of(catalyst, root, names), where, notes)
 
 

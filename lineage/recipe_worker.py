@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -46,7 +48,7 @@ class RecipeWorker:
         self._node_of = node_of
         self._redact = frozenset(redact)
         self._report = report
-        self._folder = folder
+        self._folder = folder or os.path.abspath(sys.path[0] or os.curdir)
         self._queue: queue.Queue[tuple[Output, OutputRows, Any] | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()

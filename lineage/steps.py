@@ -71,7 +71,7 @@ def steps_of(catalyst: Catalyst, annotator: Annotator, segments: Sequence[Segmen
             segment = Segment(catalyst, Marking(annotator), segment.top, segment.narrow)
         rows = segment.rows()
         for operator in operators:
-            if not operator.children:
+            if not operator.children or operator.kind == "LocalLimit":  # half of a limit
                 continue
             ids = [column.id for column in segment.ids if _below(column, operator)]
             if not ids:

@@ -1,0 +1,163 @@
+"""Questions to a run whose process is long gone: its recipe is computed again in a Spark of our own."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.errors import PySparkException
+from pyspark.sql import Column, SparkSession
+
+from bigdebug.lineage.errors import RecipeError, UnreachableError
+from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.java import ensure_java
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.questions import trace_rows
+from bigdebug.lineage.recipe.archive import Recipe
+from bigdebug.lineage.recipe.building import Opened, open_recipe
+from bigdebug.lineage.trace import Trace
+
+if TYPE_CHECKING:
+    from bigdebug.lineage.store import StoredRun
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a question will cost.
+
+    Attributes:
+        bytes: how much of its sources it reads at most.
+        seconds: how long the run itself took for this output, if it ended; a trace takes about as long.
+    """
+
+    bytes: int
+    seconds: float | None
+
+
+class Replay:
+    """An output of a recorded run, ready to be asked about. Close it to stop the Spark it started.
+
+    Args:
+        spark: the session to ask in.
+        run: the recorded run.
+        output: one of its outputs.
+        recipe: of that output.
+        allow_changed: go on where a source isn't what it was.
+        owned: stop the session at the end.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        run: StoredRun,
+        output: Output,
+        recipe: Recipe,
+        *,
+        allow_changed: bool,
+        owned: bool,
+    ) -> None:
+        self._spark = spark
+        self._run = run
+        self._output = output
+        self._recipe = recipe
+        self._allow_changed = allow_changed
+        self._owned = owned
+        self._opened: Opened | None = None
+
+    def estimate(self) -> Estimate:
+        """What a trace will read, by the sizes of the sources' files when the run read them."""
+        files = [file for leaf in self._recipe.leaves for file in leaf.get("files", ())]
+        return Estimate(sum(size for _, size, _ in files), self._output.seconds)
+
+    def trace(self, where: str | Column | None = None) -> Trace:
+        """A backward trace of the output's rows.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
+            UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
+        """
+        opened = self._open()
+        return trace_rows(
+            self._spark,
+            opened.rows,
+            self._node_of,
+            where,
+            names=opened.names,
+            notes=opened.changes,
+            action=self._output,
+        )
+
+    def cancel(self) -> None:
+        """Stop the jobs of a running question."""
+        context = self._spark.sparkContext
+        if self._owned:
+            # On a thread of its own: this one's connection to the JVM may be in the middle of a call.
+            threading.Thread(target=context.cancelAllJobs, daemon=True).start()
+
+    def close(self) -> None:
+        """Stop Spark, where it was started for this."""
+        if self._owned:
+            self._spark.stop()
+
+    def _open(self) -> Opened:
+        if self._opened is None:
+            # Settings of the run must not leak into a session that belongs to somebody else.
+            session = self._spark if self._owned else self._spark.newSession()
+            self._opened = open_recipe(session, self._recipe, allow_changed=self._allow_changed)
+            self._spark = session
+        return self._opened
+
+    def _node_of(self, tag: str) -> Node | None:
+        number = tag.rpartition("/")[2]
+        return self._run.nodes.get(int(number)) if number.isdecimal() else None
+
+
+def open_output(
+    run: StoredRun, output: Output, *, allow_changed: bool = False, spark: SparkSession | None = None
+) -> Replay:
+    """Get an output of a recorded run ready for questions.
+
+    Args:
+        run: the run.
+        output: one of its outputs.
+        allow_changed: go on where a source isn't what it was; the trace then says so.
+        spark: a live session to ask in; None starts one.
+
+    Raises:
+        RecipeError: there is no recipe, or it can't be opened here.
+        UnreachableError: Java or Spark can't be started.
+    """
+    if output.recipe == "unavailable":
+        raise RecipeError(
+            f"output {output.number} can't be computed again: {output.recipe_problem or 'no recipe was kept'}",
+            hint="ask for another output, or trace in the running program with session.trace",
+        )
+    recipe = Recipe.from_bytes(run.recipe(output.number))
+    owned = spark is None
+    if spark is None:
+        spark = _start(recipe)
+    return Replay(spark, run, output, recipe, allow_changed=allow_changed, owned=owned)
+
+
+def _start(recipe: Recipe) -> SparkSession:
+    ensure_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    if recipe.folder:
+        # Functions may live in modules beside the script; Spark's workers look where this says.
+        known = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = recipe.folder + (os.pathsep + known if known else "")
+        sys.path.append(recipe.folder)
+    builder = SparkSession.builder.appName("bigdebug").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
+    if "SPARK_MASTER" in os.environ or "MASTER" in os.environ:
+        builder = builder.master(os.environ.get("SPARK_MASTER") or os.environ["MASTER"])
+    try:
+        session = builder.getOrCreate()
+    except (PySparkException, OSError, RuntimeError) as error:
+        raise UnreachableError(f"Spark can't be started: {error}", hint="bigdebug doctor says why") from None
+    session.sparkContext.setLogLevel("ERROR")
+    return session
