@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from bigdebug.cli.options import json_option, run_argument, store_option
+from bigdebug.cli.quiet import quiet_spark
 from bigdebug.cli.rendering import duration, message_console, output_console, show_line, size, stage
-from bigdebug.cli.trace_view import TraceAnswer, show_trace, trace_json
+from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
 from bigdebug.cli.values import json_text
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
@@ -17,7 +18,6 @@ from bigdebug.lineage.store import Store, StoredRun
 
 if TYPE_CHECKING:
     from bigdebug.lineage.postmortem import Replay
-
     from bigdebug.lineage.trace import Trace
 
 LARGE_BYTES = 10_000_000_000
@@ -77,31 +77,33 @@ def command(
             return
         if estimate.bytes > LARGE_BYTES:
             _ask(_cost(estimate))
+        # Shown while Spark lives: a source looks its files up when it is asked for them.
         answer = _answer(replay.trace(where), found, chosen, where, source, limit)
-    if as_json:
-        click.echo(json_text(trace_json(answer)))
-    elif answer.matched:
-        show_trace(output_console(), answer)
-    else:
-        show_line(message_console(), f"No row of output {chosen.number} matches: {where}")
+        if as_json:
+            click.echo(json_text(trace_json(answer)))
+        elif answer.matched:
+            show_trace(output_console(), answer)
+        else:
+            show_line(message_console(), f"No row of output {chosen.number} matches: {where}")
 
 
 @contextlib.contextmanager
 def _replaying(run: StoredRun, output: Output, allow_changed: bool) -> "Iterator[Replay]":
     """An output that can be computed again. An interrupt cancels the jobs that this started."""
-    with stage("Starting Spark and opening the recipe"):
-        from bigdebug.lineage.postmortem import open_output  # loads PySpark
+    with quiet_spark():
+        with stage("Starting Spark and opening the recipe"):
+            from bigdebug.lineage.postmortem import open_output  # loads PySpark
 
-        replay = open_output(run, output, allow_changed=allow_changed)
-    try:
-        yield replay
-    except KeyboardInterrupt:
-        with contextlib.suppress(Exception):
-            replay.cancel()
-        raise
-    finally:
-        with contextlib.suppress(Exception):
-            replay.close()
+            replay = open_output(run, output, allow_changed=allow_changed)
+        try:
+            yield replay
+        except KeyboardInterrupt:
+            with contextlib.suppress(Exception):
+                replay.cancel()
+            raise
+        finally:
+            with contextlib.suppress(Exception):
+                replay.close()
 
 
 def _answer(
@@ -110,7 +112,7 @@ def _answer(
     with stage("Finding the rows"):
         matched = trace.matched
     if not matched:
-        return TraceAnswer(run, output, where, 0, trace.exact, tuple(trace.notes), (), (), {})
+        return TraceAnswer(run, output, where, 0, trace.exact, trace.notes, (), ())
     with stage("Tracing them back to the sources"):
         sources = trace.sources
         if source is not None:
@@ -118,14 +120,20 @@ def _answer(
 
             find: Any = find_source  # written for the sources of a plan; it asks for nothing but names
             sources = [find(sources, source)]
-        steps = trace.steps
+        steps = [TracedStep(step.operator, step.call_site, step.count) for step in trace.steps]
     with stage("Fetching the records"):
-        records = {
-            one.name: trace.collect_source(one.name, limit) if limit and one.count else [] for one in sources
-        }
-    return TraceAnswer(
-        run, output, where, matched, trace.exact, tuple(trace.notes), tuple(sources), tuple(steps), records
-    )
+        traced = [
+            TracedSource(
+                one.name,
+                one.kind,
+                one.call_site,
+                one.count,
+                one.files,
+                trace.collect_source(one.name, limit) if limit and one.count else [],
+            )
+            for one in sources
+        ]
+    return TraceAnswer(run, output, where, matched, trace.exact, trace.notes, traced, steps)
 
 
 def _say_estimate(run: StoredRun, output: Output, where: str, estimate: Any, as_json: bool) -> None:

@@ -1,8 +1,8 @@
 """A trace's answer, for people and for programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -16,30 +16,40 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
 
 
-class SourceLike(Protocol):
-    """What is shown of a source (`bigdebug.lineage.trace.Source`)."""
+@dataclass(frozen=True)
+class TracedSource:
+    """What is shown of a source.
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def call_site(self) -> CallSite | None: ...
-    @property
-    def count(self) -> int: ...
-    @property
-    def files(self) -> list[str]: ...
+    Attributes:
+        name: of the source.
+        kind: `csv`, `parquet`, ….
+        call_site: where the user reads it.
+        count: how many of its records are on the trace.
+        files: those that these stand in.
+        records: the first of them.
+    """
+
+    name: str
+    kind: str
+    call_site: CallSite | None
+    count: int
+    files: Sequence[str]
+    records: Sequence[TracedRecord]
 
 
-class StepLike(Protocol):
-    """What is shown of a step (`bigdebug.lineage.trace.Step`)."""
+@dataclass(frozen=True)
+class TracedStep:
+    """What is shown of an operator on the way.
 
-    @property
-    def operator(self) -> str: ...
-    @property
-    def call_site(self) -> CallSite | None: ...
-    @property
-    def count(self) -> int: ...
+    Attributes:
+        operator: its name.
+        call_site: where the user asks for it.
+        count: how many of its rows are on the trace.
+    """
+
+    operator: str
+    call_site: CallSite | None
+    count: int
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,6 @@ class TraceAnswer:
         notes: why not, and what else there is to know.
         sources: those asked for.
         steps: on the way.
-        records: the first ones of each source, by its name.
     """
 
     run: StoredRun
@@ -64,9 +73,8 @@ class TraceAnswer:
     matched: int
     exact: bool
     notes: Sequence[str]
-    sources: Sequence[SourceLike]
-    steps: Sequence[StepLike]
-    records: Mapping[str, Sequence[TracedRecord]]
+    sources: Sequence[TracedSource]
+    steps: Sequence[TracedStep]
 
 
 def trace_json(answer: TraceAnswer) -> dict[str, Any]:
@@ -84,7 +92,7 @@ def trace_json(answer: TraceAnswer) -> dict[str, Any]:
                 "kind": source.kind,
                 "files": list(source.files),
                 "count": source.count,
-                "records": [_record_json(record) for record in answer.records[source.name]],
+                "records": [_record_json(record) for record in source.records],
             }
             for source in answer.sources
         ],
@@ -117,7 +125,7 @@ def show_trace(console: Console, answer: TraceAnswer) -> None:
             table.add_row(step.operator, step.call_site.label if step.call_site else "", f"{step.count:,}")
         show_table(console, table)
     for source in answer.sources:
-        _show_source(console, source, answer.records[source.name])
+        _show_source(console, source)
 
 
 def _show_notes(console: Console, answer: TraceAnswer) -> None:
@@ -128,12 +136,12 @@ def _show_notes(console: Console, answer: TraceAnswer) -> None:
         show_line(console, f"{'note: ' if answer.exact else '  - '}{visible(note)}")
 
 
-def _show_source(console: Console, source: SourceLike, records: Sequence[TracedRecord]) -> None:
+def _show_source(console: Console, source: TracedSource) -> None:
     counted = plural(source.count, "record")
-    if len(records) < source.count:
-        counted += f", first {len(records):,} shown; --limit" if records else "; --limit"
+    if len(source.records) < source.count:
+        counted += f", first {len(source.records):,} shown; --limit" if source.records else "; --limit"
     console.print()
     show_line(console, Text(visible(source.name), style="bold"), f": {counted}")
     at = f", read at {source.call_site.label}" if source.call_site else ""
     show_line(console, f"{source.kind}{at}")
-    show_records(console, records, source.files)
+    show_records(console, source.records, source.files)

@@ -2,8 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from pyspark.sql import Row
 from bigdebug.cli.record_view import short_names
 from bigdebug.cli.rendering import output_console
 from bigdebug.cli.schemas import schema
-from bigdebug.cli.trace_view import TraceAnswer, show_trace, trace_json
+from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
 from bigdebug.cli.values import json_text, json_value, text_value
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.location import Location, TracedRecord
@@ -28,34 +27,20 @@ from bigdebug.lineage.store import Store
 READ, GROUPED = CallSite("/home/me/report.py", 10), CallSite("/home/me/report.py", 14)
 
 
-@dataclass(frozen=True)
-class Source:
-    name: str
-    count: int
-    kind: str = "csv"
-    call_site: CallSite | None = READ
-    files: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Step:
-    operator: str
-    count: int
-    call_site: CallSite | None = GROUPED
+def a_source(
+    name: str, count: int, records: Sequence[TracedRecord], files: Sequence[str] = ()
+) -> TracedSource:
+    return TracedSource(name, "csv", READ, count, files, records)
 
 
 def an_answer(
-    tmp_path: Path,
-    sources: Sequence[Source],
-    records: Mapping[str, Sequence[TracedRecord]],
-    notes: Sequence[str] = (),
-    exact: bool = True,
+    tmp_path: Path, sources: Sequence[TracedSource], notes: Sequence[str] = (), exact: bool = True
 ) -> TraceAnswer:
     Store(str(tmp_path)).create_run().close("done")
     run = Store(str(tmp_path)).find("last")
     output = Output(run.run_id, 1, "collect", 5, CallSite("/home/me/report.py", 30), 0.0)
-    steps = [Step("Aggregate", 1), Step("Join", 1231)]
-    return TraceAnswer(run, output, "dest = 'PSE'", 1, exact, notes, sources, steps, records)
+    steps = [TracedStep("Aggregate", GROUPED, 1), TracedStep("Join", GROUPED, 1231)]
+    return TraceAnswer(run, output, "dest = 'PSE'", 1, exact, notes, sources, steps)
 
 
 def flights(count: int, columns: int, file: str = "/data/flights.csv") -> list[TracedRecord]:
@@ -84,8 +69,11 @@ def shown(
 def test_the_whole_answer(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sources = [Source("flights", 31, files=["/data/flights.csv"]), Source("airlines", 0)]
-    answer = an_answer(tmp_path, sources, {"flights": flights(2, 2), "airlines": []}, ["late rows"])
+    sources = [
+        a_source("flights", 31, flights(2, 2), ["/data/flights.csv"]),
+        a_source("airlines", 0, []),
+    ]
+    answer = an_answer(tmp_path, sources, ["late rows"])
     assert shown(answer, capsys, monkeypatch, 80) == [
         "1 row of output 1 (collect, report.py:30) where dest = 'PSE'",
         "note: late rows",
@@ -111,7 +99,7 @@ def test_the_whole_answer(
 def test_an_inexact_trace_is_marked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = an_answer(tmp_path, [], {}, ["limit at report.py:3 goes by order"], exact=False)
+    answer = an_answer(tmp_path, [], ["limit at report.py:3 goes by order"], exact=False)
     lines = shown(answer, capsys, monkeypatch, 80)
     assert lines[1].startswith("inexact: ")
     assert lines[2] == "  - limit at report.py:3 goes by order"
@@ -120,7 +108,7 @@ def test_an_inexact_trace_is_marked(
 def test_many_records_too_wide_for_the_terminal_come_in_several_tables(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = an_answer(tmp_path, [Source("flights", 9)], {"flights": flights(9, 19)})
+    answer = an_answer(tmp_path, [a_source("flights", 9, flights(9, 19))])
     lines = shown(answer, capsys, monkeypatch, 80)
     assert max(map(len, lines)) <= 80
     assert "columns 1 to 5 of 19" in lines
@@ -134,7 +122,7 @@ def test_many_records_too_wide_for_the_terminal_come_in_several_tables(
 def test_a_few_records_too_wide_for_the_terminal_stand_side_by_side(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = an_answer(tmp_path, [Source("flights", 3)], {"flights": flights(3, 19)})
+    answer = an_answer(tmp_path, [a_source("flights", 3, flights(3, 19))])
     lines = [line.split() for line in shown(answer, capsys, monkeypatch, 80)]
     assert ["file", "flights.csv", "flights.csv", "flights.csv"] in lines
     assert ["position", "0", "1", "2"] in lines
@@ -144,7 +132,7 @@ def test_a_few_records_too_wide_for_the_terminal_stand_side_by_side(
 def test_a_pipe_gets_one_line_a_record(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = an_answer(tmp_path, [Source("flights", 9)], {"flights": flights(9, 100)})
+    answer = an_answer(tmp_path, [a_source("flights", 9, flights(9, 100))])
     lines = shown(answer, capsys, monkeypatch, None)
     assert sum(line.startswith("flights.csv") for line in lines) == 9
     assert all(line == line.rstrip() for line in lines)
@@ -155,7 +143,7 @@ def test_no_value_is_cut(
 ) -> None:
     text = "[red]" + "".join(f"{number:04}" for number in range(200))
     records = [TracedRecord("s", Location("/a", row), {"a": text, "b": 1, "c": text}) for row in range(6)]
-    lines = shown(an_answer(tmp_path, [Source("s", 6)], {"s": records}), capsys, monkeypatch, 80)
+    lines = shown(an_answer(tmp_path, [a_source("s", 6, records)]), capsys, monkeypatch, 80)
     assert max(map(len, lines)) <= 80
     folded = "".join(line[16:].strip() for line in lines if line.startswith((" ", "a    ")))
     assert folded.count(text) >= 6
@@ -166,7 +154,7 @@ def test_long_file_names_become_numbers_where_there_is_no_room(
 ) -> None:
     files = [f"/warehouse/day={day}/part-00000-5f2c1d3e-1234-c000.snappy.parquet" for day in (1, 2)]
     records = [flights(1, 4, file)[0] for file in (*files, *files, *files)]
-    answer = an_answer(tmp_path, [Source("flights", 6, files=files)], {"flights": records})
+    answer = an_answer(tmp_path, [a_source("flights", 6, records, files)])
     lines = shown(answer, capsys, monkeypatch, 80)
     assert [f"file 1: {files[0]}", f"file 2: {files[1]}"] == [line for line in lines if "file " in line][:2]
     assert [line.split()[0] for line in lines[-6:]] == ["1", "2"] * 3
@@ -181,7 +169,7 @@ def test_records_without_a_file(
         TracedRecord("memory", Location(None, 0, 2), {"a": None}),
     ]
     jdbc = [TracedRecord("jdbc", Location(None, None), {"a": "x"})]
-    answer = an_answer(tmp_path, [Source("memory", 2), Source("jdbc", 1)], {"memory": records, "jdbc": jdbc})
+    answer = an_answer(tmp_path, [a_source("memory", 2, records), a_source("jdbc", 1, jdbc)])
     lines = [line.split() for line in shown(answer, capsys, monkeypatch, 80)]
     assert ["partition", "position", "a"] in lines
     assert ["1", "3", "1"] in lines
@@ -199,8 +187,8 @@ def test_files_are_told_apart() -> None:
 def test_the_json_is_that_of_the_contract(tmp_path: Path) -> None:
     value = {"price": Decimal("1.50"), "at": datetime.datetime(2026, 1, 2, 3, 4, 5, 6), "nothing": None}
     records = [TracedRecord("flights", Location("/data/flights.csv", 7), value)]
-    sources = [Source("flights", 31, files=["/data/flights.csv"])]
-    answer = an_answer(tmp_path, sources, {"flights": records}, ["why"], exact=False)
+    sources = [a_source("flights", 31, records, ["/data/flights.csv"])]
+    answer = an_answer(tmp_path, sources, ["why"], exact=False)
     content = json.loads(json_text(trace_json(answer)))
     jsonschema.validate(content, schema("trace"))
     assert content == {
