@@ -260,7 +260,7 @@ class Annotator:
     def _check_keys(self, operator: Operator) -> None:
         for expression in self.catalyst.items(operator.plan.groupingExpressions()):
             kind = expression.dataType().catalogString()
-            if "map<" in kind or "interval" == kind or ":interval" in kind or "<interval" in kind:
+            if "map<" in kind or kind == "interval" or ":interval" in kind or "<interval" in kind:
                 raise UnsupportedOperatorError(
                     f"{operator.described()} groups by a column of type {kind}, which can't be traced yet",
                     hint="group by its entries or parts instead",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, SparkSession
 
-from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.questions import trace_rows

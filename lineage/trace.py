@@ -15,7 +15,6 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.layout import FileLayout
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
