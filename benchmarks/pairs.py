@@ -1,0 +1,46 @@
+"""Two ways of doing a thing, measured in turn: A B A B …, so that a machine's drift hits both."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Seconds of both, and the ratio A/B pair by pair.
+
+    Attributes:
+        a, b: medians in seconds.
+        ratio, least, most: median, minimum and maximum of A/B.
+        more: median of A - B in seconds.
+    """
+
+    a: float
+    b: float
+    ratio: float
+    least: float
+    most: float
+    more: float
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def paired(a: Callable[[], float], b: Callable[[], float], pairs: int = 7) -> Paired:
+    """Measure two functions that give seconds, in turn, after one round that isn't counted."""
+    a()
+    b()
+    taken = [(a(), b()) if i % 2 == 0 else tuple(reversed((b(), a()))) for i in range(pairs)]
+    ratios = [one / other for one, other in taken]
+    return Paired(
+        statistics.median(one for one, _ in taken),
+        statistics.median(other for _, other in taken),
+        statistics.median(ratios),
+        min(ratios),
+        max(ratios),
+        statistics.median(one - other for one, other in taken),
+    )
