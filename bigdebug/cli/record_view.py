@@ -37,14 +37,14 @@ class _Column:
 def show_records(console: Console, records: Sequence[TracedRecord], files: Sequence[str]) -> None:
     """Print records: as a table where it fits; else, a few as columns side by side, many in several tables.
 
-    Nothing is cut off: long values are folded.
+    Nothing is cut off: long values are folded. Where all stand in one file, it is named once, above.
 
     Args:
         console: where to.
         records: what to show.
         files: the files that these and further records stand in.
     """
-    places, values = _places(records), _values(records)
+    places, values = _places(records, name_files=len(files) != 1), _values(records)
     whole = _table([*places, *values])
     if not fits(console, whole) and any(cell_len(name) > _LONG_NAME for name in _file_names(places)):
         places = _show_numbered_files(console, places, records)
@@ -77,11 +77,11 @@ def _show_files(console: Console, files: Sequence[str]) -> None:
         show_line(console, f"and {plural(len(files) - _MOST_FILES, 'file')} more")
 
 
-def _places(records: Sequence[TracedRecord]) -> list[_Column]:
+def _places(records: Sequence[TracedRecord], *, name_files: bool) -> list[_Column]:
     """File, partition and position, as far as the source has them."""
     locations = [record.location for record in records]
     places = []
-    if any(location.file is not None for location in locations):
+    if name_files and any(location.file is not None for location in locations):
         names = short_names([location.file or "" for location in locations])
         places.append(_Column("file", names))
     for title in ("partition", "position"):

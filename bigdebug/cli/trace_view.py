@@ -139,7 +139,8 @@ def _show_notes(console: Console, answer: TraceAnswer) -> None:
 def _show_source(console: Console, source: TracedSource) -> None:
     counted = plural(source.count, "record")
     if len(source.records) < source.count:
-        counted += f", first {len(source.records):,} shown; --limit" if source.records else "; --limit"
+        counted += f", the first {len(source.records):,} shown" if source.records else ", none shown"
+        counted += " (more with --limit)"
     console.print()
     show_line(console, Text(visible(source.name), style="bold"), f": {counted}")
     at = f", read at {source.call_site.label}" if source.call_site else ""
