@@ -1,0 +1,342 @@
+"""`bigdebug trace`: what is refused before Spark starts, and a whole trace in a process of its own."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+import pexpect
+import pytest
+
+from bigdebug.cli.main import main
+from bigdebug.cli.schemas import schema
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.store import Store
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def empty_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A run with one output that has no recipe."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("BIGDEBUG_STORE", raising=False)
+    writer = Store(".bigdebug").create_run()
+    writer.output(Output(writer.run_id, 1, "collect", None, None, time.time(), status="done"))
+    writer.close("done")
+    return writer.run_id
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["last", "1"], 2, "--where"),
+        (["last", "1", "--where", "true", "--limit", "-1"], 2, "--limit"),
+        (["last", "1", "--where", "true", "--forward"], 1, "forward traces aren't there yet"),
+        (["none", "1", "--where", "true"], 1, "no run 'none'"),
+        (["last", "7", "--where", "true"], 1, "has no output '7'"),
+        (["last", "1", "--where", "true", "--store", "nowhere"], 3, "no store nowhere"),
+    ],
+)
+def test_what_is_refused_at_once(
+    arguments: list[str], code: int, message: str, empty_output: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["trace", *arguments]) == code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+    assert "hint: " in printed.err
+
+
+SLOW = """
+import sys, time
+from bigdebug.cli.rendering import stage
+with stage("Thinking hard"):
+    time.sleep(float(sys.argv[1]))
+print("over")
+"""
+
+ASK = """
+from bigdebug.cli.trace import _ask
+_ask("The trace reads 24 GB and takes about 3 min 05 s.")
+print("going on")
+"""
+
+
+def on_a_terminal(program: str, *arguments: str) -> pexpect.spawn:
+    return pexpect.spawn(
+        sys.executable,
+        ["-c", program, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm"},
+        encoding="utf-8",
+        timeout=30,
+    )
+
+
+def test_a_terminal_is_told_what_takes_over_a_second() -> None:
+    slow = on_a_terminal(SLOW, "2.5")
+    slow.expect("Thinking hard")
+    slow.expect("over")
+    quick = on_a_terminal(SLOW, "0.1")
+    quick.expect(pexpect.EOF)
+    assert "Thinking" not in quick.before
+    piped = subprocess.run(
+        [sys.executable, "-c", SLOW, "1.5"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (piped.stdout, piped.stderr) == ("over\n", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "follows"), [("y", "going on"), ("", "going on"), ("n", "nothing was traced")]
+)
+def test_a_terminal_is_asked_before_a_large_question(answer: str, follows: str) -> None:
+    terminal = on_a_terminal(ASK)
+    terminal.expect("reads 24 GB and takes about 3 min 05 s")
+    terminal.expect("Go on")
+    terminal.sendline(answer)
+    terminal.expect(follows)
+
+
+SCRIPT = """
+import os, time
+from pyspark.sql import SparkSession, functions as F
+
+spark = (
+    SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    .config("spark.sql.shuffle.partitions", "2").getOrCreate()
+)
+flights = spark.read.csv("flights.csv", header=True, inferSchema=True)
+airlines = spark.read.json("airlines.json")
+means = (
+    flights.join(airlines, "carrier")
+    .groupBy("dest")
+    .agg(F.avg("minutes").alias("mean"), F.count("*").alias("flights"))
+)
+means.orderBy("dest").collect()
+means.write.parquet("out/means.parquet")
+
+hindrance = os.path.abspath("slow")
+
+@F.udf("boolean")
+def plausible(minutes):
+    if os.path.exists(hindrance):
+        time.sleep(60)
+    return minutes >= 0
+
+flights.filter(plausible("minutes")).count()
+"""
+
+SEVERAL = """
+import contextlib, io, json, sys
+from bigdebug.cli.main import main
+
+answers = []
+for line in json.load(sys.stdin):
+    if line[0] == "append":
+        with open(line[1], "a") as file:
+            file.write(line[2])
+        continue
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(line)
+    answers.append([int(code), out.getvalue(), err.getvalue()])
+print(json.dumps(answers))
+"""
+
+PSE = ("--where", "dest = 'PSE'")
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with data, a script, and the run it left in the store."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with (folder / "flights.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["carrier", "dest", "minutes", "tail"])
+        for number in range(60):
+            writer.writerow(
+                [["AA", "B6"][number % 2], ["PSE", "BOS", "SFO"][number % 3], number, f"N{number}"]
+            )
+    airlines = [{"carrier": carrier, "name": f"{carrier} Inc."} for carrier in ("AA", "B6", "XX")]
+    (folder / "airlines.json").write_text("".join(json.dumps(airline) + "\n" for airline in airlines))
+    (folder / "means.py").write_text(SCRIPT)
+    ran = python(folder, "-m", "bigdebug", "run", "means.py")
+    assert ran.returncode == 0, ran.stderr
+    return folder
+
+
+def python(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=environment(),
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("BIGDEBUG_STORE", "COLUMNS")}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
+    """What several command lines gave, asked in one process, to start Java once."""
+    lines = {
+        "person": ["last", "out/means.parquet", *PSE, "--source", "flights", "--limit", "3"],
+        "nothing": ["last", "2", "--where", "dest = 'nowhere'"],
+        "nothing as json": ["last", "2", "--where", "dest = 'nowhere'", "--json"],
+        "no sql": ["last", "1", "--where", "dest ="],
+        "no column": ["last", "1", "--where", "destination = 'PSE'"],
+        "no source": ["last", "1", *PSE, "--source", "planes"],
+        "dry run": ["last", "1", *PSE, "--dry-run", "--json"],
+        "counts": ["last", "1", *PSE, "--json", "--limit", "0"],
+        "changed": ["last", "1", *PSE],
+        "allowed": ["last", "1", *PSE, "--json", "--allow-changed"],
+    }
+    flights = recorded / "flights.csv"
+    before, stood = flights.read_bytes(), flights.stat()
+    commands = [["trace", *line] for line in lines.values()]
+    commands.insert(list(lines).index("changed"), ["append", "flights.csv", "AA,PSE,100,N100\n"])
+    try:
+        ran = python(recorded, "-c", SEVERAL, given=json.dumps(commands))
+    finally:
+        flights.write_bytes(before)
+        os.utime(flights, ns=(stood.st_atime_ns, stood.st_mtime_ns))
+    assert ran.returncode == 0, ran.stderr
+    given = json.loads(ran.stdout.splitlines()[-1])
+    return dict(zip(lines, (Answer(*answer) for answer in given), strict=True))
+
+
+def test_a_trace_the_next_morning(recorded: Path) -> None:
+    asked = python(recorded, "-m", "bigdebug", "trace", "last", "1", *PSE, "--json")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    content = json.loads(asked.stdout)
+    jsonschema.validate(content, schema("trace"))
+    assert (content["output"], content["where"], content["matched"]) == (1, "dest = 'PSE'", 1)
+    sources = {source["name"]: source for source in content["sources"]}
+    flights = sources["flights.csv"]
+    assert flights["count"] == 20
+    assert flights["kind"] == "csv"
+    assert flights["files"] == [str(recorded / "flights.csv")]
+    with (recorded / "flights.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [record["position"] for record in flights["records"]] == list(range(0, 60, 3))
+    for record in flights["records"]:
+        expected = rows[record["position"]]
+        assert record["file"] == str(recorded / "flights.csv")
+        assert {name: str(value) for name, value in record["value"].items()} == expected
+    assert [record["position"] for record in sources["airlines.json"]["records"]] == [0, 1]
+
+
+def test_a_trace_for_a_person(answers: dict[str, Answer]) -> None:
+    answer = answers["person"]
+    assert (answer.code, answer.err) == (0, "")
+    lines = answer.out.splitlines()
+    assert lines[0].startswith("1 row of output 2 (out/means.parquet, means.py:")
+    assert "flights.csv: 20 records, the first 3 shown (more with --limit)" in lines
+    assert "airlines" not in answer.out
+    assert [line.split() for line in lines[-3:]] == [
+        ["0", "AA", "PSE", "0", "N0"],
+        ["3", "B6", "PSE", "3", "N3"],
+        ["6", "AA", "PSE", "6", "N6"],
+    ]
+
+
+def test_nothing_matches(answers: dict[str, Answer]) -> None:
+    answer = answers["nothing"]
+    assert (answer.code, answer.out) == (0, "")
+    assert answer.err == "No row of output 2 matches: dest = 'nowhere'\n"
+    content = json.loads(answers["nothing as json"].out)
+    jsonschema.validate(content, schema("trace"))
+    assert content["matched"] == 0
+    assert sum(source["count"] for source in content["sources"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "message"),
+    [
+        ("no sql", "dest ="),
+        ("no column", "destination"),
+        ("no source", "flights.csv, airlines.json"),
+    ],
+)
+def test_a_question_that_cannot_be_answered(question: str, message: str, answers: dict[str, Answer]) -> None:
+    answer = answers[question]
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("error: ")
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_dry_run_says_what_it_would_read(recorded: Path, answers: dict[str, Answer]) -> None:
+    content = json.loads(answers["dry run"].out)
+    jsonschema.validate(content, schema("trace-dry-run"))
+    files = [recorded / "flights.csv", recorded / "airlines.json"]
+    assert content["bytes"] == sum(file.stat().st_size for file in files)
+
+
+def test_counts_alone(answers: dict[str, Answer]) -> None:
+    content = json.loads(answers["counts"].out)
+    assert [(source["count"], source["records"]) for source in content["sources"]] == [(20, []), (2, [])]
+
+
+def test_a_source_that_changed_is_told_and_can_be_allowed(answers: dict[str, Answer]) -> None:
+    changed = answers["changed"]
+    assert (changed.code, changed.out) == (1, "")
+    assert "flights.csv" in changed.err
+    assert "--allow-changed" in changed.err
+    assert answers["allowed"].code == 0, answers["allowed"].err
+    content = json.loads(answers["allowed"].out)
+    assert content["exact"] is False
+    assert "flights.csv" in " ".join(content["notes"])
+
+
+def test_an_output_without_a_recipe(empty_output: str, tmp_path: Path) -> None:
+    asked = python(tmp_path, "-m", "bigdebug", "trace", "last", "1", "--where", "true")
+    assert asked.returncode == 1
+    assert f"output 1 of the run {empty_output} has no recipe" in asked.stderr
+    assert "hint: " in asked.stderr
+
+
+def test_an_interrupt_cancels_its_jobs(recorded: Path) -> None:
+    (recorded / "slow").touch()
+    terminal = pexpect.spawn(
+        sys.executable,
+        ["-m", "bigdebug", "trace", "last", "3", "--where", "true"],
+        cwd=str(recorded),
+        env={**environment(), "TERM": "xterm"},
+        encoding="utf-8",
+        timeout=120,
+    )
+    try:
+        terminal.expect("Finding the rows|Tracing them back")
+        time.sleep(2)
+        interrupted = time.monotonic()
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+        terminal.close()
+    finally:
+        (recorded / "slow").unlink()
+    assert terminal.exitstatus == 130
+    assert time.monotonic() - interrupted < 30
