@@ -92,31 +92,38 @@ class Segment:
             annotated = self._annotator.annotate(self.top)
             plan = self.narrow(annotated)
             self.ids = annotated.ids
-            self._rows = self._fetch(plan, annotated.attributes)
+            kept = [column.id for column in annotated.ids]
+            self._rows, self._persisted = fetch(self._catalyst, plan, annotated.attributes, kept)
+            if not self._rows.fetched:
+                self.ids = tuple(IdColumn(column.origin, column.id) for column in self.ids)
         return self._rows
 
-    def _fetch(self, plan: Any, attributes: list[Any]) -> RowSet:
-        catalyst = self._catalyst
-        if not attributes:  # constants only: rows, but no source
-            count = catalyst.frame(plan).count()
-            return RowSet(catalyst, plan, count, False)
-        columns = catalyst.project(attributes, plan)
-        bounded = catalyst.frame(columns).limit(FETCHED + 1)
-        rows = bounded._jdf.queryExecution().executedPlan().executeCollect()
-        if len(rows) <= FETCHED:
-            local = local_relation(catalyst, columns.output(), wrapped(catalyst, rows))
-            return RowSet(catalyst, local, len(rows), True)
-        ids = [column.id for column in self.ids]
-        self._persisted = catalyst.frame(catalyst.project(ids, plan)).persist()
-        count = self._persisted.count()
-        self.ids = tuple(IdColumn(column.origin, column.id) for column in self.ids)
-        return RowSet(catalyst, catalyst.analyzed(self._persisted), count, False)
+    def preset(self, rows: RowSet, ids: tuple[IdColumn, ...], persisted: DataFrame | None = None) -> None:
+        """Take rows that were found another way."""
+        self._rows, self.ids, self._persisted = rows, ids, persisted
 
     def release(self) -> None:
         """Give back what was persisted."""
         if self._persisted is not None:
             self._persisted.unpersist()
             self._persisted = None
+
+
+def fetch(
+    catalyst: Catalyst, plan: Any, attributes: list[Any], kept: list[Any]
+) -> tuple[RowSet, DataFrame | None]:
+    """Run a plan for some attributes: few rows are fetched, of many only the `kept` attributes are persisted."""
+    if not attributes:  # constants only: rows, but no source
+        return RowSet(catalyst, plan, catalyst.frame(plan).count(), False), None
+    columns = catalyst.project(attributes, plan)
+    bounded = catalyst.frame(columns).limit(FETCHED + 1)
+    rows = bounded._jdf.queryExecution().executedPlan().executeCollect()
+    if len(rows) <= FETCHED:
+        local = local_relation(catalyst, columns.output(), wrapped(catalyst, rows))
+        return RowSet(catalyst, local, len(rows), True), None
+    persisted = catalyst.frame(catalyst.project(kept, plan)).persist()
+    count = persisted.count()
+    return RowSet(catalyst, catalyst.analyzed(persisted), count, False), persisted
 
 
 def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narrow:

@@ -14,13 +14,14 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.fusing import Fused, fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Narrow, Segment, local_relation, matching_keys
 from bigdebug.lineage.sources import find_source
-from bigdebug.lineage.where import rows_where
+from bigdebug.lineage.where import condition_of, rows_where
 
 
 @dataclass(frozen=True)
@@ -92,9 +93,11 @@ class Trace:
         self._annotator.check(root)
         self._doubts = [*notes, *doubts(catalyst, root)]
         self._top = Segment(catalyst, self._annotator, root, rows_where(catalyst, root, where))
-        self._top.narrow(
-            self._annotator.annotate(root)
-        )  # an unknown column is said now, not at the first job
+        condition = condition_of(catalyst, root, where)  # an unknown column is said now, not at the first job
+        self._below_first: Segment | None = None
+        self._fused: Fused | None = None
+        if where is None or condition is not None:
+            self._fused = fused(catalyst, self._annotator, root, condition)
 
     # -- the public face ----------------------------------------------------------------------------
 
@@ -102,7 +105,7 @@ class Trace:
     def matched(self) -> int:
         """How many rows of the output the trace starts from."""
         with asking(self._catalyst, "matching rows"):
-            return self._top.rows().count
+            return self._first.rows().count
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -158,13 +161,23 @@ class Trace:
     @cached_property
     def _segments(self) -> list[Segment]:
         """All segments the trace runs through, the output's first."""
-        return list(self._descend(self._top))
+        return list(self._descend(self._first))
+
+    @cached_property
+    def _first(self) -> Segment:
+        """The output's segment, run; with it the one below, where one pass does both."""
+        if self._fused is not None:
+            self._below_first = self._fused.run(self._catalyst, self._annotator, self._top)
+        self._top.rows()
+        return self._top
 
     def _descend(self, segment: Segment) -> Iterator[Segment]:
         rows = segment.rows()
         yield segment
         for column in segment.ids:
-            if isinstance(column.origin, Boundary):
+            if segment is self._top and self._below_first is not None:
+                yield from self._descend(self._below_first)
+            elif isinstance(column.origin, Boundary):
                 keys = rows.distinct([column.id], key=column.id)
                 narrow = _nothing(self._catalyst)
                 if keys.count:

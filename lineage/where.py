@@ -18,37 +18,50 @@ from bigdebug.lineage.segments import Narrow
 
 
 def rows_where(catalyst: Catalyst, root: Operator, where: str | Column | None) -> Narrow:
-    """What narrows an annotated output to the rows for which `where` holds.
-
-    Raises (when applied):
-        UnknownNameError: `where` names a column that the output doesn't have.
-        BigDebugError: `where` doesn't parse, or isn't a condition.
-    """
+    """What narrows an annotated output to the rows for which `where` holds; see `narrowed` for its errors."""
 
     def narrow(top: Annotated) -> Any:
         if where is None:
             return top.plan
-        columns = catalyst.output(root.plan)
-        frame = catalyst.frame(catalyst.project([*columns, *top.attributes], top.plan))
-        try:
-            with _quiet():
-                return catalyst.analyzed(frame.filter(where))
-        except ParseException as error:
-            raise BigDebugError(
-                f"where={str(where)!r} is not valid SQL: {first_line(error)}",
-                hint='give a condition over the output\'s columns, such as "total < 0"',
-            ) from None
-        except AnalysisException as error:
-            names = ", ".join(column.name() for column in columns)
-            if (error.getCondition() or "").startswith("UNRESOLVED_COLUMN"):
-                message = f"where={str(where)!r} names a column that the output doesn't have"
-                raise UnknownNameError(message, hint=f"the columns are: {names}") from None
-            raise BigDebugError(
-                f"where={str(where)!r} can't be evaluated over the output: {first_line(error)}",
-                hint=f"the columns are: {names}",
-            ) from None
+        return narrowed(catalyst, root, where, top.plan, top.attributes)
 
     return narrow
+
+
+def condition_of(catalyst: Catalyst, root: Operator, where: str | Column | None) -> Any | None:
+    """`where` as a resolved condition over the root's output; None for all rows, or where it is no mere filter."""
+    if where is None:
+        return None
+    plan = narrowed(catalyst, root, where, root.plan, [])
+    return plan.condition() if plan.getClass().getSimpleName() == "Filter" else None
+
+
+def narrowed(catalyst: Catalyst, root: Operator, where: str | Column, plan: Any, ids: list[Any]) -> Any:
+    """The plan, annotated or not, of the root's rows for which `where` holds.
+
+    Raises:
+        UnknownNameError: `where` names a column that the output doesn't have.
+        BigDebugError: `where` doesn't parse, or isn't a condition.
+    """
+    columns = catalyst.output(root.plan)
+    frame = catalyst.frame(catalyst.project([*columns, *ids], plan))
+    try:
+        with _quiet():
+            return catalyst.analyzed(frame.filter(where))
+    except ParseException as error:
+        raise BigDebugError(
+            f"where={str(where)!r} is not valid SQL: {first_line(error)}",
+            hint='give a condition over the output\'s columns, such as "total < 0"',
+        ) from None
+    except AnalysisException as error:
+        names = ", ".join(column.name() for column in columns)
+        if (error.getCondition() or "").startswith("UNRESOLVED_COLUMN"):
+            message = f"where={str(where)!r} names a column that the output doesn't have"
+            raise UnknownNameError(message, hint=f"the columns are: {names}") from None
+        raise BigDebugError(
+            f"where={str(where)!r} can't be evaluated over the output: {first_line(error)}",
+            hint=f"the columns are: {names}",
+        ) from None
 
 
 def first_line(error: BaseException) -> str:

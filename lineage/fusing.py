@@ -1,0 +1,101 @@
+"""One pass instead of two, where the question itself names the groups.
+
+To trace `product = 7` of an aggregate by `product`, the aggregate needn't be computed to learn its keys:
+the condition speaks of nothing else, so it can be asked of the aggregate's input at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.annotate import Annotator, Boundary, IdColumn
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.segments import Segment, fetch, is_session_window, matching_keys
+
+# Operators above the aggregate that keep its rows, one for one.
+_KEEPING = frozenset({"Project", "Sort", "Repartition", "RepartitionByExpression", "ResolvedHint"})
+
+
+@dataclass(frozen=True)
+class Fused:
+    """The input rows of the groups asked for: their plan, ids, and the group's key."""
+
+    boundary: Boundary
+    plan: Any
+    ids: tuple[IdColumn, ...]
+    key: Any
+
+    def run(self, catalyst: Catalyst, annotator: Annotator, top: Segment) -> Segment:
+        """Run it; `top` gets its rows, and the segment below the aggregate comes back with its own."""
+        attributes = [self.key, *(attribute for column in self.ids for attribute in column.attributes)]
+        kept = [self.key, *(column.id for column in self.ids)]
+        rows, persisted = fetch(catalyst, self.plan, attributes, kept)
+        keys = rows.distinct([self.key], key=self.key)
+        if not self.boundary.grouping:
+            keys.count = 1  # an aggregate without grouping has one row, also of no input
+        top.preset(keys, (IdColumn(self.boundary, self.key),))
+        narrow = matching_keys(catalyst, self.boundary, keys)
+        below = Segment(catalyst, annotator, self.boundary.operator.child, narrow)
+        ids = self.ids if rows.fetched else tuple(IdColumn(column.origin, column.id) for column in self.ids)
+        below.preset(rows, ids, persisted)
+        return below
+
+
+def fused(catalyst: Catalyst, annotator: Annotator, root: Operator, condition: Any | None) -> Fused | None:
+    """The question as one about an aggregate's input, if it is that simple; else None.
+
+    Args:
+        condition: over the root's output, resolved; None for all rows.
+    """
+    above: list[Operator] = []
+    operator = root
+    while operator.kind in _KEEPING:
+        above.append(operator)
+        operator = operator.child
+    if operator.kind != "Aggregate":
+        return None
+    grouping = tuple(catalyst.items(operator.plan.groupingExpressions()))
+    if any(is_session_window(expression) for expression in grouping):
+        return None
+    below = annotator.annotate(operator.child)
+    key = catalyst.alias(annotator.key_struct(grouping), fresh_name("key"))
+    columns = [
+        expression
+        for expression in catalyst.items(operator.plan.aggregateExpressions())
+        if _of_keys_alone(catalyst, expression)
+    ]
+    carried = [key.toAttribute(), *below.attributes]
+    plan = catalyst.project([*columns, key, *below.attributes], below.plan)
+    for each in reversed(above):
+        if each.kind == "Project":
+            known = _names(catalyst, columns)
+            columns = [
+                expression
+                for expression in catalyst.items(each.plan.projectList())
+                if _of_keys_alone(catalyst, expression) and _refers_to(catalyst, expression, known)
+            ]
+            plan = catalyst.project([*columns, *carried], plan)
+    if condition is not None:
+        if not _of_keys_alone(catalyst, condition) or not _refers_to(
+            catalyst, condition, _names(catalyst, columns)
+        ):
+            return None
+        plan = catalyst.filter(condition, plan)
+    return Fused(Boundary(operator, grouping), plan, below.ids, key.toAttribute())
+
+
+def _of_keys_alone(catalyst: Catalyst, expression: Any) -> bool:
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    never = (patterns.AGGREGATE_EXPRESSION(), patterns.PYTHON_UDF(), patterns.PLAN_EXPRESSION())
+    return bool(expression.deterministic()) and not any(expression.containsPattern(p) for p in never)
+
+
+def _names(catalyst: Catalyst, columns: list[Any]) -> set[str]:
+    return {catalyst.attribute_key(column.toAttribute()) for column in columns}
+
+
+def _refers_to(catalyst: Catalyst, expression: Any, known: set[str]) -> bool:
+    used = catalyst.items(expression.references().toSeq())
+    return all(catalyst.attribute_key(attribute) in known for attribute in used)
