@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
+
+from bigdebug.cli.schemas import schema
 
 DOCTOR = [sys.executable, "-m", "bigdebug", "doctor"]
 
@@ -23,6 +26,7 @@ def doctor(folder: Path, *options: str, **environment: str) -> tuple[dict[str, d
         timeout=300,
     )
     answer = json.loads(ended.stdout)
+    jsonschema.validate(answer, schema("doctor"))
     assert ended.stderr == ""
     assert answer["ok"] == (ended.returncode == 0)
     assert [check for check in answer["checks"] if not check["ok"] and not check["advice"]] == []
