@@ -13,6 +13,7 @@ from typing import Any
 from bigdebug.lineage.annotate import is_distinct
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.ties import is_settled
 
 _OPERATORS = {
     "Sample": "takes rows by chance",
@@ -45,7 +46,10 @@ _HOLDS_FUNCTIONS = frozenset(
 
 
 def doubts(catalyst: Catalyst, root: Operator) -> list[str]:
-    """Why a trace of this dataflow may differ from the run it explains; empty where nothing is known to vary."""
+    """Why a trace of this dataflow may differ from the run it explains; empty where nothing is known to vary.
+
+    Looks up (by a job each) whether limits were free to give other rows than they gave.
+    """
     found: dict[str, None] = {}
     for operator in root.walk():
         for doubt in _doubts_of(catalyst, operator):
@@ -59,9 +63,9 @@ def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
         return [f"{where} {_OPERATORS[operator.kind]}"]
     if operator.kind == "GlobalLimit":
         below = operator.child.child if operator.child.kind == "LocalLimit" else operator.child
-        if not _totally_ordered(catalyst, below):
-            return [f"{where} takes rows by position, and their order isn't total"]
-        return []
+        if _totally_ordered(catalyst, below) or is_settled(catalyst, operator):
+            return []
+        return [f"{where} takes rows by position, and their order isn't total"]
     if operator.kind not in _HOLDS_FUNCTIONS:
         return []
     names = {match.lower() for match in _CALL.findall(_text(operator.plan))}

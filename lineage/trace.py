@@ -91,7 +91,7 @@ class Trace:
         self._leaves = sources
         self._annotator = Annotator(catalyst, sources)
         self._annotator.check(root)
-        self._doubts = [*notes, *doubts(catalyst, root)]
+        self._known_doubts = tuple(notes)
         self._top = Segment(catalyst, self._annotator, root, rows_where(catalyst, root, where))
         condition = condition_of(catalyst, root, where)  # an unknown column is said now, not at the first job
         self._below_first: Segment | None = None
@@ -157,6 +157,11 @@ class Trace:
         """Up to `limit` records of one source."""
         with asking(self._catalyst, "records"):
             return self._chosen(source).collect(limit)
+
+    @cached_property
+    def _doubts(self) -> list[str]:
+        with asking(self._catalyst, "what a second run can't tell"):
+            return [*self._known_doubts, *doubts(self._catalyst, self._root)]
 
     @cached_property
     def _segments(self) -> list[Segment]:

@@ -1,0 +1,42 @@
+"""Whether a limit could only have given the rows it gave: looked up, since nothing in a plan tells it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.operators import Operator
+
+
+def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
+    """Whether a limit cuts nothing off, or cuts between two rows that its order tells apart.
+
+    Runs a job of about the cost of the limit itself.
+
+    Args:
+        limit: a `GlobalLimit`.
+    """
+    count = limit.plan.limitExpr()
+    if count.getClass().getSimpleName() != "Literal":
+        return False
+    most = int(count.value())
+    below = limit.child.child if limit.child.kind == "LocalLimit" else limit.child
+    sort = below
+    while sort.kind == "Project":
+        sort = sort.child
+    ordered = sort.kind == "Sort" and bool(getattr(sort.plan, "global")())
+    plan = _order(catalyst, sort) if ordered else catalyst.project([_constant(catalyst)], below.plan)
+    first = catalyst.frame(plan).limit(most + 1)
+    rows = first._jdf.queryExecution().executedPlan().executeCollect()
+    if len(rows) <= most:
+        return True
+    return ordered and most > 0 and not rows[most].equals(rows[most - 1])
+
+
+def _order(catalyst: Catalyst, sort: Operator) -> Any:
+    keys = [order.child() for order in catalyst.items(sort.plan.order())]
+    return catalyst.project([catalyst.alias(key, fresh_name("order")) for key in keys], sort.plan)
+
+
+def _constant(catalyst: Catalyst) -> Any:
+    return catalyst.alias(catalyst.text(""), fresh_name("row"))
