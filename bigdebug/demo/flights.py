@@ -4,7 +4,8 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
 spark = SparkSession.builder.master("local[*]").appName("flights").getOrCreate()
-flights = spark.read.csv("flights.csv", header=True, inferSchema=True, nullValue="NA")
+reader = spark.read.options(header=True, inferSchema=True, nullValue="NA")
+flights = reader.csv("flights.csv")
 
 
 def minutes(clock: str) -> Column:
@@ -12,10 +13,11 @@ def minutes(clock: str) -> Column:
     return F.floor(F.col(clock) / 100) * 60 + F.col(clock) % 100
 
 
-timed = flights.withColumn("duration", minutes("arr_time") - minutes("dep_time"))
+took = minutes("arr_time") - minutes("dep_time")
+timed = flights.withColumn("took", took)
 means = timed.groupBy("dest", "month").agg(
-    F.round(F.avg("duration")).cast("int").alias("minutes"),
-    F.count("duration").alias("flights"),
+    F.round(F.avg("took")).cast("int").alias("minutes"),
+    F.count("took").alias("flights"),
 )
 report = means.orderBy("minutes").collect()
 
