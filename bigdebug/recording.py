@@ -116,9 +116,9 @@ class Recording:
         told = f"run {self._recorded.run_id} recorded {len(outputs)} output{'' if len(outputs) == 1 else 's'}"
         traceable = [output for output in outputs if output.status == "done" and output.recipe == "stored"]
         if not traceable:
-            return f"{told}; next: bigdebug show last{self._settings.store_hint}"
+            return f"{told}; next:\n  bigdebug show last{self._settings.store_hint}"
         last = "last" if traceable[-1] is outputs[-1] else str(traceable[-1].number)
-        return f'{told}; next: bigdebug trace last {last}{self._settings.store_hint} --where "…"'
+        return f'{told}; next:\n  bigdebug trace last {last}{self._settings.store_hint} --where "…"'
 
 
 def absolute_store(store: str) -> str:
