@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
+from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import trace_rows
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.trace import Trace
+
+logger = logging.getLogger("bigdebug")
 
 
 def live_trace(
@@ -26,6 +31,18 @@ def live_trace(
         UnreachableError: Spark was stopped.
         BigDebugError: `data` is nothing that can be traced, or its plan is no longer at hand.
     """
+    trace = _trace(spark, recorder, data, where)
+    if trace.bytes > LARGE_BYTES:
+        took = (
+            f"; the run itself took {data.seconds:.0f} s" if isinstance(data, Output) and data.seconds else ""
+        )
+        logger.warning("this trace reads up to %.1f GB%s", trace.bytes / 1e9, took)
+    return trace
+
+
+def _trace(
+    spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column | None
+) -> Trace:
     if isinstance(data, Output):
         rows = _rows_of(recorder, data)
         return trace_rows(spark, rows, recorder.node_of, where, action=data)

@@ -102,6 +102,11 @@ class Segment:
         """Take rows that were found another way."""
         self._rows, self.ids, self._persisted = rows, ids, persisted
 
+    @property
+    def persisted(self) -> bool:
+        """Whether Spark keeps rows for this segment."""
+        return self._persisted is not None
+
     def release(self) -> None:
         """Give back what was persisted."""
         if self._persisted is not None:

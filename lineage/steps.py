@@ -61,14 +61,22 @@ class Kept:
     """Origin of the column that holds the rows of one operator."""
 
 
-def steps_of(catalyst: Catalyst, annotator: Annotator, segments: Sequence[Segment]) -> Iterator[Step]:
-    """A step for each operator of each segment, from the output down, sources left out."""
+def steps_of(
+    catalyst: Catalyst, annotator: Annotator, segments: Sequence[Segment], opened: list[Segment]
+) -> Iterator[Step]:
+    """A step for each operator of each segment, from the output down, sources left out.
+
+    Args:
+        segments: those of the trace, run.
+        opened: gets the segments that had to be run once more, to be released with the trace.
+    """
     from bigdebug.lineage.trace import Step
 
     for segment in segments:
         operators = list(within(segment.top))
         if any(operator.kind in _MULTIPLYING for operator in operators):
             segment = Segment(catalyst, Marking(annotator), segment.top, segment.narrow)
+            opened.append(segment)
         rows = segment.rows()
         for operator in operators:
             if not operator.children or operator.kind == "LocalLimit":  # half of a limit

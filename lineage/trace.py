@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +17,7 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.fusing import Fused, fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
@@ -92,6 +96,8 @@ class Trace:
         self._annotator = Annotator(catalyst, sources)
         self._annotator.check(root)
         self._known_doubts = tuple(notes)
+        self._run: list[Segment] = []
+        weakref.finalize(self, _release, self._run)
         self._top = Segment(catalyst, self._annotator, root, rows_where(catalyst, root, where))
         condition = condition_of(catalyst, root, where)  # an unknown column is said now, not at the first job
         self._below_first: Segment | None = None
@@ -121,7 +127,7 @@ class Trace:
         from bigdebug.lineage.steps import steps_of
 
         with asking(self._catalyst, "steps"):
-            return list(steps_of(self._catalyst, self._annotator, self._segments))
+            return list(steps_of(self._catalyst, self._annotator, self._segments, self._run))
 
     def records(self, source: str | None = None) -> DataFrame:
         """A source's records on the trace: its columns, and the struct `_record(file, position, partition)`.
@@ -145,6 +151,11 @@ class Trace:
     def notes(self) -> list[str]:
         """Why the trace isn't exact, and what else a person must know about it."""
         return [*self._doubts, *(note for leaf in self._leaves.values() for note in leaf.notes)]
+
+    @property
+    def bytes(self) -> int:
+        """The most that one pass over the sources reads."""
+        return bytes_read(self._leaves.values())
 
     def __repr__(self) -> str:
         return (
@@ -178,6 +189,7 @@ class Trace:
 
     def _descend(self, segment: Segment) -> Iterator[Segment]:
         rows = segment.rows()
+        self._run.append(segment)
         yield segment
         for column in segment.ids:
             if segment is self._top and self._below_first is not None:
@@ -207,6 +219,19 @@ class Trace:
         if source is None and len(leaves) == 1:
             return self._records[leaves[0]]
         return self._records[find_source(leaves, source or "")]
+
+
+def _release(segments: list[Segment]) -> None:
+    """Give back what a trace that nobody holds any more kept in Spark."""
+    if any(segment.persisted for segment in segments):
+        # On a thread of its own: the collector may run in the middle of a call to the JVM.
+        threading.Thread(target=_release_all, args=(list(segments),), daemon=True).start()
+
+
+def _release_all(segments: list[Segment]) -> None:
+    for segment in segments:
+        with contextlib.suppress(Exception):  # the session may be gone, and with it what it kept
+            segment.release()
 
 
 def _nothing(catalyst: Catalyst) -> Narrow:

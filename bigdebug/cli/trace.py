@@ -13,15 +13,13 @@ from bigdebug.cli.rendering import duration, message_console, output_console, sh
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
 from bigdebug.cli.values import json_text
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
 
 if TYPE_CHECKING:
     from bigdebug.lineage.postmortem import Replay
     from bigdebug.lineage.trace import Trace
-
-LARGE_BYTES = 10_000_000_000
-"""A question that reads more than this is announced first."""
 
 
 @click.command("trace")

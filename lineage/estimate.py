@@ -1,0 +1,17 @@
+"""How much a question reads, said before it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bigdebug.lineage.identity import SourceLeaf
+
+LARGE_BYTES = 10_000_000_000
+"""A question that reads more than this is announced first."""
+
+
+def bytes_read(sources: Iterable[SourceLeaf]) -> int:
+    """What the files of some sources hold together: the most that one pass over them reads."""
+    return sum(int(leaf.operator.plan.relation().sizeInBytes()) for leaf in sources if leaf.in_files)
