@@ -338,5 +338,5 @@ def test_an_interrupt_cancels_its_jobs(recorded: Path) -> None:
         terminal.close()
     finally:
         (recorded / "slow").unlink()
-    assert terminal.exitstatus == 130
+    assert terminal.exitstatus == 130, terminal.before
     assert time.monotonic() - interrupted < 30
