@@ -40,7 +40,11 @@ class TracedRecord:
 
 def readable_path(uri: str) -> str:
     """Spark's percent-encoded file URI as people write it: a plain path where the file is local."""
-    path = unquote(uri)
+    return plain_path(unquote(uri))
+
+
+def plain_path(path: str) -> str:
+    """A Hadoop path, which encodes nothing, or a path as the user wrote it: plain where the file is local."""
     if path.startswith("file:"):
         path = "/" + path.removeprefix("file:").lstrip("/")
     return path

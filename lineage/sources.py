@@ -9,7 +9,7 @@ from typing import Any
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import UnknownNameError
 from bigdebug.lineage.identity import HADOOP_RELATION, SourceLeaf, is_source, leaf_kind
-from bigdebug.lineage.location import readable_path
+from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import Operator
 
 
@@ -61,7 +61,7 @@ def source_name(catalyst: Catalyst, leaf: Operator) -> str:
 
 
 def last_part(path: str) -> str:
-    return readable_path(path).rstrip("/").rsplit("/", 1)[-1] or path
+    return plain_path(path).rstrip("/").rsplit("/", 1)[-1] or path
 
 
 def numbered(names: Sequence[str]) -> list[str]:

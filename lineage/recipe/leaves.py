@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from pyspark.sql.types import StructType
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.identity import HADOOP_RELATION
-from bigdebug.lineage.location import readable_path
+from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.recipe.codec import Pieces
 from bigdebug.lineage.recipe.settings import is_secret
@@ -22,6 +23,9 @@ from bigdebug.lineage.where import first_line
 
 # In-memory data above this isn't kept in a recipe.
 KEPT_ROWS = 100_000
+
+# What Hadoop takes for a pattern in a path.
+_PATTERN = re.compile(r"[{}\[\]*?\\]")
 
 Description = dict[str, Any]
 
@@ -176,10 +180,10 @@ class LeafReader:
         reader = reader.schema(StructType.fromJson(description["schema"]))
         options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
         try:
-            frame = reader.options(**options).load(description["paths"])
+            frame = reader.options(**options).load([_literal(path) for path in description["paths"]])
             return self.catalyst.analyzed(frame)
         except AnalysisException as error:
-            names = ", ".join(readable_path(path) for path in description["paths"])
+            names = ", ".join(plain_path(path) for path in description["paths"])
             if "PATH_NOT_FOUND" in (error.getCondition() or ""):
                 raise SourceChangedError(
                     f"{names} is gone since the run read it",
@@ -198,13 +202,18 @@ class LeafReader:
             self.changes.append(f"{change} since the run read it")
 
 
+def _literal(path: str) -> str:
+    """A path in which nothing is a pattern."""
+    return _PATTERN.sub(r"\\\g<0>", path)
+
+
 def _differences(then: dict[str, tuple[int, int]], now: dict[str, tuple[int, int]]) -> list[str]:
-    changes = [f"{readable_path(path)} is gone" for path in sorted(then.keys() - now.keys())]
-    changes += [f"{readable_path(path)} was added" for path in sorted(now.keys() - then.keys())]
+    changes = [f"{plain_path(path)} is gone" for path in sorted(then.keys() - now.keys())]
+    changes += [f"{plain_path(path)} was added" for path in sorted(now.keys() - then.keys())]
     for path in sorted(then.keys() & now.keys()):
         (size, time), (new_size, new_time) = then[path], now[path]
         if size != new_size:
-            changes.append(f"{readable_path(path)} changed from {size:,} to {new_size:,} bytes")
+            changes.append(f"{plain_path(path)} changed from {size:,} to {new_size:,} bytes")
         elif time != new_time:
-            changes.append(f"{readable_path(path)} was written again")
+            changes.append(f"{plain_path(path)} was written again")
     return changes
