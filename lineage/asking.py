@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.errors import PySparkException
 
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 
 _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
@@ -42,7 +43,7 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
     context.setJobGroup(group, f"bigdebug: {what}", interruptOnCancel=True)
     _current.group = group
     try:
-        with _interrupt_cancels(context, group):
+        with deep_plans(), _interrupt_cancels(context, group):
             yield group
     except PySparkException as error:
         text = str(error).strip().splitlines()

@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, SparkSession
 
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
@@ -107,7 +108,8 @@ class Replay:
         if self._opened is None:
             # Settings of the run must not leak into a session that belongs to somebody else.
             session = self._spark if self._owned else self._spark.newSession()
-            self._opened = open_recipe(session, self._recipe, allow_changed=self._allow_changed)
+            with deep_plans():
+                self._opened = open_recipe(session, self._recipe, allow_changed=self._allow_changed)
             self._spark = session
         return self._opened
 
@@ -136,7 +138,8 @@ def open_output(
             f"output {output.number} can't be computed again: {output.recipe_problem or 'no recipe was kept'}",
             hint="ask for another output, or trace in the running program with session.trace",
         )
-    recipe = Recipe.from_bytes(run.recipe(output.number))
+    with deep_plans():
+        recipe = Recipe.from_bytes(run.recipe(output.number))
     owned = spark is None
     if spark is None:
         spark = _start(recipe)

@@ -9,6 +9,7 @@ from pyspark.sql import Column, SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.operators import NodeLookup, mirror, normalized
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.pinned import pinned_session, rebinder
@@ -42,10 +43,11 @@ def trace_rows(
         UnknownNameError: `where` names a column that the output doesn't have.
     """
     catalyst = pinned_session(spark, rows.conf)
-    plan = bounded(catalyst, rows)
     asked = None if action is None else Node(0, action.action, action.call_site)
-    root = mirror(catalyst, normalized(catalyst, plan), lookup, rebinder(catalyst), asked)
-    return Trace(catalyst, root, sources_of(catalyst, root, names), where, notes)
+    with deep_plans():
+        plan = normalized(catalyst, bounded(catalyst, rows))
+        root = mirror(catalyst, plan, lookup, rebinder(catalyst), asked)
+        return Trace(catalyst, root, sources_of(catalyst, root, names), where, notes)
 
 
 def bounded(catalyst: Catalyst, rows: OutputRows) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output, OutputRows
 
@@ -86,8 +87,10 @@ class RecipeWorker:
         from bigdebug.lineage.recipe.building import build_recipe
 
         try:
-            recipe = build_recipe(spark, rows, self._node_of, self._redact, self._folder)
-            self._writer.put_recipe(output.number, recipe.to_bytes())
+            with deep_plans():
+                recipe = build_recipe(spark, rows, self._node_of, self._redact, self._folder)
+                data = recipe.to_bytes()
+            self._writer.put_recipe(output.number, data)
         except BigDebugError as error:
             self._report(output.number, "unavailable", error.message)
         except Exception as error:
