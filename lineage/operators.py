@@ -73,7 +73,9 @@ def normalized(catalyst: Catalyst, plan: Any) -> Any:
     Deduplicate stays: which record survives it is asked of the same aggregation that picks the row.
     """
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
-    if plan.containsPattern(catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()):
+    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
+    if plan.containsPattern(pattern):
+        _hand_tags_down(catalyst, plan, pattern)
         plan = _inline_cte(optimizer).apply(plan)
     for name in (
         "RewriteExceptAll",
@@ -84,6 +86,17 @@ def normalized(catalyst: Catalyst, plan: Any) -> Any:
     ):
         plan = catalyst.singleton(optimizer, name).apply(plan)
     return plan
+
+
+def _hand_tags_down(catalyst: Catalyst, plan: Any, pattern: Any) -> None:
+    """`WithCTE` goes when its definitions are inlined: its tag, that of a whole SQL text, goes to its query."""
+    if plan.getClass().getSimpleName() == "WithCTE":
+        tag, query = plan.getTagValue(catalyst.tag), plan.plan()
+        if tag.isDefined() and query.getTagValue(catalyst.tag).isEmpty():
+            query.setTagValue(catalyst.tag, tag.get())
+    for child in catalyst.items(plan.children()):
+        if child.containsPattern(pattern):
+            _hand_tags_down(catalyst, child, pattern)
 
 
 def _inline_cte(optimizer: Any) -> Any:
