@@ -42,7 +42,9 @@ def command(store: str, as_json: bool) -> None:
     add_column(table, "took", right=True, whole=True)
     add_column(table, "status", whole=True)
     add_column(table, "outputs", right=True, whole=True)
-    add_column(table, "failed", right=True, whole=True)
+    any_failed = any(map(_failed, runs))
+    if any_failed:
+        add_column(table, "failed", right=True, whole=True)
     for run in runs:
         failed = _failed(run)
         table.add_row(
@@ -52,7 +54,7 @@ def command(store: str, as_json: bool) -> None:
             "-" if run.ended is None else duration(run.ended - run.started),
             status_text("broken" if run.problem else run.status),
             str(len(run.outputs)),
-            str(failed) if failed else "",
+            *([str(failed) if failed else ""] if any_failed else []),
         )
     show_table(output_console(), table)
     for run in runs:

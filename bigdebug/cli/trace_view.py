@@ -1,7 +1,8 @@
 """A trace's answer, for people and for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -121,11 +122,19 @@ def show_trace(console: Console, answer: TraceAnswer) -> None:
         add_column(table, "on the way")
         add_column(table, "at", whole=True)
         add_column(table, "rows", right=True, whole=True)
-        for step in answer.steps:
-            table.add_row(step.operator, step.call_site.label if step.call_site else "", f"{step.count:,}")
+        for names, step in _folded(answer.steps):
+            table.add_row(names, step.call_site.label if step.call_site else "", f"{step.count:,}")
         show_table(console, table)
     for source in answer.sources:
         _show_source(console, source)
+
+
+def _folded(steps: Sequence[TracedStep]) -> Iterator[tuple[str, TracedStep]]:
+    """Neighbours of one line and one count, as one: a SQL text stands for many operators."""
+    for _, alike in groupby(steps, key=lambda step: (step.call_site, step.count)):
+        run = list(alike)
+        names = [(name, len(list(same))) for name, same in groupby(step.operator for step in run)]
+        yield ", ".join(f"{name} x{count}" if count > 1 else name for name, count in names), run[0]
 
 
 def _show_notes(console: Console, answer: TraceAnswer) -> None:

@@ -65,7 +65,8 @@ def test_a_pipe_gets_whole_lines_and_80_columns_hold_the_table(
     main(["runs"])
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
-    column = [line[21:35].strip() for line in out.splitlines()[2:]]
+    when = out.index("when")
+    column = [line[21:when].strip() for line in out.splitlines()[2:]]
     assert "".join(column).replace(" ", "") == name.replace(" ", "")
 
 

@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,19 @@ def test_the_whole_answer(
         "",
         "airlines: 0 records",
         "csv, read at report.py:10",
+    ]
+
+
+def test_the_operators_of_one_sql_text_stand_on_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = [("Sort", 1), ("Project", 1), ("Project", 1), ("Window", 1), ("Join", 24), ("Join", 24)]
+    answer = replace(
+        an_answer(tmp_path, []), steps=[TracedStep(kind, GROUPED, count) for kind, count in kinds]
+    )
+    assert [" ".join(line.split()) for line in shown(answer, capsys, monkeypatch, 80)[-2:]] == [
+        "Sort, Project x2, Window report.py:14 1",
+        "Join x2 report.py:14 24",
     ]
 
 
