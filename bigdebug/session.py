@@ -84,7 +84,9 @@ class Session:
         if direction not in _DIRECTIONS:
             raise _WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
         if direction == "forward":
-            raise BigDebugError("forward traces aren't there yet", hint="trace the output's rows back instead")
+            raise BigDebugError(
+                "forward traces aren't there yet", hint="trace the output's rows back instead"
+            )
         return live_trace(self._attachment.spark, self._recorder, data, where)
 
     def detach(self) -> None:

@@ -68,7 +68,7 @@ def begin_action(
     action: Action, args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
 ) -> Running | None:
     """Record that an action begins, if the session of its frame is attached."""
-    acted_on, target = subject_frame(args[0])
+    acted_on, target = subject_frame(args[0] if args else None)
     attachment = None if acted_on is None else attachments.of(acted_on._session)
     if acted_on is None or attachment is None:
         return None
@@ -103,8 +103,9 @@ def rows_of(
         limit: only so many of the first rows.
         tail: only so many of the last rows.
     """
-    conf = attachment.jsession.sessionState().conf().clone()
-    return OutputRows(plan=plan, session=attachment.jsession, conf=conf, limit=limit, tail=tail)
+    return OutputRows(
+        plan=plan, session=attachment.jsession, conf=attachment.conf.clone(), limit=limit, tail=tail
+    )
 
 
 def finish_action(action: Action, running: Running, result: Any, error: BaseException | None) -> Any:

@@ -21,6 +21,7 @@ class Attachment:
     Attributes:
         face: what users hold of it.
         jsession: the JVM session.
+        conf: its JVM `SQLConf`.
         tag: the JVM `TreeNodeTag` under which plans carry the node that asked for them.
     """
 
@@ -29,6 +30,8 @@ class Attachment:
         self.recorder = recorder
         self.face: Any = None
         self.jsession = spark._jsparkSession
+        # SQLConf is the session's own for as long as it lives; asked for once, a clone of it costs one call.
+        self.conf = spark._jsparkSession.sessionState().conf()
         self.tag = getattr(spark._jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(NODE_TAG)
 
 

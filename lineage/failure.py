@@ -1,8 +1,10 @@
 """What is kept of an exception: one line."""
 
+import re
 from typing import Any
 
 _MOST_TEXT = 500
+_ERROR_LINE = re.compile(r"(?!SQLSTATE)[A-Za-z_][\w.]*(: .*)?$")
 
 
 def error_text(error: BaseException, *, masked: bool = False) -> str:
@@ -21,16 +23,9 @@ def error_text(error: BaseException, *, masked: bool = False) -> str:
     first = lines[0]
     if name == "PythonException":
         # Spark's first line says only that a Python worker failed; the last of the traceback says why.
-        told = [line.strip() for line in lines if line.strip()]
-        last = next((line for line in reversed(told) if _is_error_line(line)), "")
-        first = last or first
+        first = next((line.strip() for line in reversed(lines) if _ERROR_LINE.match(line)), first)
     text = f"{name}: {first}" if first else name
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
-
-
-def _is_error_line(line: str) -> bool:
-    head = line.partition(":")[0]
-    return head.replace(".", "").replace("_", "").isalnum() and head[:1].isalpha() and " " not in head
 
 
 def _message(error: BaseException) -> str:

@@ -22,6 +22,13 @@ _WRITTEN = "_bigdebug_written"
 _PATHLESS = {"createDataFrame", "emptyDataFrame", "range", "jdbc"}
 _BY_NAME = {"table", "sql"}
 
+# Operators that may give back the very plan they were called on (a name that isn't there to be renamed, a hint
+# that Spark doesn't know): only there is it worth three calls into the JVM to ask whether it has a tag already.
+_MAY_REUSE = {
+    "alias", "checkpoint", "createDataFrame", "drop", "dropna", "hint", "localCheckpoint", "observe", "to",
+    "toDF", "withColumnRenamed", "withColumnsRenamed", "withWatermark",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -84,8 +91,10 @@ def _record_frame(
     label = caller(frame)[1] or (f"{grouped}.{operation.label}" if grouped else operation.label)
     paths = _strings(operation.name, args, kwargs) if _has_paths(operation) else ()
     node = recorder.add_node(label, call_site(attachment, frame), parents, paths)
-    if made is not subject:
+    if operation.name in _MAY_REUSE:
         mark(attachment, plan, recorder.tag(node))
+    elif made is not subject:
+        plan.setTagValue(attachment.tag, recorder.tag(node))
     made.__dict__[_NODE] = recorder.tag(node)
     if search:
         recorder.find_parents(node, attachment.tag, search)
@@ -130,10 +139,11 @@ def subject_frame(subject: Any) -> tuple[DataFrame | None, str | None]:
     """The frame that an action's object is about, and the table that is known to be written."""
     if isinstance(subject, DataFrame):
         return subject, None
-    kept: tuple[DataFrame, str | None] | None = subject.__dict__.get(_WRITTEN)
+    known: dict[str, Any] = getattr(subject, "__dict__", {})
+    kept: tuple[DataFrame, str | None] | None = known.get(_WRITTEN)
     if kept is not None:
         return kept
-    frame = subject.__dict__.get("_df")
+    frame = known.get("_df")
     return (frame if isinstance(frame, DataFrame) else None), None
 
 

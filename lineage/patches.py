@@ -134,6 +134,7 @@ TABLE: tuple[Patch, ...] = (
     _patch("sql.session:SparkSession", Kind.LIFECYCLE, "stop"),
     _patch("core.context:SparkContext", Kind.LIFECYCLE, "stop"),
 )
+_PARENT = f"pyspark.{_FRAMES[1]}"
 
 SESSION_TABLE: tuple[Patch, ...] = (
     _patch("sql.session:SparkSession.Builder", Kind.SESSION, "create getOrCreate"),
@@ -163,7 +164,9 @@ class Patches:
             except (ImportError, AttributeError):
                 continue
             for name in patch.names:
-                if callable(vars(owner).get(name)):
+                method = vars(owner).get(name)
+                # What the parent of all frames doesn't hand on (`DataFrame.toPandas(df)`) does nothing at all.
+                if callable(method) and (patch.owner != _PARENT or hasattr(method, "__wrapped__")):
                     yield owner, name, patch
 
     def install(self, wrapper_of: Callable[[Patch, str, Any], Callable[..., Any]]) -> None:
