@@ -121,9 +121,10 @@ def _number(catalyst: Catalyst, leaf: SourceLeaf, columns: list[Any]) -> Any:
     number = catalyst.expressions.MonotonicallyIncreasingID()
     if leaf.pinned:
         # Which rows a CSV scan drops as malformed depends on the columns it reads, so these are read always.
-        # The optimizer folds `hash(…) IS NULL` away, but not this.
+        # The optimizer folds `hash(…) IS NULL` away, but not this; not every type has a hash of its own.
         zero = catalyst.singleton(catalyst.expressions, "Literal").apply(0)
-        hashed = catalyst.expressions.Murmur3Hash(catalyst.seq(leaf.pinned))
+        nulls = [catalyst.expressions.IsNull(column) for column in leaf.pinned]
+        hashed = catalyst.expressions.Murmur3Hash(catalyst.seq(nulls))
         nothing = catalyst.expressions.BitwiseAnd(hashed, zero)
         number = catalyst.expressions.Add(number, _as_long(catalyst, nothing))
     return number

@@ -13,7 +13,8 @@ from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.operators import NodeLookup, mirror, normalized
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.pinned import pinned_session, rebinder
-from bigdebug.lineage.sources import sources_of
+from bigdebug.lineage.scans import pin_columns
+from bigdebug.lineage.sources import require_unchanged, sources_of
 from bigdebug.lineage.trace import Trace
 
 
@@ -41,13 +42,19 @@ def trace_rows(
     Raises:
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         UnknownNameError: `where` names a column that the output doesn't have.
+        SourceChangedError: a file isn't what it was when the program's plan listed it.
+        UnreachableError: Spark was stopped.
     """
     catalyst = pinned_session(spark, rows.conf)
     asked = None if action is None else Node(0, action.action, action.call_site)
     with deep_plans():
         plan = normalized(catalyst, bounded(catalyst, rows))
         root = mirror(catalyst, plan, lookup, rebinder(catalyst), asked)
-        return Trace(catalyst, root, sources_of(catalyst, root, names), where, notes)
+        sources = sources_of(catalyst, root, names)
+        if names is None:  # a recipe's sources were compared when it was opened
+            require_unchanged(catalyst, sources.values())
+        pin_columns(catalyst, root, sources.values())
+        return Trace(catalyst, root, sources, where, notes)
 
 
 def bounded(catalyst: Catalyst, rows: OutputRows) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.errors import UnknownNameError
+from bigdebug.lineage.errors import SourceChangedError, UnknownNameError
 from bigdebug.lineage.identity import HADOOP_RELATION, SourceLeaf, is_source, leaf_kind
+from bigdebug.lineage.listing import differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import Operator
 
@@ -33,6 +34,23 @@ def sources_of(
             source.notes.append(f"{name}: records of this kind of source have no file or position")
         found[leaf] = source
     return found
+
+
+def require_unchanged(catalyst: Catalyst, sources: Iterable[SourceLeaf]) -> None:
+    """Make sure that the files of a live plan are as its plan listed them: what was appended would leak in.
+
+    Raises:
+        SourceChangedError: a file changed or is gone.
+    """
+    for source in sources:
+        if source.in_files:
+            relation = source.operator.plan.relation()
+            changes = differences(listed_files(catalyst, relation), files_now(catalyst, relation))
+            if changes:
+                raise SourceChangedError(
+                    f"{changes[0]} since the program read it",
+                    hint="read it again (spark.read…) and trace what is made of that",
+                )
 
 
 def is_file_relation(catalyst: Catalyst, plan: Any) -> bool:

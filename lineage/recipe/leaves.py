@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.identity import HADOOP_RELATION
+from bigdebug.lineage.listing import differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.recipe.codec import Pieces
@@ -74,7 +75,7 @@ class LeafWriter:
             "options": {str(k): str(options[k]) for k in options if not is_secret(str(k))},
             "left_out": sorted(str(k) for k in options if is_secret(str(k))),
             "schema": json.loads(relation.schema().json()),
-            "files": fingerprint(self.catalyst, relation),
+            "files": listed_files(self.catalyst, relation),
         }
 
     def _memory(self, plan: Any) -> Description:
@@ -116,23 +117,6 @@ def _redacted(column: Any, redact: frozenset[str]) -> Any:
     if kind in ("bigint", "int", "smallint", "tinyint"):
         return F.when(value.isNotNull(), F.xxhash64(value)).cast(kind).alias(column.name())
     return F.lit(None).cast(kind).alias(column.name())
-
-
-def fingerprint(catalyst: Catalyst, relation: Any) -> list[list[Any]]:
-    """`[path, size, modification time]` of each file that Spark listed for a relation."""
-    no_filters = catalyst.seq([])
-    found = []
-    for directory in catalyst.items(relation.location().listFiles(no_filters, no_filters)):
-        for file in catalyst.items(directory.files()):
-            status = file.fileStatus() if hasattr(file, "fileStatus") else file
-            found.append(
-                [
-                    str(status.getPath().toString()),
-                    int(status.getLen()),
-                    int(status.getModificationTime()),
-                ]
-            )
-    return sorted(found)
 
 
 @dataclass
@@ -180,21 +164,25 @@ class LeafReader:
         reader = reader.schema(StructType.fromJson(description["schema"]))
         options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
         try:
-            frame = reader.options(**options).load([_literal(path) for path in description["paths"]])
+            frame = reader.options(**options).load([_literal(path) for path in self._present(description)])
             return self.catalyst.analyzed(frame)
         except AnalysisException as error:
             names = ", ".join(plain_path(path) for path in description["paths"])
-            if "PATH_NOT_FOUND" in (error.getCondition() or ""):
-                raise SourceChangedError(
-                    f"{names} is gone since the run read it",
-                    hint="put it back where it was; the trace reads its records from there",
-                ) from None
             raise SourceChangedError(f"{names} can't be read any more: {first_line(error)}") from error
 
+    def _present(self, description: Description) -> list[str]:
+        """The paths that are still there; what is gone is an error, or noted by its files, where others are left."""
+        present = [path for path in description["paths"] if exists(self.catalyst, path)]
+        gone = [plain_path(path) for path in description["paths"] if path not in present]
+        if gone and not (present and self.allow_changed):
+            raise SourceChangedError(
+                f"{', '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone since the run read it",
+                hint="put it back where it was; the trace reads its records from there",
+            )
+        return present
+
     def _compare(self, description: Description, relation: Any) -> None:
-        now = {path: (size, time) for path, size, time in fingerprint(self.catalyst, relation)}
-        then = {path: (size, time) for path, size, time in description["files"]}
-        for change in _differences(then, now):
+        for change in differences(description["files"], listed_files(self.catalyst, relation)):
             if not self.allow_changed:
                 raise SourceChangedError(
                     f"{change} since the run read it", hint="--allow-changed traces it as it is now"
@@ -205,15 +193,3 @@ class LeafReader:
 def _literal(path: str) -> str:
     """A path in which nothing is a pattern."""
     return _PATTERN.sub(r"\\\g<0>", path)
-
-
-def _differences(then: dict[str, tuple[int, int]], now: dict[str, tuple[int, int]]) -> list[str]:
-    changes = [f"{plain_path(path)} is gone" for path in sorted(then.keys() - now.keys())]
-    changes += [f"{plain_path(path)} was added" for path in sorted(now.keys() - then.keys())]
-    for path in sorted(then.keys() & now.keys()):
-        (size, time), (new_size, new_time) = then[path], now[path]
-        if size != new_size:
-            changes.append(f"{plain_path(path)} changed from {size:,} to {new_size:,} bytes")
-        elif time != new_time:
-            changes.append(f"{plain_path(path)} was written again")
-    return changes

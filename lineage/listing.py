@@ -1,0 +1,66 @@
+"""The files of a source: as Spark listed them when it was read, and as they are now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.location import plain_path
+
+Fingerprint = list[list[Any]]
+"""`[path, size, modification time]` of each file."""
+
+
+def listed_files(catalyst: Catalyst, relation: Any) -> Fingerprint:
+    """What Spark listed for a `HadoopFsRelation`."""
+    return sorted(_entry(status) for status in _statuses(catalyst, relation))
+
+
+def files_now(catalyst: Catalyst, relation: Any) -> Fingerprint:
+    """The files that Spark listed for a relation as they are now; those that are gone left out."""
+    conf = catalyst.jsession.sessionState().newHadoopConf()
+    found = []
+    for status in _statuses(catalyst, relation):
+        path = status.getPath()
+        try:
+            found.append(_entry(path.getFileSystem(conf).getFileStatus(path)))
+        except Py4JJavaError as error:
+            if error.java_exception.getClass().getSimpleName() != "FileNotFoundException":
+                raise
+    return sorted(found)
+
+
+def differences(then: Fingerprint, now: Fingerprint) -> list[str]:
+    """What has changed, a sentence's beginning each: `/data/a.csv was added`."""
+    before = {path: (size, time) for path, size, time in then}
+    after = {path: (size, time) for path, size, time in now}
+    changes = [f"{plain_path(path)} is gone" for path in sorted(before.keys() - after.keys())]
+    changes += [f"{plain_path(path)} was added" for path in sorted(after.keys() - before.keys())]
+    for path in sorted(before.keys() & after.keys()):
+        (size, time), (new_size, new_time) = before[path], after[path]
+        if size != new_size:
+            changes.append(f"{plain_path(path)} changed from {size:,} to {new_size:,} bytes")
+        elif time != new_time:
+            changes.append(f"{plain_path(path)} was written again")
+    return changes
+
+
+def exists(catalyst: Catalyst, path: str) -> bool:
+    """Whether there is a file or folder at a Hadoop path."""
+    place = catalyst.jvm.org.apache.hadoop.fs.Path(path)
+    return bool(place.getFileSystem(catalyst.jsession.sessionState().newHadoopConf()).exists(place))
+
+
+def _statuses(catalyst: Catalyst, relation: Any) -> list[Any]:
+    no_filters = catalyst.seq([])
+    return [
+        file.fileStatus() if hasattr(file, "fileStatus") else file
+        for directory in catalyst.items(relation.location().listFiles(no_filters, no_filters))
+        for file in catalyst.items(directory.files())
+    ]
+
+
+def _entry(status: Any) -> list[Any]:
+    return [str(status.getPath().toString()), int(status.getLen()), int(status.getModificationTime())]
