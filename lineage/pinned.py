@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.identity import HADOOP_RELATION
 
 # Ours, on top of the run's: they change how a question is computed, never its answer.
@@ -26,10 +27,21 @@ def pinned_session(spark: SparkSession, conf: Any | None = None) -> Catalyst:
     Args:
         spark: the session the dataflow belongs to.
         conf: a JVM `SQLConf` as it was when the action began; None for the session's present one.
+
+    Raises:
+        UnreachableError: Spark was stopped.
     """
+    context = spark.sparkContext
+    if context._jsc is None or context._jsc.sc().isStopped():
+        raise UnreachableError(
+            "the Spark session was stopped",
+            hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
+        )
     jclone = spark._jsparkSession.cloneSession()
     if conf is not None:
         ours = jclone.sessionState().conf()
+        # What the user set since then must not stay behind.
+        ours.clear()
         for key, value in _string_map(spark, conf.getAllConfs()).items():
             ours.setConfString(key, value)
     for key, value in _OURS.items():
