@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from py4j.protocol import Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from bigdebug.lineage.catalyst import Catalyst
@@ -42,13 +43,21 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
     before = [context.getLocalProperty(name) for name in _GROUP_PROPERTIES]
     context.setJobGroup(group, f"bigdebug: {what}", interruptOnCancel=True)
     _current.group = group
+    interrupted = threading.Event()
     try:
-        with deep_plans(), _interrupt_cancels(context, group):
+        with deep_plans(), _interrupt_cancels(context, group, interrupted):
             yield group
-    except PySparkException as error:
-        text = str(error).strip().splitlines()
+    except (Py4JNetworkError, ConnectionError) as error:
+        raise UnreachableError(
+            f"Spark went away while it computed {what}",
+            hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
+        ) from error
+    except (PySparkException, Py4JJavaError) as error:
+        if interrupted.is_set():
+            # The interrupt was lost (raised where Python ignores errors); the jobs it cancelled tell of it.
+            raise KeyboardInterrupt from None
         raise BigDebugError(
-            f"Spark failed while computing {what}: {text[0] if text else type(error).__name__}",
+            f"Spark failed while computing {what}: {_reason(error)}",
             hint="the pipeline itself may fail on this data; its own error is chained to this one",
         ) from error
     finally:
@@ -57,14 +66,20 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
             context.setLocalProperty(name, value)
 
 
+def _reason(error: PySparkException | Py4JJavaError) -> str:
+    text = str(error.java_exception.toString() if isinstance(error, Py4JJavaError) else error)
+    return (text.strip().splitlines() or [type(error).__name__])[0]
+
+
 @contextmanager
-def _interrupt_cancels(context: Any, group: str) -> Iterator[None]:
+def _interrupt_cancels(context: Any, group: str, seen: threading.Event) -> Iterator[None]:
     """PySpark's own handler of Ctrl-C cancels every job of the context; ours cancels our group."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupted(*_: Any) -> None:
+        seen.set()
         # On a thread of its own: this one's connection to the JVM is in the middle of a call.
         threading.Thread(target=context.cancelJobGroup, args=(group,), daemon=True).start()
         raise KeyboardInterrupt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import SourceChangedError, UnknownNameError
@@ -92,7 +92,17 @@ def numbered(names: Sequence[str]) -> list[str]:
     return result
 
 
-def find_source(sources: Sequence[SourceLeaf], wanted: str) -> SourceLeaf:
+class Named(Protocol):
+    """What has a source's name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+def find_source(sources: Sequence[NamedT], wanted: str) -> NamedT:
     """The source of that name, or the only one whose name starts with it or ends in that path.
 
     Raises:

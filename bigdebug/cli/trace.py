@@ -116,8 +116,7 @@ def _answer(
         if source is not None:
             from bigdebug.lineage.sources import find_source
 
-            find: Any = find_source  # written for the sources of a plan; it asks for nothing but names
-            sources = [find(sources, source)]
+            sources = [find_source(sources, source)]
         steps = [TracedStep(step.operator, step.call_site, step.count) for step in trace.steps]
     with stage("Fetching the records"):
         traced = [
