@@ -228,20 +228,8 @@ class Annotator:
             optimizer = self.catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
             rule = self.catalyst.singleton(optimizer, "ReplaceDistinctWithAggregate")
             return self._boundary(operator, rule.apply(distinct))
-        # Spark picks the surviving row with First(column); First(id) of the same aggregation names its record.
-        below = self._ordered(operator.child)
-        deduplicate = operator.plan.withNewChildren(self.catalyst.seq([below.plan]))
-        rule = self.catalyst.singleton(
-            self.catalyst.jvm.org.apache.spark.sql.catalyst.optimizer, "ReplaceDeduplicateWithAggregate"
-        )
-        aggregate = rule.apply(deduplicate)
-        columns = [
-            self.catalyst.alias(new, old.name(), old.exprId())
-            for new, old in zip(
-                self.catalyst.output(aggregate), self.catalyst.output(below.plan), strict=True
-            )
-        ]
-        return Annotated(self.catalyst.project(columns, aggregate), below.ids)
+        # Spark picks a group's row column by column with First(…), and so the ids of that very row.
+        return self._passing(operator)
 
     # -- shared -------------------------------------------------------------------------------------
 
