@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from pyspark.errors import AnalysisException, ParseException
+from pyspark.logger import PySparkLogger
 from pyspark.sql import Column
 
 from bigdebug.lineage.annotate import Annotated
@@ -73,7 +73,10 @@ def first_line(error: BaseException) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """PySpark logs each failed analysis as a JSON line on standard error; ours is told in our own words."""
-    loggers = [logging.getLogger(name) for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger")]
+    # By PySpark's own hand: a plain logger of that name would make its next complaint a TypeError.
+    loggers = [
+        PySparkLogger.getLogger(name) for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+    ]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True
