@@ -12,7 +12,8 @@ from typing import Any
 
 from bigdebug.lineage.annotate import is_distinct
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.operators import Operator, mirror, normalized
 from bigdebug.lineage.ties import is_settled
 
 _OPERATORS = {
@@ -33,13 +34,25 @@ _FUNCTIONS = {
     "last": "takes a value by position",
     "last_value": "takes a value by position",
     "any_value": "takes a value by position",
+    "collect_list": "lists values by position",
+    "collect_set": "lists values by position",
+    "array_agg": "lists values by position",
+    "listagg": "lists values by position",
+    "string_agg": "lists values by position",
+    "max_by": "takes any of equal rows",
+    "min_by": "takes any of equal rows",
+    "mode": "takes any of values as frequent",
     "row_number": "numbers equal rows in any order",
     "ntile": "numbers equal rows in any order",
     "lag": "orders equal rows in any order",
     "lead": "orders equal rows in any order",
     "nth_value": "orders equal rows in any order",
 }
-_CALL = re.compile(r"\b(" + "|".join(_FUNCTIONS) + r")\(", re.IGNORECASE)
+# A list that is sorted at once doesn't vary.
+_CALL = re.compile(r"(?<!array_sort\()(?<!sort_array\()\b(" + "|".join(_FUNCTIONS) + r")\(", re.IGNORECASE)
+# A frame that counts rows, other than of ranks, which Spark frames so too.
+_ROWS_FRAME = re.compile(r"specifiedwindowframe\(RowFrame, (?!unboundedpreceding\$\(\), unboundedfollowing)")
+_RANK = re.compile(r"\b(rank|dense_rank|percent_rank|cume_dist)\(")
 _HOLDS_FUNCTIONS = frozenset(
     {"Project", "Filter", "Aggregate", "Window", "Generate", "Sort", "Join", "Expand"}
 )
@@ -50,11 +63,21 @@ def doubts(catalyst: Catalyst, root: Operator) -> list[str]:
 
     Looks up (by a job each) whether limits were free to give other rows than they gave.
     """
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    holds_subqueries = root.plan.containsPattern(patterns.PLAN_EXPRESSION())
     found: dict[str, None] = {}
     for operator in root.walk():
-        for doubt in _doubts_of(catalyst, operator):
-            found[doubt] = None
+        found.update(dict.fromkeys(_doubts_of(catalyst, operator)))
+        if holds_subqueries:
+            for subquery in catalyst.items(operator.plan.subqueries()):
+                # They decide about rows, so what varies in them varies the rows.
+                below = mirror(catalyst, normalized(catalyst, subquery), _untold, asked=operator.node)
+                found.update(dict.fromkeys(doubts(catalyst, below)))
     return list(found)
+
+
+def _untold(_: str) -> Node | None:
+    return None
 
 
 def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
@@ -71,6 +94,10 @@ def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
     names = {match.lower() for match in _CALL.findall(_text(operator.plan))}
     if names:
         return [f"{where} uses {name}, which {_FUNCTIONS[name]}" for name in sorted(names)]
+    if operator.kind == "Window":
+        windows = [str(each.toString()) for each in catalyst.items(operator.plan.windowExpressions())]
+        if any(_ROWS_FRAME.search(text) and not _RANK.search(text) for text in windows):
+            return [f"{where} has a frame of rows, and equal rows come in any order"]
     if not operator.plan.deterministic() and all(below.plan.deterministic() for below in operator.children):
         return [f"{where} calls a function that isn't deterministic"]
     return []
