@@ -6,6 +6,7 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.segments import local_relation
 
 
 def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
@@ -19,6 +20,9 @@ def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
     count = limit.plan.limitExpr()
     if count.getClass().getSimpleName() != "Literal":
         return False
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    if limit.plan.containsPattern(patterns.OUTER_REFERENCE()):
+        return False  # in a correlated subquery there is a limit for every row outside it
     most = int(count.value())
     below = limit.child.child if limit.child.kind == "LocalLimit" else limit.child
     sort = below
@@ -30,7 +34,17 @@ def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
     rows = first._jdf.queryExecution().executedPlan().executeCollect()
     if len(rows) <= most:
         return True
-    return ordered and most > 0 and not rows[most].equals(rows[most - 1])
+    if not ordered or most == 0:
+        return most == 0
+    return _differ(catalyst, plan.output(), rows[most - 1], rows[most])
+
+
+def _differ(catalyst: Catalyst, output: Any, last: Any, next_one: Any) -> bool:
+    """Whether two rows differ in Spark's eyes, for which -0.0 is 0.0 and a collation's letters may be one."""
+    if last.equals(next_one):
+        return False
+    both = local_relation(catalyst, output, catalyst.seq([last, next_one]))
+    return int(catalyst.frame(both).distinct().count()) == 2
 
 
 def _order(catalyst: Catalyst, sort: Operator) -> Any:
