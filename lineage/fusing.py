@@ -57,8 +57,10 @@ def fused(catalyst: Catalyst, annotator: Annotator, root: Operator, condition: A
     if operator.kind != "Aggregate":
         return None
     grouping = tuple(catalyst.items(operator.plan.groupingExpressions()))
-    if any(is_session_window(expression) for expression in grouping):
+    if any(is_session_window(expression) or _merges_unlike(expression) for expression in grouping):
         return None
+    if condition is not None and not grouping:
+        return None  # such an aggregate has its one row whatever its input's rows are
     below = annotator.annotate(operator.child)
     key = catalyst.alias(annotator.key_struct(grouping), fresh_name("key"))
     columns = [
@@ -84,6 +86,12 @@ def fused(catalyst: Catalyst, annotator: Annotator, root: Operator, condition: A
             return None
         plan = catalyst.filter(condition, plan)
     return Fused(Boundary(operator, grouping), plan, below.ids, key.toAttribute())
+
+
+def _merges_unlike(expression: Any) -> bool:
+    """Whether one group may hold values that a condition can tell apart: -0.0 and 0.0, letters of a collation."""
+    kind = str(expression.dataType().catalogString())
+    return any(word in kind for word in ("float", "double", "collate"))
 
 
 def _of_keys_alone(catalyst: Catalyst, expression: Any) -> bool:
