@@ -1,0 +1,209 @@
+"""Brute force: what a trace says is held against the reference and against replays of the pipeline."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from combining import OuterJoin
+from drawing import Case
+from expressions import canonical
+from grouping import Aggregate
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from records import leaf
+from tree import Node, Reference, Renderer, Row, union_of
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.dataflow import Node as DataflowNode
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.output import OutputRows
+from bigdebug.lineage.questions import trace_rows
+from bigdebug.lineage.recipe.archive import Recipe
+from bigdebug.lineage.recipe.building import build_recipe, open_recipe
+from bigdebug.lineage.trace import Trace
+
+_TAG = "created"
+
+
+def _lookup(tag: str) -> DataflowNode | None:
+    return DataflowNode(1, "createDataFrame", None) if tag == _TAG else None
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which output rows to trace.
+
+    Attributes:
+        where: the condition; None for all rows.
+        rows: the canonical rows for which it holds.
+        records: the numbers of the source records they came from, by the reference.
+    """
+
+    where: Column | None
+    rows: Counter[tuple[Any, ...]]
+    records: frozenset[int]
+
+
+class Judge:
+    """One pipeline over one set of data, in Spark.
+
+    Args:
+        spark: the session.
+        udfs: what `python_functions` made.
+        case: pipeline and data.
+        folder: for files.
+    """
+
+    def __init__(self, spark: SparkSession, udfs: Mapping[str, Any], case: Case, folder: Path) -> None:
+        self.spark = spark
+        self.udfs = udfs
+        self.case = case
+        self.catalyst = Catalyst(spark)
+        self.stored = {name: data.stored(spark, folder) for name, data in case.data.items()}
+        for name, frame in self.stored.items():
+            if case.data[name].kind in ("list", "slices", "pandas"):
+                # Recipes keep in-memory data of the user's, not RDDs that would run code; the recorder tells by this.
+                frame._jdf.queryExecution().analyzed().setTagValue(self.catalyst.tag, _TAG)
+        self.frame = self.rendered()
+        reference = Reference({name: data.rows for name, data in case.data.items()})
+        self.expected: list[Row] = reference.rows(case.pipeline)
+        self.ambiguous = reference.ambiguous
+        self.open_cut = reference.open_cut
+
+    def rendered(self, kept: Mapping[str, frozenset[int] | None] | None = None) -> DataFrame:
+        """The pipeline's frame; with `kept`, over those records of each source alone (None: all of them)."""
+        kept = kept or {}
+        sources = {
+            name: leaf(self.case.data[name], frame, kept.get(name)) for name, frame in self.stored.items()
+        }
+        return Renderer(self.spark, self.udfs, sources).render(self.case.pipeline)
+
+    def output(self) -> list[tuple[tuple[Any, ...], list[int]]]:
+        """What the pipeline gives: canonical rows, and Spark's hashes of the row and of its first column."""
+        width = len(self.case.pipeline.types)
+        rows = self.frame.select("*", *(F.xxhash64(*columns) for columns in self._hashed())).collect()
+        return [(self._canonical(row[:width]), list(row[width:])) for row in rows]
+
+    def _hashed(self) -> list[list[str]]:
+        names = [f"c{i}" for i in range(len(self.case.pipeline.types))]
+        return [names, names[:1]]
+
+    def question(self, output: list[tuple[tuple[Any, ...], list[int]]], seed: int) -> Question:
+        """All rows, rows like one of them, or rows with one first column."""
+        kind = seed % 5
+        where, chosen = None, output
+        if kind and output:
+            which = 1 if kind == 1 else 0
+            hash = output[seed % len(output)][1][which]
+            where = F.xxhash64(*self._hashed()[which]) == hash
+            chosen = [row for row in output if row[1][which] == hash]
+        rows = Counter(values for values, _ in chosen)
+        return Question(where, rows, union_of(row for row in self.expected if row[0] in rows))
+
+    def _canonical(self, values: Any) -> tuple[Any, ...]:
+        return tuple(canonical(v, kind) for v, kind in zip(values, self.case.pipeline.types, strict=True))
+
+    # -- what is asked of bigdebug ------------------------------------------------------------------
+
+    def trace(self, where: Any = None) -> Trace:
+        rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
+        return trace_rows(self.spark, rows, _lookup, where)
+
+    def reopened(self, where: Any = None) -> Trace:
+        """The same trace from a recipe that went through bytes."""
+        rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
+        recipe = Recipe.from_bytes(build_recipe(self.spark, rows, _lookup).to_bytes())
+        session = self.spark.newSession()
+        opened = open_recipe(session, recipe)
+        return trace_rows(session, opened.rows, lambda _: None, where, names=opened.names)
+
+    def annotated_rows(self) -> list[tuple[Any, ...]]:
+        """The rows of the annotated plan, less the id columns."""
+        trace = self.trace()
+        annotated = trace._annotator.annotate(trace._root)
+        catalyst = trace._catalyst
+        own = catalyst.output(trace._root.plan)
+        plan = catalyst.project([*own, *annotated.attributes], annotated.plan)
+        return [self._canonical(row[: len(own)]) for row in catalyst.frame(plan).collect()]
+
+    def numbers(self, records: list[TracedRecord]) -> frozenset[int]:
+        """The numbers of traced records; each must stand where it says."""
+        found = set()
+        for record in records:
+            number = record.value.get("p", record.value.get("id"))
+            assert number is not None
+            found.add(number)
+            data = self.case.data[f"s{number // 1000 - 1}"]
+            if data.kind in ("parquet", "csv"):
+                assert record.location.file is not None
+                place = (Path(record.location.file).name, record.location.position)
+                assert place == data.place(number), (record, data.place(number))
+            elif data.kind == "range":
+                assert record.location.position == number - data.first
+        return frozenset(found)
+
+    # -- replays ------------------------------------------------------------------------------------
+
+    def replays(
+        self, question: Question, records: frozenset[int], seed: int
+    ) -> list[Counter[tuple[Any, ...]]]:
+        """The rows asked for when the pipeline runs on the traced records alone, and on some others as well."""
+        dice = random.Random(seed)
+        pipeline = self.case.pipeline
+        some = records | {number for number in sorted(self.numbers_of_all) if dice.random() < 0.5}
+        kept = (
+            self._kept(records, whole_sources(pipeline, strict=False)),
+            self._kept(some, whole_sources(pipeline, strict=True)),
+        )
+        condition = F.lit(True) if question.where is None else question.where
+        frames = [self.rendered(k).filter(condition).withColumn("run", F.lit(i)) for i, k in enumerate(kept)]
+        counters: list[Counter[tuple[Any, ...]]] = [Counter(), Counter()]
+        for *values, run in frames[0].unionAll(frames[1]).collect():
+            counters[run][self._canonical(values)] += 1
+        return counters
+
+    @property
+    def numbers_of_all(self) -> frozenset[int]:
+        return union_of(row for data in self.case.data.values() for row in data.rows)
+
+    def _kept(self, records: frozenset[int], whole: frozenset[str]) -> dict[str, frozenset[int] | None]:
+        return {
+            name: None if name in whole else records & union_of(data.rows)
+            for name, data in self.case.data.items()
+        }
+
+
+def whole_sources(pipeline: Node, strict: bool) -> frozenset[str]:
+    """The sources that must stay whole for a replay to give a row again.
+
+    They influence it without being where it came from: what a semi-join or subquery compares with, the rest of a
+    window's partition, the rows that a limit orders. And where an operator gives other rows when part of its
+    input is missing (another count, a row without its partner), these must not get into an operator above that
+    would mix them with the rows asked for. When the traced records run alone this can't happen unless one record
+    goes into several rows of the lower operator; with some of the others beside them (`strict`) it can.
+    """
+    found: set[str] = set()
+
+    def visit(node: Node, mixed_above: bool) -> None:
+        for i, child in enumerate(node.children):
+            if node.needs_whole or i in node.influencing:
+                found.update(child.leaves())
+            visit(child, mixed_above or node.mixes)
+        if mixed_above and node.can_invent and (strict or _may_invent(node)):
+            found.update(node.leaves())
+
+    visit(pipeline, False)
+    return frozenset(found)
+
+
+def _may_invent(node: Node) -> bool:
+    if isinstance(node, OuterJoin):
+        return any(below.fans_out for child in node.children for below in child.walk())
+    if isinstance(node, Aggregate) and not node.keys:
+        return True  # a row even of nothing
+    return any(below.fans_out for below in node.walk())

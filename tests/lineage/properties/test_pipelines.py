@@ -1,0 +1,71 @@
+"""Random pipelines over random data: every trace is held against a reference and against replays."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drawing import Case, cases
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from judging import Judge
+from pyspark.sql import SparkSession
+from python_functions import functions
+
+
+@pytest.fixture(scope="session")
+def udfs(spark: SparkSession) -> dict[str, Any]:
+    return functions(spark)
+
+
+def judge_case(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        judge = Judge(spark, udfs, case, Path(folder))
+        try:
+            _judge(judge, seed)
+        finally:
+            spark.catalog.clearCache()
+
+
+def _judge(judge: Judge, seed: int) -> None:
+    output = judge.output()
+    expected = Counter(values for values, _ in judge.expected)
+    assert Counter(values for values, _ in output) == expected, "the reference is wrong"
+    assert Counter(judge.annotated_rows()) == expected, "annotating changed the rows"
+
+    question = judge.question(output, seed)
+    trace = judge.trace(question.where)
+    assert trace.matched == question.rows.total()
+    records = trace.collect()
+    numbers = judge.numbers(records)
+    if judge.ambiguous:
+        assert numbers <= question.records
+    else:
+        assert numbers == question.records
+    assert sum(source.count for source in trace.sources) == len(records)
+    assert trace.exact != judge.open_cut, trace.notes
+
+    for replayed in judge.replays(question, numbers, seed):
+        assert replayed >= question.rows, "the rows aren't there again"
+
+    reopened = judge.reopened(question.where)
+    assert reopened.matched == trace.matched
+    assert repr(reopened.collect()) == repr(records), "live and post-mortem differ"
+
+
+@settings(max_examples=40)
+@given(case=cases(), seed=st.integers(0, 1000))
+def test_traces_of_random_pipelines(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
+    judge_case(spark, udfs, case, seed)
+
+
+@pytest.mark.proof
+@settings(max_examples=1500)
+@given(case=cases(most=7), seed=st.integers(0, 1000))
+def test_traces_of_many_random_pipelines(
+    spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int
+) -> None:
+    judge_case(spark, udfs, case, seed)
