@@ -1,5 +1,6 @@
 """`bigdebug demo`: the main job on real flights, from a wrong row to the records behind it."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -53,7 +54,7 @@ def command(folder: Path | None) -> int:
     _say(
         console,
         "",
-        "Flights to PSE take -1,023 minutes in October: they land before they leave. Which",
+        "To PSE they take -1,023 minutes in October: they land before they leave. Which",
         "records is that row made of? The script's process is gone; the store remembers.",
     )
     code = _trace(console, place)
@@ -187,11 +188,12 @@ def _child(
         return process.wait()
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_PATIENCE_SECONDS)
-        finally:
-            process.kill()
-            process.wait()
+        # A Java that was just starting outlives the Python it starts for.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         raise
 
 
