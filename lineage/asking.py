@@ -6,15 +6,16 @@ import signal
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from py4j.protocol import Py4JJavaError, Py4JNetworkError
+from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
+from bigdebug.lineage.pinned import settings_at_work
 
 _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
 _current = threading.local()
@@ -45,7 +46,7 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
     _current.group = group
     interrupted = threading.Event()
     try:
-        with deep_plans(), _interrupt_cancels(context, group, interrupted):
+        with deep_plans(), settings_at_work(catalyst), _interrupt_cancels(context, group, interrupted):
             yield group
     except (Py4JNetworkError, ConnectionError) as error:
         raise UnreachableError(
@@ -62,8 +63,10 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
         ) from error
     finally:
         _current.group = None
-        for name, value in zip(_GROUP_PROPERTIES, before, strict=True):
-            context.setLocalProperty(name, value)
+        with suppress(Py4JError, OSError):  # Spark may have gone
+            if context._jsc is not None:
+                for name, value in zip(_GROUP_PROPERTIES, before, strict=True):
+                    context.setLocalProperty(name, value)
 
 
 def _reason(error: PySparkException | Py4JJavaError) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
@@ -47,6 +49,35 @@ def pinned_session(spark: SparkSession, conf: Any | None = None) -> Catalyst:
     for key, value in _OURS.items():
         jclone.sessionState().conf().setConfString(key, value)
     return Catalyst(SparkSession(spark.sparkContext, jclone, {}))
+
+
+@contextmanager
+def settings_at_work(catalyst: Catalyst) -> Iterator[None]:
+    """Have this thread's jobs see the pinned session's settings also where Spark reads them as it executes.
+
+    Spark does this around its own actions; ours fetch rows of a physical plan beneath them.
+    """
+    companion = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.classic, "SparkSession")
+    context = catalyst.spark.sparkContext
+    settings = _string_map(catalyst.spark, catalyst.jsession.sessionState().conf().getAllConfs())
+    settings = {key: value for key, value in settings.items() if key.startswith("spark.sql.")}
+    before = {key: context.getLocalProperty(key) for key in settings}
+    active = companion.getActiveSession()
+    companion.setActiveSession(catalyst.jsession)
+    for key, value in settings.items():
+        context.setLocalProperty(key, value)
+    try:
+        yield
+    finally:
+        # Nothing is left to be put back where Spark has gone meanwhile.
+        with suppress(Py4JError, OSError):
+            if context._jsc is not None:
+                for key, earlier in before.items():
+                    context.setLocalProperty(key, earlier)
+                if active.isDefined():
+                    companion.setActiveSession(active.get())
+                else:
+                    companion.clearActiveSession()
 
 
 def _string_map(spark: SparkSession, scala_map: Any) -> dict[str, str]:
