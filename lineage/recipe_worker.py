@@ -95,7 +95,9 @@ class RecipeWorker:
             self._report(output.number, "unavailable", error.message)
         except Exception as error:
             logger.debug("recipe of output %d", output.number, exc_info=True)
-            self._report(output.number, "unavailable", f"{type(error).__name__}: {_first_line(error)}")
+            # An unforeseen message may quote values.
+            told = "" if self._redact else f": {_first_line(error)}"
+            self._report(output.number, "unavailable", f"{type(error).__name__}{told}")
         else:
             self._report(output.number, "stored", None)
 

@@ -44,12 +44,16 @@ class Recipe:
     folder: str | None = None
     pieces: bytes = field(default=b"", repr=False)
 
+    def description(self) -> dict[str, Any]:
+        """All but the pieces, as it is written."""
+        described = {"format": FORMAT, **asdict(self)}
+        del described["pieces"]
+        return described
+
     def to_bytes(self) -> bytes:
-        description = {"format": FORMAT, **asdict(self)}
-        del description["pieces"]
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("recipe.json", json.dumps(description))
+            archive.writestr("recipe.json", json.dumps(self.description()))
             archive.writestr("pieces.bin", self.pieces)
         return buffer.getvalue()
 

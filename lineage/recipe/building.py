@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,12 @@ from bigdebug.lineage.operators import NodeLookup, mirror, normalized
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.codec import Pieces, PlanReader, PlanWriter
+from bigdebug.lineage.recipe.functions import require_portable_functions
+from bigdebug.lineage.recipe.javastream import StreamError
 from bigdebug.lineage.recipe.leaves import LeafReader, LeafWriter
+from bigdebug.lineage.recipe.redaction import RedactedColumns, require_absent
 from bigdebug.lineage.recipe.settings import recorded_settings
+from bigdebug.lineage.recipe.sqltext import without_sql_text
 from bigdebug.lineage.sources import sources_of
 
 
@@ -39,16 +44,14 @@ def build_recipe(
     columns = [str(column.name()) for column in catalyst.output(plan)]
     plan = catalyst.singleton(optimizer, "ComputeCurrentTime").apply(plan)
     sources = sources_of(catalyst, mirror(catalyst, plan, lookup))
+    require_portable_functions(catalyst, plan)
+    redacted = RedactedColumns(catalyst, plan, redact)
+    redacted.require_no_values()
     pieces = Pieces(catalyst)
-    leaves = LeafWriter(catalyst, pieces, lookup, redact)
+    leaves = LeafWriter(catalyst, pieces, lookup, redacted)
     skeleton = PlanWriter(catalyst, pieces, leaves.add).write(plan)
     patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    try:
-        data = pieces.to_bytes()
-    except Py4JJavaError as error:
-        reason = str(error.java_exception)
-        raise RecipeError(f"the plan holds something that can't be written: {reason}") from None
-    return Recipe(
+    recipe = Recipe(
         spark=spark.version,
         python=platform.python_version(),
         settings=recorded_settings(catalyst, rows.conf or spark._jsparkSession.sessionState().conf()),
@@ -60,8 +63,25 @@ def build_recipe(
         tail=rows.tail,
         uses_python=bool(plan.containsPattern(patterns.PYTHON_UDF())),
         folder=folder,
-        pieces=data,
+        pieces=_serialized(pieces),
     )
+    if redact:
+        paths = [path for leaf in recipe.leaves for path in leaf.get("paths", ())]
+        redacted.require_no_paths(paths)
+        require_absent(
+            leaves.values, json.dumps(recipe.description(), ensure_ascii=False).encode(), recipe.pieces
+        )
+    return recipe
+
+
+def _serialized(pieces: Pieces) -> bytes:
+    try:
+        return without_sql_text(pieces.to_bytes())
+    except Py4JJavaError as error:
+        reason = str(error.java_exception)
+        raise RecipeError(f"the plan holds something that can't be written: {reason}") from None
+    except StreamError as error:
+        raise RecipeError(f"the SQL text in the plan couldn't be taken out ({error})") from None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from bigdebug.lineage.listing import differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.recipe.codec import Pieces
+from bigdebug.lineage.recipe.redaction import RedactedColumns
 from bigdebug.lineage.recipe.settings import is_secret
 from bigdebug.lineage.segments import local_relation, wrapped
 from bigdebug.lineage.where import first_line
@@ -39,14 +41,16 @@ class LeafWriter:
         catalyst: of the session the plan lives in.
         pieces: where in-memory data goes.
         lookup: gives the recorded node of a tag's value.
-        redact: columns whose values are hashed before they are kept.
+        redacted: columns whose values are hashed before they are kept.
+        values: filled with what was hashed, as text: it must be nowhere else, either.
     """
 
     catalyst: Catalyst
     pieces: Pieces
     lookup: NodeLookup
-    redact: frozenset[str] = frozenset()
+    redacted: RedactedColumns
     descriptions: list[Description] = field(default_factory=list)
+    values: set[str] = field(default_factory=set)
 
     def add(self, plan: Any) -> int:
         """Describe a leaf and give its number.
@@ -63,10 +67,14 @@ class LeafWriter:
             if not self.catalyst.is_instance(relation, HADOOP_RELATION):
                 name = relation.getClass().getSimpleName()
                 raise RecipeError(f"the source {name} can't be read again from a recipe yet")
-            return self._files(relation)
+            return self._files(plan, relation)
         return self._memory(plan)
 
-    def _files(self, relation: Any) -> Description:
+    def _files(self, plan: Any, relation: Any) -> Description:
+        folders = {str(name) for name in relation.partitionSchema().fieldNames()}
+        for column in self.catalyst.output(plan):
+            if column.name() in folders and self.redacted.holds(column):
+                raise RecipeError(f"its files lie in folders named after the redacted column {column.name()}")
         options = self.catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(relation.options())
         return {
             "kind": "files",
@@ -86,9 +94,11 @@ class LeafWriter:
         columns = catalyst.output(plan)
         number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
         frame = catalyst.frame(catalyst.project([*columns, number], plan))
-        hashed = sorted({c.name() for c in columns} & self.redact)
+        hashed = [column for column in columns if self.redacted.holds(column)]
         if hashed:
-            frame = frame.select(*(_redacted(column, self.redact) for column in columns), frame.columns[-1])
+            self.values |= _texts(catalyst, plan, hashed)
+            kept = [_hashed(catalyst, each) if each in hashed else each for each in columns]
+            frame = catalyst.frame(catalyst.project([*kept, number], plan))
         rows = frame.limit(KEPT_ROWS + 1)._jdf.queryExecution().executedPlan().executeCollect()
         if len(rows) > KEPT_ROWS:
             raise RecipeError(
@@ -97,7 +107,7 @@ class LeafWriter:
             )
         output = catalyst.seq([*columns, number.toAttribute()])
         data = self.pieces.add(local_relation(catalyst, output, wrapped(catalyst, rows)))
-        return {"kind": "memory", "data": data, "rows": len(rows), "redacted": hashed}
+        return {"kind": "memory", "data": data, "rows": len(rows), "redacted": [c.name() for c in hashed]}
 
     def _made_of_local_data(self, plan: Any) -> bool:
         """Whether an RDD holds what the user gave `createDataFrame`: then reading it runs no code of theirs."""
@@ -106,17 +116,53 @@ class LeafWriter:
         return node is not None and node.operator == "createDataFrame"
 
 
-def _redacted(column: Any, redact: frozenset[str]) -> Any:
+_MASKS = {"bigint": (1 << 63) - 1, "int": (1 << 31) - 1, "smallint": (1 << 15) - 1, "tinyint": (1 << 7) - 1}
+
+
+def _hashed(catalyst: Catalyst, column: Any) -> Any:
     """A column as it may be stored: text as its SHA-256, whole numbers as their hash, the rest nulled."""
-    value = F.col(f"`{column.name()}`")
-    if column.name() not in redact:
-        return value
-    kind = str(column.dataType().catalogString())
-    if kind == "string":
-        return F.sha2(value, 256).alias(column.name())
-    if kind in ("bigint", "int", "smallint", "tinyint"):
-        return F.when(value.isNotNull(), F.xxhash64(value)).cast(kind).alias(column.name())
-    return F.lit(None).cast(kind).alias(column.name())
+    expressions = catalyst.expressions
+    literal = catalyst.singleton(expressions, "Literal")
+    data_type = column.dataType()
+    kind = str(data_type.catalogString())
+    value = catalyst.null(data_type)
+    if kind.startswith("string"):
+        binary = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "BinaryType")
+        value = expressions.Sha2(_cast(catalyst, column, binary), literal.apply(256))
+    elif kind in _MASKS:
+        long_type = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "LongType")
+        mask = _cast(catalyst, literal.apply(_MASKS[kind]), long_type)
+        number = expressions.BitwiseAnd(expressions.XxHash64(catalyst.seq([column])), mask)
+        value = expressions.If(expressions.IsNull(column), value, _cast(catalyst, number, data_type))
+    return catalyst.alias(value, column.name())
+
+
+def _cast(catalyst: Catalyst, expression: Any, data_type: Any) -> Any:
+    legacy = catalyst.expressions.EvalMode.LEGACY()
+    return catalyst.expressions.Cast(expression, data_type, catalyst.none, legacy)
+
+
+def _texts(catalyst: Catalyst, plan: Any, columns: list[Any]) -> set[str]:
+    """All values of some columns as texts, those inside of structs, arrays and maps one by one."""
+    found: set[str] = set()
+    for column in columns:
+        frame = catalyst.frame(catalyst.project([column], plan)).toDF("value").distinct()
+        kind = str(column.dataType().catalogString())
+        text = F.to_json(F.struct("value")) if "<" in kind else F.col("value").cast("string")
+        for row in frame.select(text).limit(KEPT_ROWS + 1).collect():
+            if row[0] is not None:
+                found |= set(_inside(json.loads(row[0]))) if "<" in kind else {row[0]}
+    return found
+
+
+def _inside(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _inside(each)
+    elif value is not None:
+        yield str(value)
 
 
 @dataclass

@@ -1,0 +1,335 @@
+"""A recipe read back in a fresh process, with another JVM and other settings, traces as the live program does."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyspark.sql.functions as F
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+import bigdebug
+from tests.recipe.replaying import answer
+
+ROOT = Path(__file__).parents[2]
+SPLIT = {
+    "spark.sql.files.maxPartitionBytes": "900",
+    "spark.sql.files.openCostInBytes": "0",
+    "spark.sql.files.minPartitionNum": "1",
+}
+
+
+def collect(frame: DataFrame) -> Any:
+    return frame.collect()
+
+
+@dataclass(frozen=True)
+class Query:
+    """A frame to act on, the action, which rows to trace, and the session settings of the run."""
+
+    frame: Callable[[SparkSession], DataFrame]
+    where: str | None = None
+    action: Callable[[DataFrame], Any] = collect
+    settings: tuple[tuple[str, str], ...] = ()
+
+
+QUERIES: dict[str, Query] = {}
+
+
+def query(
+    where: str | None = None,
+    action: Callable[[DataFrame], Any] = collect,
+    **settings: str,
+) -> Callable[[Callable[[SparkSession], DataFrame]], None]:
+    def add(frame: Callable[[SparkSession], DataFrame]) -> None:
+        pairs = tuple((key.replace("__", "."), value) for key, value in settings.items())
+        QUERIES[frame.__name__] = Query(frame, where, action, pairs)
+
+    return add
+
+
+def sql(name: str, text: str, where: str | None = None) -> None:
+    QUERIES[name] = Query(lambda spark: spark.sql(text), where)
+
+
+# -- subqueries -------------------------------------------------------------------------------------
+
+sql("in_subquery", "select * from orders where k in (select k from customers where vip)", "id < 20")
+sql("not_in_subquery", "select * from orders where k not in (select k from customers where vip)", "id < 20")
+sql(
+    "exists_subquery",
+    "select * from orders o where exists (select 1 from customers c where c.k = o.k and c.vip) or id = 3",
+    "id < 20",
+)
+sql(
+    "scalar_subquery",
+    "select k, sum(amount) s from orders where amount > (select avg(amount) from orders) group by k",
+    "k = 2",
+)
+sql(
+    "correlated_scalar_subquery",
+    "select c.name, (select max(amount) from orders o where o.k = c.k) most from customers c",
+    "name = 'c2'",
+)
+sql(
+    "nested_subqueries",
+    """select k, count(*) n from orders where k in (
+         select k from customers c where exists (
+           select 1 from orders o where o.k = c.k and o.amount > (select min(amount) + 5 from orders)))
+       group by k having n > (select count(*) from customers where vip)""",
+    "k = 1",
+)
+
+# -- operators --------------------------------------------------------------------------------------
+
+sql(
+    "cte_window_and_rollup",
+    """with ranked as (select *, rank() over (partition by k order by amount desc) r from orders),
+            best as (select * from ranked where r <= 5)
+       select k, r, sum(amount) s from best group by rollup (k, r)""",
+    "k = 2 and r is null",
+)
+sql(
+    "set_operations",
+    "(select k from orders union select k from customers) except select k from customers where vip",
+)
+
+
+@query("name = 'two'")
+def memory_join(spark: SparkSession) -> DataFrame:
+    names = spark.createDataFrame([(0, "zero"), (1, "one"), (2, "two"), (2, "two")], "k int, name string")
+    return spark.table("orders").join(names, "k", "left").groupBy("name").agg(F.max("amount").alias("most"))
+
+
+@query("k = 1")
+def pandas_and_range(spark: SparkSession) -> DataFrame:
+    table = pd.DataFrame({"k": [0, 1, 2, 1], "weight": [1.5, None, 2.5, 3.5]})
+    ids = spark.range(5, 40, 2).withColumn("k", F.col("id") % 3)
+    return spark.createDataFrame(table).join(ids, "k").groupBy("k").agg(F.sum("weight").alias("weight"))
+
+
+@query("k = 1")
+def explode_and_drop_duplicates(spark: SparkSession) -> DataFrame:
+    doubled = spark.table("orders").select("k", F.explode(F.array("id", "amount")).alias("x"))
+    return doubled.dropDuplicates(["k", "x"]).groupBy("k").count()
+
+
+@query("place = 2")
+def partitioned_table(spark: SparkSession) -> DataFrame:
+    return spark.table("recipe_places").groupBy("place").agg(F.sum("n").alias("n"))
+
+
+@query("c299 > 5")
+def three_hundred_operators(spark: SparkSession) -> DataFrame:
+    frame = spark.range(8).toDF("c0")
+    for n in range(1, 300):
+        frame = frame.select((F.col(f"c{n - 1}") + (n % 2)).alias(f"c{n}"))
+    return frame.filter("c299 > 152")
+
+
+# -- which rows the action gave, under the run's splits ------------------------------------------------
+
+
+@query(action=lambda frame: frame.take(7))
+def taken(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").filter("k = 1")
+
+
+@query(action=lambda frame: frame.tail(4))
+def tail(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").filter("k <> 1")
+
+
+@query(spark__sql__leafNodeDefaultParallelism="5")
+def sampled_by_position(spark: SparkSession) -> DataFrame:
+    numbered = spark.table("orders").sample(fraction=0.3, seed=11).withColumn("r", F.rand(5))
+    return numbered.filter("r > 0.4").limit(9)
+
+
+# -- Python functions -------------------------------------------------------------------------------
+
+
+@query("big = 107")
+def udf_with_a_closure(spark: SparkSession) -> DataFrame:
+    offset = {"by": 100}
+
+    @F.udf("long")
+    def shifted(x: int) -> int:
+        return x + offset["by"]
+
+    return spark.table("orders").select(shifted("id").alias("big"), "k")
+
+
+@query("double = 14")
+def pandas_udf(spark: SparkSession) -> DataFrame:
+    @F.pandas_udf("long")
+    def doubled(x: pd.Series) -> pd.Series:
+        return x * 2
+
+    return spark.table("orders").select(doubled("id").alias("double"))
+
+
+@query("double = 14")
+def pandas_iterator_udf(spark: SparkSession) -> DataFrame:
+    @F.pandas_udf("long")
+    def doubled(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        for batch in batches:
+            yield batch * 2
+
+    return spark.table("orders").select(doubled("id").alias("double"))
+
+
+@query("k = 1")
+def pandas_aggregate(spark: SparkSession) -> DataFrame:
+    @F.pandas_udf("double")
+    def middle(x: pd.Series) -> float:
+        return float(x.median())
+
+    return spark.table("orders").groupBy("k").agg(middle("amount").alias("middle"))
+
+
+if hasattr(F, "arrow_udf"):
+
+    @query("double = 14")
+    def arrow_udf(spark: SparkSession) -> DataFrame:
+        import pyarrow as pa
+        import pyarrow.compute
+
+        @F.arrow_udf("long")
+        def doubled(x: pa.Array) -> pa.Array:
+            return pyarrow.compute.multiply(x, 2)
+
+        return spark.table("orders").select(doubled("id").alias("double"))
+
+
+# -- settings of the run ----------------------------------------------------------------------------
+
+
+@query("day = '2026-01-01'", spark__sql__session__timeZone="America/New_York")
+def time_zone(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").groupBy(F.to_date("at").alias("day")).agg(F.count("*").alias("n"))
+
+
+@query("number is null", spark__sql__ansi__enabled="false")
+def not_ansi(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").select("id", F.expr("cast(if(id % 9 = 0, 'x', '1') as int)").alias("number"))
+
+
+@query("A = 2", spark__sql__caseSensitive="true")
+def case_sensitive(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").select(F.col("id").alias("a"), F.col("k").alias("A")).filter("a < 9")
+
+
+@query("m[1] = 7", spark__sql__mapKeyDedupPolicy="LAST_WIN")
+def map_keys_that_repeat(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").select(F.expr("map_from_arrays(array(1, 1), array(0, id))").alias("m"))
+
+
+@query("day = '2026-01-07'", spark__sql__legacy__timeParserPolicy="LEGACY")
+def legacy_dates(spark: SparkSession) -> DataFrame:
+    text = F.format_string("2026-1-%d", F.col("id"))
+    return (
+        spark.table("orders").filter("id < 28 and id > 0").select(F.to_date(text, "yyyy-MM-dd").alias("day"))
+    )
+
+
+# -- the runs ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def settings(spark: SparkSession, pairs: dict[str, str]) -> Iterator[None]:
+    before = {key: spark.conf.get(key, None) for key in pairs}
+    for key, value in pairs.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            spark.conf.unset(key) if value is None else spark.conf.set(key, value)
+
+
+def answered(session: bigdebug.Session, where: str | None) -> dict[str, Any]:
+    """A live trace of the last output; what went wrong is told by that query's own test."""
+    try:
+        return answer(session.trace(session.outputs[-1], where))
+    except Exception as error:
+        return {"live fault": f"{type(error).__name__}: {str(error)[:500]}"}
+
+
+@pytest.fixture(scope="module")
+def answers(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, tuple[dict[str, Any], dict[str, Any]]]]:
+    """By query: what the live trace found, and what a fresh process did."""
+    folder = tmp_path_factory.mktemp("recipes")
+    (folder / "orders").mkdir()
+    for part in range(2):
+        rows = [
+            f"{n},{n % 3},{n * 7 % 50},2026-01-0{1 + n % 2} 0{n % 10}:30:00"
+            for n in range(60 * part, 60 * part + 60)
+        ]
+        (folder / "orders" / f"{part}.csv").write_text("id,k,amount,at\n" + "\n".join(rows) + "\n")
+    spark.createDataFrame(
+        [(0, "c0", True), (1, "c1", False), (2, "c2", True), (None, "c3", False)],
+        "k int, name string, vip boolean",
+    ).coalesce(1).write.parquet(str(folder / "customers"))
+    spark.createDataFrame([(n, n % 4) for n in range(40)], "n int, place int").write.mode(
+        "overwrite"
+    ).partitionBy("place").saveAsTable("recipe_places")
+    live: dict[str, dict[str, Any]] = {}
+    numbers: dict[str, str] = {}
+    with bigdebug.attach(spark, store=str(folder / "store")) as session:
+        spark.read.csv(
+            str(folder / "orders"), header=True, schema="id int, k int, amount int, at timestamp"
+        ).createOrReplaceTempView("orders")
+        spark.read.parquet(str(folder / "customers")).createOrReplaceTempView("customers")
+        for name, each in QUERIES.items():
+            with settings(spark, SPLIT | dict(each.settings)):
+                each.action(each.frame(spark))
+            numbers[name] = str(len(session.outputs))
+            # The user's settings have changed since.
+            live[name] = answered(session, each.where)
+        problems = {o.number: o.recipe_problem for o in session.outputs if o.recipe == "unavailable"}
+        run_id = session.run_id
+    questions = {numbers[name]: each.where for name, each in QUERIES.items()}
+    (folder / "questions.json").write_text(json.dumps(questions))
+    began = time.time()
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(Path(__file__).with_name("replaying.py")),
+            *(str(folder / "store"), run_id, str(folder / "questions.json"), str(folder / "answers.json")),
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=400,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(f"replayed in {time.time() - began:.0f} s; {problems}")
+    again = json.loads((folder / "answers.json").read_text())
+    yield {name: (live[name], again[numbers[name]]) for name in QUERIES}
+    spark.sql("drop table recipe_places")
+    spark.catalog.dropTempView("orders")
+    spark.catalog.dropTempView("customers")
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize("name", QUERIES)
+def test_traced_as_in_the_live_program(
+    name: str, answers: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+) -> None:
+    live, again = answers[name]
+    assert again == live
+    assert live["matched"] > 0
+    assert live["records"]
