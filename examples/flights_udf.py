@@ -17,7 +17,7 @@ flights = reader.csv(csv_file("flights"))
 
 
 @F.udf("double")
-def hour(clock: int) -> float:
+def hour(clock):
     """The hour of the day, of a clock time written as 1730."""
     digits = str(clock)
     return int(digits[:2]) + int(digits[2:] or 0) / 60

@@ -1,0 +1,57 @@
+"""What our Markdown files show is what the commands print."""
+
+import re
+from pathlib import Path
+
+import pytest
+from documents import DOCUMENTS, ROOT, readable, steady
+
+import bigdebug
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_console_blocks_are_as_they_print(name: str, tmp_path: Path) -> None:
+    place = tmp_path / "here"
+    place.mkdir()
+    document = DOCUMENTS[name]
+    shown, printed = document.path.read_text(), document.rerun(place)
+    # Where this fails: python tests/readme/update.py
+    assert steady(printed).splitlines() == steady(shown).splitlines()
+
+
+def test_the_script_in_the_readme_is_the_demos() -> None:
+    script = Path(bigdebug.__path__[0], "demo", "flights.py").read_text()
+    assert f"```python\n{script}```" in (ROOT / "README.md").read_text()
+
+
+def test_each_example_names_the_commands_that_are_shown_for_it() -> None:
+    shown = (ROOT / "examples" / "README.md").read_text().replace(" \\\n    ", " ")
+    scripts = sorted((ROOT / "examples").glob("flights_*.py"))
+    assert len(scripts) == 3
+    for script in scripts:
+        commands = re.findall(r"^    (bigdebug .*)$", script.read_text(), re.MULTILINE)
+        assert [command.split()[1] for command in commands] == ["run", "trace"]
+        for command in commands:
+            assert f"\n$ {command}\n" in shown
+
+
+def test_links_in_our_documents_lead_somewhere() -> None:
+    for document in DOCUMENTS.values():
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.path.read_text()):
+            assert (document.path.parent / target).exists(), target
+
+
+def test_what_spark_says_of_itself_is_left_out() -> None:
+    printed = (
+        "WARNING: Using incubator modules\n"
+        "26/11/22 10:25:06 WARN Utils: x\n"
+        "[Stage 0:>             (0 + 1) / 1]\r      \rreport  \n"
+    )
+    assert readable(printed) == "report\n"
+
+
+def test_times_and_ids_do_not_matter() -> None:
+    one = "20261122-103041-t8h  etl.py  today 10:41   9.8 s\n───────\n"
+    other = "20251101-003041-abc  etl.py  14 Nov 00:41  1 min 02 s\n─────────\n"
+    assert steady(one) == steady(other)
+    assert steady(one) != steady(one.replace("etl", "job"))

@@ -1,0 +1,42 @@
+"""The README's program and its dialogue run as they stand there."""
+
+import doctest
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from documents import ROOT
+from pyspark.sql import SparkSession
+
+import bigdebug
+
+
+@pytest.fixture
+def flights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The demo's data, in a folder of their own, which is the current one. At the end nothing is attached."""
+    monkeypatch.chdir(tmp_path)
+    yield Path(shutil.copy(Path(bigdebug.__path__[0], "demo", "flights.csv"), tmp_path))
+    session = bigdebug.current()
+    if session is not None:
+        session.detach()
+
+
+def test_the_program_in_the_readme(spark: SparkSession, flights: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    (program,) = (
+        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "attach" in code
+    )
+    (dialogue,) = re.findall(r"^```pycon\n(.*?)^```$", text, re.M | re.S)
+    # The JVM of our session doesn't stand where the program does.
+    program = program.replace('"flights.csv"', repr(str(flights)))
+    names: dict[str, Any] = {}
+    Path("program.py").write_text(program)
+    exec(compile(program, "program.py", "exec"), names)
+    told: list[str] = []
+    test = doctest.DocTestParser().get_doctest(dialogue, names, "README.md", None, 0)
+    failures, tried = doctest.DocTestRunner(verbose=False).run(test, out=told.append)
+    assert tried >= 8
+    assert not failures, "".join(told)
