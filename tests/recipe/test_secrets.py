@@ -53,10 +53,12 @@ def test_sql_text_is_not_kept(spark: SparkSession, tmp_path: Path) -> None:
         "select id + 1 as more, cast(id as string) s /* password: hunter2 */ from range(9) where id / 2 > 1",
         "select id from range(9) where id in (select id * 2 from range(9)) -- password: hunter2",
     ]
+    # Apart, since a recorded call site is the very line of the program.
     condition = "cast(more as int) > 2 /* password: hunter2 */"
+    key = "id % 2 /* password: hunter2 */"
     with bigdebug.attach(spark, store=str(store)) as session:
         spark.sql(texts[0]).filter(condition).collect()
-        spark.sql(texts[1]).groupBy(F.expr("id % 2 /* hunter2 */").alias("k")).count().collect()
+        spark.sql(texts[1]).groupBy(F.expr(key).alias("k")).count().collect()
     assert [output.recipe for output in session.outputs] == ["stored", "stored"]
     assert places_of("hunter2", store) == []
     run = Store(str(store)).find("last")
