@@ -103,6 +103,7 @@ def _environment(programs: Path) -> dict[str, str]:
         "PYTHONPATH": str(Path(bigdebug.__path__[0]).parent),
         "COLUMNS": "80",
         "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
     }
 
 
