@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import Column, SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.operators import NodeLookup, mirror, normalized
@@ -49,12 +50,26 @@ def trace_rows(
     asked = None if action is None else Node(0, action.action, action.call_site)
     with deep_plans():
         plan = normalized(catalyst, bounded(catalyst, rows))
-        root = mirror(catalyst, plan, lookup, rebinder(catalyst), asked)
+        timed = at_one_time(catalyst, plan)
+        if timed is not plan:
+            notes = [*notes, "it asks for the current time, which was another one when it ran"]
+        root = mirror(catalyst, timed, lookup, rebinder(catalyst), asked)
         sources = sources_of(catalyst, root, names)
         if names is None:  # a recipe's sources were compared when it was opened
             require_unchanged(catalyst, sources.values())
         pin_columns(catalyst, root, sources.values())
-        return Trace(catalyst, root, sources, where, notes)
+        comparison = None if action is None else Comparison(catalyst, root.plan, rows.conf, action)
+        return Trace(catalyst, root, sources, where, notes, comparison)
+
+
+def at_one_time(catalyst: Catalyst, plan: Any) -> Any:
+    """The plan with the present moment wherever it asks for the current time, or the plan itself.
+
+    All jobs of a question then see the same moment. In a recipe it is the run's already.
+    """
+    optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+    timed = catalyst.singleton(optimizer, "ComputeCurrentTime").apply(plan)
+    return plan if timed.equals(plan) else timed
 
 
 def bounded(catalyst: Catalyst, rows: OutputRows) -> Any:

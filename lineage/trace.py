@@ -17,6 +17,7 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.fusing import Fused, fused
 from bigdebug.lineage.identity import SourceLeaf
@@ -80,6 +81,7 @@ class Trace:
         sources: its sources, a leaf each, in the plan's order.
         where: which rows to trace; None for all.
         notes: what is already known to make it inexact.
+        comparison: of the rows with those the run gave, made where the trace is inexact.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class Trace:
         sources: dict[Operator, SourceLeaf],
         where: str | Column | None = None,
         notes: Sequence[str] = (),
+        comparison: Comparison | None = None,
     ) -> None:
+        self._comparison = comparison
         self._catalyst = catalyst
         self._root = root
         self._leaves = sources
@@ -150,7 +154,8 @@ class Trace:
     @property
     def notes(self) -> list[str]:
         """Why the trace isn't exact, and what else a person must know about it."""
-        return [*self._doubts, *(note for leaf in self._leaves.values() for note in leaf.notes)]
+        compared = self._comparison.notes if self._comparison is not None and self._doubts else []
+        return [*self._doubts, *compared, *(note for leaf in self._leaves.values() for note in leaf.notes)]
 
     @property
     def bytes(self) -> int:

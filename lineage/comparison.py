@@ -1,0 +1,62 @@
+"""Did a replay give the rows that the run gave? Asked only where something in the dataflow can vary."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from bigdebug.lineage.asking import asking
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.results import summarize
+
+# Outputs of more rows aren't computed again just to be compared.
+MOST_COMPARED = 100_000
+_ARROW = "spark.sql.execution.arrow.pyspark.enabled"
+
+
+class Comparison:
+    """Computes an output again, the way the program got it, and compares hashes.
+
+    Args:
+        catalyst: of the pinned session.
+        plan: the plan of just the rows that the action gave.
+        conf: the run's settings, a JVM `SQLConf`.
+        output: what the run recorded of it.
+    """
+
+    def __init__(self, catalyst: Catalyst, plan: Any, conf: Any, output: Output) -> None:
+        self._catalyst = catalyst
+        self._plan = plan
+        self._conf = conf
+        self._output = output
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """What the comparison says, in a sentence; nothing where it can't be made."""
+        recorded = self._output.content_hash
+        if recorded is None or (self._output.rows or 0) > MOST_COMPARED:
+            return []
+        try:
+            again = self._hash_again(recorded.partition(":")[0])
+        except BigDebugError as error:
+            return [f"this replay couldn't be compared with the run: {error.message}"]
+        if again == recorded:
+            return ["this replay gives the same rows as the run did"]
+        return ["this replay gives other rows than the run did"]
+
+    def _hash_again(self, way: str) -> str | None:
+        conf = self._catalyst.jsession.sessionState().conf()
+        before = conf.getConfString(_ARROW)
+        # We fetch by Arrow; how the program fetched decides what pandas makes of nulls.
+        conf.unsetConf(_ARROW)
+        if self._conf is not None and self._conf.contains(_ARROW):
+            conf.setConfString(_ARROW, self._conf.getConfString(_ARROW))
+        try:
+            with asking(self._catalyst, "the output once more"):
+                frame = self._catalyst.frame(self._plan)
+                result = {"rows": frame.collect, "pandas": frame.toPandas, "arrow": frame.toArrow}[way]()
+                return summarize(result, most_seconds=None).content_hash
+        finally:
+            conf.setConfString(_ARROW, before)

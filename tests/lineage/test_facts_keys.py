@@ -1,0 +1,176 @@
+"""Rows of an aggregate are found again by their key, whatever the key holds and however many there are."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.trace import Trace
+
+
+@pytest.fixture(scope="module")
+def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
+    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
+        yield attached
+
+
+@pytest.fixture
+def new_york(spark: SparkSession) -> Iterator[None]:
+    """A time zone in which an hour comes twice."""
+    spark.conf.set("spark.sql.session.timeZone", "America/New_York")
+    yield
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+
+
+# Each gives `id % 6` groups that a way through Python, or a careless comparison, would lose or mix up.
+HARD_KEYS = {
+    "invalid UTF-8": "cast(unhex(element_at(array('FF', 'C328', '61', 'FE', '80', ''), int(id % 6) + 1)) as string)",
+    "the hour that comes twice": "timestamp_seconds(1762061400 + (id % 6) * 1800)",
+    "the year 0": "timestamp'0000-12-30 00:00:00' + make_dt_interval(int(id % 6))",
+    "dates before Christ": "date_add(date'0001-01-01', int(id % 6) - 400)",
+    "floating point": "element_at(array(double('NaN'), 0.0D, 1e-320D, null, double('inf'), 5D), int(id % 6) + 1)",
+    "the widest decimal": "cast(concat(repeat('9', 37), id % 6) as decimal(38, 0))",
+    "binary": "unhex(concat('00FF0', id % 6))",
+    "intervals": "struct(make_ym_interval(int(id % 6)), make_dt_interval(0, 0, 0, id % 6))",
+    "arrays": "array(double('NaN'), -0.0D, double(id % 6), null)",
+    "collations": "collate(element_at(array('a', 'B', 'c', 'D', 'e', 'F'), int(id % 6) + 1), 'UTF8_LCASE')",
+}
+
+
+def expected_ids(rows: int, groups: set[int]) -> list[int]:
+    return [n for n in range(rows) if n % 6 in groups]
+
+
+def ids(trace: Trace) -> list[int]:
+    return sorted(record.value["id"] for record in trace.collect(limit=10_000))
+
+
+@pytest.mark.compat
+@pytest.mark.usefixtures("new_york")
+@pytest.mark.parametrize(
+    "limits",
+    [{}, {"LITERAL_KEYS": 1}, {"FETCHED": 3}],
+    ids=["few keys, as literals", "more keys, broadcast", "many keys, left in Spark"],
+)
+def test_hard_keys(
+    limits: dict[str, int],
+    session: bigdebug.Session,
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in limits.items():
+        monkeypatch.setattr(f"bigdebug.lineage.segments.{name}", value)
+    keyed = spark.range(60).select("id", *(F.expr(e).alias(k) for k, e in HARD_KEYS.items()))
+    grouped = keyed.groupBy(*HARD_KEYS).agg(F.min("id").alias("least"), F.count("*").alias("n"))
+    assert grouped.count() == 6
+    trace = session.trace(grouped, "least in (0, 1, 2, 4)")
+    assert trace.matched == 4
+    assert ids(trace) == expected_ids(60, {0, 1, 2, 4})
+
+
+@pytest.mark.parametrize("key", HARD_KEYS)
+@pytest.mark.usefixtures("new_york")
+def test_each_hard_key_alone(key: str, session: bigdebug.Session, spark: SparkSession) -> None:
+    keyed = spark.range(24).select("id", F.expr(HARD_KEYS[key]).alias("key"))
+    trace = session.trace(keyed.groupBy("key").agg(F.min("id").alias("least")), "least = 0")
+    assert ids(trace) == expected_ids(24, {0})
+
+
+def test_the_two_zeros_are_one_key(session: bigdebug.Session, spark: SparkSession) -> None:
+    keyed = spark.range(9).select(
+        "id", F.expr("if(id % 3 = 0, 0.0D, if(id % 3 = 1, -0.0D, 1.0D))").alias("key")
+    )
+    trace = session.trace(keyed.groupBy("key").agg(F.min("id").alias("least")), "least = 0")
+    assert ids(trace) == [0, 1, 3, 4, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "key", ["map('a', id % 2)", "struct(map('a', id % 2) as m)", "array(map(id % 2, 'a'))"]
+)
+def test_map_keys_are_refused(key: str, session: bigdebug.Session, spark: SparkSession) -> None:
+    grouped = spark.range(6).groupBy(F.expr(key).alias("key")).count()
+    with pytest.raises(UnsupportedOperatorError, match=r"Aggregate at test_facts_keys.py:\d+ .*map<") as told:
+        session.trace(grouped, "count = 3")
+    assert told.value.hint
+
+
+# -- windows of time --------------------------------------------------------------------------------
+
+BEGIN = datetime(2026, 1, 1)
+
+
+def events(spark: SparkSession) -> tuple[DataFrame, list[tuple[int, str, datetime]]]:
+    rows = [(n, "ab"[n % 2], BEGIN + timedelta(minutes=(n * n) % 97, seconds=n)) for n in range(40)]
+    return spark.createDataFrame(rows, "id int, user string, at timestamp"), rows
+
+
+@pytest.mark.compat
+def test_session_windows(session: bigdebug.Session, spark: SparkSession) -> None:
+    frame, rows = events(spark)
+    expected: dict[tuple[str, datetime], list[int]] = {}
+    for user in "ab":
+        begin = end = None
+        for n, _, at in sorted((row for row in rows if row[1] == user), key=lambda row: row[2]):
+            if end is None or begin is None or at >= end:
+                begin = at
+            end = at + timedelta(minutes=5)
+            expected.setdefault((user, begin), []).append(n)
+    sessions = frame.groupBy(F.session_window("at", "5 minutes").alias("w"), "user").agg(
+        F.count("*").alias("n")
+    )
+    found = sessions.select("user", "w.start", "n").collect()
+    assert {(row.user, row.start): row.n for row in found} == {k: len(v) for k, v in expected.items()}
+    for (user, begin), members in list(expected.items())[:6]:
+        trace = session.trace(sessions, f"user = '{user}' and w.start = timestamp'{begin}'")
+        assert ids(trace) == sorted(members)
+
+
+def test_sliding_windows(session: bigdebug.Session, spark: SparkSession) -> None:
+    frame, rows = events(spark)
+    expected = defaultdict(set)
+    for n, _, at in rows:
+        start = datetime.fromtimestamp(at.timestamp() // 300 * 300)
+        for back in (0, 1):
+            expected[start - timedelta(minutes=5 * back)].add(n)
+    windows = frame.groupBy(F.window("at", "10 minutes", "5 minutes").alias("w")).agg(F.sum("id").alias("s"))
+    begin = max(expected, key=lambda start: len(expected[start]))
+    trace = session.trace(windows, f"w.start = timestamp'{begin}'")
+    assert ids(trace) == sorted(expected[begin])
+
+
+# -- joins ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right"), [("left", 6, 2), ("right", 2, 5), ("full", 6, 5), ("inner", 2, 2)]
+)
+def test_rows_without_a_partner(
+    kind: str, left: int, right: int, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "l.csv").write_text("".join(f"{n}\n" for n in range(6)))
+    spark.range(4, 9).coalesce(1).write.parquet(str(tmp_path / "r"))
+    lefts = spark.read.csv(str(tmp_path / "l.csv"), schema="k long")
+    rights = spark.read.parquet(str(tmp_path / "r"))
+    joined = lefts.join(rights, lefts.k == rights.id, kind)
+    trace = session.trace(joined)
+    assert [source.count for source in trace.sources] == [left, right]
+    if kind != "inner":
+        only = session.trace(joined, "id is null" if kind == "left" else "k is null")
+        assert [source.count for source in only.sources] == ([4, 0] if kind == "left" else [0, 3])
+
+
+def test_a_column_called_metadata(session: bigdebug.Session, spark: SparkSession, tmp_path: Path) -> None:
+    for format in ("parquet", "json"):
+        spark.range(20).select("id", (F.col("id") % 3).alias("_metadata")).coalesce(1).write.format(
+            format
+        ).save(str(tmp_path / format))
+        frame = spark.read.schema("id long, _metadata long").format(format).load(str(tmp_path / format))
+        trace = session.trace(frame.groupBy("_metadata").count(), "_metadata = 1")
+        found = [(record.value["id"], record.location.position) for record in trace.collect()]
+        assert sorted(found) == [(n, n) for n in range(1, 20, 3)]

@@ -1,0 +1,107 @@
+"""What a second run may do differently: the splits, the time, chance; and what a trace says of it."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
+
+SAME = "this replay gives the same rows as the run did"
+OTHER = "this replay gives other rows than the run did"
+
+
+@pytest.fixture
+def session(spark: SparkSession, tmp_path: Path) -> Iterator[bigdebug.Session]:
+    with bigdebug.attach(spark, store=str(tmp_path / "store")) as attached:
+        yield attached
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> str:
+    """A folder of CSV files that are split into many blocks, or not at all, as the settings say."""
+    (tmp_path / "numbers").mkdir()
+    for part in range(3):
+        lines = [f"{n}\n" for n in range(100 * part, 100 * part + 100)]
+        (tmp_path / "numbers" / f"{part}.csv").write_text("".join(lines))
+    return str(tmp_path / "numbers")
+
+
+@pytest.mark.compat
+def test_splits_are_those_of_the_run(session: bigdebug.Session, spark: SparkSession, numbers: str) -> None:
+    settings = {
+        "spark.sql.files.maxPartitionBytes": "150",
+        "spark.sql.files.openCostInBytes": "0",
+        "spark.sql.files.minPartitionNum": "1",
+        "spark.sql.leafNodeDefaultParallelism": "7",
+    }
+    for key, value in settings.items():
+        spark.conf.set(key, value)
+    try:
+        frame = spark.read.csv(numbers, schema="n int").sample(False, 0.4, 3).withColumn("r", F.rand(1))
+        rows = [row.n for row in frame.filter("r < 0.8").limit(40).collect()]
+    finally:
+        for key in settings:
+            spark.conf.unset(key)
+    (output,) = session.outputs
+    live = session.trace(output)
+    assert sorted(record.value["n"] for record in live.collect()) == sorted(rows)
+    assert all(record.value["n"] % 100 == record.location.position for record in live.collect())
+    assert not live.exact
+    assert SAME in live.notes
+    session.detach()
+    run = Store(session._recorder.store).find("last")
+    spark.conf.set("spark.sql.leafNodeDefaultParallelism", "3")
+    try:
+        again = open_output(run, run.output("1"), spark=spark).trace()
+    finally:
+        spark.conf.unset("spark.sql.leafNodeDefaultParallelism")
+    assert again.collect() == live.collect()
+    assert (again.exact, SAME in again.notes) == (False, True)
+
+
+@pytest.mark.parametrize("way", ["collect", "toPandas", "toArrow"])
+def test_chance_is_told(way: str, session: bigdebug.Session, spark: SparkSession) -> None:
+    @F.udf("double")
+    def noise(_: int) -> float:
+        import random
+
+        return random.random()
+
+    chancy = noise.asNondeterministic()
+    getattr(spark.range(30).select("id", chancy("id").alias("x"), F.expr("if(id > 3, id, null) z")), way)()
+    getattr(spark.range(30).select("id", F.rand(4).alias("x"), F.expr("if(id > 3, id, null) z")), way)()
+    getattr(spark.range(30).select(F.expr("if(id > 3, id, null) z")), way)()
+    differs, same, sure = (session.trace(output, "z = 7") for output in session.outputs)
+    assert OTHER in differs.notes
+    assert SAME in same.notes
+    assert not differs.exact
+    assert not same.exact
+    assert (sure.exact, sure.notes) == (True, [])
+
+
+@pytest.mark.compat
+def test_the_time_is_that_of_the_run(session: bigdebug.Session, spark: SparkSession) -> None:
+    soon = time.time() + 6
+    frame = spark.range(10).filter(
+        F.timestamp_seconds(F.lit(soon) + (F.col("id") - 5) * 100) <= F.current_timestamp()
+    )
+    rows = [row.id for row in frame.collect()]
+    assert rows == [0, 1, 2, 3, 4]
+    session._recorder.drain()
+    time.sleep(max(0.0, soon - time.time()) + 0.2)
+    (output,) = session.outputs
+    live = session.trace(output)
+    assert not live.exact
+    assert any("current time" in note for note in live.notes)
+    assert OTHER in live.notes
+    session.detach()
+    run = Store(session._recorder.store).find("last")
+    again = open_output(run, run.output("1"), spark=spark).trace()
+    assert [record.value["id"] for record in again.collect()] == rows
+    assert again.exact
