@@ -94,8 +94,11 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
     add_column(table, "rows", right=True, whole=True)
     add_column(table, "took", right=True, whole=True)
     add_column(table, "status", whole=True)
-    add_column(table, "recipe", whole=True)
-    for output in run.outputs:
+    recipes = [_recipe(run, output) for output in run.outputs]
+    with_recipes = set(recipes) != {"yes"}
+    if with_recipes:
+        add_column(table, "recipe", whole=True)
+    for output, recipe in zip(run.outputs, recipes, strict=True):
         table.add_row(
             str(output.number),
             visible(f"{output.action} {output.target}" if output.target else output.action),
@@ -103,7 +106,7 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
             "" if output.rows is None else f"{output.rows:,}",
             duration(output.seconds),
             status_text(_status(run, output)),
-            _recipe(run, output),
+            *([recipe] if with_recipes else []),
         )
     show_table(console, table)
     for output in run.outputs:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @run_argument
 @click.argument("output", metavar="OUTPUT")
 @click.option("--where", required=True, metavar="SQL", help="Which rows of the output: a condition in SQL.")
-@click.option("--forward", is_flag=True, help="Trace source records to the rows they went into.")
+@click.option("--forward", is_flag=True, help="Trace source records to the rows they went into (not yet).")
 @click.option("--source", metavar="NAME", help="Show the records of this source only.")
 @click.option(
     "--limit",

@@ -20,7 +20,7 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "80", **settings}
 
 
-def test_the_demo_shows_the_main_job(tmp_path: Path, path_without_java: str) -> None:
+def test_the_demo_shows_the_main_job(tmp_path: Path) -> None:
     folder = tmp_path / "my demo"
     ran = subprocess.run(
         [*DEMO, "--folder", str(folder)],
