@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from bigdebug.lineage.annotate import SESSION_WINDOW, Annotated, Annotator, Boundary, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.pushdown import unpushed
 
 # Rows of a segment that are fetched; above that they stay in Spark.
 FETCHED = 10_000
@@ -182,7 +183,7 @@ def _equal(catalyst: Catalyst, boundary: Boundary, attributes: list[Any], key: A
             conditions.append(catalyst.expressions.GreaterThanOrEqual(start, catalyst.field(part, 0)))
             conditions.append(catalyst.expressions.LessThan(start, catalyst.field(part, 1)))
         else:
-            conditions.append(catalyst.same(attribute, part))
+            conditions.append(catalyst.same(unpushed(catalyst, attribute), part))
     return conditions
 
 

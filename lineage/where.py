@@ -11,9 +11,11 @@ from pyspark.logger import PySparkLogger
 from pyspark.sql import Column
 
 from bigdebug.lineage.annotate import Annotated
+from bigdebug.lineage.barrier import behind_barrier, holds_sessions
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.pushdown import unpushed
 from bigdebug.lineage.segments import Narrow
 
 
@@ -44,10 +46,13 @@ def narrowed(catalyst: Catalyst, root: Operator, where: str | Column, plan: Any,
         BigDebugError: `where` doesn't parse, or isn't a condition.
     """
     columns = catalyst.output(root.plan)
-    frame = catalyst.frame(catalyst.project([*columns, *ids], plan))
+    plan = catalyst.project([*columns, *ids], plan)
+    if holds_sessions(catalyst, root):
+        plan = behind_barrier(catalyst, plan)
+    frame = catalyst.frame(plan)
     try:
         with _quiet():
-            return catalyst.analyzed(frame.filter(where))
+            filtered = catalyst.analyzed(frame.filter(where))
     except ParseException as error:
         raise BigDebugError(
             f"where={str(where)!r} is not valid SQL: {first_line(error)}",
@@ -62,6 +67,9 @@ def narrowed(catalyst: Catalyst, root: Operator, where: str | Column, plan: Any,
             f"where={str(where)!r} can't be evaluated over the output: {first_line(error)}",
             hint=f"the columns are: {names}",
         ) from None
+    if filtered.getClass().getSimpleName() != "Filter":
+        return filtered
+    return catalyst.filter(unpushed(catalyst, filtered.condition()), filtered.child())
 
 
 def first_line(error: BaseException) -> str:
