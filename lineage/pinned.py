@@ -87,7 +87,10 @@ def _string_map(spark: SparkSession, scala_map: Any) -> dict[str, str]:
 
 
 def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:
-    """What makes file sources read with the pinned session's settings (splits!), not the user's present ones."""
+    """What makes file sources read with the pinned session's settings (splits!), not the user's present ones.
+
+    They read the files themselves, not what the user has cached of them, which knows neither file nor position.
+    """
     relations = catalyst.jvm.org.apache.spark.sql.execution.datasources
 
     def rebind(leaf: Any) -> Any:
@@ -102,7 +105,8 @@ def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:
             relation.dataSchema(),
             relation.bucketSpec(),
             relation.fileFormat(),
-            relation.options(),
+            # An option that no format knows: Spark takes a cached plan for another that is equal to it.
+            relation.options().updated("bigdebug", "pinned"),
             catalyst.jsession,
         )
         return catalyst.copy(leaf, relation=pinned)
