@@ -52,14 +52,14 @@ class Case:
 @st.composite
 def cases(draw: Draw, most: int = 5) -> Case:
     """A pipeline of one to `most` operators, besides those that only make inputs fit."""
-    drawing = _Drawing(draw)
+    drawing = Drawing(draw)
     node = drawing.source()
     for _ in range(draw(st.integers(1, most))):
         node = drawing.operator(node)
     return Case(node, drawing.data)
 
 
-class _Drawing:
+class Drawing:
     """Grows a pipeline. Each method gives a node, or None where it doesn't fit the child's columns."""
 
     def __init__(self, draw: Draw) -> None:
@@ -120,6 +120,10 @@ class _Drawing:
             kept = range(len(node.types) - _WIDEST, len(node.types))
             node = Project((node,), self.dialect(), tuple(e.ref(i, node.types[i]) for i in kept))
         return node
+
+    def rowwise(self, child: Node) -> Node:
+        """An operator that looks at one row at a time."""
+        return self.one((self._project, self._filter, self._explode))(child) or self._project(child)
 
     def _of(self, child: Node, *kinds: str) -> list[int]:
         return [i for i, kind in enumerate(child.types) if kind in kinds]

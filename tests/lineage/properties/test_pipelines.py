@@ -53,7 +53,8 @@ def _judge(judge: Judge, seed: int) -> None:
 
     reopened = judge.reopened(question.where)
     assert reopened.matched == trace.matched
-    assert repr(reopened.collect()) == repr(records), "live and post-mortem differ"
+    if not judge.ambiguous:  # else one of equal rows may stand for another
+        assert repr(reopened.collect()) == repr(records), "live and post-mortem differ"
 
 
 @settings(max_examples=40)
