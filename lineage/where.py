@@ -45,6 +45,11 @@ def narrowed(catalyst: Catalyst, root: Operator, where: str | Column, plan: Any,
         UnknownNameError: `where` names a column that the output doesn't have.
         BigDebugError: `where` doesn't parse, or isn't a condition.
     """
+    if not isinstance(where, str | Column):
+        raise BigDebugError(
+            f"where can't be {type(where).__name__}",
+            hint='give a condition as SQL text, such as "total < 0", or as a Column',
+        )
     columns = catalyst.output(root.plan)
     plan = catalyst.project([*columns, *ids], plan)
     if holds_sessions(catalyst, root):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from bigdebug.lineage.errors import RecipeError
@@ -68,7 +68,12 @@ class Recipe:
             raise RecipeError(
                 f"the recipe is damaged ({error})", hint="run the script again to record a new one"
             ) from None
-        if description.pop("format", None) != FORMAT:
+        known = {each.name for each in fields(cls)} - {"pieces"}
+        if (
+            not isinstance(description, dict)
+            or description.pop("format", None) != FORMAT
+            or set(description) != known
+        ):
             raise RecipeError(
                 "the recipe was written by another version of bigdebug",
                 hint="open it with that version, or run the script again",

@@ -97,7 +97,7 @@ def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = Fa
     """Make a recipe's dataflow in a session; its settings become the run's.
 
     Raises:
-        RecipeError: Spark or Python is of another minor version than the run's.
+        RecipeError: Spark or Python is of another minor version than the run's, or the recipe is damaged.
         SourceChangedError: a source is gone or changed, unless that is allowed (gone never is).
     """
     _check_versions(spark, recipe)
@@ -105,9 +105,16 @@ def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = Fa
     for key, value in recipe.settings.items():
         conf.setConfString(key, value)
     catalyst = Catalyst(spark)
-    pieces = Pieces.from_bytes(catalyst, recipe.pieces)
-    leaves = LeafReader(catalyst, pieces, recipe.leaves, allow_changed)
-    plan = PlanReader(catalyst, pieces, leaves.get).read(recipe.skeleton)
+    try:
+        pieces = Pieces.from_bytes(catalyst, recipe.pieces)
+        leaves = LeafReader(catalyst, pieces, recipe.leaves, allow_changed)
+        plan = PlanReader(catalyst, pieces, leaves.get).read(recipe.skeleton)
+    except (Py4JJavaError, KeyError) as error:
+        reason = str(error.java_exception) if isinstance(error, Py4JJavaError) else f"{error} is missing"
+        raise RecipeError(
+            f"the recipe is damaged, or made by another Spark: {reason.splitlines()[0]}",
+            hint="run the script again to record a new one",
+        ) from error
     rows = OutputRows(plan, spark._jsparkSession, conf.clone(), recipe.limit, recipe.tail)
     return Opened(rows, recipe.names, leaves.changes)
 
