@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from pyspark.core.rdd import RDD
 from pyspark.sql.classic.dataframe import DataFrame
 from pyspark.sql.group import GroupedData
 
@@ -17,6 +18,9 @@ logger = logging.getLogger("bigdebug")
 _NODE = "_bigdebug_node"
 _GROUPED = "_bigdebug_grouped"
 _WRITTEN = "_bigdebug_written"
+
+# Told apart from data at hand: reading it again runs the user's code again.
+FROM_RDD = "createDataFrame of an RDD"
 
 # Readers whose strings aren't paths, and where a name may stand for a view made by recorded operators.
 _PATHLESS = {"createDataFrame", "emptyDataFrame", "range", "jdbc"}
@@ -89,6 +93,10 @@ def _record_frame(
     subject = args[0] if args else None
     grouped = subject.__dict__.get(_GROUPED) if hasattr(subject, "__dict__") else None
     label = caller(frame)[1] or (f"{grouped}.{operation.label}" if grouped else operation.label)
+    if operation.name == "createDataFrame" and isinstance(
+        kwargs.get("data", args[1] if len(args) > 1 else None), RDD
+    ):
+        label = FROM_RDD
     paths = _strings(operation.name, args, kwargs) if _has_paths(operation) else ()
     node = recorder.add_node(label, call_site(attachment, frame), parents, paths)
     if operation.name in _MAY_REUSE:
