@@ -109,7 +109,7 @@ class Session:
         self._detach("done" if error is None else "failed")
 
     def __repr__(self) -> str:
-        state = "attached" if self._attachment in attachments.all() else "detached"
+        state = "attached" if self._attachment.active else "detached"
         return f"<bigdebug.Session run {self._recorder.run_id}, {state}>"
 
 
@@ -215,7 +215,7 @@ def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
 
     attachment = Attachment(spark, recorder)
     session = attachment.face = Session(attachment, owns_recorder=owns_recorder)
-    attachments.add(attachment)
+    attachments.add(attachment, keep=owns_recorder)
     patches.install(wrapper_of)
     on_stop(_detach_stopped)
     return session

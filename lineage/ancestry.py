@@ -31,6 +31,7 @@ class Ancestry:
         self._found = found
         self._waiting: queue.SimpleQueue[_Question | threading.Event | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._closed = False
         self._lock = threading.RLock()
 
     def find(self, id: int, key: Any, plans: Sequence[Any]) -> None:
@@ -42,22 +43,28 @@ class Ancestry:
             plans: JVM plans to begin with.
         """
         with self._lock:
+            if self._closed:
+                return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="bigdebug ancestry", daemon=True)
                 self._thread.start()
-        self._waiting.put((id, key, plans))
+            self._waiting.put((id, key, plans))
 
     def settle(self, timeout: float) -> None:
         """Wait until all that was asked is answered."""
-        if self._thread is not None:
-            done = threading.Event()
+        done = threading.Event()
+        with self._lock:
+            if self._closed or self._thread is None:
+                return
             self._waiting.put(done)
-            done.wait(timeout)
+        done.wait(timeout)
 
     def close(self) -> None:
         """End the thread when it has answered what was asked."""
-        if self._thread is not None:
-            self._waiting.put(None)
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
 
     def _work(self) -> None:
         while (asked := self._waiting.get()) is not None:

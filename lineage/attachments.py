@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from typing import Any
 
 from bigdebug.lineage.recorder import Recorder
@@ -19,6 +20,7 @@ class Attachment:
         recorder: what records it.
 
     Attributes:
+        active: whether it is attached now.
         face: what users hold of it.
         jsession: the JVM session.
         conf: its JVM `SQLConf`.
@@ -28,6 +30,7 @@ class Attachment:
     def __init__(self, spark: Any, recorder: Recorder) -> None:
         self.spark = spark
         self.recorder = recorder
+        self.active = False
         self.face: Any = None
         self.jsession = spark._jsparkSession
         # SQLConf is the session's own for as long as it lives; asked for once, a clone of it costs one call.
@@ -40,46 +43,61 @@ class Attachments:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._all: list[Attachment] = []
+        self._kept: list[Attachment] = []
+        self._all: list[weakref.ref[Attachment]] = []
         # Counts changes: what a session object remembers of not being attached holds until the next.
         self._changes = 0
 
-    def add(self, attachment: Attachment) -> None:
-        """Attach a session."""
+    def add(self, attachment: Attachment, *, keep: bool = True) -> None:
+        """Attach a session.
+
+        Args:
+            attachment: the session's.
+            keep: until it is removed. Otherwise it goes away with the session: a service that makes one for
+                each request, all of them recorded, mustn't grow by them.
+        """
         with self._lock:
-            self._all.append(attachment)
+            if keep:
+                self._kept.append(attachment)
+            self._all = [each for each in self._all if each() is not None]
+            self._all.append(weakref.ref(attachment))
             self._changes += 1
+            attachment.active = True
             attachment.spark.__dict__[_KEY] = attachment
 
     def remove(self, attachment: Attachment) -> None:
         """Detach a session; does nothing where it isn't attached."""
         with self._lock:
-            if attachment in self._all:
-                self._all.remove(attachment)
+            if attachment.active:
+                attachment.active = False
+                self._kept = [each for each in self._kept if each is not attachment]
+                self._all = [each for each in self._all if each() not in (None, attachment)]
                 self._changes += 1
 
     def clear(self) -> None:
         """Forget all; in a forked child, whose copies of our threads and locks are dead."""
         self._lock = threading.RLock()
-        self._all = []
+        for attachment in self.all():
+            attachment.active = False
+        self._kept, self._all = [], []
         self._changes += 1
 
     def all(self) -> list[Attachment]:
         """The attached sessions, oldest first."""
         with self._lock:
-            return list(self._all)
+            return [attachment for each in self._all if (attachment := each()) is not None]
 
     def of(self, spark: Any) -> Attachment | None:
         """The attachment of a session, also through another Python object for the same JVM session."""
         known = spark.__dict__.get(_KEY)
         if type(known) is Attachment:
-            if known in self._all:
+            if known.active:
                 return known
         elif known == self._changes:
             return None
         jsession = spark.__dict__.get("_jsparkSession")
         with self._lock:
-            for each in self._all:
+            for each in self.all():
                 if jsession is not None and (each.jsession is jsession or each.jsession.equals(jsession)):
                     spark.__dict__[_KEY] = each
                     return each

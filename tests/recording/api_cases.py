@@ -22,13 +22,19 @@ class Env:
     other: DataFrame = field(init=False)
 
     def __post_init__(self) -> None:
-        rows = [(1, "x", 1.5), (2, "y", None), (2, "x", -0.5), (3, None, 2.5)]
-        self.df = self.spark.createDataFrame(rows, "a int, b string, c double").coalesce(1)
-        self.other = self.spark.createDataFrame([(2, "two"), (3, "three")], "a int, d string").coalesce(1)
+        # Spark's optimizer computes much of what is asked of such rows by itself, without a job.
+        self.df = self.spark.sql(
+            "select * from values (1, 'x', 1.5D), (2, 'y', null), (2, 'x', -0.5D), (3, null, 2.5D) as t(a, b, c)"
+        )
+        self.other = self.spark.sql("select * from values (2, 'two'), (3, 'three') as t(a, d)")
 
     @property
     def grouped(self) -> GroupedData:
         return self.df.groupBy("b")
+
+    @property
+    def numbers(self) -> DataFrame:
+        return self.spark.range(0, 3, 1, 1)
 
     def path(self) -> str:
         return str(self.folder / f"data{next(self.names)}")
@@ -144,6 +150,14 @@ def _observed(env: Env) -> Any:
     return observation.get
 
 
+def _pandas_api(env: Env) -> Any:
+    env.spark.conf.set("spark.sql.ansi.enabled", "false")  # PySpark 4.0 has no pandas with it
+    try:
+        return env.df.select("a").sort("a").pandas_api().to_pandas()
+    finally:
+        env.spark.conf.unset("spark.sql.ansi.enabled")
+
+
 def _with_aggregate_state(env: Env) -> Any:
     return env.grouped.applyInPandasWithState(_ignore, "n int", "n int", "append", "NoTimeout")
 
@@ -252,9 +266,10 @@ CASES: dict[str, Callable[[Env], Any]] = {
     "DataFrame.__getitem__#column": lambda e: e.df["a"],
     # -- DataFrame: actions -------------------------------------------------------------------------
     "DataFrame.collect": lambda e: e.df.collect(),
+    "DataFrame.collect#job": lambda e: e.numbers.collect(),
     "DataFrame.collect#empty": lambda e: e.df.limit(0).collect(),
-    "DataFrame.collect#fails": lambda e: e.df.select(F.raise_error(F.lit("no")).cast("int")).collect(),
-    "DataFrame.collect#division": lambda e: e.df.selectExpr("1 / (a - a)").collect(),
+    "DataFrame.collect#fails": lambda e: e.numbers.select(F.raise_error(F.lit("no")).cast("int")).collect(),
+    "DataFrame.collect#division": lambda e: e.numbers.selectExpr("1 / (id - id)").collect(),
     "DataFrame.count": lambda e: e.df.count(),
     "DataFrame.first": lambda e: e.df.sort("a").first(),
     "DataFrame.first#none": lambda e: e.df.limit(0).first(),
@@ -272,7 +287,7 @@ CASES: dict[str, Callable[[Env], Any]] = {
     "DataFrame.take#error": lambda e: e.df.take(-1),
     "DataFrame.toArrow": lambda e: e.df.sort("a", "c").toArrow(),
     "DataFrame.toLocalIterator": lambda e: e.df.sort("a", "c").toLocalIterator(),
-    "DataFrame.toLocalIterator#fails": lambda e: e.df.selectExpr("1 / (a - a)").toLocalIterator(),
+    "DataFrame.toLocalIterator#fails": lambda e: e.numbers.selectExpr("1 / (id - id)").toLocalIterator(),
     "DataFrame.toPandas": lambda e: e.df.sort("a", "c").toPandas(),
     # -- DataFrame: all else ------------------------------------------------------------------------
     "DataFrame.approxQuantile": lambda e: e.df.approxQuantile("a", [0.5], 0.0),
@@ -297,7 +312,7 @@ CASES: dict[str, Callable[[Env], Any]] = {
         F.col("a"), F.lit(1)
     ),
     "DataFrame.na": lambda e: type(e.df.na),
-    "DataFrame.pandas_api": lambda e: e.df.select("a").sort("a").pandas_api().to_pandas(),
+    "DataFrame.pandas_api": _pandas_api,
     "DataFrame.plot": lambda e: type(e.df.plot),
     "DataFrame.printSchema": lambda e: e.df.printSchema(),
     "DataFrame.rdd": lambda e: e.df.rdd.map(tuple).collect(),

@@ -12,6 +12,7 @@ import bigdebug
 
 sys.path.append(str(Path(__file__).parent))  # for api_cases
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")  # pandas-on-Spark asks for it with a warning
 
 
 @pytest.fixture

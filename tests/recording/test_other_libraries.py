@@ -13,11 +13,13 @@ import bigdebug
 def test_pandas_on_spark(
     session: bigdebug.Session, spark: SparkSession, caplog: pytest.LogCaptureFixture
 ) -> None:
+    spark.conf.set("spark.sql.ansi.enabled", "false")  # PySpark 4.0 has no pandas with it
     with caplog.at_level(logging.WARNING, "bigdebug"):
         pandas_frame = spark.createDataFrame([(1, 2.0), (2, 3.0)], "a int, b double").pandas_api()
         assert pandas_frame["b"].sum() == 5.0
         assert sorted(pandas_frame.to_pandas()["a"]) == [1, 2]
         pandas_frame.to_spark().filter("a > 1").collect()
+    spark.conf.unset("spark.sql.ansi.enabled")
     assert [o.action for o in session.outputs] == ["collect"]
     told = [record.getMessage() for record in caplog.records]
     assert told == ["the steps inside pandas-on-Spark aren't recorded; frames made with to_spark() are"]

@@ -66,11 +66,21 @@ def test_same(name: str, spark: SparkSession, folder: Path, tmp_path: Path) -> N
         pytest.skip("this version of PySpark hasn't got it")
     case = CASES[name]
     plain = outcome(case, Env(spark, folder, _names))
-    with bigdebug.attach(spark, store=str(tmp_path)):
-        attached = outcome(case, Env(spark, folder, _names))
+    with bigdebug.attach(spark, store=str(tmp_path)) as session:
+        env = Env(spark, folder, _names)
+        attached = outcome(case, env)
+        assert made_by(session, env.df) == made_by(session, env.other) == "sql"
     assert attached == plain
     raised = isinstance(plain["told"], dict) and "raised" in plain["told"]
     assert raised == (name in RAISES), plain["told"]
+
+
+def made_by(session: bigdebug.Session, frame: DataFrame) -> str:
+    """The operator that a frame's plan names, which none that is called on it may change."""
+    tag = frame._jdf.queryExecution().analyzed().getTagValue(session._attachment.tag).get()
+    node = session._recorder.node_of(tag)
+    assert node is not None
+    return node.operator
 
 
 def outcome(case: Any, env: Env) -> dict[str, Any]:

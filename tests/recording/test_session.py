@@ -14,6 +14,7 @@ from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from pyspark import RDD
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,6 +23,7 @@ from bigdebug.lineage import recorder as recording
 from bigdebug.lineage.dataflow import Dataflow
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.patches import TABLE, patches
+from bigdebug.session import attach_every_session
 
 _INSTALLED = str(Path(bigdebug.__file__).parent.parent)
 
@@ -102,7 +104,7 @@ def test_the_table_names_methods_that_exist() -> None:
         "transformWithState", "zip", "zipWithIndex",
     }  # fmt: skip
     here = {(f"{owner.__module__}:{owner.__qualname__}", name) for owner, name, _ in patches.methods()}
-    not_handed_on = {"_joinAsOf", "checkpoint", "lateralJoin", "localCheckpoint", "toPandas"}
+    not_handed_on = {"_joinAsOf", "checkpoint", "lateralJoin", "localCheckpoint", "toJSON", "toPandas"}
     missing = {
         name
         for patch in TABLE
@@ -251,7 +253,7 @@ def test_a_fault_of_ours_is_said_once_and_the_program_goes_on(
         assert spark.range(3).filter("id > 0").count() == 2
         with pytest.raises(Exception, match="UNRESOLVED_COLUMN"):
             spark.range(3).select("nothing")
-    assert [record.getMessage() for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records if record.name == "bigdebug"] == [
         "something couldn't be recorded; the program goes on (RuntimeError: our own fault)"
     ]
 
@@ -416,7 +418,8 @@ def test_a_forked_child_records_nothing(tmp_path: Path) -> None:
         session = bigdebug.attach(spark)
         child = os.fork()
         if child == 0:
-            sys.exit(0 if bigdebug.current() is None else 7)
+            sys.modules["bigdebug.session"]._detach_at_exit()
+            os._exit(0 if bigdebug.current() is None else 7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         spark.range(3).count()
         """,
@@ -438,6 +441,36 @@ def test_importing_bigdebug_loads_nothing_heavy(tmp_path: Path) -> None:
         tmp_path,
     )
     assert done.stdout.strip() == ""
+
+
+def test_a_recording_that_is_over_can_still_be_read(spark: SparkSession, tmp_path: Path) -> None:
+    with bigdebug.attach(spark, store=str(tmp_path)) as session:
+        spark.range(2).createOrReplaceTempView("over")
+        spark.table("over").count()
+    began = time.monotonic()
+    assert [d["operator"] for _, d in session.graph.nodes(data=True)] == ["range", "table"]
+    assert list(session.graph.edges) == [(1, 2)]
+    assert [o.rows for o in session.outputs] == [2]
+    assert time.monotonic() - began < 1
+
+
+def test_sessions_made_in_passing_are_not_kept(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that makes a session for each request must not grow by them."""
+    import weakref
+
+    monkeypatch.setattr(RDD, "toDF", RDD.toDF)  # each new session puts in its own, that holds it
+    with attach_every_session(store=str(tmp_path)) as recorded:
+        passing = spark.newSession()
+        passing.range(2).count()
+        gone = weakref.ref(passing)
+        del passing
+        assert spark.newSession().range(3).count() == 3
+        recorded.drain()
+        gc.collect()
+        assert gone() is None
+        assert [(o.number, o.rows) for o in recorded.outputs] == [(1, 2), (2, 3)]
 
 
 def test_nothing_keeps_a_dropped_frame(spark: SparkSession, session: bigdebug.Session) -> None:
