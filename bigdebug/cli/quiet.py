@@ -1,6 +1,7 @@
 """Keeps what a Spark of our own says while it starts and works out of the user's terminal."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -23,6 +24,9 @@ def quiet_spark() -> Iterator[None]:
         yield
         return
     with contextlib.ExitStack() as undo:
+        root, named = logging.getLogger(), _NamedOnly()
+        root.addHandler(named)
+        undo.callback(root.removeHandler, named)
         said = undo.enter_context(tempfile.TemporaryFile())
         terminal = os.dup(_STDERR)
         undo.callback(os.close, terminal)
@@ -40,6 +44,14 @@ def quiet_spark() -> Iterator[None]:
             lines = said.read().decode("utf-8", "replace").splitlines()
             sys.stderr.writelines(f"{line}\n" for line in lines[-_LAST_LINES:])
             raise
+
+
+class _NamedOnly(logging.Handler):
+    """Passes on what loggers with a name warn of. py4j logs to the root, with a traceback, where it is interrupted."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name != "root" and logging.lastResort and record.levelno >= logging.lastResort.level:
+            logging.lastResort.handle(record)
 
 
 def _is_real_stderr() -> bool:
