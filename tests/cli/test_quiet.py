@@ -9,7 +9,7 @@ PROGRAM = """
 import logging, subprocess, sys
 from bigdebug.cli.quiet import quiet_spark
 with quiet_spark():
-    subprocess.run(["sh", "-c", "echo a JVM's warning >&2"])
+    subprocess.run(["sh", "-c", "echo Java warns >&2"])
     logging.error("py4j was interrupted")
     logging.getLogger("bigdebug").warning("a warning of ours")
     logging.getLogger("bigdebug").info("a detail")
@@ -36,4 +36,4 @@ def test_only_what_is_ours() -> None:
 
 
 def test_everything_where_a_person_looks_for_a_fault() -> None:
-    assert {"a JVM's warning", "ERROR:root:py4j was interrupted"} <= set(told(BIGDEBUG_TRACEBACK="1"))
+    assert {"Java warns", "ERROR:root:py4j was interrupted"} <= set(told(BIGDEBUG_TRACEBACK="1"))
