@@ -1,6 +1,7 @@
 """One real Spark session for the whole test run."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     from bigdebug.lineage.java import ensure_java
 
     ensure_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     warehouse: Path = tmp_path_factory.mktemp("warehouse")
     session = (
         SparkSession.builder.master("local[2]")
