@@ -106,15 +106,15 @@ def test_no_such_run_or_output(
         ("k = 1; drop table x", BigDebugError, "not valid SQL"),
         ("", BigDebugError, "not valid SQL"),
         (5, BigDebugError, "where can't be int"),
-        (F.col("nothing") > 1, UnknownNameError, "names a column that the output doesn't have"),
+        (lambda: F.col("nothing") > 1, UnknownNameError, "names a column that the output doesn't have"),
     ],
-    ids=str,
+    ids=["no SQL", "no such column", "no boolean", "an aggregate", "two", "nothing", "no text", "a Column"],
 )
 def test_a_where_that_is_no_condition(
     where: object, error: type[BigDebugError], message: str, spark: SparkSession, recorded: Path
 ) -> None:
     with pytest.raises(error, match=message) as told:
-        trace(recorded / "store", spark, where).matched  # noqa: B018
+        trace(recorded / "store", spark, where() if callable(where) else where).matched  # noqa: B018
     assert told.value.exit_code == ExitCode.FAILED
     assert told.value.hint
 
