@@ -109,13 +109,13 @@ class Drawing:
 
     def operator(self, child: Node) -> Node:
         makers = [
-            self._project, self._filter, self._explode, self._unpivot, self._unchanged, self._join, self._join,
-            self._twice, self._union, self._set_operation, self._subquery, self._aggregate, self._aggregate,
-            self._distinct, self._pivot, self._window, self._limit,
+            self._join, self._aggregate, self._subquery, self._explode, self._twice, self._union,
+            self._set_operation, self._distinct, self._pivot, self._window, self._unpivot, self._limit,
+            self._unchanged, self._filter, self._project,
         ]  # fmt: skip
-        node = self.one(makers)(child)
-        if node is None:
-            node = self._project(child)
+        node = None
+        while node is None:
+            node = self.one(makers)(child)
         if len(node.types) > _WIDEST:
             kept = range(len(node.types) - _WIDEST, len(node.types))
             node = Project((node,), self.dialect(), tuple(e.ref(i, node.types[i]) for i in kept))

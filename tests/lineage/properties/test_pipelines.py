@@ -48,6 +48,10 @@ def _judge(judge: Judge, seed: int) -> None:
     assert sum(source.count for source in trace.sources) == len(records)
     assert trace.exact != judge.open_cut, trace.notes
 
+    if seed % 3 == 0:
+        steps = trace.steps
+        assert [step.count for step in steps[:1]] in ([], [trace.matched]), "its rows are those asked for"
+
     for replayed in judge.replays(question, numbers, seed):
         assert replayed >= question.rows, "the rows aren't there again"
 
