@@ -15,6 +15,7 @@ from pyspark.errors import PySparkException
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
+from bigdebug.lineage.failure import error_text
 from bigdebug.lineage.pinned import settings_at_work
 
 _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
@@ -70,8 +71,7 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
 
 
 def _reason(error: PySparkException | Py4JJavaError) -> str:
-    text = str(error.java_exception.toString() if isinstance(error, Py4JJavaError) else error)
-    return (text.strip().splitlines() or [type(error).__name__])[0]
+    return error_text(error).removeprefix(f"{type(error).__name__}: ")
 
 
 @contextmanager
