@@ -13,6 +13,9 @@ import pyarrow as pa
 import pyarrow.orc
 import pyarrow.parquet
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -434,3 +437,66 @@ def test_every_row_of_a_frame_without_a_boundary(
     with settings(spark, SPLIT):
         frame, read = csv_with_header(tmp_path, spark)
         judge(session.trace(frame), sorted(tmp_path.iterdir()), read, lambda _: True)
+
+
+# -- all at once ------------------------------------------------------------------------------------
+
+texts = st.text(
+    st.characters(codec="utf-8", exclude_characters="\0\r", exclude_categories=("Cs",)), max_size=12
+)
+
+
+@settings_of_hypothesis(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    files=st.lists(st.lists(texts, max_size=40), min_size=1, max_size=4),
+    block=st.integers(20, 400),
+    cost=st.sampled_from(["0", "100"]),
+    written=st.sampled_from(["csv", "json", "orc"]),
+)
+def test_any_texts_in_any_blocks(
+    files: list[list[str]],
+    block: int,
+    cost: str,
+    written: str,
+    session: bigdebug.Session,
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    contents: dict[str, list[Record]] = {}
+    for number, values in enumerate(files):
+        rows = [{"n": n, "text": text} for n, text in enumerate(values)]
+        path = folder / f"{number}.{written}"
+        contents[str(path)] = rows
+        if written == "csv":
+            # A quoted newline needs multiLine, which reads a file in one block.
+            for row in rows:
+                row["text"] = str(row["text"]).translate({ord(c): " " for c in "\n\\"}).strip() or None
+            with path.open("w", newline="", encoding="utf-8") as file:
+                lines = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
+                lines.writerows((row["n"], row["text"] or "") for row in rows)
+        elif written == "json":
+            path.write_text("".join(json.dumps(row) + "\n\n" for row in rows))
+        else:
+            schema = pa.schema({"n": pa.int64(), "text": pa.string()})
+            pyarrow.orc.write_table(pa.Table.from_pylist(rows, schema), path)
+    pinned = {
+        "spark.sql.files.maxPartitionBytes": str(block),
+        "spark.sql.files.openCostInBytes": cost,
+        "spark.sql.files.minPartitionNum": "1",
+    }
+    with settings(spark, pinned):
+        reader = spark.read.schema("n long, text string").format(written)
+        frame = (reader.option("escape", '"') if written == "csv" else reader).load(str(folder))
+        collected = session.trace(frame.groupBy("n").count(), "n % 3 = 1").collect(100_000)
+    found = {(each.location.file, each.location.position): each.value["n"] for each in collected}
+    assert found == {
+        (path, position): row["n"]
+        for path, rows in contents.items()
+        for position, row in enumerate(rows)
+        if row["n"] % 3 == 1
+    }
+    for each in collected:
+        assert each.value == contents[each.location.file or ""][each.location.position or 0]
