@@ -56,7 +56,7 @@ def _trace(
             "the Spark session of this DataFrame was stopped",
             hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
         )
-    plan = data._jdf.queryExecution().analyzed()
+    plan = data._jdf.logicalPlan()  # of a command that has run, its result: tracing it must not run it again
     rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
     return trace_rows(data.sparkSession, rows, recorder.node_of, where)
 
