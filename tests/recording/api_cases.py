@@ -440,8 +440,8 @@ CASES: dict[str, Callable[[Env], Any]] = {
 
 NOT_EXERCISED: dict[str, str] = {
     "GroupedData.session": "an attribute, not a method",
-    "GroupedData.transformWithState": "takes a stream and a state store; only its being a plain operator of its class is known here",
-    "GroupedData.transformWithStateInPandas": "takes a stream and a state store; only its being a plain operator of its class is known here",
+    "GroupedData.transformWithState": "takes a stream and a state store, which no test here runs",
+    "GroupedData.transformWithStateInPandas": "takes a stream and a state store, which no test here runs",
     "MergeIntoWriter.WhenMatched": "a class that whenMatched gives, exercised by merge",
     "MergeIntoWriter.WhenNotMatched": "a class that whenNotMatched gives",
     "MergeIntoWriter.WhenNotMatchedBySource": "a class that whenNotMatchedBySource gives",
