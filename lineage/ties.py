@@ -20,8 +20,7 @@ def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
     count = limit.plan.limitExpr()
     if count.getClass().getSimpleName() != "Literal":
         return False
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    if limit.plan.containsPattern(patterns.OUTER_REFERENCE()):
+    if catalyst.singleton(catalyst.expressions, "SubExprUtils").hasOuterReferences(limit.plan):
         return False  # in a correlated subquery there is a limit for every row outside it
     most = int(count.value())
     below = limit.child.child if limit.child.kind == "LocalLimit" else limit.child

@@ -434,6 +434,16 @@ def test_a_limit_that_could_only_give_these_rows_is_exact(session: bigdebug.Sess
     assert session.trace(frames["orders"].orderBy("n").limit(2)).exact
     assert session.trace(frames["orders"].limit(100)).exact
     assert session.trace(frames["orders"].limit(0)).exact
+    judged = "select * from orders o where exists (select 1 from customers c where c.k = o.k)"
+    assert session.trace(frames["orders"].sparkSession.sql(judged).limit(4)).exact
+
+
+def test_a_limit_in_a_correlated_subquery_isnt_looked_up(session: bigdebug.Session, frames: Frames) -> None:
+    frame = frames["orders"].sparkSession.sql(
+        "select * from orders o where v > (select max(x) from (select c.n x from customers c "
+        "where c.k = o.k order by c.n limit 1))"
+    )
+    assert not session.trace(frame).exact
 
 
 def test_zeros_of_either_sign_tie(session: bigdebug.Session, spark: SparkSession) -> None:

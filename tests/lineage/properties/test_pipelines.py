@@ -61,7 +61,7 @@ def _judge(judge: Judge, seed: int) -> None:
         assert repr(reopened.collect()) == repr(records), "live and post-mortem differ"
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_traces_of_random_pipelines(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)
