@@ -10,9 +10,9 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
+from bigdebug.lineage.annotate import SESSION_WINDOW
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.segments import is_session_window
 
 
 def holds_sessions(catalyst: Catalyst, root: Operator) -> bool:
@@ -30,3 +30,10 @@ def behind_barrier(catalyst: Catalyst, plan: Any) -> Any:
     name = fresh_name("barrier")
     frame = catalyst.frame(plan).withColumn(name, F.monotonically_increasing_id())
     return catalyst.analyzed(frame.filter(F.col(name) >= 0))
+
+
+def is_session_window(expression: Any) -> bool:
+    """Whether a grouping expression is the window of `session_window(…)`."""
+    if expression.getClass().getSimpleName() != "AttributeReference":
+        return False
+    return bool(expression.metadata().contains(SESSION_WINDOW))

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.annotate import Annotator, Boundary, IdColumn
+from bigdebug.lineage.barrier import is_session_window
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.segments import Segment, fetch, is_session_window, matching_keys
+from bigdebug.lineage.segments import Segment, fetch, matching_keys
 
 # Operators above the aggregate that keep its rows, one for one.
 _KEEPING = frozenset({"Project", "Sort", "Repartition", "RepartitionByExpression", "ResolvedHint"})

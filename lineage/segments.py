@@ -14,7 +14,8 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bigdebug.lineage.annotate import SESSION_WINDOW, Annotated, Annotator, Boundary, IdColumn
+from bigdebug.lineage.annotate import Annotated, Annotator, Boundary, IdColumn
+from bigdebug.lineage.barrier import behind_barrier, holds_sessions, is_session_window
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.pushdown import unpushed
@@ -144,6 +145,8 @@ def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narro
             return below.plan
         parts = [catalyst.alias(g, fresh_name("part")) for g in boundary.grouping]
         plan = catalyst.project([*below.attributes, *parts], below.plan)
+        if holds_sessions(catalyst, boundary.operator.child):
+            plan = behind_barrier(catalyst, plan)
         attributes = [part.toAttribute() for part in parts]
         if keys.fetched and keys.count <= LITERAL_KEYS:
             data_type = catalyst.output(keys.plan)[0].dataType()
@@ -185,10 +188,3 @@ def _equal(catalyst: Catalyst, boundary: Boundary, attributes: list[Any], key: A
         else:
             conditions.append(catalyst.same(unpushed(catalyst, attribute), part))
     return conditions
-
-
-def is_session_window(expression: Any) -> bool:
-    """Whether a grouping expression is the window of `session_window(…)`."""
-    if expression.getClass().getSimpleName() != "AttributeReference":
-        return False
-    return bool(expression.metadata().contains(SESSION_WINDOW))

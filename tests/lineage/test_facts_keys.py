@@ -131,6 +131,17 @@ def test_session_windows(session: bigdebug.Session, spark: SparkSession) -> None
         assert ids(trace) == sorted(members)
 
 
+def test_what_is_made_of_session_windows(session: bigdebug.Session, spark: SparkSession) -> None:
+    frame, _ = events(spark)
+    sessions = frame.groupBy(F.session_window("at", "5 minutes").alias("w"), "user").agg(
+        F.count("*").alias("n")
+    )
+    begins = sessions.groupBy("w.start").agg(F.sum("n").alias("n"))
+    most = max(begins.collect(), key=lambda row: row.n)
+    trace = session.trace(begins, f"n = {most.n}")
+    assert trace.sources[0].count == sum(row.n for row in begins.collect() if row.n == most.n)
+
+
 def test_sliding_windows(session: bigdebug.Session, spark: SparkSession) -> None:
     frame, rows = events(spark)
     expected = defaultdict(set)
