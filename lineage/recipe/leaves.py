@@ -20,7 +20,7 @@ from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.recipe.codec import Pieces
 from bigdebug.lineage.recipe.redaction import RedactedColumns
-from bigdebug.lineage.recipe.settings import is_secret
+from bigdebug.lineage.recipe.settings import without_secrets, without_user
 from bigdebug.lineage.segments import local_relation, wrapped
 from bigdebug.lineage.where import first_line
 
@@ -75,15 +75,20 @@ class LeafWriter:
         for column in self.catalyst.output(plan):
             if column.name() in folders and self.redacted.holds(column):
                 raise RecipeError(f"its files lie in folders named after the redacted column {column.name()}")
-        options = self.catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(relation.options())
+        java = self.catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(relation.options())
+        options = {str(key): str(java[key]) for key in java}
+        kept = without_secrets(options)
+        paths = self.catalyst.items(relation.location().rootPaths())
         return {
             "kind": "files",
             "format": str(relation.fileFormat().shortName()),
-            "paths": [str(path.toString()) for path in self.catalyst.items(relation.location().rootPaths())],
-            "options": {str(k): str(options[k]) for k in options if not is_secret(str(k))},
-            "left_out": sorted(str(k) for k in options if is_secret(str(k))),
+            "paths": [without_user(str(path.toString())) for path in paths],
+            "options": kept,
+            "left_out": sorted(options.keys() - kept.keys()),
             "schema": json.loads(relation.schema().json()),
-            "files": listed_files(self.catalyst, relation),
+            "files": [
+                [without_user(path), size, time] for path, size, time in listed_files(self.catalyst, relation)
+            ],
         }
 
     def _memory(self, plan: Any) -> Description:

@@ -9,6 +9,8 @@ from bigdebug.lineage.catalyst import Catalyst
 
 _SECRET = re.compile(r"(?i)secret|password|passphrase|token|access[._-]?key|credential|private[._-]?key|sas")
 
+_USER_IN_ADDRESS = re.compile(r"://[^/@\s]+@")
+
 
 def is_secret(key: str) -> bool:
     """Whether a setting or reader option of that name may hold a secret (as Spark redacts them, and more)."""
@@ -16,7 +18,17 @@ def is_secret(key: str) -> bool:
 
 
 def without_secrets(settings: dict[str, str]) -> dict[str, str]:
-    return {key: value for key, value in settings.items() if not is_secret(key)}
+    """Settings or options less those that are secret by their name, or have a user's password in an address."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if not is_secret(key) and not _USER_IN_ADDRESS.search(value)
+    }
+
+
+def without_user(path: str) -> str:
+    """A path or URI without the user and password in it."""
+    return _USER_IN_ADDRESS.sub("://", path)
 
 
 def recorded_settings(catalyst: Catalyst, conf: Any) -> dict[str, str]:

@@ -68,7 +68,13 @@ def test_sql_text_is_not_kept(spark: SparkSession, tmp_path: Path) -> None:
 
 def test_secret_options_are_not_kept(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x;y\n1;2\n")
-    secrets = {"password": "pw-hunter2", "fs.s3a.secret.key": "sk-hunter2", "sasToken": "st-hunter2"}
+    address = "jdbc:x://me:ad-hunter2@host/db"
+    secrets = {
+        "address": address,
+        "password": "pw-hunter2",
+        "fs.s3a.secret.key": "sk-hunter2",
+        "sasToken": "st-hunter2",
+    }
     with bigdebug.attach(spark, store=str(tmp_path / "store")) as session:
         reader = spark.read.options(header=True, sep=";", **secrets)
         reader.csv(str(tmp_path / "a.csv")).filter("x = 1").collect()
