@@ -11,7 +11,7 @@ from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst
 from bigdebug.lineage.dataflow import Node
 
 # Nodes that only name or wrap their child; nothing of them is left in a mirror.
-_TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNode"})
+TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNode"})
 
 NodeLookup = Callable[[str], Node | None]
 
@@ -141,7 +141,7 @@ class _Mirror:
                 tag = own_tag.get()
                 node = self.lookup(tag) or node
             kind = plan.getClass().getSimpleName()
-            if kind not in _TRANSPARENT:
+            if kind not in TRANSPARENT:
                 break
             if kind == "View":
                 identifier = plan.desc().identifier()

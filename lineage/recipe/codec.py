@@ -14,6 +14,7 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.operators import TRANSPARENT
 
 Skeleton = dict[str, Any]
 
@@ -22,7 +23,6 @@ _EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
 _PLAN_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.PlanExpression"
 _SEQ = "scala.collection.Seq"
 _OPTION = "scala.Option"
-_TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNode"})
 _CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation"})
 
 # Hygiene, not a wall: a recipe holds pickled functions as well, and running them is what it is for.
@@ -88,7 +88,7 @@ class PlanWriter:
         """
         tag = plan.getTagValue(self.catalyst.tag)
         kind = plan.getClass().getSimpleName()
-        if kind in _TRANSPARENT:
+        if kind in TRANSPARENT:
             inner = self.write(plan.children().apply(0))
             if tag.isDefined():
                 inner.setdefault("tag", tag.get())
