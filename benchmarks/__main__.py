@@ -51,6 +51,7 @@ def _planned(
 ) -> Iterator[tuple[str, Callable[[], Iterator[measures.Row]]]]:
     for nodes in (10, 100):
         yield f"waiting {nodes}", lambda nodes=nodes: iter([measures.waiting(spark, nodes)])  # type: ignore[misc]
+    yield "many actions", lambda: iter([measures.many_actions(spark, 20)])
     for rows in sizes:
         for kind in ("parquet", "csv"):
             for measure in (measures.recording, measures.first_trace):
@@ -88,7 +89,7 @@ def _rows(kept: Path) -> list[dict[str, Any]]:
 
 def _line(row: measures.Row) -> str:
     return (
-        f"{row['measure']:<42} {row['program']:<20} {row['rows']:>11,} {row['source']:<8} "
+        f"{row['measure']:<44} {row['program']:<20} {row['rows']:>11,} {row['source']:<8} "
         f"{row['ratio']:6.3f} ({row['least']:.3f} to {row['most']:.3f})  "
         f"{row['seconds']:7.3f} s against {row['against']:7.3f} s ({row['more_ms']:+.0f} ms)"
     )

@@ -82,6 +82,30 @@ def waiting(spark: SparkSession, nodes: int) -> Row:
     )
 
 
+def many_actions(spark: SparkSession, actions: int) -> Row:
+    """A program of many short actions from attach to detach: what waits behind one slows the next."""
+
+    def work() -> None:
+        for number in range(actions):
+            frame = spark.range(1000).toDF("x").filter(f"x > {number}")
+            frame.withColumn("y", frame["x"] % 10).groupBy("y").count().collect()
+
+    def on() -> float:
+        def attached() -> None:
+            with bigdebug.attach(spark, store=_store()):
+                work()
+
+        return seconds(attached)
+
+    return _row(
+        "program of small actions, recording on ÷ off",
+        f"{actions} actions",
+        1000,
+        "range",
+        paired(on, lambda: seconds(work)),
+    )
+
+
 def _ask(session: bigdebug.Session, frame: DataFrame, where: str) -> None:
     trace = session.trace(frame, where)
     assert trace.matched == 1

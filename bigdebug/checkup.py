@@ -196,6 +196,8 @@ def _spark_job() -> Check:
             text=True,
             errors="replace",
             timeout=_JOB_SECONDS,
+            # Ctrl-C ends it through us: where its own Python hears of that too soon, its Java stays behind.
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         found = f"still not done after {_JOB_SECONDS} s"

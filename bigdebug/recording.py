@@ -68,6 +68,13 @@ class Recording:
         else:
             sys.meta_path.insert(0, _AfterImport("pyspark", self._attach))
 
+    def end_starting_java(self, error: BaseException) -> None:
+        """Leave no Java behind where Ctrl-C ended the script while Spark's was starting."""
+        if "pyspark" in sys.modules:
+            from bigdebug.lineage.starting import end_starting_java
+
+            end_starting_java(error)
+
     def explain_failure(self) -> None:
         """Say what to do where the script failed for want of Java, and exit with the code for that."""
         if self._no_java and "JAVA_GATEWAY_EXITED" in str(self.failed_with):
@@ -91,12 +98,12 @@ class Recording:
         try:
             from bigdebug.session import attach_every_session
 
-            self._attached = attach_every_session(
+            attached = attach_every_session(
                 store=settings.store, capture=settings.capture, redact=settings.redact, name=settings.name
             )
-            self._recorded = self._attached.__enter__()
+            self._recorded = attached.__enter__()
+            self._attached = attached
         except Exception as error:  # whatever it is, the script's own work is what counts
-            self._attached = None
             _say(f"not recording: {_told(error)}")
 
     def _end(self) -> None:

@@ -39,9 +39,11 @@ def main() -> None:
             _run_module(sys.argv[1], sys.argv[2:])
         else:
             _run_file(sys.argv[1], sys.argv[2:])
-    except SystemExit:
+    except SystemExit as stop:
+        recording.end_starting_java(stop)
         raise
     except BaseException as error:
+        recording.end_starting_java(error)
         # From here Python itself reports the error and ends the process, just as it would without us
         # (a second error in a hook, death by SIGINT, …). It only mustn't show our frames.
         recording.failed_with = error

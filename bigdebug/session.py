@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.ending import on_stop
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
     import networkx
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.trace import Trace
+    from bigdebug.lineage.whynot import WhyNot
 
 _CAPTURES = ("recipe", "full")
 _DIRECTIONS = ("backward", "forward")
+_WHY = "for its plans are out of reach"
+_CLASSIC = (
+    "make a classic one, with SparkSession.builder.master(…) or spark-submit, "
+    "and without remote(…), SPARK_REMOTE and spark.api.mode=connect"
+)
 
 
 class _WrongTypeError(BigDebugError, TypeError):
@@ -63,31 +70,56 @@ class Session:
         """By output number, the plans of the last outputs."""
         return self._recorder.rows
 
+    @overload
+    def trace(
+        self,
+        data: "DataFrame | Output",
+        where: "str | Column | None" = None,
+        direction: Literal["backward"] = "backward",
+    ) -> "Trace": ...
+
+    @overload
+    def trace(
+        self, data: "DataFrame", where: "str | Column | None" = None, *, direction: Literal["forward"]
+    ) -> "ForwardTrace": ...
+
     def trace(
         self,
         data: "DataFrame | Output",
         where: "str | Column | None" = None,
         direction: str = "backward",
-    ) -> "Trace":
-        """Trace rows back to the source records they came from.
+    ) -> "Trace | ForwardTrace":
+        """Trace rows back to the source records they came from, or source records forward to the rows they went into.
 
         Args:
-            data: a DataFrame, or an `Output` of this run.
+            data: a DataFrame, or an `Output` of this run; for `forward` the DataFrame that reads a source.
             where: which rows: SQL text or a Column over the columns of `data`; all, if left out.
-            direction: `backward`.
+            direction: `backward`, or `forward`: to the outputs of this run so far.
 
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
         """
-        from bigdebug.lineage.live import live_trace
+        from bigdebug.lineage.live import live_forward, live_trace
 
         if direction not in _DIRECTIONS:
             raise _WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
         if direction == "forward":
-            raise BigDebugError(
-                "forward traces aren't there yet", hint="trace the output's rows back instead"
-            )
+            return live_forward(self._attachment.spark, self._recorder, data, where)
         return live_trace(self._attachment.spark, self._recorder, data, where)
+
+    def why_not(self, data: "DataFrame | Output", where: "str | Column") -> "WhyNot":
+        """Tell why rows are missing: how many like them enter and leave each operator, and which one dropped them.
+
+        Args:
+            data: a DataFrame, or an `Output` of this run.
+            where: what the missing rows would fulfil: SQL text or a Column over the columns of `data`.
+
+        Raises:
+            BigDebugError: the question can't be answered; says why and what to do.
+        """
+        from bigdebug.lineage.live import live_why_not
+
+        return live_why_not(self._attachment.spark, self._recorder, data, where)
 
     def detach(self) -> None:
         """Stop recording, store what waits, and leave PySpark as it was. Detaching twice does no harm."""
@@ -186,7 +218,7 @@ class EverySession:
 
     def _adopt(self, spark: Any) -> None:
         if _is_connect(spark):
-            logger.warning("a Spark Connect session isn't recorded: its plans are out of reach")
+            logger.warning("bigdebug: this Spark Connect session isn't recorded, %s; %s", _WHY, _CLASSIC)
         elif attachments.of(spark) is None and not self._recorder.closed:
             self._recorder.begin(spark.version)
             _attach(spark, self._recorder, owns_recorder=False)
@@ -249,11 +281,7 @@ def _recorder(
 
 def _require_classic(spark: Any) -> None:
     if _is_connect(spark):
-        raise BigDebugError(
-            "a Spark Connect session can't be recorded: its plans are out of reach",
-            hint="run the program on a classic session: SparkSession.builder.master(…) without remote(…), "
-            "SPARK_REMOTE or spark.api.mode=connect",
-        )
+        raise BigDebugError(f"a Spark Connect session can't be recorded, {_WHY}", hint=_CLASSIC)
     if not hasattr(spark, "_jsparkSession"):
         raise _WrongTypeError(
             f"attach takes a SparkSession, not {type(spark).__name__}",
@@ -269,4 +297,4 @@ def _require_capture(capture: str) -> None:
 
 
 def _is_connect(spark: Any) -> bool:
-    return type(spark).__module__.startswith("pyspark.sql.connect")
+    return any(each.__module__.startswith("pyspark.sql.connect") for each in type(spark).__mro__)

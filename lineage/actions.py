@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from py4j.protocol import Py4JError
+
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import caller
 from bigdebug.lineage.failure import error_text
@@ -74,6 +76,8 @@ def begin_action(
         return None
     if action.label in _TARGETS:
         target = _argument(_TARGETS[action.label], args, kwargs)
+    if action.label == "write.save" and target is None:
+        target = _path_option(args[0])
     output = attachment.recorder.add_output(
         caller(frame)[1] or action.label,
         node=node_id_of(attachment, acted_on),
@@ -174,6 +178,16 @@ def _watched(rows: Any, iteration: _Iteration) -> Iterator[Any]:
 def _argument(place: tuple[str, int], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     name, position = place
     return args[position] if len(args) > position else kwargs.get(name)
+
+
+def _path_option(writer: Any) -> str | None:
+    """Where a writer writes to that was told by `.option("path", …)` and not by its argument."""
+    try:
+        # Spark's own map of options, for their names have no upper and lower case. Protected in Scala only.
+        path = writer._jwrite.extraOptions().get("path")
+        return str(path.get()) if path.isDefined() else None
+    except Py4JError:
+        return None
 
 
 def _count(

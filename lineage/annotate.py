@@ -15,6 +15,7 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, grouping_of, hashed_key
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.operators import Operator
 
@@ -25,10 +26,20 @@ _CALENDAR_INTERVAL = re.compile(r"\binterval\b(?! (year|month|day|hour|minute|se
 
 @dataclass(eq=False, frozen=True)
 class Boundary:
-    """An operator whose output row stems from many input rows, found again by its natural key."""
+    """An operator whose output row stems from many input rows, found again by their key.
+
+    Attributes:
+        grouping: what an input row's key is, as expressions over that input.
+        side: which of its inputs.
+    """
 
     operator: Operator
     grouping: tuple[Any, ...]
+    side: int = 0
+
+    @property
+    def input(self) -> Operator:
+        return self.operator.children[self.side]
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,8 @@ class IdColumn:
     Attributes:
         origin: the source or the boundary below.
         id: JVM attribute: a record id, or a boundary row's key as a struct; null where nothing came.
-        value: JVM attribute: the source record itself as a struct; None for a boundary.
+        value: JVM attribute: the source record itself as a struct; None for a boundary, and where records are
+            read again for what is shown.
     """
 
     origin: SourceLeaf | Boundary
@@ -95,7 +107,7 @@ def is_distinct(operator: Operator) -> bool:
 
 
 def is_boundary(operator: Operator) -> bool:
-    return operator.kind == "Aggregate" or is_distinct(operator)
+    return operator.kind == "Aggregate" or operator.kind in GROUPED_FUNCTIONS or is_distinct(operator)
 
 
 def is_one_sided(operator: Operator) -> bool:
@@ -109,11 +121,15 @@ class Annotator:
     Args:
         catalyst: of the session that will run the annotated plan.
         sources: the source of each leaf that holds records.
+        values: have records of files travel with their ids; those of other sources do in any case.
     """
 
-    def __init__(self, catalyst: Catalyst, sources: Mapping[Operator, SourceLeaf]) -> None:
+    def __init__(
+        self, catalyst: Catalyst, sources: Mapping[Operator, SourceLeaf], *, values: bool = False
+    ) -> None:
         self.catalyst = catalyst
         self.sources = sources
+        self.values = values
         self._rules: dict[str, Callable[[Operator], Annotated]] = {
             **dict.fromkeys(_PASSING, self._passing),
             "Project": self._project,
@@ -124,9 +140,14 @@ class Annotator:
             "Union": self._union,
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,
+            **dict.fromkeys(GROUPED_FUNCTIONS, self._grouped_function),
             "CollectMetrics": lambda operator: self.annotate(operator.child),
             "OneRowRelation": lambda operator: Annotated(operator.plan, ()),
         }
+
+    def without_values(self) -> Annotator:
+        """The same rules, ids of files' records alone."""
+        return Annotator(self.catalyst, self.sources)
 
     def annotate(self, operator: Operator) -> Annotated:
         """The instrumented plan of an operator, up from the nearest boundaries or sources.
@@ -136,7 +157,7 @@ class Annotator:
         """
         source = self.sources.get(operator)
         if source is not None:
-            leaf = annotate_leaf(self.catalyst, source)
+            leaf = annotate_leaf(self.catalyst, source, valued=self.values or not source.in_files)
             return Annotated(leaf.plan, (IdColumn(source, leaf.id, leaf.value),))
         rule = self._rules.get(operator.kind)
         if rule is None:
@@ -152,7 +173,9 @@ class Annotator:
             if below not in self.sources and below.kind not in self._rules:
                 self.annotate(below)
             if below.kind == "Aggregate":
-                self._check_keys(below)
+                self._check_keys(below, self.catalyst.items(below.plan.groupingExpressions()))
+            elif below.kind in GROUPED_FUNCTIONS:
+                self._check_keys(below, [key for side in grouping_of(self.catalyst, below) for key in side])
 
     # -- rules --------------------------------------------------------------------------------------
 
@@ -234,6 +257,31 @@ class Annotator:
         # Spark picks a group's row column by column with First(…), and so the ids of that very row.
         return self._passing(operator)
 
+    def _grouped_function(self, operator: Operator) -> Annotated:
+        catalyst, own = self.catalyst, self.catalyst.output(operator.plan)
+        groupings = grouping_of(catalyst, operator)
+        if not any(groupings):
+            keys = [catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in groupings]
+            ids = self._of_sides(operator, keys, [() for _ in groupings])
+            return Annotated(catalyst.project([*own, *keys], operator.plan), ids)
+        hashes = [hashed_key(catalyst, grouping) for grouping in groupings]
+        inputs, named = [], []
+        for child, hashed in zip(operator.children, hashes, strict=True):
+            named = [catalyst.alias(expression, fresh_name("part")) for expression in hashed]
+            inputs.append(catalyst.project([*catalyst.output(child.plan), *named], child.plan))
+        ours = [column.toAttribute() for column in named]
+        plan, carried = carried_past(catalyst, operator, inputs, ours, constant=True)
+        keys = [catalyst.alias(self.key_struct(tuple(carried)), fresh_name("key")) for _ in groupings]
+        return Annotated(catalyst.project([*own, *keys], plan), self._of_sides(operator, keys, hashes))
+
+    def _of_sides(
+        self, operator: Operator, keys: list[Any], groupings: list[tuple[Any, ...]]
+    ) -> tuple[IdColumn, ...]:
+        return tuple(
+            IdColumn(Boundary(operator, grouping, side), key.toAttribute())
+            for side, (key, grouping) in enumerate(zip(keys, groupings, strict=True))
+        )
+
     # -- shared -------------------------------------------------------------------------------------
 
     def key_struct(self, grouping: tuple[Any, ...]) -> Any:
@@ -248,10 +296,13 @@ class Annotator:
         columns = [*self.catalyst.output(operator.plan), *below.attributes]
         return Annotated(self.catalyst.project(columns, below.plan), below.ids)
 
-    def _check_keys(self, operator: Operator) -> None:
-        for expression in self.catalyst.items(operator.plan.groupingExpressions()):
+    def _check_keys(self, operator: Operator, keys: list[Any]) -> None:
+        for expression in keys:
             kind = expression.dataType().catalogString()
-            if "map<" in kind or _CALENDAR_INTERVAL.search(kind):
+            nested = (
+                operator.kind in GROUPED_FUNCTIONS and "collate" in kind and not kind.startswith("string")
+            )
+            if "map<" in kind or _CALENDAR_INTERVAL.search(kind) or nested:
                 raise UnsupportedOperatorError(
                     f"{operator.described()} groups by a column of type {kind}, which can't be traced yet",
                     hint="group by its entries or parts instead",

@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
-from bigdebug.lineage.failure import error_text
+from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.pinned import settings_at_work
 
 _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
@@ -59,7 +59,7 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
             # The interrupt was lost (raised where Python ignores errors); the jobs it cancelled tell of it.
             raise KeyboardInterrupt from None
         raise BigDebugError(
-            f"Spark failed while computing {what}: {_reason(error)}",
+            f"Spark failed while computing {what}: {first_line(error)}",
             hint="the pipeline itself may fail on this data; its own error is chained to this one",
         ) from error
     finally:
@@ -68,10 +68,6 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
             if context._jsc is not None:
                 for name, value in zip(_GROUP_PROPERTIES, before, strict=True):
                     context.setLocalProperty(name, value)
-
-
-def _reason(error: PySparkException | Py4JJavaError) -> str:
-    return error_text(error).removeprefix(f"{type(error).__name__}: ")
 
 
 @contextmanager

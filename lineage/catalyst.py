@@ -14,6 +14,8 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 
+from bigdebug.lineage.names import Names, names_of
+
 NODE_TAG = "bigdebug.node"
 ID_PREFIX = "__bigdebug_"
 
@@ -30,11 +32,15 @@ class Catalyst:
 
     Args:
         spark: the session that frames made here belong to.
+
+    Attributes:
+        settings: of Spark SQL in this session, a Java map, once somebody has looked them up.
     """
 
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
-        self.jvm: Any = spark._jvm
+        self.settings: Any | None = None
+        self.jvm: Any = names_of(spark._jvm)
         self.jsession: Any = spark._jsparkSession
         sql = self.jvm.org.apache.spark.sql
         self.expressions = sql.catalyst.expressions
@@ -52,6 +58,8 @@ class Catalyst:
 
     def singleton(self, package: Any, name: str) -> Any:
         """A Scala `object`."""
+        if isinstance(package, Names):
+            return package.singleton(name)
         return getattr(getattr(package, name + "$"), "MODULE$")
 
     @cached_property
@@ -70,7 +78,7 @@ class Catalyst:
         return self.jvm.org.apache.spark.sql.catalyst.trees.TreeNodeTag(NODE_TAG)
 
     def class_named(self, name: str) -> Any:
-        return self.jvm.org.apache.spark.util.Utils.classForName(name, True, False)
+        return self.jvm.class_named(name)
 
     def is_instance(self, value: Any, class_name: str) -> bool:
         return bool(self.class_named(class_name).isInstance(value))
@@ -106,6 +114,25 @@ class Catalyst:
         dataset = self.jvm.org.apache.spark.sql.classic.Dataset.ofRows(self.jsession, plan)
         return ClassicDataFrame(dataset, self.spark)
 
+    def execution(self, plan: Any) -> Any:
+        """Spark's `QueryExecution` of a plan, without a DataFrame around it."""
+        state = self.jsession.sessionState()
+        return state.executePlan(plan, getattr(state, "executePlan$default$2")())
+
+    def rows(self, plan: Any) -> Any:
+        """Run a plan; its rows as a Java array of `InternalRow`, which never pass through Python."""
+        return self.execution(plan).executedPlan().executeCollect()
+
+    def limit(self, number: int, plan: Any) -> Any:
+        return self.logical.GlobalLimit(self._integer(number), self.local_limit(number, plan))
+
+    def local_limit(self, number: int, plan: Any) -> Any:
+        """Up to so many rows of each partition."""
+        return self.logical.LocalLimit(self._integer(number), plan)
+
+    def _integer(self, number: int) -> Any:
+        return self.singleton(self.expressions, "Literal").apply(number)
+
     def analyzed(self, frame: DataFrame) -> Any:
         return frame._jdf.queryExecution().analyzed()
 
@@ -134,6 +161,11 @@ class Catalyst:
     def null(self, data_type: Any) -> Any:
         return self.singleton(self.expressions, "Literal").apply(None, data_type)
 
+    def as_long(self, expression: Any) -> Any:
+        """The expression as a `bigint`; a small number from Python would be an `int`."""
+        long_type = self.singleton(self.jvm.org.apache.spark.sql.types, "LongType")
+        return self.expressions.Cast(expression, long_type, self.none, self.expressions.EvalMode.LEGACY())
+
     def same(self, left: Any, right: Any) -> Any:
         return self.expressions.EqualNullSafe(left, right)
 
@@ -156,5 +188,4 @@ class Catalyst:
 
     def attribute_key(self, attribute: Any) -> str:
         """Names an attribute for good: Spark's `ExprId` with its JVM's id, never the number alone."""
-        identity = attribute.exprId()
-        return f"{identity.id()}@{identity.jvmId().toString()}"
+        return str(attribute.exprId().toString())

@@ -81,22 +81,28 @@ def _untold(_: str) -> Node | None:
 
 
 def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
+    if operator.kind != "GlobalLimit":
+        return varying(operator)
+    below = operator.child.child if operator.child.kind == "LocalLimit" else operator.child
+    if _totally_ordered(catalyst, below) or is_settled(catalyst, operator):
+        return []
+    return [f"{operator.described()} takes rows by position, and their order isn't total"]
+
+
+def varying(operator: Operator) -> list[str]:
+    """What of an operator goes by position, by order among equals, or by chance; limits are told elsewhere."""
     where = operator.described()
     if operator.kind in _OPERATORS and not is_distinct(operator):
         return [f"{where} {_OPERATORS[operator.kind]}"]
-    if operator.kind == "GlobalLimit":
-        below = operator.child.child if operator.child.kind == "LocalLimit" else operator.child
-        if _totally_ordered(catalyst, below) or is_settled(catalyst, operator):
-            return []
-        return [f"{where} takes rows by position, and their order isn't total"]
     if operator.kind not in _HOLDS_FUNCTIONS:
         return []
     names = {match.lower() for match in _CALL.findall(_text(operator.plan))}
     if names:
         return [f"{where} uses {name}, which {_FUNCTIONS[name]}" for name in sorted(names)]
     if operator.kind == "Window":
-        windows = [str(each.toString()) for each in catalyst.items(operator.plan.windowExpressions())]
-        if any(_ROWS_FRAME.search(text) and not _RANK.search(text) for text in windows):
+        windows = operator.plan.windowExpressions()
+        texts = [str(windows.apply(i).toString()) for i in range(windows.length())]
+        if any(_ROWS_FRAME.search(text) and not _RANK.search(text) for text in texts):
             return [f"{where} has a frame of rows, and equal rows come in any order"]
     if not operator.plan.deterministic() and all(below.plan.deterministic() for below in operator.children):
         return [f"{where} calls a function that isn't deterministic"]

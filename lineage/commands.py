@@ -2,6 +2,7 @@
 
 import re
 import time
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -9,6 +10,8 @@ from pyspark.sql.classic.dataframe import DataFrame
 
 from bigdebug.lineage.actions import Running, rows_of
 from bigdebug.lineage.attachments import Attachment, attachments
+from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.failed_query import failed_query
 from bigdebug.lineage.nodes import Operation, call_site, mark, node_id_of, record_operator
 
 _SQL = Operation("sql", "sql")
@@ -45,6 +48,7 @@ _VERBS = (
 )
 _QUERIES = ("query", "sourceTable", "source")
 _MOST_WRAPPERS = 3
+_MOST_ABOVE_JOIN = 8
 
 
 def record_command(
@@ -78,8 +82,7 @@ def record_command(
     node = node_id_of(attachment, result)
     recorded = None if node is None else attachment.recorder.dataflow.get(node)
     if recorded is not None:
-        mark(attachment, query, attachment.recorder.tag(recorded))
-        attachment.recorder.find_parents(recorded, attachment.tag, [query])
+        _link(attachment, recorded, query)
     output = attachment.recorder.add_output(
         f"sql {verb}",
         node=node,
@@ -99,23 +102,48 @@ def record_failed_command(
     began: tuple[float, float],
     frame: FrameType,
 ) -> None:
-    """Record the output that a text would have made that begins like an INSERT, a CTAS or a MERGE."""
+    """Record the output that a text would have made that begins like an INSERT, a CTAS or a MERGE.
+
+    Args:
+        args: of the call, the session first.
+        kwargs: of the call.
+        error: what it raised.
+        began: when, as seconds since the epoch and of the performance counter.
+        frame: of the caller.
+    """
     attachment: Attachment | None = attachments.of(args[0]) if args else None
     text = _text(args, kwargs)
     verb = _verb_in(text)
     if attachment is None or verb is None:
         return
+    took = time.perf_counter() - began[1]
+    site = call_site(attachment, frame)
+    node = query = None
+    problem: str | None = "the command was interrupted"
+    if isinstance(error, Exception):
+        query = failed_query(args, kwargs, partial(_query_in, text=text))
+        problem = None if query is not None else "the command failed, and Spark can't analyze its query"
+    if query is not None:
+        recorded = attachment.recorder.add_node(_SQL.label, site)
+        node = recorded.id
+        _link(attachment, recorded, query)
     output = attachment.recorder.add_output(
         f"sql {verb}",
-        node=None,
-        call_site=call_site(attachment, frame),
+        node=node,
+        call_site=site,
         started=began[0],
-        rows=None,
+        rows=None if query is None else rows_of(attachment, query),
+        spark=attachment.spark,
         target=_target(text),
-        problem="the command failed before its plan could be kept",
+        problem=problem,
     )
-    running = Running(attachment.recorder, output)
-    running.failed(error, seconds=time.perf_counter() - began[1])
+    Running(attachment.recorder, output).failed(error, seconds=took)
+
+
+def _link(attachment: Attachment, recorded: Node, query: Any) -> None:
+    """Have the query that a command writes found as what the recorded `sql` asked for."""
+    mark(attachment, query, attachment.recorder.tag(recorded))
+    attachment.recorder.find_parents(recorded, attachment.tag, [query])
 
 
 def _text(args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -137,10 +165,18 @@ def _target(text: str) -> str | None:
     return None
 
 
+def _query_in(plan: Any, text: str) -> Any | None:
+    found = _written_query(plan, text)
+    return None if found is None else found[1]
+
+
 def _written_query(plan: Any, text: str) -> tuple[str, Any] | None:
     """The verb and the query of a command that writes one; None for any other command."""
     for _ in range(_MOST_WRAPPERS):
         kind = plan.getClass().getSimpleName()
+        merged = _merged(plan) if _verb_in(text) == "MERGE" else None
+        if merged is not None:
+            return "MERGE", merged
         if kind in ("ReplaceData", "WriteDelta", "WriteIceberg"):
             # What Spark makes of a MERGE, and of an UPDATE or a DELETE, which are no outputs.
             verb = "MERGE" if _verb_in(text) == "MERGE" else None
@@ -159,3 +195,30 @@ def _written_query(plan: Any, text: str) -> tuple[str, Any] | None:
             return None
         plan = children.apply(0)
     return None
+
+
+def _merged(plan: Any) -> Any | None:
+    """What a MERGE merges, where Spark made of it a join with the table, to write the table's rows anew.
+
+    That join holds the rows that stay as they are, too; what was merged is what its source gave.
+    """
+    for _ in range(_MOST_ABOVE_JOIN):
+        kind = plan.getClass().getSimpleName()
+        if kind == "Join":
+            if plan.joinType().toString() == "LeftAnti":
+                return plan.left()  # nothing is updated: what isn't there yet is appended
+            marked = [side for side in (plan.left(), plan.right()) if _is_source_of_merge(side)]
+            return marked[0].children().apply(0) if marked else None
+        if kind in ("ReplaceData", "WriteDelta", "WriteIceberg", "AppendData"):
+            plan = plan.query()
+        elif plan.children().size() == 1:
+            plan = plan.children().apply(0)
+        else:
+            return None
+    return None
+
+
+def _is_source_of_merge(plan: Any) -> bool:
+    """Whether Spark has marked the rows as those of a MERGE's source, in a column behind all others."""
+    output = plan.output()
+    return not output.isEmpty() and output.last().name() == "__row_from_source"

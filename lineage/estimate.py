@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 LARGE_BYTES = 10_000_000_000
 """A question that reads more than this is announced first."""
 
+SMALL_BYTES = 32_000_000
+"""Of sources up to this size a question reads all columns at once, which saves a second look at them."""
+
 
 def bytes_read(sources: Iterable[SourceLeaf]) -> int:
     """What the files of some sources hold together: the most that one pass over them reads."""

@@ -18,13 +18,29 @@ def error_text(error: BaseException, *, masked: bool = False) -> str:
     if masked:
         condition = _condition(error)
         return f"{name}: {condition}" if condition else name
-    message = _message(error).strip()
-    lines = message.splitlines() or [""]
-    first = lines[0]
-    if name == "PythonException":
+    reason = _reason(error)
+    return _cut(f"{name}: {reason}" if reason else name)
+
+
+def first_line(error: BaseException) -> str:
+    """Why an exception was raised, in one line that is never empty: what `error_text` tells without the class.
+
+    Of an exception without a message the class is all that can be told.
+    """
+    return _cut(_reason(error) or type(error).__name__)
+
+
+def _reason(error: BaseException) -> str:
+    lines = _message(error).strip().splitlines()
+    if not lines:
+        return ""
+    if type(error).__name__ == "PythonException":
         # Spark's first line says only that a Python worker failed; the last of the traceback says why.
-        first = next((line.strip() for line in reversed(lines) if _ERROR_LINE.match(line)), first)
-    text = f"{name}: {first}" if first else name
+        return next((line.strip() for line in reversed(lines) if _ERROR_LINE.match(line)), lines[0].strip())
+    return lines[0].strip()
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…"
 
 

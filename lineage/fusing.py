@@ -28,19 +28,23 @@ class Fused:
     ids: tuple[IdColumn, ...]
     key: Any
 
-    def run(self, catalyst: Catalyst, annotator: Annotator, top: Segment) -> Segment:
-        """Run it; `top` gets its rows, and the segment below the aggregate comes back with its own."""
+    def run(self, catalyst: Catalyst, annotator: Annotator, top: Segment) -> Segment | None:
+        """Run it; `top` gets its rows, and the segment below the aggregate comes back with its own.
+
+        None where records travel with their ids and are too many for that.
+        """
         attributes = [self.key, *(attribute for column in self.ids for attribute in column.attributes)]
-        kept = [self.key, *(column.id for column in self.ids)]
-        rows, persisted = fetch(catalyst, self.plan, attributes, kept)
+        found = fetch(catalyst, self.plan, attributes, valued=annotator.values)
+        if found is None:
+            return None
+        rows, persisted = found
         keys = rows.distinct([self.key], key=self.key)
         if not self.boundary.grouping:
             keys.count = 1  # an aggregate without grouping has one row, also of no input
         top.preset(keys, (IdColumn(self.boundary, self.key),))
         narrow = matching_keys(catalyst, self.boundary, keys)
         below = Segment(catalyst, annotator, self.boundary.operator.child, narrow)
-        ids = self.ids if rows.fetched else tuple(IdColumn(column.origin, column.id) for column in self.ids)
-        below.preset(rows, ids, persisted)
+        below.preset(rows, self.ids, persisted)
         return below
 
 

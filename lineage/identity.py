@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.operators import Operator
 
 HADOOP_RELATION = "org.apache.spark.sql.execution.datasources.HadoopFsRelation"
@@ -34,6 +33,7 @@ class SourceLeaf:
         notes: what a person must know about its records.
         pinned: JVM attributes that every scan has to read, or None.
         in_files: its records stand in files.
+        listed: of its files `[path, size, modification time]`, as its plan listed them; None till asked for.
     """
 
     operator: Operator
@@ -44,6 +44,7 @@ class SourceLeaf:
     notes: list[str] = field(default_factory=list)
     pinned: list[Any] | None = None
     in_files: bool = False
+    listed: Fingerprint | None = None
 
     @property
     def identified_by_file(self) -> bool:
@@ -58,11 +59,11 @@ class SourceLeaf:
 
 @dataclass(frozen=True)
 class AnnotatedLeaf:
-    """A leaf with its id and value columns: JVM plan and attributes."""
+    """A leaf with its id column, and its value column where that was asked for: JVM plan and attributes."""
 
     plan: Any
     id: Any
-    value: Any
+    value: Any | None = None
 
 
 def is_source(operator: Operator) -> bool:
@@ -88,31 +89,48 @@ def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:
     )
 
 
-def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf) -> AnnotatedLeaf:
-    """The leaf's plan with an id and a value column appended; every row of it stays, in its partition."""
+def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> AnnotatedLeaf:
+    """The leaf's plan with an id column appended; every row of it stays, in its partition.
+
+    Args:
+        valued: append the record itself as a struct, too.
+    """
     plan = leaf.operator.plan
     columns = catalyst.output(plan)
+    if leaf.operator.stored is not None:
+        identified = leaf.operator.stored
+        identity = catalyst.output(identified)[-1]
+    else:
+        if leaf.identified_by_file:
+            plan = plan.withMetadataColumns()
+            number = _row_in_file(catalyst, catalyst.output(plan))
+        else:
+            number = _number(catalyst, leaf, columns)
+        alias = catalyst.alias(number, fresh_name("id"))
+        identified = catalyst.project([*columns, alias], plan)
+        identity = alias.toAttribute()
+    if not valued:
+        return AnnotatedLeaf(identified, identity)
     shown = leaf.pinned if leaf.pinned is not None else columns
     value = catalyst.alias(catalyst.struct((column.name(), column) for column in shown), fresh_name("value"))
-    if leaf.identified_by_file:
-        name = fresh_name("id")
-        frame = catalyst.frame(plan)
-        metadata = frame.metadataColumn("_metadata")
-        identity = F.struct(
-            metadata["file_path"].alias("file"), metadata["row_index"].alias("position")
-        ).alias(name)
-        with_id = catalyst.analyzed(frame.select("*", identity))
-        id_attribute = catalyst.output(with_id)[-1]
-        identified = catalyst.project([*columns, id_attribute], with_id)
-    elif leaf.operator.stored is not None:
-        identified = leaf.operator.stored
-        id_attribute = catalyst.output(identified)[-1]
-    else:
-        number = catalyst.alias(_number(catalyst, leaf, columns), fresh_name("id"))
-        identified = catalyst.project([*columns, number], plan)
-        id_attribute = number.toAttribute()
-    valued = catalyst.project([*columns, id_attribute, value], identified)
-    return AnnotatedLeaf(valued, id_attribute, value.toAttribute())
+    return AnnotatedLeaf(
+        catalyst.project([*columns, identity, value], identified), identity, value.toAttribute()
+    )
+
+
+def _row_in_file(catalyst: Catalyst, columns: list[Any]) -> Any:
+    (metadata,) = [column for column in columns if _is_file_metadata(column)]
+
+    def part(name: str) -> Any:
+        ordinal = metadata.dataType().fieldIndex(name)
+        return catalyst.expressions.GetStructField(metadata, ordinal, catalyst.some(name))
+
+    return catalyst.struct([("file", part("file_path")), ("position", part("row_index"))])
+
+
+def _is_file_metadata(column: Any) -> bool:
+    """Whether it is Spark's hidden column about the file, whatever the user's columns are called."""
+    return bool(column.metadata().contains("__file_source_metadata_col"))
 
 
 def _number(catalyst: Catalyst, leaf: SourceLeaf, columns: list[Any]) -> Any:
@@ -126,11 +144,5 @@ def _number(catalyst: Catalyst, leaf: SourceLeaf, columns: list[Any]) -> Any:
         nulls = [catalyst.expressions.IsNull(column) for column in leaf.pinned]
         hashed = catalyst.expressions.Murmur3Hash(catalyst.seq(nulls))
         nothing = catalyst.expressions.BitwiseAnd(hashed, zero)
-        number = catalyst.expressions.Add(number, _as_long(catalyst, nothing))
+        number = catalyst.expressions.Add(number, catalyst.as_long(nothing))
     return number
-
-
-def _as_long(catalyst: Catalyst, expression: Any) -> Any:
-    long_type = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "LongType")
-    legacy = catalyst.expressions.EvalMode.LEGACY()
-    return catalyst.expressions.Cast(expression, long_type, catalyst.none, legacy)

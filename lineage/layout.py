@@ -2,24 +2,26 @@
 
 Spark's `monotonically_increasing_id` over a file scan is (partition, ordinal in the partition). A partition
 holds one or more blocks of files, one after the other. The layout is read from the physical plan without a
-job; only where a partition holds several blocks, or a block isn't the first of its file, are the records
-of each block counted, by one job over the source.
+job; only where a partition holds several blocks, or a block isn't the first of its file, are records of
+blocks counted, by a job over just the partitions that this takes.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.location import Location, readable_path
+from bigdebug.lineage.partitions import Packed, Partitioned
 
 PARTITION_SHIFT = 33
 _ORDINAL_MASK = (1 << PARTITION_SHIFT) - 1
@@ -41,21 +43,38 @@ class Block:
 
 
 class FileLayout:
-    """Finds the file and position of ids that `annotate_leaf` gave to a file source other than Parquet."""
+    """How the scan of a file source stands in partitions, and where the ids it gives stand in files."""
 
     def __init__(self, catalyst: Catalyst, leaf: SourceLeaf) -> None:
         self._catalyst = catalyst
         self._leaf = leaf
-        self._partitions: list[list[tuple[str, int]]] | None = None
-        self._blocks: list[Block] | None = None
+        self._counts: dict[int, list[tuple[int, int]]] = {}
+
+    @cached_property
+    def packed(self) -> Packed:
+        """How the scan packs files."""
+        annotated = annotate_leaf(self._catalyst, self._leaf, valued=False)
+        plan = self._catalyst.project([annotated.id], annotated.plan)
+        return Partitioned(self._catalyst, plan).packed
+
+    @cached_property
+    def ranks(self) -> list[int]:
+        """For each partition its place among all, by the file and byte that it begins with."""
+        ordered = sorted(range(len(self.packed)), key=lambda p: self.packed[p][:1])
+        ranks = [0] * len(ordered)
+        for rank, partition in enumerate(ordered):
+            ranks[partition] = rank
+        return ranks
+
+    @property
+    def in_order(self) -> bool:
+        """Whether ids go up with file and position."""
+        return self.ranks == sorted(self.ranks)
 
     def locate(self, ids: Iterable[int]) -> dict[int, Location]:
-        """The location of each id; counts records of blocks only where these ids need it."""
+        """The location of each id."""
         wanted = set(ids)
-        blocks = self._blocks
-        if blocks is None:
-            touched = {identity >> PARTITION_SHIFT for identity in wanted}
-            blocks = self._uncounted(touched) or self.blocks()
+        blocks = self.blocks({identity >> PARTITION_SHIFT for identity in wanted})
         starts = [block.first_id for block in blocks]
         located = {}
         for identity in wanted:
@@ -63,18 +82,25 @@ class FileLayout:
             located[identity] = Location(block.file, block.first_position + identity - block.first_id)
         return located
 
-    def blocks(self) -> list[Block]:
-        """All blocks of the source, by their first id."""
-        if self._blocks is None:
-            everything = set(range(len(self._packed())))
-            self._blocks = self._uncounted(everything)
-            if self._blocks is None:
-                self._blocks = self._counted()
-        return self._blocks
+    def blocks(self, partitions: set[int]) -> list[Block]:
+        """The blocks of some partitions, by their first id; counts records where these need it."""
+        starts = {file for p in partitions for file, start in self.packed[p] if start}
+        # A file's later blocks begin where the earlier ones end; a block's neighbour where that one ends.
+        self._count(
+            {p for p in partitions if len(self.packed[p]) > 1}
+            | {p for p, blocks in enumerate(self.packed) if any(file in starts for file, _ in blocks)}
+        )
+        found = []
+        for p in sorted(partitions):
+            counts = self._counts.get(p, [(0, 0)])
+            for (file, start), (first, _) in zip(self.packed[p], counts, strict=True):
+                position = self._records_before(file, start)
+                found.append(Block((p << PARTITION_SHIFT) + first, readable_path(file), position))
+        return found
 
-    def table(self) -> DataFrame:
-        """The blocks as a frame: first_id, next_id (exclusive), file, first_position."""
-        blocks = self.blocks()
+    def table(self, partitions: set[int]) -> DataFrame:
+        """The blocks of some partitions as a frame: first_id, next_id (exclusive), file, first_position."""
+        blocks = self.blocks(partitions)
         ends = [block.first_id for block in blocks[1:]] + [1 << 62]
         rows = [
             (block.first_id, end, block.file, block.first_position)
@@ -83,55 +109,46 @@ class FileLayout:
         schema = "first_id long, next_id long, file string, first_position long"
         return self._catalyst.spark.createDataFrame(rows, schema)
 
-    def _packed(self) -> list[list[tuple[str, int]]]:
-        """For each partition of the scan its blocks as (file, first byte)."""
-        if self._partitions is None:
-            annotated = annotate_leaf(self._catalyst, self._leaf)
-            frame = self._catalyst.frame(self._catalyst.project([annotated.id], annotated.plan))
-            scan = frame._jdf.queryExecution().sparkPlan().collectLeaves().apply(0)
-            if scan.getClass().getSimpleName() == "FileSourceScanExec":
-                packed = scan.inputRDDs().apply(0).filePartitions()
-                self._partitions = [
-                    [(str(file.urlEncodedPath()), int(file.start())) for file in partition.files()]
-                    for partition in self._catalyst.items(packed)
-                ]
-            else:  # the optimizer saw that nothing is to be read
-                self._partitions = []
-        return self._partitions
+    def _records_before(self, file: str, start: int) -> int:
+        if start == 0:
+            return 0
+        return sum(
+            records
+            for p, blocks in enumerate(self.packed)
+            for (other, first_byte), (_, records) in zip(blocks, self._counts.get(p, ()), strict=False)
+            if other == file and first_byte < start
+        )
 
-    def _uncounted(self, partitions: set[int]) -> list[Block] | None:
-        """The blocks of some partitions where each holds the one first block of a file, else None."""
-        packed = self._packed()
-        if any(len(packed[p]) != 1 or packed[p][0][1] != 0 for p in partitions):
-            return None
-        return [Block(p << PARTITION_SHIFT, readable_path(packed[p][0][0]), 0) for p in sorted(partitions)]
-
-    def _counted(self) -> list[Block]:
-        annotated = annotate_leaf(self._catalyst, self._leaf)
-        identity = annotated.id.name()
+    def _count(self, partitions: set[int]) -> None:
+        """Note of each block in some partitions the ordinal of its first record and how many it has."""
+        missing = partitions - self._counts.keys()
+        if not missing:
+            return
+        annotated = annotate_leaf(self._catalyst, self._leaf, valued=False)
         frame = self._catalyst.frame(annotated.plan)
         place = frame.select(
-            F.col(identity).alias("id"),
+            F.shiftright(annotated.id.name(), PARTITION_SHIFT).cast("int").alias("partition"),
             F.input_file_name().alias("file"),
             F.input_file_block_start().alias("start"),
         )
-        counted = (
-            place.groupBy(F.shiftright("id", PARTITION_SHIFT).alias("p"), "file", "start")
-            .agg(F.min("id").alias("first"), F.count("*").alias("records"))
-            .collect()
-        )
-        by_file: dict[tuple[str, int], int] = {}
-        for row in counted:
-            by_file[(row.file, row.start)] = row.records
-        earlier: dict[tuple[str, int], int] = {}
-        totals: defaultdict[str, int] = defaultdict(int)
-        for (file, start), records in sorted(by_file.items()):
-            earlier[(file, start)] = totals[file]
-            totals[file] += records
-        return sorted(
-            (Block(row["first"], readable_path(row.file), earlier[(row.file, row.start)]) for row in counted),
-            key=lambda block: block.first_id,
-        )
+        few = Partitioned(self._catalyst, self._catalyst.analyzed(place)).only(missing)
+        counted = {
+            (row.partition, row.file, row.start): row["count"]
+            for row in few.groupBy("partition", "file", "start").count().collect()
+        }
+        known = {(p, file, start) for p in missing for file, start in self.packed[p]}
+        if not counted.keys() <= known:
+            raise BigDebugError(
+                f"Spark read {self._leaf.name} in other blocks than it had planned",
+                hint="this is a defect of bigdebug: positions in these files can't be told",
+            )
+        for p in missing:
+            first = 0
+            self._counts[p] = []
+            for file, start in self.packed[p]:
+                records = counted.get((p, file, start), 0)
+                self._counts[p].append((first, records))
+                first += records
 
 
 def memory_location(identity: int) -> Location:

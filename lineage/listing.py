@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -15,15 +16,20 @@ Fingerprint = list[list[Any]]
 
 def listed_files(catalyst: Catalyst, relation: Any) -> Fingerprint:
     """What Spark listed for a `HadoopFsRelation`."""
-    return sorted(_entry(status) for status in _statuses(catalyst, relation))
+    no_filters = catalyst.seq([])
+    return sorted(
+        _entry(file.fileStatus() if hasattr(file, "fileStatus") else file)
+        for directory in catalyst.items(relation.location().listFiles(no_filters, no_filters))
+        for file in catalyst.items(directory.files())
+    )
 
 
-def files_now(catalyst: Catalyst, relation: Any) -> Fingerprint:
-    """The files that Spark listed for a relation as they are now; those that are gone left out."""
+def files_now(catalyst: Catalyst, paths: Iterable[str]) -> Fingerprint:
+    """Files at Hadoop paths as they are now; those that are gone left out."""
     conf = catalyst.jsession.sessionState().newHadoopConf()
     found = []
-    for status in _statuses(catalyst, relation):
-        path = status.getPath()
+    for name in paths:
+        path = catalyst.jvm.org.apache.hadoop.fs.Path(name)
         try:
             found.append(_entry(path.getFileSystem(conf).getFileStatus(path)))
         except Py4JJavaError as error:
@@ -51,15 +57,6 @@ def exists(catalyst: Catalyst, path: str) -> bool:
     """Whether there is a file or folder at a Hadoop path."""
     place = catalyst.jvm.org.apache.hadoop.fs.Path(path)
     return bool(place.getFileSystem(catalyst.jsession.sessionState().newHadoopConf()).exists(place))
-
-
-def _statuses(catalyst: Catalyst, relation: Any) -> list[Any]:
-    no_filters = catalyst.seq([])
-    return [
-        file.fileStatus() if hasattr(file, "fileStatus") else file
-        for directory in catalyst.items(relation.location().listFiles(no_filters, no_filters))
-        for file in catalyst.items(directory.files())
-    ]
 
 
 def _entry(status: Any) -> list[Any]:

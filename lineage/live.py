@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
+import networkx as nx
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
+from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.output import Output, OutputRows
-from bigdebug.lineage.questions import trace_rows
+from bigdebug.lineage.questions import question_about, trace_rows
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.whynot import WhyNot
 
 logger = logging.getLogger("bigdebug")
 
@@ -40,12 +44,87 @@ def live_trace(
     return trace
 
 
+def live_forward(
+    spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column | None = None
+) -> ForwardTrace:
+    """A forward trace of a source's records to the outputs of the run so far.
+
+    Args:
+        spark: a live session of the program's.
+        recorder: what the program did so far.
+        data: the DataFrame that reads or makes the source.
+        where: which of its records; None for all.
+
+    Raises:
+        BigDebugError: `data` is no source, or its records can't be traced through one of the outputs.
+    """
+    plan = _plan_of(data)
+    assert isinstance(data, DataFrame)
+    rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
+    start = question_about(data.sparkSession, rows, recorder.node_of)
+    leaf = next(iter(start.sources.values()), None)
+    if leaf is None or start.root is not leaf.operator or leaf.operator.node is None:
+        raise BigDebugError(
+            f"a forward trace starts from a source, and this is made by {start.root.described()}",
+            hint="pass the DataFrame that spark.read… or createDataFrame gave",
+        )
+    node = leaf.operator.node.id
+    recorder.settle()
+    graph: nx.DiGraph[int] = recorder.dataflow.graph()
+    reached = {node, *nx.descendants(graph, node)} if node in graph else {node}
+    questions = []
+    for number, acted in list(recorder.rows.items()):
+        output = recorder.outputs[number - 1]
+        if output.node not in reached:
+            continue
+        question = question_about(spark, acted, recorder.node_of, action=output)
+        leaves = [
+            each for each in question.sources.values() if each.operator.node and each.operator.node.id == node
+        ]
+        if leaves:
+            questions.append((question, output, leaves))
+    return ForwardTrace((start, leaf), questions, where)
+
+
+def live_why_not(
+    spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column
+) -> WhyNot:
+    """Why rows of a DataFrame, or of an output of the recorder's run, are missing.
+
+    Args:
+        spark: a live session of the program's.
+        recorder: what the program did so far.
+        data: what misses them.
+        where: what they would fulfil.
+
+    Raises:
+        UnreachableError: Spark was stopped.
+        BigDebugError: `data` is nothing that can be asked about, or its plan is no longer at hand.
+    """
+    if isinstance(data, Output):
+        rows = _rows_of(recorder, data)
+        return WhyNot(question_about(spark, rows, recorder.node_of, action=data), where)
+    rows = OutputRows(_plan_of(data), data.sparkSession._jsparkSession, None)
+    return WhyNot(question_about(data.sparkSession, rows, recorder.node_of), where)
+
+
 def _trace(
     spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column | None
 ) -> Trace:
     if isinstance(data, Output):
         rows = _rows_of(recorder, data)
         return trace_rows(spark, rows, recorder.node_of, where, action=data)
+    if type(data).__module__.startswith("pyspark.sql.connect"):
+        raise BigDebugError(
+            "a DataFrame of Spark Connect can't be traced, for its plan is out of reach",
+            hint="make it with the classic session that is attached",
+        )
+    plan = _plan_of(data)
+    rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
+    return trace_rows(data.sparkSession, rows, recorder.node_of, where)
+
+
+def _plan_of(data: Any) -> Any:
     if not isinstance(data, DataFrame) or not hasattr(data, "_jdf"):
         raise BigDebugError(
             f"a trace starts from a DataFrame or an Output, not from {type(data).__name__}",
@@ -56,9 +135,7 @@ def _trace(
             "the Spark session of this DataFrame was stopped",
             hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
         )
-    plan = data._jdf.logicalPlan()  # of a command that has run, its result: tracing it must not run it again
-    rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
-    return trace_rows(data.sparkSession, rows, recorder.node_of, where)
+    return data._jdf.logicalPlan()  # of a command that has run, its result: tracing it must not run it again
 
 
 def _rows_of(recorder: Recorder, output: Output) -> OutputRows:

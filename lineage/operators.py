@@ -9,6 +9,7 @@ from typing import Any
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.memory import numbered_as_split
 
 # Nodes that only name or wrap their child; nothing of them is left in a mirror.
 TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNode"})
@@ -28,7 +29,8 @@ class Operator:
         tag: the value of bigdebug's tag on this node or the nearest one above it.
         view: for a leaf, the temporary view that stands directly on it.
         table: for a leaf, its catalog table.
-        stored: for in-memory data out of a recipe, the JVM plan that has the recorded ids as last column.
+        stored: for in-memory data that is to be asked about, the JVM plan with its ids as last column; those
+            of a recipe are the recorded ones.
     """
 
     plan: Any
@@ -121,7 +123,7 @@ def mirror(
     Args:
         plan: an analyzed plan, already `normalized`.
         lookup: gives the recorded node of a tag's value.
-        rebind: gives what shall stand in a leaf's place, with the same output, or the leaf itself.
+        rebind: for questions, gives what shall stand in a leaf's place, with the same output, or the leaf itself.
         asked: what operators above the first tagged one are put down to.
     """
     return _Mirror(catalyst, lookup, rebind).of(plan, tag=None, node=asked)
@@ -154,9 +156,12 @@ class _Mirror:
         if kind == "Project" and _is_stored(self.catalyst, below[0]):
             return Operator(plan, "LocalRelation", (), node, tag, view, table, stored=below[0])
         if not below:
+            stored = None
             if self.rebind is not None:
                 plan = self.rebind(plan)
-            return Operator(plan, kind, (), node, tag, view, table)
+                if kind == "LocalRelation":
+                    stored = numbered_as_split(self.catalyst, plan)
+            return Operator(plan, kind, (), node, tag, view, table, stored)
         children = tuple(self.of(child, tag, node) for child in below)
         if any(operator.plan is not child for operator, child in zip(children, below, strict=True)):
             plan = plan.withNewChildren(self.catalyst.seq(operator.plan for operator in children))

@@ -44,8 +44,7 @@ def pinned_session(spark: SparkSession, conf: Any | None = None) -> Catalyst:
         ours = jclone.sessionState().conf()
         # What the user set since then must not stay behind.
         ours.clear()
-        for key, value in _string_map(spark, conf.getAllConfs()).items():
-            ours.setConfString(key, value)
+        ours.settings().putAll(_java_map(spark, conf.getAllConfs()))
     for key, value in _OURS.items():
         jclone.sessionState().conf().setConfString(key, value)
     return Catalyst(SparkSession(spark.sparkContext, jclone, {}))
@@ -59,31 +58,41 @@ def settings_at_work(catalyst: Catalyst) -> Iterator[None]:
     """
     companion = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.classic, "SparkSession")
     context = catalyst.spark.sparkContext
-    settings = _string_map(catalyst.spark, catalyst.jsession.sessionState().conf().getAllConfs())
-    settings = {key: value for key, value in settings.items() if key.startswith("spark.sql.")}
-    before = {key: context.getLocalProperty(key) for key in settings}
+    jcontext = context._jsc.sc()
     active = companion.getActiveSession()
     companion.setActiveSession(catalyst.jsession)
-    for key, value in settings.items():
-        context.setLocalProperty(key, value)
+    before = jcontext.getLocalProperties()
+    properties = before.clone()
+    if catalyst.settings is None:
+        catalyst.settings = _sql_settings(catalyst)
+    properties.putAll(catalyst.settings)
+    jcontext.setLocalProperties(properties)
     try:
         yield
     finally:
         # Nothing is left to be put back where Spark has gone meanwhile.
         with suppress(Py4JError, OSError):
             if context._jsc is not None:
-                for key, earlier in before.items():
-                    context.setLocalProperty(key, earlier)
+                jcontext.setLocalProperties(before)
                 if active.isDefined():
                     companion.setActiveSession(active.get())
                 else:
                     companion.clearActiveSession()
 
 
-def _string_map(spark: SparkSession, scala_map: Any) -> dict[str, str]:
+def _sql_settings(catalyst: Catalyst) -> Any:
+    """The session's settings of Spark SQL as a Java map; picked in the JVM, where a setting costs no call."""
+    settings = catalyst.jvm.java.util.HashMap(
+        _java_map(catalyst.spark, catalyst.jsession.sessionState().conf().getAllConfs())
+    )
+    others = catalyst.jvm.java.util.regex.Pattern.compile(r"^(?!spark\.sql\.)").asPredicate()
+    settings.keySet().removeIf(others)
+    return settings
+
+
+def _java_map(spark: SparkSession, scala_map: Any) -> Any:
     jvm: Any = spark._jvm
-    java = jvm.scala.jdk.javaapi.CollectionConverters.asJava(scala_map)
-    return {str(key): str(java[key]) for key in java}
+    return jvm.scala.jdk.javaapi.CollectionConverters.asJava(scala_map)
 
 
 def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:

@@ -14,12 +14,15 @@ from pyspark.sql import Column, SparkSession
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
+from bigdebug.lineage.forward import ForwardTrace, leaf_asked
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
-from bigdebug.lineage.questions import trace_rows
+from bigdebug.lineage.questions import question_about, trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
+from bigdebug.lineage.starting import end_starting_java
 from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.whynot import WhyNot
 
 if TYPE_CHECKING:
     from bigdebug.lineage.store import StoredRun
@@ -92,6 +95,52 @@ class Replay:
             action=self._output,
         )
 
+    def forward(self, where: str | Column | None = None, source: str | None = None) -> ForwardTrace:
+        """A forward trace of a source's records to the output's rows.
+
+        Args:
+            where: which of the source's records; None for all.
+            source: its name, or an unambiguous stem; may be left out where `where` fits one source only.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            UnknownNameError, BigDebugError: there is no such source, or `where` can't be evaluated over it.
+            UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
+        """
+        opened = self._open()
+        question = question_about(
+            self._spark,
+            opened.rows,
+            self._node_of,
+            names=opened.names,
+            notes=opened.changes,
+            action=self._output,
+        )
+        with deep_plans():
+            leaf = leaf_asked(question, source, where)
+            return ForwardTrace((question, leaf), [(question, self._output, [leaf])], where)
+
+    def why_not(self, where: str | Column) -> WhyNot:
+        """Why rows of the output are missing.
+
+        Args:
+            where: what the missing rows would fulfil.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
+        """
+        opened = self._open()
+        question = question_about(
+            self._spark,
+            opened.rows,
+            self._node_of,
+            names=opened.names,
+            notes=opened.changes,
+            action=self._output,
+        )
+        return WhyNot(question, where)
+
     def cancel(self) -> None:
         """Stop the jobs of a running question."""
         context = self._spark.sparkContext
@@ -160,6 +209,9 @@ def _start(recipe: Recipe) -> SparkSession:
         builder = builder.master(os.environ.get("SPARK_MASTER") or os.environ["MASTER"])
     try:
         session = builder.getOrCreate()
+    except KeyboardInterrupt as interrupt:
+        end_starting_java(interrupt)
+        raise
     except (PySparkException, OSError, RuntimeError) as error:
         raise UnreachableError(f"Spark can't be started: {error}", hint="bigdebug doctor says why") from None
     session.sparkContext.setLogLevel("ERROR")

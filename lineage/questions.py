@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import Column, SparkSession
@@ -11,7 +12,8 @@ from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
-from bigdebug.lineage.operators import NodeLookup, mirror, normalized
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.operators import NodeLookup, Operator, mirror, normalized
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.pinned import pinned_session, rebinder
 from bigdebug.lineage.scans import pin_columns
@@ -19,30 +21,45 @@ from bigdebug.lineage.sources import require_unchanged, sources_of
 from bigdebug.lineage.trace import Trace
 
 
-def trace_rows(
+@dataclass(frozen=True)
+class Question:
+    """What an action was about, ready to be asked about.
+
+    Attributes:
+        catalyst: of the pinned session.
+        root: the dataflow of the rows.
+        sources: its sources, a leaf each, in the plan's order.
+        notes: what is already known to make an answer inexact.
+        comparison: of the rows with those the run gave; None where there is no output to compare with.
+    """
+
+    catalyst: Catalyst
+    root: Operator
+    sources: dict[Operator, SourceLeaf]
+    notes: tuple[str, ...]
+    comparison: Comparison | None
+
+
+def question_about(
     spark: SparkSession,
     rows: OutputRows,
     lookup: NodeLookup,
-    where: str | Column | None = None,
     *,
     names: Sequence[str] | None = None,
     notes: Sequence[str] = (),
     action: Output | None = None,
-) -> Trace:
-    """A backward trace of an action's rows.
+) -> Question:
+    """Get an action's rows ready for questions.
 
     Args:
         spark: a live session of the context that the plan belongs to.
         rows: the plan, the settings it ran with, and which of its rows the action gave.
         lookup: gives the recorded node of a tag's value.
-        where: which rows to trace; None for all.
         names: the sources' names, in the plan's order, where a recipe recorded them.
-        notes: what is already known to make the trace inexact.
+        notes: what is already known to make the answer inexact.
         action: the output asked about, which a limit of its own (`show`, `take`) is put down to.
 
     Raises:
-        UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
-        UnknownNameError: `where` names a column that the output doesn't have.
         SourceChangedError: a file isn't what it was when the program's plan listed it.
         UnreachableError: Spark was stopped.
     """
@@ -59,7 +76,31 @@ def trace_rows(
             require_unchanged(catalyst, sources.values())
         pin_columns(catalyst, root, sources.values())
         comparison = None if action is None else Comparison(catalyst, root.plan, rows.conf, action)
-        return Trace(catalyst, root, sources, where, notes, comparison)
+    return Question(catalyst, root, sources, tuple(notes), comparison)
+
+
+def trace_rows(
+    spark: SparkSession,
+    rows: OutputRows,
+    lookup: NodeLookup,
+    where: str | Column | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+    action: Output | None = None,
+) -> Trace:
+    """A backward trace of an action's rows: `question_about` has the arguments, and some of the errors.
+
+    Args:
+        where: which rows to trace; None for all.
+
+    Raises:
+        UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
+        UnknownNameError: `where` names a column that the output doesn't have.
+    """
+    asked = question_about(spark, rows, lookup, names=names, notes=notes, action=action)
+    with deep_plans():
+        return Trace(asked.catalyst, asked.root, asked.sources, where, asked.notes, asked.comparison)
 
 
 def at_one_time(catalyst: Catalyst, plan: Any) -> Any:

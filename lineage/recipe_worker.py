@@ -1,4 +1,8 @@
-"""Builds recipes on a thread of its own, beside the user's running jobs, never before them."""
+"""Builds recipes on a thread of its own, beside the user's long jobs and after the short ones.
+
+Never before them, and not beside a job that is over in a moment: there the two would share the driver's cores.
+All that a recipe says is held by the plan and the settings of its action, so waiting changes nothing in it.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,23 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.failure import error_text
 from bigdebug.lineage.output import Output, OutputRows
 
 logger = logging.getLogger("bigdebug")
 
 Report = Callable[[int, str, str | None], None]
+
+
+PATIENCE = 0.5
+"""For so many seconds a recipe waits for the actions under way to end."""
 
 
 class RecipeStore(Protocol):
@@ -50,22 +60,35 @@ class RecipeWorker:
         self._redact = frozenset(redact)
         self._report = report
         self._folder = folder or os.path.abspath(sys.path[0] or os.curdir)
-        self._queue: queue.Queue[tuple[Output, OutputRows, Any] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[float, Output, OutputRows, Any] | None] = queue.Queue()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+        self._changed = threading.Condition(threading.RLock())  # a signal handler of the user's may act, too
+        self._running: set[int] = set()
+        self._hurry = False
 
     def submit(self, output: Output, rows: OutputRows, spark: Any = None) -> None:
-        """Have the recipe of an output built; returns at once."""
-        with self._lock:
+        """Have the recipe of an output built whose action begins now; returns at once."""
+        with self._changed:
+            self._running.add(output.number)
+            self._hurry = False
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="bigdebug recipes", daemon=True)
                 self._thread.start()
-        self._queue.put((output, rows, spark))
+        self._queue.put((time.monotonic() + PATIENCE, output, rows, spark))
+
+    def ended(self, number: int) -> None:
+        """Note that the action of an output is over."""
+        with self._changed:
+            self._running.discard(number)
+            self._changed.notify_all()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until all recipes asked for are built; whether they are."""
         if self._thread is None:
             return True
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
         with self._queue.all_tasks_done:
             return self._queue.all_tasks_done.wait_for(lambda: self._queue.unfinished_tasks == 0, timeout)
 
@@ -76,11 +99,19 @@ class RecipeWorker:
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
+            due, output, rows, spark = task
             try:
-                self._build(*task)
+                self._wait(due)
+                self._build(output, rows, spark)
             finally:
                 self._queue.task_done()
         self._queue.task_done()
+
+    def _wait(self, due: float) -> None:
+        """Wait for the actions under way, but no longer than that moment of the monotonic clock."""
+        with self._changed:
+            left = max(0.0, due - time.monotonic())
+            self._changed.wait_for(lambda: self._hurry or not self._running, left)
 
     def _build(self, output: Output, rows: OutputRows, spark: Any) -> None:
         # Imported here: the worker is set up where neither Spark nor its plan classes are needed yet.
@@ -96,11 +127,6 @@ class RecipeWorker:
         except Exception as error:
             logger.debug("recipe of output %d", output.number, exc_info=True)
             # An unforeseen message may quote values.
-            told = "" if self._redact else f": {_first_line(error)}"
-            self._report(output.number, "unavailable", f"{type(error).__name__}{told}")
+            self._report(output.number, "unavailable", error_text(error, masked=bool(self._redact)))
         else:
             self._report(output.number, "stored", None)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0]

@@ -64,6 +64,8 @@ class OutputHandle:
         if not self.ended:
             self.ended = True
             took = time.perf_counter() - self._began if seconds is None else seconds
+            if self._run.worker is not None:
+                self._run.worker.ended(self.number)
             self._recorder.change(self._run, self.number, status=status, seconds=took, **found)
 
 

@@ -17,10 +17,9 @@ from bigdebug.lineage.layout import (
     range_location,
 )
 from bigdebug.lineage.location import Location, TracedRecord, readable_path
-from bigdebug.lineage.segments import RowSet, local_relation, wrapped
-
-# More files than this aren't listed.
-_LISTED_FILES = 1000
+from bigdebug.lineage.reading import read_values
+from bigdebug.lineage.segments import RowSet
+from bigdebug.lineage.sources import numbered, require_unchanged
 
 
 class SourceRecords:
@@ -29,14 +28,15 @@ class SourceRecords:
     Args:
         catalyst: of the pinned session.
         leaf: the source.
-        rows: distinct ids, and their values where they were fetched.
+        rows: distinct ids, and the records' values where these travelled with them.
     """
 
     def __init__(self, catalyst: Catalyst, leaf: SourceLeaf, rows: RowSet) -> None:
         self._catalyst = catalyst
         self.leaf = leaf
         self._rows = rows
-        self._layout = FileLayout(catalyst, leaf) if leaf.in_files and not leaf.identified_by_file else None
+        self._valued = int(rows.plan.output().length()) == 2
+        self._layout = FileLayout(catalyst, leaf)
 
     @property
     def count(self) -> int:
@@ -44,92 +44,122 @@ class SourceRecords:
 
     def files(self) -> list[str]:
         """The files the records stand in."""
-        if not self.leaf.in_files:
+        if not self.leaf.in_files or self.count == 0:
             return []
         with asking(self._catalyst, f"files of {self.leaf.name}"):
-            if self._rows.fetched:
-                return sorted({location.file or "" for location in self._locations(self._ids())})
-            files = self.frame().select("_record.file").distinct().limit(_LISTED_FILES).collect()
+            if self.leaf.identified_by_file:
+                return sorted(readable_path(uri) for uri in self._distinct(self._part_of_id("file")))
+            partitions = self._partitions()
+            if all(len(self._layout.packed[p]) == 1 for p in partitions):
+                return sorted({readable_path(self._layout.packed[p][0][0]) for p in partitions})
+            files = self._placed(self._ids_alone()).select("_record.file").distinct().collect()
             return sorted(row.file for row in files)
 
     def collect(self, limit: int) -> list[TracedRecord]:
-        """The first `limit` records by file and position."""
+        """The first `limit` records by file and position, as far as blocks of files tell without counting."""
         if self.count == 0 or limit <= 0:
             return []
-        rows = self._rows if self._rows.fetched else self._first(limit)
-        pairs = rows.frame().collect()
-        locations = self._locations([pair[0] for pair in pairs])
-        order = sorted(range(len(pairs)), key=lambda i: _sortable(locations[i]))[:limit]
-        return [TracedRecord(self.leaf.name, locations[i], as_dict(pairs[i][1])) for i in order]
+        pairs = (self._first(limit) if self.count > limit else self._rows.frame()).collect()
+        ids = [pair[0] for pair in pairs]
+        locations = self._locations(ids)
+        order = sorted(range(len(ids)), key=lambda i: _sortable(locations[i]))
+        if self._valued:
+            values = [pair[1] for pair in pairs]
+        else:
+            require_unchanged(self._catalyst, [self.leaf], {each.file or "" for each in locations})
+            values = read_values(self._catalyst, self.leaf, ids)
+        return [TracedRecord(self.leaf.name, locations[i], as_dict(values[i])) for i in order]
 
     def frame(self) -> DataFrame:
         """The source's columns and `_record(file, position, partition)`, one row a record."""
-        rows = self._rows if self._rows.fetched else self._valued(self._rows)
-        identity, value = self._catalyst.output(rows.plan)
-        frame = rows.frame()
-        id_column, value_name = F.col(identity.name()), value.name()
-        if self._layout is not None:
-            blocks = self._layout.table()
-            inside = (id_column >= blocks["first_id"]) & (id_column < blocks["next_id"])
-            frame = frame.join(F.broadcast(blocks), inside)
-            place = _place(F.col("file"), F.col("first_position") + id_column - F.col("first_id"))
-        elif self.leaf.identified_by_file:
-            place = _place(_readable(id_column["file"]), id_column["position"])
-        elif self.leaf.kind == "range":
-            plan = self.leaf.operator.plan
-            place = _place(None, ((id_column - plan.start()) / plan.step()).cast("long"))
-        elif self.leaf.has_positions:
-            mask = (1 << PARTITION_SHIFT) - 1
-            partition = F.shiftright(id_column, PARTITION_SHIFT).cast("int")
-            place = _place(None, id_column.bitwiseAND(F.lit(mask)), partition)
+        if self._valued:
+            frame = self._rows.frame()
         else:
-            place = _place(None, None)
-        return frame.select(f"{value_name}.*", place.alias("_record"))
+            require_unchanged(self._catalyst, [self.leaf])
+            frame = self._read_again()
+        value = frame.columns[1]
+        return self._placed(frame).select(f"{value}.*", "_record")
 
     # -- ids and values -----------------------------------------------------------------------------
 
-    def _ids(self) -> list[Any]:
-        identity = self._catalyst.output(self._rows.plan)[0]
-        plan = self._catalyst.project([identity], self._rows.plan)
-        return [row[0] for row in self._catalyst.frame(plan).collect()]
+    @property
+    def _id(self) -> Any:
+        return self._catalyst.output(self._rows.plan)[0]
+
+    def _ids_alone(self) -> DataFrame:
+        return self._catalyst.frame(self._catalyst.project([self._id], self._rows.plan))
+
+    def _first(self, limit: int) -> DataFrame:
+        """The ids, with what travels with them, of the records to show first."""
+        ordinal = F.col(str(self._id.name()))
+        ordered = [ordinal]
+        if self.leaf.in_files and not self.leaf.identified_by_file and not self._layout.in_order:
+            ranks = ", ".join(map(str, self._layout.ranks))
+            ordered.insert(0, F.expr(f"array({ranks})")[F.shiftright(ordinal, PARTITION_SHIFT).cast("int")])
+        elif self._rows.fetched and not self._valued:
+            return self._rows.first(limit).frame()
+        return self._rows.frame().orderBy(*ordered).limit(limit)
+
+    def _distinct(self, expression: Any) -> list[Any]:
+        """Distinct values of an expression over the ids."""
+        alias = self._catalyst.alias(expression, fresh_name("part"))
+        unique = self._rows.unique(self._catalyst.project([alias], self._rows.plan))
+        return [row[0] for row in unique.frame().collect()]
+
+    def _part_of_id(self, name: str) -> Any:
+        ordinal = self._id.dataType().fieldIndex(name)
+        return self._catalyst.field(self._id, ordinal)
+
+    def _partitions(self) -> set[int]:
+        shift = self._catalyst.singleton(self._catalyst.expressions, "Literal").apply(PARTITION_SHIFT)
+        return set(self._distinct(self._catalyst.expressions.ShiftRight(self._id, shift)))
 
     def _locations(self, ids: list[Any]) -> list[Location]:
-        if self._layout is not None:
-            located = self._layout.locate(ids)
-            return [located[identity] for identity in ids]
         if self.leaf.identified_by_file:
             return [Location(readable_path(identity.file), identity.position) for identity in ids]
+        if self.leaf.in_files:
+            located = self._layout.locate(ids)
+            return [located[identity] for identity in ids]
         if self.leaf.kind == "range":
             return [range_location(self.leaf.operator.plan, identity) for identity in ids]
         if self.leaf.has_positions:
             return [memory_location(identity) for identity in ids]
         return [Location(None, None) for _ in ids]
 
-    def _first(self, limit: int) -> RowSet:
-        """The first records by id, with their values."""
-        identity = self._catalyst.output(self._rows.plan)[0]
-        first = self._rows.frame().orderBy(F.col(identity.name())).limit(limit)
-        rows = first._jdf.queryExecution().executedPlan().executeCollect()
-        ids = local_relation(
-            self._catalyst, self._catalyst.analyzed(first).output(), wrapped(self._catalyst, rows)
-        )
-        return self._valued(RowSet(self._catalyst, ids, len(rows), True))
+    def _placed(self, frame: DataFrame) -> DataFrame:
+        """A frame whose first column is the id, with `_record` appended."""
+        id_column = F.col(frame.columns[0])
+        if self.leaf.identified_by_file:
+            place = place_of(_readable(id_column["file"]), id_column["position"])
+        elif self.leaf.in_files:
+            blocks = self._layout.table(self._partitions())
+            inside = (id_column >= blocks["first_id"]) & (id_column < blocks["next_id"])
+            frame = frame.join(F.broadcast(blocks), inside)
+            place = place_of(F.col("file"), F.col("first_position") + id_column - F.col("first_id"))
+        elif self.leaf.kind == "range":
+            plan = self.leaf.operator.plan
+            place = place_of(None, ((id_column - plan.start()) / plan.step()).cast("long"))
+        elif self.leaf.has_positions:
+            mask = (1 << PARTITION_SHIFT) - 1
+            partition = F.shiftright(id_column, PARTITION_SHIFT).cast("int")
+            place = place_of(None, id_column.bitwiseAND(F.lit(mask)), partition)
+        else:
+            place = place_of(None, None)
+        return frame.withColumn("_record", place)
 
-    def _valued(self, ids: RowSet) -> RowSet:
-        """Ids with the records' values, read from the source once more."""
-        annotated = annotate_leaf(self._catalyst, self.leaf)
+    def _read_again(self) -> DataFrame:
+        """The ids with their records, read from the source once more."""
+        annotated = annotate_leaf(self._catalyst, self.leaf, valued=True)
         source = self._catalyst.frame(self._catalyst.project([annotated.id, annotated.value], annotated.plan))
         wanted_name = fresh_name("wanted")
-        wanted = ids.frame()
+        wanted = self._ids_alone()
         wanted = wanted.select(F.col(wanted.columns[0]).alias(wanted_name))
-        if ids.fetched:
+        if self._rows.fetched:
             wanted = F.broadcast(wanted)
-        identity = source[annotated.id.name()]
-        valued = source.join(wanted, identity == F.col(wanted_name), "left_semi")
-        return RowSet(self._catalyst, self._catalyst.analyzed(valued), ids.count, False)
+        return source.join(wanted, source[annotated.id.name()] == F.col(wanted_name), "left_semi")
 
 
-def _place(file: Column | None, position: Column | None, partition: Column | None = None) -> Column:
+def place_of(file: Column | None, position: Column | None, partition: Column | None = None) -> Column:
     return F.struct(
         (F.lit(None) if file is None else file).cast("string").alias("file"),
         (F.lit(None) if position is None else position).cast("long").alias("position"),
@@ -149,6 +179,4 @@ def _sortable(location: Location) -> tuple[str, int, int]:
 
 def as_dict(row: Row) -> dict[str, Any]:
     """A record's columns by name; the second of two equal names is `name#2`."""
-    from bigdebug.lineage.sources import numbered
-
     return dict(zip(numbered(row.__fields__), row, strict=True))

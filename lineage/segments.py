@@ -3,7 +3,8 @@
 A segment's answer is a set of rows of id columns. Few of them are fetched once, in the JVM, and everything
 else (distinct records, keys of the boundaries below, counts a step) is worked out of them without a job.
 They never pass through Python, which silently loses invalid UTF-8 and one hour of a daylight-saving change.
-Many are persisted by Spark.
+Many are persisted by Spark. Where sources are small, or not in files, records travel with their ids; others
+are read again for what is shown.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.pushdown import unpushed
 
-# Rows of a segment that are fetched; above that they stay in Spark.
-FETCHED = 10_000
+# Rows of a segment that are fetched (keys and ids, some 200 bytes a row); above that they stay in Spark.
+FETCHED = 100_000
+# The same where records of files travel with their ids.
+FETCHED_VALUES = 10_000
 # Keys that are matched by literal predicates, which reach the files; above that by a broadcast semi-join.
 LITERAL_KEYS = 30
 
@@ -47,15 +50,35 @@ class RowSet:
         """Distinct rows of some attributes, those where `key` is null left out."""
         catalyst = self._catalyst
         plan = self.plan
-        if key is not None:
-            plan = catalyst.filter(catalyst.expressions.IsNotNull(key), plan)
-        plan = catalyst.project(attributes, plan)
+        if key is not None and key.nullable():
+            plan = self._worked(catalyst.filter(catalyst.expressions.IsNotNull(key), plan))
+        return self.unique(catalyst.project(attributes, plan))
+
+    def unique(self, plan: Any) -> RowSet:
+        """The distinct rows of a projection of these rows."""
+        catalyst = self._catalyst
         if self.fetched:
-            rows = catalyst.frame(plan)._jdf.queryExecution().executedPlan().executeCollect()
-            unique = wrapped(catalyst, rows).distinct()
+            plan = self._worked(plan)
+            unique = plan.data().distinct()
             return RowSet(catalyst, local_relation(catalyst, plan.output(), unique), unique.length(), True)
         frame = catalyst.frame(plan).distinct()
         return RowSet(catalyst, catalyst.analyzed(frame), frame.count(), False)
+
+    def first(self, number: int) -> RowSet:
+        """The first of fetched rows, in Spark's order of their columns."""
+        types = [attribute.dataType() for attribute in self._catalyst.output(self.plan)]
+        ordering = self._catalyst.singleton(self._catalyst.expressions, "InterpretedOrdering")
+        rows = self.plan.data().sorted(ordering.forSchema(self._catalyst.seq(types))).take(number)
+        return RowSet(
+            self._catalyst, local_relation(self._catalyst, self.plan.output(), rows), rows.length(), True
+        )
+
+    def _worked(self, plan: Any) -> Any:
+        """A projection or filter of fetched rows, worked out at once, as Spark's optimizer would."""
+        if not self.fetched:
+            return plan
+        optimizer = self._catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+        return self._catalyst.singleton(optimizer, "ConvertToLocalRelation").apply(plan)
 
     def frame(self) -> DataFrame:
         return self._catalyst.frame(self.plan)
@@ -91,14 +114,17 @@ class Segment:
     def rows(self) -> RowSet:
         """The id columns of the rows on the trace; runs the segment the first time."""
         if self._rows is None:
-            annotated = self._annotator.annotate(self.top)
-            plan = self.narrow(annotated)
-            self.ids = annotated.ids
-            kept = [column.id for column in annotated.ids]
-            self._rows, self._persisted = fetch(self._catalyst, plan, annotated.attributes, kept)
-            if not self._rows.fetched:
-                self.ids = tuple(IdColumn(column.origin, column.id) for column in self.ids)
+            self._run(self._annotator)
+        assert self._rows is not None
         return self._rows
+
+    def _run(self, annotator: Annotator) -> None:
+        annotated = annotator.annotate(self.top)
+        found = fetch(self._catalyst, self.narrow(annotated), annotated.attributes, valued=annotator.values)
+        if found is None:
+            self._run(annotator.without_values())
+        else:
+            self.preset(found[0], annotated.ids, found[1])
 
     def preset(self, rows: RowSet, ids: tuple[IdColumn, ...], persisted: DataFrame | None = None) -> None:
         """Take rows that were found another way."""
@@ -117,18 +143,20 @@ class Segment:
 
 
 def fetch(
-    catalyst: Catalyst, plan: Any, attributes: list[Any], kept: list[Any]
-) -> tuple[RowSet, DataFrame | None]:
-    """Run a plan for some attributes: few rows are fetched, of many only the `kept` attributes are persisted."""
+    catalyst: Catalyst, plan: Any, attributes: list[Any], *, valued: bool
+) -> tuple[RowSet, DataFrame | None] | None:
+    """Run a plan for some attributes: few rows are fetched, many persisted; None if too many hold values."""
     if not attributes:  # constants only: rows, but no source
         return RowSet(catalyst, plan, catalyst.frame(plan).count(), False), None
+    most = FETCHED_VALUES if valued else FETCHED
     columns = catalyst.project(attributes, plan)
-    bounded = catalyst.frame(columns).limit(FETCHED + 1)
-    rows = bounded._jdf.queryExecution().executedPlan().executeCollect()
-    if len(rows) <= FETCHED:
+    rows = catalyst.rows(catalyst.limit(most + 1, columns))
+    if len(rows) <= most:
         local = local_relation(catalyst, columns.output(), wrapped(catalyst, rows))
         return RowSet(catalyst, local, len(rows), True), None
-    persisted = catalyst.frame(catalyst.project(kept, plan)).persist()
+    if valued:
+        return None
+    persisted = catalyst.frame(columns).persist()
     count = persisted.count()
     return RowSet(catalyst, catalyst.analyzed(persisted), count, False), persisted
 
@@ -145,7 +173,7 @@ def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narro
             return below.plan
         parts = [catalyst.alias(g, fresh_name("part")) for g in boundary.grouping]
         plan = catalyst.project([*below.attributes, *parts], below.plan)
-        if holds_sessions(catalyst, boundary.operator.child):
+        if holds_sessions(catalyst, boundary.input):
             plan = behind_barrier(catalyst, plan)
         attributes = [part.toAttribute() for part in parts]
         if keys.fetched and keys.count <= LITERAL_KEYS:

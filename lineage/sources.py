@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from bigdebug.lineage.catalyst import Catalyst
@@ -36,8 +36,13 @@ def sources_of(
     return found
 
 
-def require_unchanged(catalyst: Catalyst, sources: Iterable[SourceLeaf]) -> None:
+def require_unchanged(
+    catalyst: Catalyst, sources: Iterable[SourceLeaf], files: Container[str] | None = None
+) -> None:
     """Make sure that the files of a live plan are as its plan listed them: what was appended would leak in.
+
+    Args:
+        files: look at these alone, named as locations name them.
 
     Raises:
         SourceChangedError: a file changed or is gone.
@@ -45,7 +50,10 @@ def require_unchanged(catalyst: Catalyst, sources: Iterable[SourceLeaf]) -> None
     for source in sources:
         if source.in_files:
             relation = source.operator.plan.relation()
-            changes = differences(listed_files(catalyst, relation), files_now(catalyst, relation))
+            if source.listed is None:
+                source.listed = listed_files(catalyst, relation)
+            then = [entry for entry in source.listed if files is None or plain_path(entry[0]) in files]
+            changes = differences(then, files_now(catalyst, [path for path, _, _ in then]))
             if changes:
                 raise SourceChangedError(
                     f"{changes[0]} since the program read it",

@@ -17,6 +17,7 @@ from bigdebug.lineage.annotate import (
     is_one_sided,
 )
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.segments import Segment
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bigdebug.lineage.trace import Step
 
 # Operators of which one input row may give several output rows: their rows need a number of their own.
-_MULTIPLYING = frozenset({"Generate", "Expand", "Sample"})
+_MULTIPLYING = frozenset({"Generate", "Expand", "Sample"}) | GROUPED_FUNCTIONS
 
 
 class Marking(Annotator):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, Protocol
 
 from pyspark.sql import Column, DataFrame
 
@@ -17,26 +17,38 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.columns import ColumnLineage
 from bigdebug.lineage.comparison import Comparison
-from bigdebug.lineage.estimate import bytes_read
-from bigdebug.lineage.fusing import Fused, fused
+from bigdebug.lineage.estimate import SMALL_BYTES, bytes_read
+from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Narrow, Segment, local_relation, matching_keys
 from bigdebug.lineage.sources import find_source
-from bigdebug.lineage.where import condition_of, rows_where
+from bigdebug.lineage.where import rows_where
+
+
+class Found(Protocol):
+    """The records, or rows, that a trace found in one place."""
+
+    def files(self) -> list[str]:
+        """The files they stand in."""
+
+
+def _no_columns() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return (), ()
 
 
 @dataclass(frozen=True)
 class Source:
-    """A source that a trace reached.
+    """A source that a trace reached; of a forward trace an output.
 
     Attributes:
-        name: as the contract names sources.
-        kind: `parquet`, `csv`, …, `memory`, `range`.
-        call_site: where the user reads or makes it.
+        name: as the contract names sources; `output N`.
+        kind: `parquet`, `csv`, …, `memory`, `range`; `output`.
+        call_site: where the user reads or makes it; where the action stands.
         count: how many of its records are on the trace.
     """
 
@@ -44,7 +56,24 @@ class Source:
     kind: str
     call_site: CallSite | None
     count: int
-    _records: SourceRecords = field(repr=False, compare=False)
+    _records: Found = field(repr=False, compare=False)
+    _used_columns: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]] = field(
+        repr=False, compare=False, default=_no_columns
+    )
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns whose values reached the output's, named as in its records; none for an output."""
+        return self._used[0]
+
+    @property
+    def deciding_columns(self) -> tuple[str, ...]:
+        """The columns that only decided which records took part: in filters, keys, the order of a limit."""
+        return self._used[1]
+
+    @cached_property
+    def _used(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return self._used_columns()
 
     @property
     def files(self) -> list[str]:
@@ -97,17 +126,17 @@ class Trace:
         self._catalyst = catalyst
         self._root = root
         self._leaves = sources
-        self._annotator = Annotator(catalyst, sources)
+        self._annotators = [Annotator(catalyst, sources)]
+        if bytes_read(sources.values()) <= SMALL_BYTES:
+            self._annotators.insert(0, Annotator(catalyst, sources, values=True))
+        self._annotator = self._annotators[0]
         self._annotator.check(root)
         self._known_doubts = tuple(notes)
         self._run: list[Segment] = []
         weakref.finalize(self, _release, self._run)
-        self._top = Segment(catalyst, self._annotator, root, rows_where(catalyst, root, where))
-        condition = condition_of(catalyst, root, where)  # an unknown column is said now, not at the first job
+        self._where = rows_where(catalyst, root, where)  # an unknown column is said now, not at the first job
+        self._top = Segment(catalyst, self._annotator, root, self._where.narrow)
         self._below_first: Segment | None = None
-        self._fused: Fused | None = None
-        if where is None or condition is not None:
-            self._fused = fused(catalyst, self._annotator, root, condition)
 
     # -- the public face ----------------------------------------------------------------------------
 
@@ -120,8 +149,9 @@ class Trace:
     @cached_property
     def sources(self) -> list[Source]:
         """The sources, in the plan's order, with the number of their records on the trace."""
+        columns = ColumnLineage(self._catalyst, self._root)
         return [
-            Source(leaf.name, leaf.kind, leaf.call_site, records.count, records)
+            Source(leaf.name, leaf.kind, leaf.call_site, records.count, records, partial(columns.of, leaf))
             for leaf, records in self._records.items()
         ]
 
@@ -187,8 +217,14 @@ class Trace:
     @cached_property
     def _first(self) -> Segment:
         """The output's segment, run; with it the one below, where one pass does both."""
-        if self._fused is not None:
-            self._below_first = self._fused.run(self._catalyst, self._annotator, self._top)
+        if self._where.is_condition:
+            for annotator in self._annotators:
+                question = fused(self._catalyst, annotator, self._root, self._where.condition)
+                if question is None:
+                    break
+                self._below_first = question.run(self._catalyst, annotator, self._top)
+                if self._below_first is not None:
+                    break
         self._top.rows()
         return self._top
 
@@ -204,7 +240,7 @@ class Trace:
                 narrow = _nothing(self._catalyst)
                 if keys.count:
                     narrow = matching_keys(self._catalyst, column.origin, keys)
-                below = Segment(self._catalyst, self._annotator, column.origin.operator.child, narrow)
+                below = Segment(self._catalyst, self._annotator, column.origin.input, narrow)
                 yield from self._descend(below)
 
     @cached_property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.errors import AnalysisException, ParseException
@@ -14,31 +15,68 @@ from bigdebug.lineage.annotate import Annotated
 from bigdebug.lineage.barrier import behind_barrier, holds_sessions
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
+from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.pushdown import unpushed
-from bigdebug.lineage.segments import Narrow
+from bigdebug.lineage.segments import Narrow, local_relation
 
 
-def rows_where(catalyst: Catalyst, root: Operator, where: str | Column | None) -> Narrow:
-    """What narrows an annotated output to the rows for which `where` holds; see `narrowed` for its errors."""
+@dataclass(frozen=True)
+class Where:
+    """Which rows of an output a question is about.
+
+    Attributes:
+        narrow: gives the plan of just these rows, of an annotated output.
+        condition: the same as a resolved condition over the root's output; None for all rows.
+        is_condition: whether that says all; otherwise `narrow` alone does.
+    """
+
+    narrow: Narrow
+    condition: Any | None = None
+    is_condition: bool = True
+
+
+def rows_where(
+    catalyst: Catalyst, root: Operator, where: str | Column | None, rows_of: str = "the output"
+) -> Where:
+    """Resolve a user's predicate; see `_narrowed` for the errors.
+
+    Args:
+        rows_of: what the root is, for messages.
+    """
+    if where is None:
+        return Where(lambda top: top.plan)
+    condition = _condition(catalyst, root, where, rows_of)
+    if condition is None:
+        return Where(
+            lambda top: _narrowed(catalyst, root, where, top.plan, top.attributes, rows_of),
+            is_condition=False,
+        )
 
     def narrow(top: Annotated) -> Any:
-        if where is None:
-            return top.plan
-        return narrowed(catalyst, root, where, top.plan, top.attributes)
+        plan = catalyst.project([*catalyst.output(root.plan), *top.attributes], top.plan)
+        if holds_sessions(catalyst, root):
+            plan = behind_barrier(catalyst, plan)
+        return catalyst.filter(condition, plan)
 
-    return narrow
+    return Where(narrow, condition)
 
 
-def condition_of(catalyst: Catalyst, root: Operator, where: str | Column | None) -> Any | None:
-    """`where` as a resolved condition over the root's output; None for all rows, or where it is no mere filter."""
-    if where is None:
-        return None
-    plan = narrowed(catalyst, root, where, root.plan, [])
+def _condition(catalyst: Catalyst, root: Operator, where: str | Column, rows_of: str) -> Any | None:
+    # Looked up in an empty relation of the same columns: nothing of ours is in sight of `*`, and a long plan
+    # isn't analyzed once more.
+    try:
+        empty = local_relation(catalyst, root.plan.output(), catalyst.seq([]))
+        plan = _narrowed(catalyst, root, where, empty, [], rows_of)
+    except UnknownNameError:
+        _narrowed(catalyst, root, where, root.plan, [], rows_of)
+        return None  # it means a hidden column, such as `_metadata`
     return plan.condition() if plan.getClass().getSimpleName() == "Filter" else None
 
 
-def narrowed(catalyst: Catalyst, root: Operator, where: str | Column, plan: Any, ids: list[Any]) -> Any:
+def _narrowed(
+    catalyst: Catalyst, root: Operator, where: str | Column, plan: Any, ids: list[Any], rows_of: str
+) -> Any:
     """The plan, annotated or not, of the root's rows for which `where` holds.
 
     Raises:
@@ -51,9 +89,10 @@ def narrowed(catalyst: Catalyst, root: Operator, where: str | Column, plan: Any,
             hint='give a condition as SQL text, such as "total < 0", or as a Column',
         )
     columns = catalyst.output(root.plan)
-    plan = catalyst.project([*columns, *ids], plan)
-    if holds_sessions(catalyst, root):
-        plan = behind_barrier(catalyst, plan)
+    if ids:
+        plan = catalyst.project([*columns, *ids], plan)
+        if holds_sessions(catalyst, root):
+            plan = behind_barrier(catalyst, plan)
     frame = catalyst.frame(plan)
     try:
         with _quiet():
@@ -61,26 +100,20 @@ def narrowed(catalyst: Catalyst, root: Operator, where: str | Column, plan: Any,
     except ParseException as error:
         raise BigDebugError(
             f"where={str(where)!r} is not valid SQL: {first_line(error)}",
-            hint='give a condition over the output\'s columns, such as "total < 0"',
+            hint=f'give a condition over the columns of {rows_of}, such as "total < 0"',
         ) from None
     except AnalysisException as error:
         names = ", ".join(column.name() for column in columns)
         if (error.getCondition() or "").startswith("UNRESOLVED_COLUMN"):
-            message = f"where={str(where)!r} names a column that the output doesn't have"
+            message = f"where={str(where)!r} names a column that {rows_of} doesn't have"
             raise UnknownNameError(message, hint=f"the columns are: {names}") from None
         raise BigDebugError(
-            f"where={str(where)!r} can't be evaluated over the output: {first_line(error)}",
+            f"where={str(where)!r} can't be evaluated over {rows_of}: {first_line(error)}",
             hint=f"the columns are: {names}",
         ) from None
     if filtered.getClass().getSimpleName() != "Filter":
         return filtered
     return catalyst.filter(unpushed(catalyst, filtered.condition()), filtered.child())
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, for messages of ours."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 @contextmanager

@@ -8,6 +8,14 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.proofs import Proofs
+from tests.quick_java import QuickJava
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Proofs(config))
+    config.pluginmanager.register(QuickJava(config))
+
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:

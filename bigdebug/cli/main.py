@@ -11,6 +11,7 @@ from typing import Any
 import rich_click as click
 
 from bigdebug.lineage.errors import BigDebugError, ExitCode
+from bigdebug.lineage.failure import error_text
 
 # A command's module is imported only when the command runs, so the help text of each stands here, too.
 COMMANDS = {
@@ -18,12 +19,18 @@ COMMANDS = {
     "runs": "List the recorded runs.",
     "show": "Show the outputs of a run and how they came about.",
     "trace": "Trace rows of an output back to the source records they came from.",
+    "why-not": "Tell why a row is missing from an output, and which operator dropped it.",
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",
     "doctor": "Check Python, Java, PySpark and the store; say what to do about each problem.",
     "demo": "See it all on real flight data, in a minute.",
     "launcher": "Print the file that spark-submit runs a script with, to record it.",
 }
+
+
+def module_of(command: str) -> str:
+    """The module of a command."""
+    return f"bigdebug.cli.{command.replace('-', '_')}"
 
 
 class LazyGroup(click.RichGroup):
@@ -43,7 +50,7 @@ class LazyGroup(click.RichGroup):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
         if name in COMMANDS:
-            command = importlib.import_module(f"bigdebug.cli.{name}").command
+            command = importlib.import_module(module_of(name)).command
         return name, command, rest
 
 
@@ -96,8 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("BIGDEBUG_TRACEBACK"):
             traceback.print_exc()
-        first_line = str(error).strip().partition("\n")[0]
-        _say("error", f"unexpected {type(error).__name__}: {first_line}")
+        _say("error", f"unexpected {error_text(error)}")
         _say(
             "hint",
             "a fault of bigdebug: please report it, with what BIGDEBUG_TRACEBACK=1 prints",

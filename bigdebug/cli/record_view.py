@@ -1,6 +1,6 @@
 """Shows records with their places so that they can be read at any width."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any
@@ -28,13 +28,21 @@ class _Column:
     title: str
     cells: list[str]
     right: bool = False
+    mark: str = ""
+    style: str = "bold"
 
     @property
     def width(self) -> int:
         return min(max(map(cell_len, (self.title, *self.cells))), _WIDE)
 
 
-def show_records(console: Console, records: Sequence[TracedRecord], files: Sequence[str]) -> None:
+def show_records(
+    console: Console,
+    records: Sequence[TracedRecord],
+    files: Sequence[str],
+    reached: Sequence[str] = (),
+    decided: Sequence[str] = (),
+) -> None:
     """Print records: as a table where it fits; else, a few as columns side by side, many in several tables.
 
     Nothing is cut off: long values are folded. Where all stand in one file, it is named once, above.
@@ -43,8 +51,13 @@ def show_records(console: Console, records: Sequence[TracedRecord], files: Seque
         console: where to.
         records: what to show.
         files: the files that these and further records stand in.
+        reached: the columns whose values reached the rows traced.
+        decided: those that only decided which records took part; where there are any of these two, the other
+            columns step back.
     """
-    places, values = _places(records, name_files=len(files) != 1), _values(records)
+    at_reached, at_decided = marks(console)
+    looks = dict.fromkeys(reached, (at_reached, "bold")) | dict.fromkeys(decided, (at_decided, ""))
+    places, values = _places(records, name_files=len(files) != 1), _values(records, looks)
     whole = _table([*places, *values])
     if not fits(console, whole) and any(cell_len(name) > _LONG_NAME for name in _file_names(places)):
         places = _show_numbered_files(console, places, records)
@@ -68,6 +81,11 @@ def show_records(console: Console, records: Sequence[TracedRecord], files: Seque
             show_line(console, Text(f"{which} of {len(values)}", style="italic"))
         shown += len(part)
         show_table(console, _table([*places, *part]))
+
+
+def marks(console: Console) -> tuple[str, str]:
+    """What stands at the name of a column whose values reached the rows, and of one that only decided."""
+    return ("*", "o") if console.options.ascii_only else ("●", "○")
 
 
 def _show_files(console: Console, files: Sequence[str]) -> None:
@@ -109,7 +127,8 @@ def _show_numbered_files(
     return [_Column("file", cells, right=True), *places[1:]]
 
 
-def _values(records: Sequence[TracedRecord]) -> list[_Column]:
+def _values(records: Sequence[TracedRecord], looks: Mapping[str, tuple[str, str]]) -> list[_Column]:
+    other = ("", "dim" if looks else "bold")
     rows = [_row(record.value) for record in records]
     names = dict.fromkeys(name for row in rows for name in row)
     return [
@@ -117,6 +136,8 @@ def _values(records: Sequence[TracedRecord]) -> list[_Column]:
             visible(name) or '""',
             [text_value(row[name]) if name in row else "" for row in rows],
             right=all(_is_number(row.get(name)) for row in rows),
+            mark=looks.get(name, other)[0],
+            style=looks.get(name, other)[1],
         )
         for name in names
     ]
@@ -143,8 +164,11 @@ def short_names(files: Sequence[str]) -> list[str]:
 
 def _table(columns: Sequence[_Column]) -> Table:
     table = a_table()
+    marked = any(column.mark for column in columns)
     for column in columns:
-        add_column(table, column.title, right=column.right)
+        # Below its name a mark takes no room from the other columns.
+        title = f"{column.title}\n{column.mark}" if marked else column.title
+        add_column(table, title, right=column.right, style=column.style)
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*map(Text, cells))
     return table
@@ -153,11 +177,15 @@ def _table(columns: Sequence[_Column]) -> Table:
 def _side_by_side(places: Sequence[_Column], values: Sequence[_Column], count: int) -> Table:
     """The records as columns, under their places."""
     table = a_table()
+    marked = any(column.mark for column in values)
     add_column(table, "column")
+    if marked:
+        add_column(table, "")
     for index in range(count):
         add_column(table, f"record {index + 1}" if count > 1 else "record")
     for column in (*places, *values):
-        table.add_row(Text(column.title, style="bold"), *map(Text, column.cells))
+        mark = [column.mark] if marked else []
+        table.add_row(Text(column.title, style=column.style), *map(Text, (*mark, *column.cells)))
     return table
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 _UNBOUNDED = 10_000
+_BETWEEN_COLUMNS = 2
 _PATIENCE_SECONDS = 1.0
 
 _STATUS_STYLE = {"done": "green", "failed": "red", "lost": "yellow", "broken": "yellow", "running": "cyan"}
@@ -33,15 +34,15 @@ def message_console() -> Console:
 
 def a_table() -> Table:
     """An empty table in the style of all our tables."""
-    return Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="bold"
-    )
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="")
 
 
-def add_column(table: Table, title: str, *, right: bool = False, whole: bool = False) -> None:
-    """Add a column whose cells are folded, never cut; `whole` ones aren't even folded."""
+def add_column(
+    table: Table, title: str, *, right: bool = False, whole: bool = False, style: str = "bold"
+) -> None:
+    """Add a column whose cells are folded, never cut; `whole` ones aren't even folded. `style`: its title's."""
     table.add_column(
-        title, justify="right" if right else "left", overflow="fold", no_wrap=whole, header_style="bold"
+        title, justify="right" if right else "left", overflow="fold", no_wrap=whole, header_style=style
     )
 
 
@@ -52,7 +53,23 @@ def show_line(console: Console, *parts: Text | str) -> None:
 
 def fits(console: Console, table: Table) -> bool:
     """Whether a table can be printed without folding a cell."""
-    return table.__rich_measure__(console, console.options.update(width=_UNBOUNDED)).maximum <= console.width
+    return _width(console, table) <= console.width
+
+
+def room_beside(console: Console, table: Table) -> int:
+    """How wide one more column of a table may be so that no cell is folded; below 1 where there is no room."""
+    return console.width - _width(console, table) - _BETWEEN_COLUMNS
+
+
+def _width(console: Console, table: Table) -> int:
+    return table.__rich_measure__(console, console.options.update(width=_UNBOUNDED)).maximum
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of at most so many cells, with `…` where its end was cut off."""
+    cut = Text(text)
+    cut.truncate(width, overflow="ellipsis")
+    return cut.plain
 
 
 def show_table(console: Console, table: Table) -> None:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bigdebug.cli.code_line import code_line
 from bigdebug.cli.graph_view import draw_graph
 from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
 from bigdebug.cli.rendering import (
@@ -148,14 +149,9 @@ def _operators(run: StoredRun, *, with_code: bool) -> Table:
             ", ".join(map(str, node.parents)),
             node.call_site.label if node.call_site else "",
         ]
-        code = _first_line(node.call_site.text) if node.call_site else ""
+        code = code_line(node.call_site, run.nodes.values())
         table.add_row(*cells, *([visible(code)] if with_code else []))
     return table
-
-
-def _first_line(text: str) -> str:
-    line, _, more = text.partition("\n")
-    return f"{line} …" if more else line
 
 
 def _show_graph(console: Console, run: StoredRun) -> None:

@@ -6,15 +6,26 @@ from itertools import groupby
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from bigdebug.cli.record_view import show_records
-from bigdebug.cli.rendering import a_table, add_column, plural, show_line, show_table
+from bigdebug.cli.record_view import marks, show_records
+from bigdebug.cli.rendering import (
+    a_table,
+    add_column,
+    plural,
+    room_beside,
+    shortened,
+    show_line,
+    show_table,
+)
 from bigdebug.cli.values import json_value, visible
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+
+_LEAST_CODE = 20
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class TracedSource:
         count: how many of its records are on the trace.
         files: those that these stand in.
         records: the first of them.
+        columns: those whose values reached the rows.
+        deciding_columns: those that only decided which records took part.
     """
 
     name: str
@@ -36,6 +49,8 @@ class TracedSource:
     count: int
     files: Sequence[str]
     records: Sequence[TracedRecord]
+    columns: Sequence[str] = ()
+    deciding_columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -46,11 +61,13 @@ class TracedStep:
         operator: its name.
         call_site: where the user asks for it.
         count: how many of its rows are on the trace.
+        code: the user's line that asks for it.
     """
 
     operator: str
     call_site: CallSite | None
     count: int
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +83,7 @@ class TraceAnswer:
         notes: why not, and what else there is to know.
         sources: those asked for.
         steps: on the way.
+        start: of a forward trace the source it starts from.
     """
 
     run: StoredRun
@@ -76,6 +94,7 @@ class TraceAnswer:
     notes: Sequence[str]
     sources: Sequence[TracedSource]
     steps: Sequence[TracedStep]
+    start: str | None = None
 
 
 def trace_json(answer: TraceAnswer) -> dict[str, Any]:
@@ -93,6 +112,8 @@ def trace_json(answer: TraceAnswer) -> dict[str, Any]:
                 "kind": source.kind,
                 "files": list(source.files),
                 "count": source.count,
+                "columns": list(source.columns),
+                "deciding_columns": list(source.deciding_columns),
                 "records": [_record_json(record) for record in source.records],
             }
             for source in answer.sources
@@ -113,20 +134,41 @@ def show_trace(console: Console, answer: TraceAnswer) -> None:
     """Print what matched, the way back, and the records of each source."""
     output = answer.output
     at = f", {output.call_site.label}" if output.call_site else ""
-    what = f"{plural(answer.matched, 'row')} of output {output.number} ({output.target or output.action}{at})"
+    name = f"output {output.number} ({output.target or output.action}{at})"
+    what = f"{plural(answer.matched, 'row')} of {name}"
+    if answer.start:
+        what = f"{plural(answer.matched, 'record')} of {visible(answer.start)}"
     show_line(console, Text(f"{what} where {visible(answer.where)}", style="bold"))
     _show_notes(console, answer)
     if answer.steps:
         console.print()
-        table = a_table()
-        add_column(table, "on the way")
-        add_column(table, "at", whole=True)
-        add_column(table, "rows", right=True, whole=True)
-        for names, step in _folded(answer.steps):
-            table.add_row(names, step.call_site.label if step.call_site else "", f"{step.count:,}")
-        show_table(console, table)
+        _show_steps(console, list(_folded(answer.steps)))
     for source in answer.sources:
         _show_source(console, source)
+    _show_legend(console, answer)
+
+
+def _show_steps(console: Console, steps: Sequence[tuple[str, TracedStep]]) -> None:
+    """The operators by Spark's names, and beside them, where a line has room, the user's own words for them."""
+    table = _steps(steps, [])
+    codes = [visible(step.code) for _, step in steps]
+    width = room_beside(console, table)
+    if any(codes) and width >= _LEAST_CODE:
+        table = _steps(steps, [shortened(code, width) for code in codes])
+    show_table(console, table)
+
+
+def _steps(steps: Sequence[tuple[str, TracedStep]], codes: Sequence[str]) -> Table:
+    table = a_table()
+    add_column(table, "on the way")
+    add_column(table, "at", whole=True)
+    add_column(table, "rows", right=True, whole=True)
+    if codes:
+        add_column(table, "code", whole=True)
+    for row, (names, step) in enumerate(steps):
+        at = step.call_site.label if step.call_site else ""
+        table.add_row(names, at, f"{step.count:,}", *codes[row : row + 1])
+    return table
 
 
 def _folded(steps: Sequence[TracedStep]) -> Iterator[tuple[str, TracedStep]]:
@@ -146,12 +188,29 @@ def _show_notes(console: Console, answer: TraceAnswer) -> None:
 
 
 def _show_source(console: Console, source: TracedSource) -> None:
-    counted = plural(source.count, "record")
+    counted = plural(source.count, "row" if source.kind == "output" else "record")
     if len(source.records) < source.count:
         counted += f", the first {len(source.records):,} shown" if source.records else ", none shown"
         counted += " (more with --limit)"
     console.print()
     show_line(console, Text(visible(source.name), style="bold"), f": {counted}")
-    at = f", read at {source.call_site.label}" if source.call_site else ""
-    show_line(console, f"{source.kind}{at}")
-    show_records(console, source.records, source.files)
+    at = source.call_site.label if source.call_site else ""
+    if source.kind == "output":
+        show_line(console, f"made at {at}" if at else "")
+    else:
+        show_line(console, f"{source.kind}, read at {at}" if at else source.kind)
+    show_records(console, source.records, source.files, source.columns, source.deciding_columns)
+
+
+def _show_legend(console: Console, answer: TraceAnswer) -> None:
+    """What the marks say, for those that stand above."""
+    shown = [source for source in answer.sources if source.records]
+    reached, decided = marks(console)
+    says = []
+    if any(source.columns for source in shown):
+        says.append(f"{reached} its values reached the {'row' if answer.matched == 1 else 'rows'}")
+    if any(source.deciding_columns for source in shown):
+        says.append(f"{decided} it only decided which records took part")
+    if says:
+        console.print()
+        show_line(console, Text("   ".join(says), style="italic"))

@@ -14,15 +14,16 @@ from pyspark.sql.types import StructType
 
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
+from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.identity import HADOOP_RELATION
 from bigdebug.lineage.listing import differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
+from bigdebug.lineage.memory import numbered_rows
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.recipe.codec import Pieces
 from bigdebug.lineage.recipe.redaction import RedactedColumns
 from bigdebug.lineage.recipe.settings import without_secrets, without_user
 from bigdebug.lineage.segments import local_relation, wrapped
-from bigdebug.lineage.where import first_line
 
 # In-memory data above this isn't kept in a recipe.
 KEPT_ROWS = 100_000
@@ -97,22 +98,29 @@ class LeafWriter:
             raise RecipeError("a DataFrame made from an RDD can't be made again from a recipe yet")
         catalyst = self.catalyst
         columns = catalyst.output(plan)
-        number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
-        frame = catalyst.frame(catalyst.project([*columns, number], plan))
         hashed = [column for column in columns if self.redacted.holds(column)]
         if hashed:
             self.values |= _texts(catalyst, plan, hashed)
-            kept = [_hashed(catalyst, each) if each in hashed else each for each in columns]
-            frame = catalyst.frame(catalyst.project([*kept, number], plan))
-        rows = frame.limit(KEPT_ROWS + 1)._jdf.queryExecution().executedPlan().executeCollect()
+        kept = [_hashed(catalyst, each) if each in hashed else each for each in columns]
+        numbered = self._numbered(plan, kept)
+        first = catalyst.frame(numbered).limit(KEPT_ROWS + 1)
+        rows = first._jdf.queryExecution().executedPlan().executeCollect()
         if len(rows) > KEPT_ROWS:
             raise RecipeError(
                 f"in-memory data of more than {KEPT_ROWS:,} rows isn't kept in a recipe",
                 hint="write it to a file and read it from there, or trace while the program runs",
             )
-        output = catalyst.seq([*columns, number.toAttribute()])
+        output = catalyst.seq([*columns, catalyst.output(numbered)[-1]])
         data = self.pieces.add(local_relation(catalyst, output, wrapped(catalyst, rows)))
         return {"kind": "memory", "data": data, "rows": len(rows), "redacted": [c.name() for c in hashed]}
+
+    def _numbered(self, plan: Any, kept: list[Any]) -> Any:
+        """The plan of a leaf's rows, as they are kept, with their ids as last column."""
+        catalyst = self.catalyst
+        if plan.getClass().getSimpleName() == "LocalRelation":
+            return numbered_rows(catalyst, kept, plan)
+        number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
+        return catalyst.project([*kept, number], plan)
 
     def _made_of_local_data(self, plan: Any) -> bool:
         """Whether an RDD holds what the user gave `createDataFrame`: then reading it runs no code of theirs."""

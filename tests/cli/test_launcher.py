@@ -126,6 +126,6 @@ def cluster(tmp_path: Path) -> Iterator[str]:
         log.close()
 
 
-@pytest.mark.proof
+@pytest.mark.proof("a script under spark-submit, on a standalone cluster of one worker")
 def test_a_standalone_cluster(folder: Path, cluster: str) -> None:
     assert_recorded(folder, cluster)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bigdebug.lineage.java import ensure_java
+
 BIGDEBUG = [sys.executable, "-m", "bigdebug"]
 
 
@@ -364,6 +366,7 @@ analyse(spark.range(1).filter("id = 0"))
 @pytest.mark.compat
 def test_a_spark_script_is_recorded_to_its_very_end(tmp_path: Path) -> None:
     (tmp_path / "job.py").write_text(SPARK_SCRIPT)
+    ensure_java()  # bigdebug finds one by itself, plain PySpark doesn't
     plain = execute([sys.executable, "job.py"], tmp_path, PYSPARK_PYTHON=sys.executable)
     ours = execute([*BIGDEBUG, "run", "--store", "my runs", "job.py"], tmp_path)
     assert ours.stdout == plain.stdout

@@ -37,7 +37,6 @@ def empty_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     [
         (["last", "1"], 2, "--where"),
         (["last", "1", "--where", "true", "--limit", "-1"], 2, "--limit"),
-        (["last", "1", "--where", "true", "--forward"], 1, "forward traces aren't there yet"),
         (["none", "1", "--where", "true"], 1, "no run 'none'"),
         (["last", "7", "--where", "true"], 1, "has no output '7'"),
         (["last", "1", "--where", "true", "--store", "nowhere"], 3, "no store nowhere"),
@@ -62,8 +61,9 @@ print("over")
 """
 
 ASK = """
-from bigdebug.cli.trace import _ask
-_ask("The trace reads 24 GB and takes about 3 min 05 s.")
+from bigdebug.cli.replaying import ask_if_large
+from bigdebug.lineage.postmortem import Estimate
+ask_if_large("The trace", Estimate(24_000_000_000, 185.0))
 print("going on")
 """
 
@@ -96,7 +96,7 @@ def test_a_terminal_is_told_what_takes_over_a_second() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "follows"), [("y", "going on"), ("", "going on"), ("n", "nothing was traced")]
+    ("answer", "follows"), [("y", "going on"), ("", "going on"), ("n", "nothing was asked")]
 )
 def test_a_terminal_is_asked_before_a_large_question(answer: str, follows: str) -> None:
     terminal = on_a_terminal(ASK)
@@ -211,6 +211,10 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "no source": ["last", "1", *PSE, "--source", "planes"],
         "dry run": ["last", "1", *PSE, "--dry-run", "--json"],
         "counts": ["last", "1", *PSE, "--json", "--limit", "0"],
+        "forward": ["last", "1", "--forward", "--where", "tail = 'N4'"],
+        "forward as json": ["last", "2", "--forward", "--source", "airlines", "--where", "true", "--json"],
+        "forward from nothing": ["last", "1", "--forward", "--where", "name = 'ZZ Inc.'"],
+        "forward from where": ["last", "1", "--forward", "--where", "carrier = 'AA'"],
         "changed": ["last", "1", *PSE],
         "allowed": ["last", "1", *PSE, "--json", "--allow-changed"],
     }
@@ -247,6 +251,8 @@ def test_a_trace_the_next_morning(recorded: Path) -> None:
         assert record["file"] == str(recorded / "flights.csv")
         assert {name: str(value) for name, value in record["value"].items()} == expected
     assert [record["position"] for record in sources["airlines.json"]["records"]] == [0, 1]
+    used = {name: (source["columns"], source["deciding_columns"]) for name, source in sources.items()}
+    assert used == {"flights.csv": (["dest", "minutes"], ["carrier"]), "airlines.json": ([], ["carrier"])}
 
 
 def test_a_trace_for_a_person(answers: dict[str, Answer]) -> None:
@@ -255,12 +261,15 @@ def test_a_trace_for_a_person(answers: dict[str, Answer]) -> None:
     lines = answer.out.splitlines()
     assert lines[0].startswith("1 row of output 2 (out/means.parquet, means.py:")
     assert "flights.csv: 20 records, the first 3 shown (more with --limit)" in lines
-    assert "airlines" not in answer.out
-    assert [line.split() for line in lines[-3:]] == [
+    assert "airlines.json" not in answer.out
+    assert [line.split() for line in lines[-7:-2]] == [
+        ["○", "●", "●"],
+        [lines[-6]],
         ["0", "AA", "PSE", "0", "N0"],
         ["3", "B6", "PSE", "3", "N3"],
         ["6", "AA", "PSE", "6", "N6"],
     ]
+    assert lines[-1] == "● its values reached the row   ○ it only decided which records took part"
 
 
 def test_nothing_matches(answers: dict[str, Answer]) -> None:
@@ -299,6 +308,29 @@ def test_a_dry_run_says_what_it_would_read(recorded: Path, answers: dict[str, An
 def test_counts_alone(answers: dict[str, Answer]) -> None:
     content = json.loads(answers["counts"].out)
     assert [(source["count"], source["records"]) for source in content["sources"]] == [(20, []), (2, [])]
+
+
+def test_forward(answers: dict[str, Answer]) -> None:
+    answer = answers["forward"]
+    assert (answer.code, answer.err) == (0, "")
+    lines = answer.out.splitlines()
+    assert lines[0] == "1 record of flights.csv where tail = 'N4'"
+    assert "output 1: 1 row" in lines
+    assert lines[-1].split() == ["BOS", "29.5", "20"]
+    content = json.loads(answers["forward as json"].out)
+    jsonschema.validate(content, schema("trace"))
+    assert content["matched"] == 3
+    (reached,) = content["sources"]
+    assert (reached["name"], reached["kind"], reached["count"]) == ("output 2", "output", 3)
+    assert (reached["columns"], reached["deciding_columns"]) == ([], [])
+    assert sorted(row["value"]["dest"] for row in reached["records"]) == ["BOS", "PSE", "SFO"]
+
+
+def test_forward_from_what_is_not_told(answers: dict[str, Answer]) -> None:
+    assert answers["forward from nothing"].err == "No record of airlines.json matches: name = 'ZZ Inc.'\n"
+    answer = answers["forward from where"]
+    assert (answer.code, answer.out) == (1, "")
+    assert "--source: flights.csv, airlines.json" in answer.err
 
 
 def test_a_source_that_changed_is_told_and_can_be_allowed(answers: dict[str, Answer]) -> None:

@@ -1,6 +1,7 @@
 """How a trace's answer looks, to people at any width and to programs."""
 
 import datetime
+import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import Row
+from rich.console import Console
 
-from bigdebug.cli.record_view import short_names
+from bigdebug.cli.record_view import short_names, show_records
 from bigdebug.cli.rendering import output_console
 from bigdebug.cli.schemas import schema
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
@@ -95,6 +97,82 @@ def test_the_whole_answer(
         "airlines: 0 records",
         "csv, read at report.py:10",
     ]
+
+
+def marked(source: TracedSource) -> TracedSource:
+    return replace(source, columns=("column_1",), deciding_columns=("column_2", "column_3"))
+
+
+LEGEND = "● its values reached the row   ○ it only decided which records took part"
+
+
+def test_columns_are_marked_by_what_they_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = "/data/flights.csv"
+    narrow, few, many = (
+        marked(a_source("s", count, flights(count, width), [file]))
+        for count, width in ((1, 5), (3, 19), (9, 19))
+    )
+    unmarked = a_source("t", 1, flights(1, 1), [file])
+    lines = shown(an_answer(tmp_path, [narrow, unmarked]), capsys, monkeypatch, 80)
+    assert lines[lines.index(file) + 1 :] == [
+        "position  column_0  column_1  column_2  column_3  column_4",
+        "                           ●         ○         ○",
+        "──────────────────────────────────────────────────────────",
+        "       0         0         0         0         0         0",
+        "",
+        "t: 1 record",
+        "csv, read at report.py:10",
+        file,
+        "position  column_0",
+        "──────────────────",
+        "       0         0",
+        "",
+        LEGEND,
+    ]
+    lines = shown(an_answer(tmp_path, [few]), capsys, monkeypatch, 80)
+    beside = [line.split() for line in lines]
+    assert ["column_0", "0", "0", "0"] in beside
+    assert ["column_1", "●", "0", "1", "2"] in beside
+    assert ["column_3", "○", "0", "3", "6"] in beside
+    assert lines[-1] == LEGEND
+    lines = shown(an_answer(tmp_path, [many]), capsys, monkeypatch, 80)
+    (at,) = [line for line, text in enumerate(lines) if text.split() == ["●", "○", "○"]]
+    assert [lines[at].index("●") + 1, lines[at].rindex("○") + 1] == [
+        lines[at - 1].index(name) + len(name) for name in ("column_1", "column_3")
+    ]
+    assert sum("●" in line or "○" in line for line in lines) == 2
+
+
+def test_a_terminal_shows_the_columns_by_weight() -> None:
+    console = Console(
+        width=80, force_terminal=True, color_system="standard", file=io.StringIO(), highlight=False
+    )
+    show_records(console, flights(1, 3), ["/data/flights.csv"], ["column_1"], ["column_2"])
+    assert isinstance(console.file, io.StringIO)
+    head = console.file.getvalue().splitlines()[1]
+    assert "\x1b[2mcolumn_0\x1b[0m" in head
+    assert "\x1b[1mcolumn_1\x1b[0m" in head
+    assert "column_2" in head.split("\x1b[0m")[-1]
+
+
+def test_where_only_ascii_is_understood() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    console = Console(width=80, file=file, highlight=False)
+    show_records(console, flights(1, 3), ["/data/flights.csv"], ["column_1"], ["column_2"])
+    file.seek(0)
+    assert [line.split() for line in file.read().splitlines()][2] == ["|", "|", "*", "|", "o"]
+
+
+def test_what_is_not_shown_is_not_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_records = marked(a_source("s", 3, []))
+    reached = replace(a_source("t", 1, flights(1, 2)), columns=("column_0",))
+    assert "●" not in "".join(shown(an_answer(tmp_path, [without_records]), capsys, monkeypatch, 80))
+    answer = replace(an_answer(tmp_path, [without_records, reached]), matched=2)
+    assert shown(answer, capsys, monkeypatch, 80)[-1] == "● its values reached the rows"
 
 
 def test_the_operators_of_one_sql_text_stand_on_one_line(
@@ -201,7 +279,8 @@ def test_files_are_told_apart() -> None:
 def test_the_json_is_that_of_the_contract(tmp_path: Path) -> None:
     value = {"price": Decimal("1.50"), "at": datetime.datetime(2026, 1, 2, 3, 4, 5, 6), "nothing": None}
     records = [TracedRecord("flights", Location("/data/flights.csv", 7), value)]
-    sources = [a_source("flights", 31, records, ["/data/flights.csv"])]
+    source = a_source("flights", 31, records, ["/data/flights.csv"])
+    sources = [replace(source, columns=("price",), deciding_columns=("at",))]
     answer = an_answer(tmp_path, sources, ["why"], exact=False)
     content = json.loads(json_text(trace_json(answer)))
     jsonschema.validate(content, schema("trace"))
@@ -218,6 +297,8 @@ def test_the_json_is_that_of_the_contract(tmp_path: Path) -> None:
                 "kind": "csv",
                 "files": ["/data/flights.csv"],
                 "count": 31,
+                "columns": ["price"],
+                "deciding_columns": ["at"],
                 "records": [
                     {
                         "file": "/data/flights.csv",

@@ -14,12 +14,6 @@ from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.trace import Trace
 
 
-@pytest.fixture(scope="module")
-def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
-    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
-        yield attached
-
-
 @pytest.fixture
 def new_york(spark: SparkSession) -> Iterator[None]:
     """A time zone in which an hour comes twice."""
@@ -86,8 +80,49 @@ def test_the_two_zeros_are_one_key(session: bigdebug.Session, spark: SparkSessio
     keyed = spark.range(9).select(
         "id", F.expr("if(id % 3 = 0, 0.0D, if(id % 3 = 1, -0.0D, 1.0D))").alias("key")
     )
-    trace = session.trace(keyed.groupBy("key").agg(F.min("id").alias("least")), "least = 0")
-    assert ids(trace) == [0, 1, 3, 4, 6, 7]
+    grouped = keyed.groupBy("key").agg(F.min("id").alias("least"))
+    for where in ("least = 0", "cast(key as string) = '0.0'"):
+        trace = session.trace(grouped, where)
+        assert trace.matched == 1
+        assert ids(trace) == [0, 1, 3, 4, 6, 7]
+
+
+@pytest.mark.compat
+@pytest.mark.usefixtures("new_york")
+def test_keys_that_python_or_equality_would_lose(session: bigdebug.Session, spark: SparkSession) -> None:
+    keys = {
+        "invalid UTF-8": "cast(unhex('ff') as string)",
+        "null": "cast(null as string)",
+        "NaN": "double('NaN')",
+        "zero": "-0.0D",
+        "the hour that comes twice": "timestamp '2024-11-03 05:30:00 UTC'",
+        "the hour that comes twice, again": "timestamp '2024-11-03 06:30:00 UTC'",
+        "year 0": "to_timestamp('0000-06-01', 'yyyy-MM-dd') - interval 1 year",
+        "struct of nulls": "named_struct('a', cast(null as int), 'a', double('NaN'))",
+        "array": "array(1.5D, -0.0D, double('NaN'), null)",
+        "year-month interval": "interval '1-2' year to month",
+        "decimal": "cast('12345678901234567890.123456789' as decimal(38, 9))",
+        "binary": "unhex('00ff')",
+    }
+    for name, key in keys.items():
+        frame = spark.range(4).selectExpr("id as n", f"if(id < 2, {key}, null) as k").groupBy("k").count()
+        where = F.expr(f"k <=> {key}")
+        records = session.trace(frame, where).collect()
+        expected = {0, 1, 2, 3} if name == "null" else {0, 1}
+        assert {record.value["id"] for record in records} == expected, name
+
+
+@pytest.mark.compat
+def test_keys_that_a_files_statistics_would_lose(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = [(1, -0.0), (2, float("nan")), (3, 1.5), (4, None), (5, float("nan")), (6, -0.0)]
+    spark.createDataFrame(rows, "n int, d double").coalesce(1).write.parquet(str(tmp_path / "data"))
+    frame = spark.read.parquet(str(tmp_path / "data")).groupBy("d").count()
+    for where, numbers in (("d = 0", {1, 6}), ("isnan(d)", {2, 5}), ("d = 1.5", {3}), ("d is null", {4})):
+        trace = session.trace(frame, where)
+        assert trace.matched == 1
+        assert {record.value["n"] for record in trace.collect()} == numbers
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_chance_is_told(way: str, session: bigdebug.Session, spark: SparkSession
 
 @pytest.mark.compat
 def test_the_time_is_that_of_the_run(session: bigdebug.Session, spark: SparkSession) -> None:
-    soon = time.time() + 6
+    soon = time.time() + 3
     frame = spark.range(10).filter(
         F.timestamp_seconds(F.lit(soon) + (F.col("id") - 5) * 100) <= F.current_timestamp()
     )

@@ -13,12 +13,6 @@ from bigdebug.lineage.errors import SourceChangedError
 SPLIT = {"spark.sql.files.maxPartitionBytes": "700", "spark.sql.files.openCostInBytes": "0"}
 
 
-@pytest.fixture(scope="module")
-def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
-    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
-        yield attached
-
-
 @pytest.fixture
 def split(spark: SparkSession) -> Iterator[None]:
     for key, value in SPLIT.items():

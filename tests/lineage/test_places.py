@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -29,13 +28,6 @@ from tests.lineage.placed import (
     text_of,
     write_csv,
 )
-
-
-@pytest.fixture(scope="module")
-def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
-    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
-        yield attached
-
 
 # -- places -----------------------------------------------------------------------------------------
 
@@ -175,6 +167,26 @@ def test_catalog_tables(
         assert trace.sources[0].name == name
     finally:
         spark.sql(f"drop table {name}")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_cached_source(kind: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path) -> None:
+    schema = "n int, k string"
+    rows = [(1, "a"), (2, "a"), (3, "b"), (4, None), (5, "b"), (6, "c")]
+    spark.createDataFrame(rows, schema).repartition(2, "n").write.format(kind).save(str(tmp_path / "data"))
+    cached = spark.read.format(kind).schema(schema).load(str(tmp_path / "data")).cache()
+    try:
+        assert cached.count() == 6
+        trace = session.trace(cached.groupBy("k").count(), "k = 'a'")
+        records = trace.collect()
+        assert {record.value["n"] for record in records} == {1, 2}
+        for record in records:
+            file = record.location.file
+            assert file is not None
+            again = spark.read.format(kind).schema(schema).load(file).collect()
+            assert again[record.location.position or 0].n == record.value["n"]
+    finally:
+        spark.catalog.clearCache()
 
 
 def test_in_memory_data_by_partition_and_index(session: bigdebug.Session, spark: SparkSession) -> None:

@@ -10,7 +10,7 @@ import pytest
 import rich_click as click
 
 from bigdebug.cli import main as frame
-from bigdebug.cli.main import COMMANDS, main
+from bigdebug.cli.main import COMMANDS, main, module_of
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 
 COMMAND = [sys.executable, "-m", "bigdebug"]
@@ -36,12 +36,12 @@ def test_help_names_every_command_and_imports_none() -> None:
     assert ended.stderr.startswith("0 ")
     assert ended.stderr.endswith(" []\n")
     for name in COMMANDS:
-        assert f"'bigdebug.cli.{name}'" not in ended.stderr
+        assert f"'{module_of(name)}'" not in ended.stderr
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_there_and_explains_itself(name: str) -> None:
-    command = importlib.import_module(f"bigdebug.cli.{name}").command
+    command = importlib.import_module(module_of(name)).command
     assert command.name == name
     assert command.help
 
@@ -73,6 +73,7 @@ def test_wrong_usage_is_2(arguments: list[str]) -> None:
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
         (click.ClickException("no"), 1, "error: no\n"),
         (ValueError("odd\nmore"), 1, "error: unexpected ValueError: odd\nhint: a fault of bigdebug"),
+        (ValueError(), 1, "error: unexpected ValueError\nhint: a fault of bigdebug"),
     ],
 )
 def test_what_a_command_raises_becomes_a_message_and_a_code(

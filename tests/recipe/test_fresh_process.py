@@ -88,6 +88,18 @@ sql(
     "k = 1",
 )
 
+sql(
+    "in_subquery_or_null",
+    "select * from customers where k in (select k from orders) or k is null",
+    "k is null",
+)
+sql(
+    "exists_and_scalar_subquery",
+    """select * from orders o where exists (select 1 from customers c where c.k = o.k)
+       and amount > (select min(amount) from orders)""",
+    "id < 20",
+)
+
 # -- operators --------------------------------------------------------------------------------------
 
 sql(
@@ -101,6 +113,29 @@ sql(
     "set_operations",
     "(select k from orders union select k from customers) except select k from customers where vip",
 )
+sql("intersect_all", "select k from orders intersect all select k from customers")
+sql(
+    "union_and_limit",
+    """select id, amount from orders union all select k, -k from customers where k > 0
+       order by amount, id limit 3""",
+)
+sql(
+    "cte_twice",
+    """with q as (select * from orders where amount > 30)
+       select a.id x, b.id y from q a join q b using (k)""",
+    "x < 10",
+)
+sql(
+    "pivot",
+    "select * from (select k, amount, id % 2 odd from orders) pivot (max(amount) for odd in (0, 1))",
+    "k = 1",
+)
+sql(
+    "explode_in_sql",
+    "select e, count(*) n from lists lateral view explode(items) x as e group by e",
+    "n = 2",
+)
+sql("function_in_sql", "select k, twice(amount) w from orders where twice(amount) > 80", "w = 90")
 
 
 @query("name = 'two'")
@@ -284,6 +319,7 @@ def answers(
     spark.createDataFrame([(n, n % 4) for n in range(40)], "n int, place int").write.mode(
         "overwrite"
     ).partitionBy("place").saveAsTable("recipe_places")
+    spark.udf.register("twice", F.udf(lambda amount: amount * 2, "int"))
     live: dict[str, dict[str, Any]] = {}
     numbers: dict[str, str] = {}
     with bigdebug.attach(spark, store=str(folder / "store")) as session:
@@ -291,6 +327,8 @@ def answers(
             str(folder / "orders"), header=True, schema="id int, k int, amount int, at timestamp"
         ).createOrReplaceTempView("orders")
         spark.read.parquet(str(folder / "customers")).createOrReplaceTempView("customers")
+        lists = [(1, ["x", "y"]), (2, ["y"]), (3, None)]
+        spark.createDataFrame(lists, "n int, items array<string>").createOrReplaceTempView("lists")
         for name, each in QUERIES.items():
             with settings(spark, SPLIT | dict(each.settings)):
                 each.action(each.frame(spark))
@@ -320,8 +358,9 @@ def answers(
     again = json.loads((folder / "answers.json").read_text())
     yield {name: (live[name], again[numbers[name]]) for name in QUERIES}
     spark.sql("drop table recipe_places")
-    spark.catalog.dropTempView("orders")
-    spark.catalog.dropTempView("customers")
+    for view in ("orders", "customers", "lists"):
+        spark.catalog.dropTempView(view)
+    spark.sql("drop temporary function twice")
 
 
 @pytest.mark.compat

@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
+
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,7 +65,7 @@ def bigdebug(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.compat
-def test_functions_of_a_module_beside_the_script(tmp_path: Path) -> None:
+def test_functions_of_a_module_beside_the_script(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "fees.py").write_text(MODULE)
     (tmp_path / "job" / "bills.py").write_text(SCRIPT)
@@ -78,7 +83,7 @@ def test_functions_of_a_module_beside_the_script(tmp_path: Path) -> None:
     assert [record["value"]["amount"] for record in source["records"]] == [1, 3, 5, 7, 9]
     # Without the module the reason is told.
     (tmp_path / "job" / "fees.py").unlink()
-    failed = bigdebug(tmp_path, *question)
-    assert failed.returncode == 1
-    assert "fees" in failed.stderr
-    assert "Traceback" not in failed.stderr
+    run = Store(str(tmp_path / "job" / ".bigdebug")).find("last")
+    with pytest.raises(BigDebugError, match="fees") as told:
+        open_output(run, run.output("1"), spark=spark).trace("due = 28").collect()
+    assert "Traceback" not in told.value.message

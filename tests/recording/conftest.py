@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 
-sys.path.append(str(Path(__file__).parent))  # for api_cases
+sys.path.append(str(Path(__file__).parent))  # for the cases of test_same_as_plain
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ.setdefault("PYARROW_IGNORE_TIMEZONE", "1")  # pandas-on-Spark asks for it with a warning
 

@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import api_cases
+import file_cases
+import frame_cases
 import pandas as pd
 import pyarrow as pa
 import pytest
-from api_cases import CASES, NOT_EXERCISED, RAISES, Env
+from api_cases import CASES, NOT_EXERCISED, RAISES
+from api_env import Env
 from pyspark.cloudpickle import register_pickle_by_value
 from pyspark.sql import Column, DataFrame, GroupedData, SparkSession
 from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
@@ -39,7 +41,8 @@ COVERED: tuple[type, ...] = (
 )
 _names = itertools.count(1)
 
-register_pickle_by_value(api_cases)  # Spark's workers have no way to import it
+for module in (frame_cases, file_cases):
+    register_pickle_by_value(module)  # Spark's workers have no way to import them
 
 
 @pytest.fixture(scope="module")

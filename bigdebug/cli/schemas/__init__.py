@@ -6,7 +6,7 @@ from typing import Any
 
 
 def schema(command: str) -> dict[str, Any]:
-    """The JSON Schema of a command's `--json`: `runs`, `show`, `trace`, `trace-dry-run`, `removed`."""
+    """The JSON Schema of a command's `--json`: `runs`, `show`, `trace`, `trace-dry-run`, `why-not`, `removed`."""
     text = files(__name__).joinpath(f"{command}.json").read_text("utf-8")
     content: dict[str, Any] = json.loads(text)
     return content

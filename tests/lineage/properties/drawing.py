@@ -18,6 +18,7 @@ from combining import (
     Union,
     join_of,
 )
+from group_functions import CogroupFunction, GroupFunction, PandasAggregate
 from grouping import Aggregate, Call, Distinct, ExpandedAggregate, Limit, Pivot, Window
 from hypothesis import strategies as st
 from records import HELD, KINDS, Data, range_values
@@ -111,7 +112,7 @@ class Drawing:
         makers = [
             self._join, self._aggregate, self._subquery, self._explode, self._twice, self._union,
             self._set_operation, self._distinct, self._pivot, self._window, self._unpivot, self._limit,
-            self._unchanged, self._filter, self._project,
+            self._unchanged, self._filter, self._project, self.group_function,
         ]  # fmt: skip
         node = None
         while node is None:
@@ -287,6 +288,19 @@ class Drawing:
             self.one(every),
             self.one(ints),
         )
+
+    def group_function(self, child: Node) -> Node:
+        every = self._of(child, "int", "str", "dbl") or list(range(len(child.types)))
+        key, counted = self.one(every), self.one(self._of(child, "int", "str") or [every[0]])
+        how = self.one(("group", "group", "cogroup", "aggregate"))
+        if how == "aggregate":
+            return PandasAggregate((child,), "df", key, counted)
+        if how == "cogroup":
+            other = self.other()
+            pairs = [(i, j) for i in every for j, kind in enumerate(other.types) if kind == child.types[i]]
+            if pairs:
+                return CogroupFunction((child, other), "df", self.one(pairs))
+        return GroupFunction((child,), "df", key, counted, self.one(GroupFunction.WAYS))
 
     def _limit(self, child: Node) -> Node:
         return Limit((child,), self.dialect(), self.one((0, 1, 2, 5)), self.one((0, 0, 1)))

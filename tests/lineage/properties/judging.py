@@ -20,9 +20,10 @@ from tree import Node, Reference, Renderer, Row, union_of
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node as DataflowNode
+from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import OutputRows
-from bigdebug.lineage.questions import trace_rows
+from bigdebug.lineage.questions import question_about, trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import build_recipe, open_recipe
 from bigdebug.lineage.trace import Trace
@@ -122,6 +123,34 @@ class Judge:
         opened = open_recipe(session, recipe)
         return trace_rows(session, opened.rows, lambda _: None, where, names=opened.names)
 
+    def forward(self, records: frozenset[int]) -> ForwardTrace | None:
+        """A forward trace of some records of one source, through every place that the source stands in.
+
+        None where it stands in subqueries alone.
+        """
+        number = self.case.data[f"s{min(records) // 1000 - 1}"].number_column
+        rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
+        question = question_about(self.spark, rows, _lookup)
+        leaves = [leaf for leaf in question.sources.values() if number in leaf.columns]
+        if not leaves:
+            return None
+        condition = F.col(number).isin(*sorted(records))
+        return ForwardTrace((question, leaves[0]), [(question, None, leaves)], condition)
+
+    @property
+    def numbers_in_use(self) -> list[int]:
+        """The numbers of the records that the pipeline reads."""
+        read = set(self.case.pipeline.leaves())
+        return sorted(union_of(row for name in read for row in self.case.data[name].rows))
+
+    def rows_from(self, records: frozenset[int]) -> Counter[tuple[Any, ...]]:
+        """The output's rows that come from any of some records, by the reference."""
+        return Counter(values for values, behind in self.expected if behind & records)
+
+    def canonical_rows(self, frame: DataFrame) -> Counter[tuple[Any, ...]]:
+        width = len(self.case.pipeline.types)
+        return Counter(self._canonical(row[:width]) for row in frame.collect())
+
     def annotated_rows(self) -> list[tuple[Any, ...]]:
         """The rows of the annotated plan, less the id columns."""
         trace = self.trace()
@@ -161,11 +190,9 @@ class Judge:
             self._kept(some, whole_sources(pipeline, strict=True)),
         )
         condition = F.lit(True) if question.where is None else question.where
-        frames = [self.rendered(k).filter(condition).withColumn("run", F.lit(i)) for i, k in enumerate(kept)]
-        counters: list[Counter[tuple[Any, ...]]] = [Counter(), Counter()]
-        for *values, run in frames[0].unionAll(frames[1]).collect():
-            counters[run][self._canonical(values)] += 1
-        return counters
+        # Each by itself: Spark's optimizer makes an invalid plan of the two together, now and then.
+        frames = [self.rendered(k).filter(condition) for k in kept]
+        return [Counter(self._canonical(row) for row in frame.collect()) for frame in frames]
 
     @property
     def numbers_of_all(self) -> frozenset[int]:

@@ -1,0 +1,251 @@
+"""Which columns of the sources the values of an output rest on, and which only decided which records took part.
+
+The plan alone tells, without a job: expression ids lead from the output's attributes down to those of the
+sources, as the derivation of a view leads to its base tables (Cui, Widom and Wiener, "Tracing the Lineage of
+View Data in a Warehousing Environment", TODS 2000). What comes by chance, such as which rows a limit without an
+order takes, is put down to no column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.certainty import varying
+from bigdebug.lineage.errors import UnknownNameError
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.sources import numbered
+
+Keys = frozenset[str]
+"""Attributes, by `Catalyst.attribute_key`."""
+
+_NONE: Keys = frozenset()
+
+_LIMITS = frozenset({"LocalLimit", "GlobalLimit"})
+_PASSING = _LIMITS | {
+    "Offset",
+    "Tail",
+    "Sample",
+    "Repartition",
+    "ResolvedHint",
+    "EventTimeWatermark",
+    "CollectMetrics",
+}
+_DECIDING = frozenset({"Filter", "Join", "AsOfJoin", "Deduplicate"})
+# They matter where rows are taken by position above them.
+_ORDERING = frozenset({"Sort", "RepartitionByExpression", "RebalancePartitions"})
+
+
+@dataclass(frozen=True)
+class Used:
+    """Attributes, or columns, and what they are to an output.
+
+    Attributes:
+        values: those that reach its values.
+        deciding: those that have a say in which records take part.
+        by_position: whether the order of the rows matters, too.
+    """
+
+    values: Keys = _NONE
+    deciding: Keys = _NONE
+    by_position: bool = False
+
+    def decided_by(self, attributes: Keys) -> Used:
+        return Used(self.values, self.deciding | attributes, self.by_position)
+
+
+class ColumnLineage:
+    """Column lineage of a dataflow's output; worked out when it is first asked for.
+
+    Args:
+        catalyst: of the session that the plan belongs to.
+        root: the output.
+        column: one of its columns, as `column_lineage` has it; None for all.
+    """
+
+    def __init__(self, catalyst: Catalyst, root: Operator, column: str | None = None) -> None:
+        self._catalyst = catalyst
+        self._root = root
+        self._column = column
+
+    def of(self, leaf: SourceLeaf) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """A source's columns whose values reach the output's, and those that only decide; named as in its records."""
+        shown = leaf.pinned if leaf.pinned is not None else self._catalyst.output(leaf.operator.plan)
+        used = self._used[leaf.operator]
+        keys = [self._catalyst.attribute_key(attribute) for attribute in shown]
+        named = list(zip(numbered(leaf.columns), keys, strict=True))
+        return (
+            tuple(name for name, key in named if key in used.values),
+            tuple(name for name, key in named if key in used.deciding - used.values),
+        )
+
+    @cached_property
+    def _used(self) -> dict[Operator, Used]:
+        return column_lineage(self._catalyst, self._root, self._column)
+
+
+def column_lineage(catalyst: Catalyst, root: Operator, column: str | None = None) -> dict[Operator, Used]:
+    """The attributes of each leaf that an output, or one column of it, rests on.
+
+    Args:
+        catalyst: of the session that the plan belongs to.
+        root: the output.
+        column: one of its columns, the second of two equal names as `name#2`; None for all.
+
+    Raises:
+        UnknownNameError: the output has no such column.
+    """
+    attributes = catalyst.output(root.plan)
+    if column is not None:
+        names = numbered([attribute.name() for attribute in attributes])
+        if column not in names:
+            raise UnknownNameError(
+                f"the output has no column {column!r}", hint=f"the columns are: {', '.join(names)}"
+            )
+        attributes = [attributes[names.index(column)]]
+    wanted = Used(frozenset(map(catalyst.attribute_key, attributes)))
+    found: dict[Operator, Used] = {}
+    walk = _Walk(catalyst)
+    left = [(root, wanted)]
+    while left:
+        operator, wanted = left.pop()
+        if operator.children:
+            left.extend(zip(operator.children, walk.below(operator, wanted), strict=True))
+        else:
+            found[operator] = wanted
+    return found
+
+
+class _Walk:
+    """A rule for each operator: from what is wanted of its output to what that takes of its children's.
+
+    Attributes that an operator hands on keep their expression id, and ids of the two sides of a join differ: what
+    is wanted can be asked of every child as it is.
+    """
+
+    def __init__(self, catalyst: Catalyst) -> None:
+        self._catalyst = catalyst
+        self._attribute_set = catalyst.singleton(catalyst.expressions, "AttributeSet")
+        self._rules: dict[str, Callable[[Operator, Used], Used]] = {
+            **dict.fromkeys(_PASSING, lambda _, wanted: wanted),
+            **dict.fromkeys(_DECIDING, self._deciding),
+            **dict.fromkeys(_ORDERING, self._ordering),
+            "Project": lambda operator, wanted: self._made(wanted, operator.plan.projectList()),
+            "Aggregate": self._aggregate,
+            "Window": self._window,
+            "Generate": self._generate,
+            "Expand": self._expand,
+        }
+
+    def below(self, operator: Operator, wanted: Used) -> list[Used]:
+        """What is wanted of each child."""
+        if operator.kind == "Union":
+            return self._union(operator, wanted)
+        below = self._rules.get(operator.kind, self._opaque)(operator, wanted)
+        if operator.kind in _LIMITS or varying(operator):
+            below = Used(below.values, below.deciding, by_position=True)
+        return [below] * len(operator.children)
+
+    # -- rules --------------------------------------------------------------------------------------
+
+    def _deciding(self, operator: Operator, wanted: Used) -> Used:
+        return wanted.decided_by(self._keys(operator.plan.references()))
+
+    def _ordering(self, operator: Operator, wanted: Used) -> Used:
+        return self._deciding(operator, wanted) if wanted.by_position else wanted
+
+    def _aggregate(self, operator: Operator, wanted: Used) -> Used:
+        made = self._made(wanted, operator.plan.aggregateExpressions())
+        return made.decided_by(self._references(operator.plan.groupingExpressions()))
+
+    def _window(self, operator: Operator, wanted: Used) -> Used:
+        functions = operator.plan.windowExpressions()
+        made = self._made(wanted, functions)
+        below = Used(wanted.values | made.values, wanted.deciding | made.deciding, wanted.by_position)
+        if self._keys(functions).isdisjoint(wanted.values | wanted.deciding):
+            return below
+        order = self._references(operator.plan.orderSpec())
+        return below.decided_by(self._references(operator.plan.partitionSpec()) | order)
+
+    def _generate(self, operator: Operator, wanted: Used) -> Used:
+        generated = self._keys(operator.plan.generatorOutput())
+        source = self._keys(operator.plan.generator().references())
+        values = wanted.values | (_NONE if generated.isdisjoint(wanted.values) else source)
+        # It says how many rows there are, too.
+        return Used(values, wanted.deciding | source, wanted.by_position)
+
+    def _expand(self, operator: Operator, wanted: Used) -> Used:
+        projections = self._catalyst.items(operator.plan.projections())
+        values, deciding = _NONE, _NONE
+        for i, attribute in enumerate(self._catalyst.output(operator.plan)):
+            key = self._catalyst.attribute_key(attribute)
+            if key in wanted.values or key in wanted.deciding:
+                source = self._references(self._catalyst.seq(each.apply(i) for each in projections))
+                values |= source if key in wanted.values else _NONE
+                deciding |= source if key in wanted.deciding else _NONE
+        return Used(values, deciding, wanted.by_position)
+
+    def _union(self, operator: Operator, wanted: Used) -> list[Used]:
+        own = self._output(operator)
+        found = []
+        for child in operator.children:
+            pairs = list(zip(own, self._output(child), strict=True))
+            values = frozenset(key for mine, key in pairs if mine in wanted.values)
+            deciding = frozenset(key for mine, key in pairs if mine in wanted.deciding)
+            found.append(Used(values, deciding, wanted.by_position))
+        return found
+
+    def _opaque(self, operator: Operator, wanted: Used) -> Used:
+        """Nothing is known of what it does with its rows: any column may have any effect, and so may their order."""
+        every = frozenset(key for child in operator.children for key in self._output(child))
+        return Used(every if wanted.values else _NONE, every, by_position=True)
+
+    # -- expressions --------------------------------------------------------------------------------
+
+    def _made(self, wanted: Used, expressions: Any) -> Used:
+        """What the wanted ones of named expressions refer to."""
+        filtered = " FILTER (WHERE " in expressions.mkString()
+        values, deciding = _NONE, _NONE
+        for expression in self._catalyst.items(expressions):
+            key = self._catalyst.attribute_key(expression)
+            if key not in wanted.values and key not in wanted.deciding:
+                continue
+            source, filters = self._parts(expression, filtered)
+            values |= source if key in wanted.values else _NONE
+            deciding |= filters | (source if key in wanted.deciding else _NONE)
+        return Used(values, deciding, wanted.by_position)
+
+    def _parts(self, expression: Any, filtered: bool) -> tuple[Keys, Keys]:
+        """What an expression refers to, and what the filters of its aggregate functions refer to."""
+        kind = expression.getClass().getSimpleName()
+        if kind == "AttributeReference":
+            return frozenset({self._catalyst.attribute_key(expression)}), _NONE
+        if kind == "AggregateExpression" and expression.filter().isDefined():
+            filters = self._keys(expression.filter().get().references())
+            return self._keys(expression.aggregateFunction().references()), filters
+        if kind == "WindowExpression":
+            return self._parts(expression.windowFunction(), filtered)
+        if not filtered and kind != "Alias":
+            return self._keys(expression.references()), _NONE
+        parts = [self._parts(child, filtered) for child in self._catalyst.items(expression.children())]
+        return _union(part[0] for part in parts), _union(part[1] for part in parts)
+
+    def _references(self, expressions: Any) -> Keys:
+        return self._keys(self._attribute_set.apply(expressions))
+
+    def _output(self, operator: Operator) -> list[str]:
+        return [self._catalyst.attribute_key(each) for each in self._catalyst.output(operator.plan)]
+
+    def _keys(self, attributes: Any) -> Keys:
+        """Of an `AttributeSet` or a sequence of named expressions."""
+        return frozenset(
+            self._catalyst.attribute_key(each) for each in self._catalyst.items(attributes.toSeq())
+        )
+
+
+def _union(sets: Iterable[Keys]) -> Keys:
+    return frozenset().union(*sets)

@@ -1,0 +1,152 @@
+"""Python functions of whole groups: their rows get columns that say which group they were made of.
+
+Neither `applyInPandas` nor its kin need give their group's key back, so the function is wrapped: its input gets
+columns more, which the wrapper takes off before it calls the user's function and puts beside every row of the
+result. The key itself can't travel so, for Python loses some values without a word (invalid UTF-8, an hour of a
+daylight-saving change). What travels is its hash, 128 bits worked out in the JVM, whose equality is that of
+Spark's groups: zeros of either sign are one, and so are a collation's equal texts. Numbered keys would need a
+job of their own, just to plan a trace; two keys of one hash need some 10^19 groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bigdebug.lineage import worker_columns
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.operators import Operator
+
+GROUPED_FUNCTIONS = frozenset(
+    {"FlatMapGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapCoGroupsInArrow"}
+)
+# Of Spark's `PythonEvalType`, by number, for 4.0 lacks their names: functions given iterators of batches.
+_MAPPING_BATCHES = frozenset({215, 216})
+_AGGREGATING_PANDAS = 202
+_AGGREGATING_ARROW = 252
+_AGGREGATING_BATCHES = frozenset({217, 254})
+
+
+def grouping_of(catalyst: Catalyst, operator: Operator) -> list[list[Any]]:
+    """The key attributes of each input of a grouped or cogrouped function."""
+    plan = operator.plan
+    if len(operator.children) == 1:
+        return [catalyst.items(plan.groupingAttributes())]
+    sides = zip((plan.leftGroupingLen(), plan.rightGroupingLen()), operator.children, strict=True)
+    return [catalyst.output(child.plan)[:length] for length, child in sides]
+
+
+def hashed_key(catalyst: Catalyst, key: Sequence[Any]) -> tuple[Any, ...]:
+    """Expressions that are equal for rows of one group and for no others: two hashes that don't hang together."""
+    parts = []
+    for attribute in key:
+        if "collate" in str(attribute.dataType().catalogString()):
+            attribute = catalyst.expressions.CollationKey(attribute)
+        parts.append(attribute)
+    salts = (catalyst.text("one"), catalyst.text("two"))
+    return tuple(catalyst.expressions.XxHash64(catalyst.seq([salt, *parts])) for salt in salts)
+
+
+def carried_past(
+    catalyst: Catalyst, operator: Operator, inputs: Sequence[Any], ours: Sequence[Any], *, constant: bool
+) -> tuple[Any, list[Any]]:
+    """A grouped or cogrouped function's node over other inputs, whose last columns reach its output.
+
+    Args:
+        inputs: a plan for each child: the child's columns in their order, then as many of ours, never null.
+        ours: attributes of the types of our columns.
+        constant: our columns have one value in each group; else the output gets their maxima.
+
+    Returns:
+        The node, and the attributes of our columns in its output.
+    """
+    plan = operator.plan
+    function = plan.functionExpr()
+    names = [fresh_name("carried") for _ in ours]
+    command = _command(catalyst, function)
+    if len(inputs) > 1:
+        wrapper: Any = worker_columns.of_cogroup(command, names)
+    elif function.evalType() in _MAPPING_BATCHES:
+        wrapper = worker_columns.of_batches(command, names, constant)
+    else:
+        wrapper = worker_columns.of_group(command, names)
+    carried = [
+        catalyst.alias(catalyst.null(attribute.dataType()), name).toAttribute()
+        for attribute, name in zip(ours, names, strict=True)
+    ]
+    output = [*catalyst.output(plan), *carried]
+    # Spark's optimizer leaves out what is not among the function's arguments.
+    given = [column for child in inputs for column in catalyst.output(child)[-len(ours) :]]
+    wrapped = _with_function(catalyst, function, wrapper, output)
+    wrapped = catalyst.copy(wrapped, children=catalyst.seq([*catalyst.items(function.children()), *given]))
+    grown = catalyst.copy(plan, functionExpr=wrapped, output=catalyst.seq(output))
+    return grown.withNewChildren(catalyst.seq(inputs)), carried
+
+
+def python_aggregate(catalyst: Catalyst, column: Any) -> Any | None:
+    """The first aggregate function in Python that an expression holds."""
+    if column.getClass().getSimpleName() == "PythonUDAF":
+        return column
+    for child in catalyst.items(column.children()):
+        found = python_aggregate(catalyst, child)
+        if found is not None:
+            return found
+    return None
+
+
+def any_in_python(catalyst: Catalyst, beside: Any, flag: Any) -> Any:
+    """Whether a flag is set in a group, as an aggregate in Python: Spark computes none of its own beside these.
+
+    Args:
+        beside: an aggregate in Python of the same node, which this one must be alike.
+        flag: an attribute, never null.
+    """
+    kind = beside.evalType()
+    function: Any = worker_columns.any_of_series
+    if kind in _AGGREGATING_BATCHES:
+        function = worker_columns.any_of_batches
+    elif kind == _AGGREGATING_ARROW:
+        function = worker_columns.any_of_array
+    truth = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "BooleanType")
+    wrapped = catalyst.copy(
+        _with_command(catalyst, beside, function, truth),
+        name="any",
+        children=catalyst.seq([flag]),
+        resultId=catalyst.new_expr_id(),
+    )
+    return wrapped.toAggregateExpression()
+
+
+def _command(catalyst: Catalyst, function: Any) -> bytes:
+    tag = catalyst.singleton(catalyst.jvm.scala.reflect, "ClassTag").Byte()
+    return bytes(function.func().command().toArray(tag))
+
+
+def _with_function(catalyst: Catalyst, function: Any, wrapper: Any, output: Sequence[Any]) -> Any:
+    types = catalyst.jvm.org.apache.spark.sql.catalyst.types
+    schema = catalyst.singleton(types, "DataTypeUtils").fromAttributes(catalyst.seq(output))
+    return _with_command(catalyst, function, wrapper, schema)
+
+
+def _with_command(catalyst: Catalyst, function: Any, wrapper: Any, data_type: Any) -> Any:
+    """A Python function of Spark's that runs another Python function, in the same environment."""
+    from pyspark import cloudpickle
+    from pyspark.sql.types import _parse_datatype_json_string
+
+    # The workers have Spark's Python, not bigdebug.
+    cloudpickle.register_pickle_by_value(worker_columns)
+    try:
+        pickled = cloudpickle.dumps((wrapper, _parse_datatype_json_string(data_type.json())))
+    finally:
+        cloudpickle.unregister_pickle_by_value(worker_columns)
+    func = function.func()
+    python = catalyst.jvm.org.apache.spark.api.python.SimplePythonFunction(
+        bytearray(pickled),
+        func.envVars(),
+        func.pythonIncludes(),
+        func.pythonExec(),
+        func.pythonVer(),
+        func.broadcastVars(),
+        func.accumulator(),
+    )
+    return catalyst.copy(function, func=python, dataType=data_type)

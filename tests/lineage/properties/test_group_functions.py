@@ -1,0 +1,39 @@
+"""Python functions of whole groups over random data, held against the reference and against replays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from drawing import Case, Draw, Drawing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+from python_functions import functions
+from test_pipelines import judge_case
+
+
+@st.composite
+def group_cases(draw: Draw) -> Case:
+    """A function of groups, with or without an operator below and one above it."""
+    drawing = Drawing(draw)
+    node = drawing.source()
+    if drawing.one((False, True)):
+        node = drawing.rowwise(node)
+    node = drawing.group_function(node)
+    if drawing.one((False, True)):
+        node = drawing.operator(node)
+    return Case(node, drawing.data)
+
+
+@pytest.fixture(scope="session")
+def udfs(spark: SparkSession) -> dict[str, Any]:
+    return functions(spark)
+
+
+@settings(max_examples=10)
+@given(case=group_cases(), seed=st.integers(0, 1000))
+def test_traces_through_functions_of_groups(
+    spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int
+) -> None:
+    judge_case(spark, udfs, case, seed)
