@@ -125,6 +125,25 @@ def test_keys_that_a_files_statistics_would_lose(
         assert {record.value["n"] for record in trace.collect()} == numbers
 
 
+@pytest.mark.compat
+def test_keys_within_structs_that_a_files_statistics_would_lose(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = [
+        (1, (-0.0, "a")),
+        (2, (float("nan"), "a")),
+        (3, (1.5, "a")),
+        (4, (float("nan"), "a")),
+        (5, (-0.0, "a")),
+    ]
+    stored = spark.createDataFrame(rows, "n int, s struct<d: double, t: string>").coalesce(1)
+    stored.write.parquet(str(tmp_path / "data"))
+    frame = spark.read.parquet(str(tmp_path / "data")).groupBy("s").agg(F.min("n").alias("least"))
+    for least, numbers in ((1, {1, 5}), (2, {2, 4}), (3, {3})):
+        trace = session.trace(frame, f"least = {least}")
+        assert {record.value["n"] for record in trace.collect()} == numbers
+
+
 @pytest.mark.parametrize(
     "key", ["map('a', id % 2)", "struct(map('a', id % 2) as m)", "array(map(id % 2, 'a'))"]
 )
