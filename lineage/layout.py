@@ -51,11 +51,14 @@ class FileLayout:
         self._counts: dict[int, list[tuple[int, int]]] = {}
 
     @cached_property
+    def _scan(self) -> Partitioned:
+        annotated = annotate_leaf(self._catalyst, self._leaf, valued=False)
+        return Partitioned(self._catalyst, self._catalyst.project([annotated.id], annotated.plan))
+
+    @property
     def packed(self) -> Packed:
         """How the scan packs files."""
-        annotated = annotate_leaf(self._catalyst, self._leaf, valued=False)
-        plan = self._catalyst.project([annotated.id], annotated.plan)
-        return Partitioned(self._catalyst, plan).packed
+        return self._scan.packed
 
     @cached_property
     def ranks(self) -> list[int]:
@@ -84,11 +87,18 @@ class FileLayout:
 
     def blocks(self, partitions: set[int]) -> list[Block]:
         """The blocks of some partitions, by their first id; counts records where these need it."""
-        starts = {file for p in partitions for file, start in self.packed[p] if start}
+        last: dict[str, int] = {}
+        for p in partitions:
+            for file, start in self.packed[p]:
+                last[file] = max(start, last.get(file, 0))
         # A file's later blocks begin where the earlier ones end; a block's neighbour where that one ends.
         self._count(
             {p for p in partitions if len(self.packed[p]) > 1}
-            | {p for p, blocks in enumerate(self.packed) if any(file in starts for file, _ in blocks)}
+            | {
+                p
+                for p, blocks in enumerate(self.packed)
+                if any(start < last.get(file, 0) for file, start in blocks)
+            }
         )
         found = []
         for p in sorted(partitions):
@@ -122,6 +132,13 @@ class FileLayout:
     def _count(self, partitions: set[int]) -> None:
         """Note of each block in some partitions the ordinal of its first record and how many it has."""
         missing = partitions - self._counts.keys()
+        whole = {p for p in missing if len(self.packed[p]) == 1 and p < len(self.packed) - 1}
+        if whole:
+            self._counts.update((p, [(0, records)]) for p, records in self._scan.sizes(whole).items())
+        self._count_blocks(missing - whole)
+
+    def _count_blocks(self, missing: set[int]) -> None:
+        """The same for partitions of several blocks, and the last one."""
         if not missing:
             return
         annotated = annotate_leaf(self._catalyst, self._leaf, valued=False)

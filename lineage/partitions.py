@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -45,9 +46,20 @@ class Partitioned:
 
     def only(self, partitions: Iterable[int]) -> DataFrame:
         """The rows of some partitions; the others aren't computed."""
-        # A Scala set is the function that tells whether it holds a number.
-        wanted = self._catalyst.seq(sorted(set(partitions))).toSet()
-        pruning = self._catalyst.singleton(self._catalyst.jvm.org.apache.spark.rdd, "PartitionPruningRDD")
-        rows = pruning.create(self._every, wanted)
+        rows = self._pruned(sorted(set(partitions)))
         frame = self._catalyst.jsession.internalCreateDataFrame(rows, self._schema, False)
         return ClassicDataFrame(frame, self._catalyst.spark)
+
+    def sizes(self, partitions: Iterable[int]) -> dict[int, int]:
+        """How many rows some partitions have; none of them the scan's last."""
+        counted = sorted(set(partitions))
+        # Where each partition of an RDD begins is found by counting all but its last: no shuffle, no query.
+        begin = self._pruned([*counted, len(self.packed) - 1]).zipWithIndex().partitions()
+        starts = [int(partition.startIndex()) for partition in begin]
+        return {p: end - start for p, (start, end) in zip(counted, pairwise(starts), strict=True)}
+
+    def _pruned(self, partitions: list[int]) -> Any:
+        # A Scala set is the function that tells whether it holds a number.
+        wanted = self._catalyst.seq(partitions).toSet()
+        pruning = self._catalyst.singleton(self._catalyst.jvm.org.apache.spark.rdd, "PartitionPruningRDD")
+        return pruning.create(self._every, wanted)

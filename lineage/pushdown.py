@@ -13,7 +13,9 @@ from typing import Any
 from bigdebug.lineage.catalyst import Catalyst
 
 _READ_FROM_FILES = frozenset({"AttributeReference", "GetStructField"})
-_FLOATING = re.compile(r"\b(float|double)\b")  # also within a struct, an array; a field of that name does no harm
+_FLOATING = re.compile(
+    r"\b(float|double)\b"
+)  # also within a struct, an array; a field of that name does no harm
 
 
 def unpushed(catalyst: Catalyst, condition: Any) -> Any:

@@ -19,7 +19,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.layout import PARTITION_SHIFT
 from bigdebug.lineage.location import readable_path
-from bigdebug.lineage.partitions import Packed, Partitioned
+from bigdebug.lineage.partitions import Partitioned
 
 # Up to so many partitions are each read no further than its last record; more of them in one go.
 _APART = 8
@@ -38,7 +38,7 @@ def read_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Ro
     found: dict[Any, Row] = {}
     source = Partitioned(catalyst, _narrowed(catalyst, leaf, ids))
     attempts = _in_files if leaf.identified_by_file else _in_partitions
-    for attempt in attempts(source.packed, ids):
+    for attempt in attempts(source, ids):
         missing = {p: sum(identity not in found for identity in some) for p, some in attempt.items()}
         missing = {p: number for p, number in missing.items() if number}
         groups = [([p], number) for p, number in missing.items()]
@@ -59,7 +59,7 @@ def read_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Ro
         ) from None
 
 
-def _in_partitions(_: Packed, ids: list[int]) -> Iterator[dict[int, list[int]]]:
+def _in_partitions(_: Partitioned, ids: list[int]) -> Iterator[dict[int, list[int]]]:
     """The partitions to read, and the ids that stand in each."""
     by_partition = defaultdict(list)
     for identity in ids:
@@ -67,14 +67,14 @@ def _in_partitions(_: Packed, ids: list[int]) -> Iterator[dict[int, list[int]]]:
     yield by_partition
 
 
-def _in_files(packed: Packed, ids: list[Row]) -> Iterator[dict[int, list[Row]]]:
+def _in_files(source: Partitioned, ids: list[Row]) -> Iterator[dict[int, list[Row]]]:
     """The partitions to read, and the ids that may stand in each: first those where the files begin."""
     by_file = defaultdict(list)
     for identity in ids:
         by_file[readable_path(identity.file)].append(identity)  # Spark spells one URI in two ways
     beginning: dict[int, list[Row]] = {}
     later: dict[int, list[Row]] = {}
-    for partition, blocks in enumerate(packed):
+    for partition, blocks in enumerate(source.packed):
         starts = {readable_path(file): start for file, start in reversed(blocks)}
         some = [identity for file in starts for identity in by_file.get(file, ())]
         begins = any(start == 0 and file in by_file for file, start in starts.items())

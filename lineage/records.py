@@ -21,6 +21,9 @@ from bigdebug.lineage.reading import read_values
 from bigdebug.lineage.segments import RowSet
 from bigdebug.lineage.sources import numbered, require_unchanged
 
+# Up to so many fetched ids are read one by one, which takes less than a query over them.
+_FEW = 30
+
 
 class SourceRecords:
     """Distinct records of a source.
@@ -59,7 +62,7 @@ class SourceRecords:
         """The first `limit` records by file and position, as far as blocks of files tell without counting."""
         if self.count == 0 or limit <= 0:
             return []
-        pairs = (self._first(limit) if self.count > limit else self._rows.frame()).collect()
+        pairs = self._pairs(limit)
         ids = [pair[0] for pair in pairs]
         locations = self._locations(ids)
         order = sorted(range(len(ids)), key=lambda i: _sortable(locations[i]))
@@ -89,15 +92,35 @@ class SourceRecords:
     def _ids_alone(self) -> DataFrame:
         return self._catalyst.frame(self._catalyst.project([self._id], self._rows.plan))
 
-    def _first(self, limit: int) -> DataFrame:
-        """The ids, with what travels with them, of the records to show first."""
+    def _pairs(self, limit: int) -> list[Any]:
+        """The ids, with what travels with them, of the records to show."""
+        shown = self._first(limit) if self.count > limit else self._rows
+        if isinstance(shown, RowSet):
+            if shown.count <= _FEW and shown.fetched and not self._valued:
+                return [(identity,) for identity in self._read_out(shown)]
+            shown = shown.frame()
+        pairs: list[Any] = shown.collect()
+        return pairs
+
+    def _read_out(self, rows: RowSet) -> list[Any]:
+        """A few fetched ids, without a query."""
+        fetched = [rows.plan.data().apply(i) for i in range(rows.count)]
+        if not self.leaf.identified_by_file:
+            return [int(row.getLong(0)) for row in fetched]
+        pairs = [row.getStruct(0, 2) for row in fetched]
+        return [
+            Row(file=str(pair.getUTF8String(0).toString()), position=int(pair.getLong(1))) for pair in pairs
+        ]
+
+    def _first(self, limit: int) -> DataFrame | RowSet:
+        """The rows to show first."""
         ordinal = F.col(str(self._id.name()))
         ordered = [ordinal]
         if self.leaf.in_files and not self.leaf.identified_by_file and not self._layout.in_order:
             ranks = ", ".join(map(str, self._layout.ranks))
             ordered.insert(0, F.expr(f"array({ranks})")[F.shiftright(ordinal, PARTITION_SHIFT).cast("int")])
-        elif self._rows.fetched and not self._valued:
-            return self._rows.first(limit).frame()
+        if self._rows.fetched and not self._valued:
+            return self._rows.first(limit, by=ordered[:-1])
         return self._rows.frame().orderBy(*ordered).limit(limit)
 
     def _distinct(self, expression: Any) -> list[Any]:

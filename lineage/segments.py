@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.annotate import Annotated, Annotator, Boundary, IdColumn
@@ -64,14 +64,23 @@ class RowSet:
         frame = catalyst.frame(plan).distinct()
         return RowSet(catalyst, catalyst.analyzed(frame), frame.count(), False)
 
-    def first(self, number: int) -> RowSet:
-        """The first of fetched rows, in Spark's order of their columns."""
-        types = [attribute.dataType() for attribute in self._catalyst.output(self.plan)]
-        ordering = self._catalyst.singleton(self._catalyst.expressions, "InterpretedOrdering")
-        rows = self.plan.data().sorted(ordering.forSchema(self._catalyst.seq(types))).take(number)
-        return RowSet(
-            self._catalyst, local_relation(self._catalyst, self.plan.output(), rows), rows.length(), True
-        )
+    def first(self, number: int, by: Sequence[Column] = ()) -> RowSet:
+        """The first of fetched rows of one column, in Spark's order of other columns worked out of it, then of it."""
+        catalyst = self._catalyst
+        plan = self.plan
+        if by:
+            folding = catalyst.singleton(
+                catalyst.jvm.org.apache.spark.sql.catalyst.optimizer, "ConstantFolding"
+            )
+            plan = self._worked(folding.apply(catalyst.analyzed(self.frame().select(*by, "*"))))
+        columns = catalyst.output(plan)
+        ordering = catalyst.singleton(catalyst.expressions, "InterpretedOrdering")
+        ordered = ordering.forSchema(catalyst.seq([column.dataType() for column in columns]))
+        rows = plan.data().sorted(ordered).take(number)
+        first = local_relation(catalyst, plan.output(), rows)
+        if by:
+            first = self._worked(catalyst.project(columns[-1:], first))
+        return RowSet(catalyst, first, rows.length(), True)
 
     def _worked(self, plan: Any) -> Any:
         """A projection or filter of fetched rows, worked out at once, as Spark's optimizer would."""
