@@ -119,7 +119,7 @@ class SourceRecords:
         if self.leaf.in_files and not self.leaf.identified_by_file and not self._layout.in_order:
             ranks = ", ".join(map(str, self._layout.ranks))
             ordered.insert(0, F.expr(f"array({ranks})")[F.shiftright(ordinal, PARTITION_SHIFT).cast("int")])
-        if self._rows.fetched and not self._valued:
+        if self._rows.fetched:
             return self._rows.first(limit, by=ordered[:-1])
         return self._rows.frame().orderBy(*ordered).limit(limit)
 

@@ -65,7 +65,7 @@ class RowSet:
         return RowSet(catalyst, catalyst.analyzed(frame), frame.count(), False)
 
     def first(self, number: int, by: Sequence[Column] = ()) -> RowSet:
-        """The first of fetched rows of one column, in Spark's order of other columns worked out of it, then of it."""
+        """The first of fetched rows, in Spark's order of columns worked out of theirs, then of their first."""
         catalyst = self._catalyst
         plan = self.plan
         if by:
@@ -74,12 +74,12 @@ class RowSet:
             )
             plan = self._worked(folding.apply(catalyst.analyzed(self.frame().select(*by, "*"))))
         columns = catalyst.output(plan)
+        deciding = [column.dataType() for column in columns[: len(by) + 1]]
         ordering = catalyst.singleton(catalyst.expressions, "InterpretedOrdering")
-        ordered = ordering.forSchema(catalyst.seq([column.dataType() for column in columns]))
-        rows = plan.data().sorted(ordered).take(number)
+        rows = plan.data().sorted(ordering.forSchema(catalyst.seq(deciding))).take(number)
         first = local_relation(catalyst, plan.output(), rows)
         if by:
-            first = self._worked(catalyst.project(columns[-1:], first))
+            first = self._worked(catalyst.project(columns[len(by) :], first))
         return RowSet(catalyst, first, rows.length(), True)
 
     def _worked(self, plan: Any) -> Any:
