@@ -26,7 +26,7 @@ logger = logging.getLogger("bigdebug")
 Report = Callable[[int, str, str | None], None]
 
 
-PATIENCE = 0.5
+PATIENCE = 2.0
 """For so many seconds a recipe waits for the actions under way to end."""
 
 
