@@ -17,6 +17,15 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, grouping_of, hashed_key
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
+from bigdebug.lineage.lateral import DOMAIN
+from bigdebug.lineage.mapped import (
+    MAPPED,
+    KeptInput,
+    is_mapped,
+    keep_input,
+    on_kept_input,
+    partition_number,
+)
 from bigdebug.lineage.operators import Operator
 
 SESSION_WINDOW = "spark.sessionWindow"
@@ -31,11 +40,13 @@ class Boundary:
     Attributes:
         grouping: what an input row's key is, as expressions over that input.
         side: which of its inputs.
+        kept: the input itself, where it must not be computed anew.
     """
 
     operator: Operator
     grouping: tuple[Any, ...]
     side: int = 0
+    kept: Annotated | None = None
 
     @property
     def input(self) -> Operator:
@@ -107,7 +118,9 @@ def is_distinct(operator: Operator) -> bool:
 
 
 def is_boundary(operator: Operator) -> bool:
-    return operator.kind == "Aggregate" or operator.kind in GROUPED_FUNCTIONS or is_distinct(operator)
+    if operator.kind == "Aggregate" or operator.kind in GROUPED_FUNCTIONS:
+        return True
+    return is_mapped(operator) or is_distinct(operator)
 
 
 def is_one_sided(operator: Operator) -> bool:
@@ -122,14 +135,21 @@ class Annotator:
         catalyst: of the session that will run the annotated plan.
         sources: the source of each leaf that holds records.
         values: have records of files travel with their ids; those of other sources do in any case.
+        kept: inputs that must not be computed anew, by the operator that reads them; shared and added to.
     """
 
     def __init__(
-        self, catalyst: Catalyst, sources: Mapping[Operator, SourceLeaf], *, values: bool = False
+        self,
+        catalyst: Catalyst,
+        sources: Mapping[Operator, SourceLeaf],
+        *,
+        values: bool = False,
+        kept: dict[Operator, KeptInput] | None = None,
     ) -> None:
         self.catalyst = catalyst
         self.sources = sources
         self.values = values
+        self.kept: dict[Operator, KeptInput] = {} if kept is None else kept
         self._rules: dict[str, Callable[[Operator], Annotated]] = {
             **dict.fromkeys(_PASSING, self._passing),
             "Project": self._project,
@@ -141,13 +161,14 @@ class Annotator:
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,
             **dict.fromkeys(GROUPED_FUNCTIONS, self._grouped_function),
+            **dict.fromkeys(MAPPED, self._mapped),
             "CollectMetrics": lambda operator: self.annotate(operator.child),
-            "OneRowRelation": lambda operator: Annotated(operator.plan, ()),
+            **dict.fromkeys(("OneRowRelation", DOMAIN), lambda operator: Annotated(operator.plan, ())),
         }
 
     def without_values(self) -> Annotator:
         """The same rules, ids of files' records alone."""
-        return Annotator(self.catalyst, self.sources)
+        return Annotator(self.catalyst, self.sources, kept=self.kept)
 
     def annotate(self, operator: Operator) -> Annotated:
         """The instrumented plan of an operator, up from the nearest boundaries or sources.
@@ -189,6 +210,8 @@ class Annotator:
         return Annotated(self.catalyst.project([*columns, *below.attributes], below.plan), below.ids)
 
     def _generate(self, operator: Operator) -> Annotated:
+        if is_mapped(operator):
+            return self._mapped(operator)
         below = self._ordered(operator.child)
         return Annotated(operator.plan.withNewChildren(self.catalyst.seq([below.plan])), below.ids)
 
@@ -273,6 +296,16 @@ class Annotator:
         plan, carried = carried_past(catalyst, operator, inputs, ours, constant=True)
         keys = [catalyst.alias(self.key_struct(tuple(carried)), fresh_name("key")) for _ in groupings]
         return Annotated(catalyst.project([*own, *keys], plan), self._of_sides(operator, keys, hashes))
+
+    def _mapped(self, operator: Operator) -> Annotated:
+        catalyst, kept = self.catalyst, keep_input(self, operator)
+        # Nothing stands between the kept rows and these but the function: the partitions' numbers are the same.
+        key = catalyst.alias(self.key_struct((partition_number(catalyst),)), fresh_name("key"))
+        plan = catalyst.project(
+            [*catalyst.output(operator.plan), key], on_kept_input(catalyst, operator, kept)
+        )
+        boundary = Boundary(operator, (kept.partition,), kept=kept.annotated)
+        return Annotated(plan, (IdColumn(boundary, key.toAttribute()),))
 
     def _of_sides(
         self, operator: Operator, keys: list[Any], groupings: list[tuple[Any, ...]]

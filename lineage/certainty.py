@@ -13,6 +13,7 @@ from typing import Any
 from bigdebug.lineage.annotate import is_distinct
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator, mirror, normalized
 from bigdebug.lineage.ties import is_settled
 
@@ -92,6 +93,10 @@ def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
 def varying(operator: Operator) -> list[str]:
     """What of an operator goes by position, by order among equals, or by chance; limits are told elsewhere."""
     where = operator.described()
+    if is_mapped(operator):
+        return [
+            f"{where} runs a function of whole partitions: any row of one may be behind each row it gives"
+        ]
     if operator.kind in _OPERATORS and not is_distinct(operator):
         return [f"{where} {_OPERATORS[operator.kind]}"]
     if operator.kind not in _HOLDS_FUNCTIONS:

@@ -17,6 +17,7 @@ from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import varying
 from bigdebug.lineage.errors import UnknownNameError
 from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.sources import numbered
 
@@ -108,16 +109,7 @@ def column_lineage(catalyst: Catalyst, root: Operator, column: str | None = None
             )
         attributes = [attributes[names.index(column)]]
     wanted = Used(frozenset(map(catalyst.attribute_key, attributes)))
-    found: dict[Operator, Used] = {}
-    walk = _Walk(catalyst)
-    left = [(root, wanted)]
-    while left:
-        operator, wanted = left.pop()
-        if operator.children:
-            left.extend(zip(operator.children, walk.below(operator, wanted), strict=True))
-        else:
-            found[operator] = wanted
-    return found
+    return _Walk(catalyst).leaves(root, wanted)
 
 
 class _Walk:
@@ -141,14 +133,39 @@ class _Walk:
             "Expand": self._expand,
         }
 
-    def below(self, operator: Operator, wanted: Used) -> list[Used]:
+    def leaves(self, top: Operator, wanted: Used) -> dict[Operator, Used]:
+        """What is wanted of each leaf below an operator."""
+        found: dict[Operator, Used] = {}
+        left = [(top, wanted)]
+        while left:
+            operator, wanted = left.pop()
+            if operator.children:
+                left.extend(zip(operator.children, self._below(operator, wanted), strict=True))
+            else:
+                found[operator] = wanted
+        return found
+
+    def _below(self, operator: Operator, wanted: Used) -> list[Used]:
         """What is wanted of each child."""
         if operator.kind == "Union":
             return self._union(operator, wanted)
         below = self._rules.get(operator.kind, self._opaque)(operator, wanted)
         if operator.kind in _LIMITS or varying(operator):
             below = Used(below.values, below.deciding, by_position=True)
+        if operator.kind == "Join":
+            return [self._with_domains(below, operator.children[1]), below]
         return [below] * len(operator.children)
+
+    def _with_domains(self, wanted: Used, right: Operator) -> Used:
+        """What is wanted of a join's left side, with what domains on its right take of it."""
+        if all(leaf.kind != DOMAIN for leaf in right.leaves()):
+            return wanted
+        values, deciding = wanted.values, wanted.deciding
+        for leaf, used in self.leaves(right, wanted).items():
+            if leaf.kind == DOMAIN:
+                taken = self._aggregate(leaf, used)
+                values, deciding = values | taken.values, deciding | taken.deciding
+        return Used(values, deciding, wanted.by_position)
 
     # -- rules --------------------------------------------------------------------------------------
 

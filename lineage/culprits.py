@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.matching import Followed
 
 
@@ -29,6 +30,8 @@ def culprits(each: Followed, counts: Mapping[Followed, int]) -> list[Followed]:
         Operators that some enter and none leaves; a source where a row must come from it and none of its
         records matches.
     """
+    if each.operator.kind == DOMAIN:
+        return []
     if not each.operator.children:
         # What a join's partner lacks is no fault of the source that the partner would have come from.
         return [each] if counts[each.by_own or each] == 0 and each.is_asked else []

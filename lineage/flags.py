@@ -14,6 +14,7 @@ from bigdebug.lineage.annotate import Annotated, Annotator, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.grouped_functions import any_in_python, carried_past, python_aggregate
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
+from bigdebug.lineage.mapped import keep_input, on_kept_input, partition_number
 from bigdebug.lineage.operators import Operator
 
 
@@ -74,6 +75,22 @@ class Flagging(Annotator):
                 for column, flag in zip(below.ids, flags, strict=True)
             ),
         )
+
+    def _mapped(self, operator: Operator) -> Annotated:
+        catalyst, kept = self.catalyst, keep_input(self, operator)
+        reached = self.is_reached(kept.annotated)
+        if reached is None:
+            return Annotated(operator.plan, ())
+        number = catalyst.alias(kept.partition, "number")
+        rows = catalyst.frame(catalyst.project([number], catalyst.filter(reached, kept.annotated.plan)))
+        numbers = [row.number for row in rows.distinct().collect()]
+        literal = catalyst.singleton(catalyst.expressions, "Literal")
+        listed = catalyst.seq(literal.apply(number) for number in numbers)
+        flag = catalyst.alias(catalyst.expressions.In(partition_number(catalyst), listed), fresh_name("flag"))
+        plan = catalyst.project(
+            [*catalyst.output(operator.plan), flag], on_kept_input(catalyst, operator, kept)
+        )
+        return Annotated(plan, (IdColumn(kept.annotated.ids[0].origin, flag.toAttribute()),))
 
     def _any(self, columns: list[Any], flag: Any) -> Any:
         """The aggregate that says whether a flag is set in a group, beside the aggregates of some columns."""

@@ -17,6 +17,7 @@ from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.flags import Flagging
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import Location, TracedRecord
+from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.questions import Question
@@ -120,7 +121,8 @@ class ForwardTrace:
         for question, output, leaves in questions:
             flagging = _flagging(question, leaves, where)
             flagging.check(question.root)
-            flagging.annotate(question.root)  # what can't be traced is said now, not at the first job
+            if not any(map(is_mapped, question.root.walk())):  # to annotate these takes a job
+                flagging.annotate(question.root)  # what can't be traced is said now, not at the first job
             self._outputs.append((question, output, flagging))
 
     @cached_property

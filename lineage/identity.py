@@ -13,6 +13,7 @@ from typing import Any
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.operators import Operator
 
@@ -67,7 +68,7 @@ class AnnotatedLeaf:
 
 
 def is_source(operator: Operator) -> bool:
-    return not operator.children and operator.kind != "OneRowRelation"
+    return not operator.children and operator.kind not in ("OneRowRelation", DOMAIN)
 
 
 def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:

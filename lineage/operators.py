@@ -9,6 +9,7 @@ from typing import Any
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.lateral import DOMAIN, is_domain, laterals_joined
 from bigdebug.lineage.memory import numbered_as_split
 
 # Nodes that only name or wrap their child; nothing of them is left in a mirror.
@@ -69,16 +70,21 @@ class Operator:
         return f"{self.kind} at {self.call_site.label} ({self.call_site.text})"
 
 
-def normalized(catalyst: Catalyst, plan: Any) -> Any:
-    """The analyzed plan with CTEs inlined and set operations turned into joins and aggregates, by Spark's rules.
+def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False) -> Any:
+    """The analyzed plan with CTEs inlined, lateral joins and set operations turned into others, by Spark's rules.
 
     Deduplicate stays: which record survives it is asked of the same aggregation that picks the row.
+
+    Args:
+        laterals: leave lateral joins as they are.
     """
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
     if plan.containsPattern(pattern):
         _hand_tags_down(catalyst, plan, pattern)
         plan = _inline_cte(optimizer).apply(plan)
+    if not laterals:
+        plan = laterals_joined(catalyst, plan)
     for name in (
         "RewriteExceptAll",
         "RewriteIntersectAll",
@@ -152,6 +158,8 @@ class _Mirror:
                 else:
                     table = identifier.unquotedString()
             plan = plan.children().apply(0)
+        if kind == "Aggregate" and is_domain(self.catalyst, plan):
+            return Operator(plan, DOMAIN, (), node, tag)
         below = self.catalyst.items(plan.children())
         if kind == "Project" and _is_stored(self.catalyst, below[0]):
             return Operator(plan, "LocalRelation", (), node, tag, view, table, stored=below[0])

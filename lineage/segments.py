@@ -10,6 +10,7 @@ are read again for what is shown.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -18,6 +19,7 @@ from pyspark.sql import functions as F
 from bigdebug.lineage.annotate import Annotated, Annotator, Boundary, IdColumn
 from bigdebug.lineage.barrier import behind_barrier, holds_sessions, is_session_window
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.pushdown import unpushed
 
@@ -135,6 +137,28 @@ class Segment:
         else:
             self.preset(found[0], annotated.ids, found[1])
 
+    def take_kept(self, annotated: Annotated) -> None:
+        """Find the rows in an annotated input that was kept, and not by annotating it again."""
+        valued = any(column.value is not None for column in annotated.ids)
+        plan = self.narrow(annotated)
+        found = fetch(self._catalyst, plan, annotated.attributes, valued=valued)
+        ids = annotated.ids
+        if found is None:
+            ids = tuple(
+                column if self._keeps_value(column) else replace(column, value=None) for column in ids
+            )
+            attributes = [attribute for column in ids for attribute in column.attributes]
+            found = fetch(self._catalyst, plan, attributes, valued=False)
+            assert found is not None
+        self.preset(found[0], ids, found[1])
+        alone = self._catalyst.project([column.id for column in ids], found[0].plan)
+        self.narrow = matching_ids(self._catalyst, found[0].unique(alone))
+
+    @staticmethod
+    def _keeps_value(column: IdColumn) -> bool:
+        """Whether a record can't be read again."""
+        return not (isinstance(column.origin, SourceLeaf) and column.origin.in_files)
+
     def preset(self, rows: RowSet, ids: tuple[IdColumn, ...], persisted: DataFrame | None = None) -> None:
         """Take rows that were found another way."""
         self._rows, self.ids, self._persisted = rows, ids, persisted
@@ -196,21 +220,50 @@ def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narro
                 [catalyst.all_of(_equal(catalyst, boundary, attributes, literal)) for literal in literals]
             )
             return catalyst.filter(condition, plan)
-        right = keys.plan.newInstance() if keys.fetched else catalyst.analyzed(_renamed(keys))
-        key = catalyst.output(right)[0]
-        condition = catalyst.all_of(_equal(catalyst, boundary, attributes, key))
-        semi = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "LeftSemi")
-        if keys.fetched:
-            right = catalyst.analyzed(F.broadcast(catalyst.frame(right)))
-        no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
-        return catalyst.logical.Join(plan, right, semi, catalyst.some(condition), no_hint)
+        return _semi_joined(
+            catalyst, plan, keys, lambda columns: _equal(catalyst, boundary, attributes, columns[0])
+        )
 
     return narrow
 
 
+def matching_ids(catalyst: Catalyst, rows: RowSet) -> Narrow:
+    """What narrows a segment, annotated again, to the rows whose ids are among those of `rows`.
+
+    Columns that only mark rows have no part in it.
+    """
+
+    def narrow(below: Annotated) -> Any:
+        ids = [column.id for column in below.ids if isinstance(column.origin, SourceLeaf | Boundary)]
+        return _semi_joined(
+            catalyst,
+            below.plan,
+            rows,
+            lambda columns: [
+                catalyst.same(unpushed(catalyst, mine), theirs)
+                for mine, theirs in zip(ids, columns, strict=True)
+            ],
+        )
+
+    return narrow
+
+
+def _semi_joined(
+    catalyst: Catalyst, plan: Any, keys: RowSet, conditions: Callable[[list[Any]], list[Any]]
+) -> Any:
+    """The rows of a plan for which some key fulfils conditions, told by the keys' columns."""
+    right = keys.plan.newInstance() if keys.fetched else catalyst.analyzed(_renamed(keys))
+    condition = catalyst.all_of(conditions(catalyst.output(right)))
+    semi = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "LeftSemi")
+    if keys.fetched:
+        right = catalyst.analyzed(F.broadcast(catalyst.frame(right)))
+    no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
+    return catalyst.logical.Join(plan, right, semi, catalyst.some(condition), no_hint)
+
+
 def _renamed(keys: RowSet) -> DataFrame:
     frame = keys.frame()
-    return frame.select(F.col(frame.columns[0]).alias(fresh_name("keys")))
+    return frame.select(*(F.col(name).alias(fresh_name("keys")) for name in frame.columns))
 
 
 def _equal(catalyst: Catalyst, boundary: Boundary, attributes: list[Any], key: Any) -> list[Any]:

@@ -38,7 +38,7 @@ class Marking(Annotator):
     """
 
     def __init__(self, annotator: Annotator, kept: Operator | None = None) -> None:
-        super().__init__(annotator.catalyst, annotator.sources)
+        super().__init__(annotator.catalyst, annotator.sources, kept=annotator.kept)
         self._kept = kept
 
     def annotate(self, operator: Operator) -> Annotated:

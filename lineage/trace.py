@@ -241,6 +241,8 @@ class Trace:
                 if keys.count:
                     narrow = matching_keys(self._catalyst, column.origin, keys)
                 below = Segment(self._catalyst, self._annotator, column.origin.input, narrow)
+                if column.origin.kept is not None:
+                    below.take_kept(column.origin.kept)
                 yield from self._descend(below)
 
     @cached_property

@@ -148,7 +148,7 @@ class WhyNot:
             return []
         with deep_plans():
             found = culprits(self._top, self._counts)
-        return found or [each for each in self._order if not each.operator.children]
+        return found or [each for each in self._order if each.operator in self._sources]
 
     @cached_property
     def _told(self) -> list[str]:

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.lateral import laterals_joined
 from bigdebug.lineage.operators import NodeLookup, mirror, normalized
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.recipe.archive import Recipe
@@ -40,10 +41,10 @@ def build_recipe(
     """
     catalyst = Catalyst(spark)
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
-    plan = normalized(catalyst, rows.plan)
+    plan = normalized(catalyst, rows.plan, laterals=True)  # which of its nodes are domains isn't written down
     columns = [str(column.name()) for column in catalyst.output(plan)]
     plan = catalyst.singleton(optimizer, "ComputeCurrentTime").apply(plan)
-    sources = sources_of(catalyst, mirror(catalyst, plan, lookup))
+    sources = sources_of(catalyst, mirror(catalyst, laterals_joined(catalyst, plan), lookup))
     require_portable_functions(catalyst, plan)
     redacted = RedactedColumns(catalyst, plan, redact)
     redacted.require_no_values()

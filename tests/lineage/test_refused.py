@@ -1,6 +1,6 @@
 """What isn't understood is refused, by its name and its place in the program."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from pyspark.sql import DataFrame
@@ -10,39 +10,10 @@ import bigdebug
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from tests.lineage.origins import Frames
 
-
-class Counting:
-    """A table function whose last row is made of all that it was given."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def eval(self, value: int) -> Iterator[tuple[int]]:
-        self.count += 1
-        yield (value,)
-
-    def terminate(self) -> Iterator[tuple[int]]:
-        yield (self.count,)
-
-
 REFUSED: dict[str, tuple[Callable[[Frames], DataFrame], str]] = {
-    "mapInPandas": (
-        lambda f: f["orders"].mapInPandas(lambda parts: parts, "n int, k string, v int"),
-        "MapInPandas",
-    ),
-    "lateral join": (
-        lambda f: f["orders"].sparkSession.sql(
-            "select * from orders o, lateral (select max(city) from customers c where c.k = o.k)"
-        ),
-        "LateralJoin",
-    ),
-    "table function in Python": (
-        lambda f: (
-            f["orders"].createOrReplaceTempView("counted"),
-            f["orders"].sparkSession.udtf.register("counting", F.udtf(Counting, returnType="n int")),
-            f["orders"].sparkSession.sql("select * from counted, lateral counting(v)"),
-        )[-1],
-        "LateralJoin",  # what it gives at its end is made of all rows, and stands beside the last
+    "grouping sets of a recursion": (
+        lambda f: f["orders"].sparkSession.range(1).transpose(),
+        "Transpose",
     ),
     "map key": (lambda f: f["orders"].groupBy(F.create_map("k", "v")).count(), "map<"),
 }

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-
 from tests.tpch.data import TABLES, make_tables, queries
 from tests.tpch.judging import Judged
 

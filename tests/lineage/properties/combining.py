@@ -317,3 +317,57 @@ class Subquery(Node):
             if stays:
                 found.append((row, records))
         return found
+
+
+@dataclass(frozen=True)
+class Lateral(Node):
+    """Rows joined with what a subquery over the second input makes of each: SQL only.
+
+    The subquery's rows go with the left row; of a record in none of them, nothing comes.
+    """
+
+    kind: str = "greatest"
+    on: tuple[int, int] = (0, 0)
+    fans_out: ClassVar[bool] = True
+    can_invent: ClassVar[bool] = True  # another count, a row without its partner
+    mixes: ClassVar[bool] = True
+
+    KINDS: ClassVar[tuple[str, ...]] = ("equal", "less", "greatest", "count", "count of less")
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        counted = self.kind.startswith("count")
+        return (*self.child.types, "int" if counted else self.children[1].types[self.on[1]])
+
+    def sql(self, *tables: str) -> str:
+        left, right = tables
+        mine, its = f"l.c{self.on[0]}", f"r.c{self.on[1]}"
+        made = {"greatest": f"max({its})", "count": "count(*)", "count of less": "count(*)"}.get(
+            self.kind, its
+        )
+        comparison = "<" if "less" in self.kind else "="
+        join = "left join" if self.kind == "less" else "join"
+        width = len(self.child.types)
+        return (
+            f"select {columns_of('l', width)}, s.made as c{width} from {left} l {join} "
+            f"lateral (select {made} as made from {right} r where {its} {comparison} {mine}) s"
+        )
+
+    def rows(self, reference: Reference, *children: list[Row]) -> list[Row]:
+        left, right = children
+        i, j = self.on
+        holds = _COMPARISONS["<" if "less" in self.kind else "="]
+        found: list[Row] = []
+        for row, records in left:
+            matching = [(b[j], rb) for b, rb in right if holds(b[j], row[i])]
+            every = records | union_of(matching)
+            if self.kind.startswith("count"):
+                found.append(((*row, len(matching)), every))
+            elif self.kind == "greatest":
+                value = max((value for value, _ in matching), key=order_key, default=None)
+                found.append(((*row, value), every))
+            else:
+                found += [((*row, value), records | behind) for value, behind in matching]
+                if not matching and self.kind == "less":
+                    found.append(((*row, None), records))
+        return found

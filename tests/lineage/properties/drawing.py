@@ -12,6 +12,7 @@ from combining import (
     HOWS,
     CountingSetOperation,
     DistinctUnion,
+    Lateral,
     PlainSetOperation,
     Subquery,
     Twice,
@@ -110,7 +111,7 @@ class Drawing:
 
     def operator(self, child: Node) -> Node:
         makers = [
-            self._join, self._aggregate, self._subquery, self._explode, self._twice, self._union,
+            self._join, self._aggregate, self._subquery, self._lateral, self._explode, self._twice, self._union,
             self._set_operation, self._distinct, self._pivot, self._window, self._unpivot, self._limit,
             self._unchanged, self._filter, self._project, self.group_function,
         ]  # fmt: skip
@@ -239,6 +240,18 @@ class Drawing:
         if not pairs:
             return None
         return Subquery((child, other), "sql", self.one(Subquery.KINDS), self.one(pairs))
+
+    def _lateral(self, child: Node) -> Node | None:
+        other = self.other()
+        pairs = [
+            (i, j)
+            for i, a in enumerate(child.types)
+            for j, b in enumerate(other.types)
+            if a == b and a in ("int", "str", "dbl")
+        ]
+        if not pairs:
+            return None
+        return Lateral((child, other), "sql", self.one(Lateral.KINDS), self.one(pairs))
 
     def _call(self, child: Node) -> Call:
         index = self.one(range(len(child.types)))

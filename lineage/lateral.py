@@ -1,0 +1,84 @@
+"""Lateral joins as plain joins, by Spark's own rules of decorrelation.
+
+What a lateral subquery does for each row of the left side is then an ordinary plan, with rules for all of its
+operators. Where it speaks of the left side's columns other than by an equality, Spark joins it with their distinct
+values, a "domain" (Neumann and Kemper, "Unnesting Arbitrary Queries", BTW 2015). No row comes from a domain: it
+only says for which values the subquery is asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst
+
+DOMAIN = "Domain"
+"""Kind of the operator that gives a domain; its mirror has no inputs."""
+
+_RULES = ("OptimizeOneRowRelationSubquery", "PullupCorrelatedPredicates", "RewriteLateralSubquery")
+
+
+def laterals_joined(catalyst: Catalyst, plan: Any) -> Any:
+    """The plan without lateral joins, or the plan itself; the domains of it are marked."""
+    if not plan.containsPattern(catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.LATERAL_JOIN()):
+        return plan
+    optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+    for name in _RULES:
+        plan = catalyst.singleton(optimizer, name).apply(plan)
+    plan = _ordered(catalyst, plan)
+    _mark_domains(catalyst, plan)
+    return plan
+
+
+def is_domain(catalyst: Catalyst, plan: Any) -> bool:
+    """Whether a node gives a domain."""
+    return bool(plan.getTagValue(_mark(catalyst)).isDefined())
+
+
+def _ordered(catalyst: Catalyst, plan: Any) -> Any:
+    """With an order, by a constant, for windows that number rows in none.
+
+    Spark makes such of a correlated limit, and then would not take them from us.
+    """
+    children = [_ordered(catalyst, child) for child in catalyst.items(plan.children())]
+    plan = plan.withNewChildren(catalyst.seq(children))
+    if plan.getClass().getSimpleName() != "Window" or not plan.orderSpec().isEmpty():
+        return plan
+    if "row_number()" not in str(plan.windowExpressions().mkString()):
+        return plan
+    constant = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
+    ascending = catalyst.singleton(catalyst.expressions, "Ascending")
+    order = catalyst.seq(
+        [
+            catalyst.expressions.SortOrder(
+                constant, ascending, ascending.defaultNullOrdering(), catalyst.seq([])
+            )
+        ]
+    )
+    numbered = []
+    for alias in catalyst.items(plan.windowExpressions()):
+        window = alias.child()
+        spec = catalyst.copy(window.windowSpec(), orderSpec=order)
+        numbered.append(alias.withNewChildren(catalyst.seq([catalyst.copy(window, windowSpec=spec)])))
+    return catalyst.copy(plan, windowExpressions=catalyst.seq(numbered), orderSpec=order)
+
+
+def _mark_domains(catalyst: Catalyst, plan: Any) -> None:
+    """Note which aggregates below a join's right side give distinct values of its left side."""
+    if plan.getClass().getSimpleName() == "Join":
+        _mark_those_of(catalyst, plan.right(), plan.left())
+    for child in catalyst.items(plan.children()):
+        _mark_domains(catalyst, child)
+
+
+def _mark_those_of(catalyst: Catalyst, plan: Any, left: Any) -> None:
+    # A plan of the user's that reads the same again has other expression ids.
+    if plan.getClass().getSimpleName() == "Aggregate" and plan.child().fastEquals(left):
+        plan.setTagValue(_mark(catalyst), "domain")
+        return
+    for child in catalyst.items(plan.children()):
+        _mark_those_of(catalyst, child, left)
+
+
+def _mark(catalyst: Catalyst) -> Any:
+    return catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreeNodeTag("bigdebug.domain")
