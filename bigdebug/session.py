@@ -76,6 +76,9 @@ class Session:
         data: "DataFrame | Output",
         where: "str | Column | None" = None,
         direction: Literal["backward"] = "backward",
+        *,
+        windows: bool = False,
+        influence: bool = False,
     ) -> "Trace": ...
 
     @overload
@@ -88,6 +91,9 @@ class Session:
         data: "DataFrame | Output",
         where: "str | Column | None" = None,
         direction: str = "backward",
+        *,
+        windows: bool = False,
+        influence: bool = False,
     ) -> "Trace | ForwardTrace":
         """Trace rows back to the source records they came from, or source records forward to the rows they went into.
 
@@ -95,17 +101,24 @@ class Session:
             data: a DataFrame, or an `Output` of this run; for `forward` the DataFrame that reads a source.
             where: which rows: SQL text or a Column over the columns of `data`; all, if left out.
             direction: `backward`, or `forward`: to the outputs of this run so far.
+            windows: go back to all rows of a window's partition, not just to the one that a row stands on.
+            influence: go back to what semi and anti joins and subqueries looked up, too.
 
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
         """
+        from bigdebug.lineage.influence import Beside
         from bigdebug.lineage.live import live_forward, live_trace
 
         if direction not in _DIRECTIONS:
             raise _WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
         if direction == "forward":
+            if windows or influence:
+                raise _WrongValueError(
+                    "windows and influence are for backward traces", hint="leave them out, or trace backward"
+                )
             return live_forward(self._attachment.spark, self._recorder, data, where)
-        return live_trace(self._attachment.spark, self._recorder, data, where)
+        return live_trace(self._attachment.spark, self._recorder, data, where, Beside(windows, influence))
 
     def why_not(self, data: "DataFrame | Output", where: "str | Column") -> "WhyNot":
         """Tell why rows are missing: how many like them enter and leave each operator, and which one dropped them.

@@ -17,6 +17,7 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, grouping_of, hashed_key
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
+from bigdebug.lineage.influence import Beside, Lookup, lookup_of
 from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.mapped import (
     MAPPED,
@@ -41,16 +42,20 @@ class Boundary:
         grouping: what an input row's key is, as expressions over that input.
         side: which of its inputs.
         kept: the input itself, where it must not be computed anew.
+        lookup: in place of a grouping, how input rows are found by the key.
+        subquery: the input, where it is none of the operator's own.
     """
 
     operator: Operator
     grouping: tuple[Any, ...]
     side: int = 0
     kept: Annotated | None = None
+    lookup: Lookup | None = None
+    subquery: Operator | None = None
 
     @property
     def input(self) -> Operator:
-        return self.operator.children[self.side]
+        return self.subquery or self.operator.children[self.side]
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,9 @@ _PASSING = frozenset(
         "RebalancePartitions",
         "ResolvedHint",
         "EventTimeWatermark",
-        "Window",
     }
 )
-_ONE_SIDED = frozenset({"LEFT SEMI", "LEFT ANTI"})
+_ONE_SIDED = frozenset({"LeftSemi", "LeftAnti", "ExistenceJoin"})
 
 
 def is_distinct(operator: Operator) -> bool:
@@ -117,15 +121,14 @@ def is_distinct(operator: Operator) -> bool:
     return bool(operator.plan.child().outputSet().subsetOf(operator.plan.references()))
 
 
-def is_boundary(operator: Operator) -> bool:
-    if operator.kind == "Aggregate" or operator.kind in GROUPED_FUNCTIONS:
-        return True
-    return is_mapped(operator) or is_distinct(operator)
-
-
 def is_one_sided(operator: Operator) -> bool:
     """A join whose right side only decides which rows of the left stay."""
-    return operator.kind == "Join" and operator.plan.joinType().sql().upper() in _ONE_SIDED
+    return operator.kind == "Join" and join_kind(operator.plan) in _ONE_SIDED
+
+
+def join_kind(join: Any) -> str:
+    """`Inner`, `LeftOuter`, `LeftSemi`, …, as Spark's classes are called."""
+    return str(join.joinType().getClass().getSimpleName()).rstrip("$")
 
 
 class Annotator:
@@ -136,6 +139,7 @@ class Annotator:
         sources: the source of each leaf that holds records.
         values: have records of files travel with their ids; those of other sources do in any case.
         kept: inputs that must not be computed anew, by the operator that reads them; shared and added to.
+        beside: what counts as contributors, too.
     """
 
     def __init__(
@@ -145,15 +149,18 @@ class Annotator:
         *,
         values: bool = False,
         kept: dict[Operator, KeptInput] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.catalyst = catalyst
         self.sources = sources
         self.values = values
         self.kept: dict[Operator, KeptInput] = {} if kept is None else kept
+        self.beside = beside or Beside()
         self._rules: dict[str, Callable[[Operator], Annotated]] = {
             **dict.fromkeys(_PASSING, self._passing),
             "Project": self._project,
             "Generate": self._generate,
+            "Window": self._window,
             "Expand": self._expand,
             "Join": self._join,
             "AsOfJoin": self._join,
@@ -168,7 +175,7 @@ class Annotator:
 
     def without_values(self) -> Annotator:
         """The same rules, ids of files' records alone."""
-        return Annotator(self.catalyst, self.sources, kept=self.kept)
+        return Annotator(self.catalyst, self.sources, kept=self.kept, beside=self.beside)
 
     def annotate(self, operator: Operator) -> Annotated:
         """The instrumented plan of an operator, up from the nearest boundaries or sources.
@@ -186,7 +193,16 @@ class Annotator:
                 f"{operator.described()} can't be traced yet",
                 hint="trace a DataFrame below that operator instead",
             )
-        return rule(operator)
+        annotated = rule(operator)
+        return self._with_subqueries(operator, annotated) if operator.subqueries else annotated
+
+    def is_boundary(self, operator: Operator) -> bool:
+        """Whether ids stop at it, and other ids begin above."""
+        if operator.kind == "Aggregate" or operator.kind in GROUPED_FUNCTIONS:
+            return True
+        if operator.kind == "Window":
+            return self.beside.windows
+        return is_mapped(operator) or is_distinct(operator)
 
     def check(self, operator: Operator) -> None:
         """Refuse a dataflow that holds an operator without a rule, before anything runs."""
@@ -195,6 +211,8 @@ class Annotator:
                 self.annotate(below)
             if below.kind == "Aggregate":
                 self._check_keys(below, self.catalyst.items(below.plan.groupingExpressions()))
+            elif below.kind == "Window" and self.beside.windows:
+                self._check_keys(below, self.catalyst.items(below.plan.partitionSpec()))
             elif below.kind in GROUPED_FUNCTIONS:
                 self._check_keys(below, [key for side in grouping_of(self.catalyst, below) for key in side])
 
@@ -236,14 +254,35 @@ class Annotator:
         left = self.annotate(left_side)
         if is_one_sided(operator):
             sides = self.catalyst.seq([left.plan, right_side.plan])
-            return Annotated(operator.plan.withNewChildren(sides), left.ids)
+            plan = operator.plan.withNewChildren(sides)
+            return (
+                self._looked_up(operator, plan, left.ids)
+                if self.beside.influence
+                else Annotated(plan, left.ids)
+            )
         right = self.annotate(right_side)
         plan = operator.plan.withNewChildren(self.catalyst.seq([left.plan, right.plan]))
         ids = left.ids + right.ids
-        if "OUTER" in operator.plan.joinType().sql().upper():
+        if "Outer" in join_kind(operator.plan):
             # A join fills the side without a partner with nulls; an id that claims otherwise is folded away.
             ids = tuple(column.moved(lambda attribute: attribute.withNullability(True)) for column in ids)
         return Annotated(plan, ids)
+
+    def _looked_up(self, operator: Operator, join: Any, ids: tuple[IdColumn, ...]) -> Annotated:
+        """A one-sided join's rows, and by what they looked at the right side."""
+        lookup = lookup_of(self.catalyst, operator.plan)
+        key = self.catalyst.alias(self.key_struct(tuple(lookup.looked_by.values())), fresh_name("key"))
+        plan = self.catalyst.project([*self.catalyst.output(join), key], join)
+        boundary = Boundary(operator, (), side=1, lookup=lookup)
+        return Annotated(plan, (*ids, IdColumn(boundary, key.toAttribute())))
+
+    def _window(self, operator: Operator) -> Annotated:
+        if not self.beside.windows:
+            return self._passing(operator)
+        grouping = tuple(self.catalyst.items(operator.plan.partitionSpec()))
+        key = self.catalyst.alias(self.key_struct(grouping), fresh_name("key"))
+        plan = self.catalyst.project([*self.catalyst.output(operator.plan), key], operator.plan)
+        return Annotated(plan, (IdColumn(Boundary(operator, grouping), key.toAttribute()),))
 
     def _union(self, operator: Operator) -> Annotated:
         branches = [self._ordered(child) for child in operator.children]
@@ -306,6 +345,16 @@ class Annotator:
         )
         boundary = Boundary(operator, (kept.partition,), kept=kept.annotated)
         return Annotated(plan, (IdColumn(boundary, key.toAttribute()),))
+
+    def _with_subqueries(self, operator: Operator, annotated: Annotated) -> Annotated:
+        """With a key for each subquery whose value went into every row."""
+        keys = [self.catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in operator.subqueries]
+        plan = self.catalyst.project([*self.catalyst.output(annotated.plan), *keys], annotated.plan)
+        columns = tuple(
+            IdColumn(Boundary(operator, (), subquery=subquery), key.toAttribute())
+            for subquery, key in zip(operator.subqueries, keys, strict=True)
+        )
+        return Annotated(plan, (*annotated.ids, *columns))
 
     def _of_sides(
         self, operator: Operator, keys: list[Any], groupings: list[tuple[Any, ...]]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bigdebug.lineage.annotate import SESSION_WINDOW, is_one_sided
+from bigdebug.lineage.annotate import SESSION_WINDOW, is_one_sided, join_kind
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.conditions import (
     Conjunct,
@@ -171,9 +171,9 @@ class _Join:
 
 
 def _join(catalyst: Catalyst, operator: Operator) -> _Join:
-    kind = str(operator.plan.joinType().sql()).upper()
-    full = kind == "FULL OUTER"
-    filled = (full or kind == "RIGHT OUTER", full or kind == "LEFT OUTER")
+    kind = join_kind(operator.plan)
+    full = kind == "FullOuter"
+    filled = (full or kind == "RightOuter", full or kind == "LeftOuter")
     condition = join_condition(catalyst, operator)
     return _Join(
         tuple(
@@ -182,7 +182,7 @@ def _join(catalyst: Catalyst, operator: Operator) -> _Join:
         ),
         tuple(columns_across(catalyst, condition, side) for side in (0, 1)),
         filled,
-        (not filled[0], not filled[1] and (not is_one_sided(operator) or kind == "LEFT SEMI")),
+        (not filled[0], not filled[1] and (not is_one_sided(operator) or kind == "LeftSemi")),
         full,
     )
 

@@ -76,7 +76,7 @@ class ColumnLineage:
     def of(self, leaf: SourceLeaf) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """A source's columns whose values reach the output's, and those that only decide; named as in its records."""
         shown = leaf.pinned if leaf.pinned is not None else self._catalyst.output(leaf.operator.plan)
-        used = self._used[leaf.operator]
+        used = self._used.get(leaf.operator, Used())
         keys = [self._catalyst.attribute_key(attribute) for attribute in shown]
         named = list(zip(numbered(leaf.columns), keys, strict=True))
         return (
@@ -139,6 +139,8 @@ class _Walk:
         left = [(top, wanted)]
         while left:
             operator, wanted = left.pop()
+            for subquery in operator.subqueries:  # what is looked up in it only decides
+                left.append((subquery, Used(deciding=frozenset(self._output(subquery)))))
             if operator.children:
                 left.extend(zip(operator.children, self._below(operator, wanted), strict=True))
             else:

@@ -38,10 +38,14 @@ class Fused:
         if found is None:
             return None
         rows, persisted = found
-        keys = rows.distinct([self.key], key=self.key)
-        if not self.boundary.grouping:
-            keys.count = 1  # an aggregate without grouping has one row, also of no input
-        top.preset(keys, (IdColumn(self.boundary, self.key),))
+        key, keys = self.key, rows.distinct([self.key], key=self.key)
+        if not self.boundary.grouping and not keys.count:
+            # An aggregate without grouping has one row, also of no input.
+            one = catalyst.alias(annotator.key_struct(()), fresh_name("key"))
+            alone = fetch(catalyst, catalyst.logical.OneRowRelation(), [one], valued=False)
+            assert alone is not None
+            key, keys = one.toAttribute(), alone[0]
+        top.preset(keys, (IdColumn(self.boundary, key),))
         narrow = matching_keys(catalyst, self.boundary, keys)
         below = Segment(catalyst, annotator, self.boundary.operator.child, narrow)
         below.preset(rows, self.ids, persisted)
@@ -59,7 +63,7 @@ def fused(catalyst: Catalyst, annotator: Annotator, root: Operator, condition: A
     while operator.kind in _KEEPING:
         above.append(operator)
         operator = operator.child
-    if operator.kind != "Aggregate":
+    if operator.kind != "Aggregate" or any(each.subqueries for each in (*above, operator)):
         return None
     grouping = tuple(catalyst.items(operator.plan.groupingExpressions()))
     if any(is_session_window(expression) or _merges_unlike(expression) for expression in grouping):

@@ -26,7 +26,7 @@ def laterals_joined(catalyst: Catalyst, plan: Any) -> Any:
     for name in _RULES:
         plan = catalyst.singleton(optimizer, name).apply(plan)
     plan = _ordered(catalyst, plan)
-    _mark_domains(catalyst, plan)
+    mark_domains(catalyst, plan)
     return plan
 
 
@@ -63,12 +63,12 @@ def _ordered(catalyst: Catalyst, plan: Any) -> Any:
     return catalyst.copy(plan, windowExpressions=catalyst.seq(numbered), orderSpec=order)
 
 
-def _mark_domains(catalyst: Catalyst, plan: Any) -> None:
+def mark_domains(catalyst: Catalyst, plan: Any) -> None:
     """Note which aggregates below a join's right side give distinct values of its left side."""
     if plan.getClass().getSimpleName() == "Join":
         _mark_those_of(catalyst, plan.right(), plan.left())
     for child in catalyst.items(plan.children()):
-        _mark_domains(catalyst, child)
+        mark_domains(catalyst, child)
 
 
 def _mark_those_of(catalyst: Catalyst, plan: Any, left: Any) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.forward import ForwardTrace
+from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows
 from bigdebug.lineage.recorder import Recorder
@@ -21,7 +22,11 @@ logger = logging.getLogger("bigdebug")
 
 
 def live_trace(
-    spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column | None = None
+    spark: SparkSession,
+    recorder: Recorder,
+    data: DataFrame | Output,
+    where: str | Column | None = None,
+    beside: Beside | None = None,
 ) -> Trace:
     """A backward trace of a DataFrame, or of an output of the recorder's run.
 
@@ -30,12 +35,13 @@ def live_trace(
         recorder: what the program did so far.
         data: what to trace.
         where: which of its rows; None for all.
+        beside: what counts as contributors, too.
 
     Raises:
         UnreachableError: Spark was stopped.
         BigDebugError: `data` is nothing that can be traced, or its plan is no longer at hand.
     """
-    trace = _trace(spark, recorder, data, where)
+    trace = _trace(spark, recorder, data, where, beside)
     if trace.bytes > LARGE_BYTES:
         took = (
             f"; the run itself took {data.seconds:.0f} s" if isinstance(data, Output) and data.seconds else ""
@@ -109,11 +115,15 @@ def live_why_not(
 
 
 def _trace(
-    spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column | None
+    spark: SparkSession,
+    recorder: Recorder,
+    data: DataFrame | Output,
+    where: str | Column | None,
+    beside: Beside | None,
 ) -> Trace:
     if isinstance(data, Output):
         rows = _rows_of(recorder, data)
-        return trace_rows(spark, rows, recorder.node_of, where, action=data)
+        return trace_rows(spark, rows, recorder.node_of, where, action=data, beside=beside)
     if type(data).__module__.startswith("pyspark.sql.connect"):
         raise BigDebugError(
             "a DataFrame of Spark Connect can't be traced, for its plan is out of reach",
@@ -121,7 +131,7 @@ def _trace(
         )
     plan = _plan_of(data)
     rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
-    return trace_rows(data.sparkSession, rows, recorder.node_of, where)
+    return trace_rows(data.sparkSession, rows, recorder.node_of, where, beside=beside)
 
 
 def _plan_of(data: Any) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.influence import subqueries_joined
 from bigdebug.lineage.lateral import DOMAIN, is_domain, laterals_joined
 from bigdebug.lineage.memory import numbered_as_split
 
@@ -32,6 +34,7 @@ class Operator:
         table: for a leaf, its catalog table.
         stored: for in-memory data that is to be asked about, the JVM plan with its ids as last column; those
             of a recipe are the recorded ones.
+        subqueries: where these are asked about, too, those whose value its expressions hold.
     """
 
     plan: Any
@@ -42,6 +45,7 @@ class Operator:
     view: str | None = None
     table: str | None = None
     stored: Any | None = None
+    subqueries: tuple[Operator, ...] = ()
 
     @property
     def child(self) -> Operator:
@@ -63,6 +67,14 @@ class Operator:
     def leaves(self) -> list[Operator]:
         return [operator for operator in self.walk() if not operator.children]
 
+    def walk_all(self) -> Iterator[Operator]:
+        """The same, and after them the operators of subqueries."""
+        own = list(self.walk())
+        yield from own
+        for operator in own:
+            for subquery in operator.subqueries:
+                yield from subquery.walk_all()
+
     def described(self) -> str:
         """For messages: the operator's name and where it stands."""
         if self.call_site is None:
@@ -70,13 +82,14 @@ class Operator:
         return f"{self.kind} at {self.call_site.label} ({self.call_site.text})"
 
 
-def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False) -> Any:
+def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subqueries: bool = True) -> Any:
     """The analyzed plan with CTEs inlined, lateral joins and set operations turned into others, by Spark's rules.
 
     Deduplicate stays: which record survives it is asked of the same aggregation that picks the row.
 
     Args:
         laterals: leave lateral joins as they are.
+        subqueries: leave subqueries as they are, within the expressions of operators.
     """
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
@@ -85,6 +98,8 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False) -> Any:
         plan = _inline_cte(optimizer).apply(plan)
     if not laterals:
         plan = laterals_joined(catalyst, plan)
+    if not subqueries:
+        plan = subqueries_joined(catalyst, plan)
     for name in (
         "RewriteExceptAll",
         "RewriteIntersectAll",
@@ -123,6 +138,8 @@ def mirror(
     lookup: NodeLookup,
     rebind: Callable[[Any], Any] | None = None,
     asked: Node | None = None,
+    *,
+    subqueries: bool = False,
 ) -> Operator:
     """Fetch a plan from the JVM as a tree of `Operator`s.
 
@@ -131,8 +148,9 @@ def mirror(
         lookup: gives the recorded node of a tag's value.
         rebind: for questions, gives what shall stand in a leaf's place, with the same output, or the leaf itself.
         asked: what operators above the first tagged one are put down to.
+        subqueries: fetch those within expressions, too.
     """
-    return _Mirror(catalyst, lookup, rebind).of(plan, tag=None, node=asked)
+    return _Mirror(catalyst, lookup, rebind, subqueries).of(plan, tag=None, node=asked)
 
 
 @dataclass(frozen=True)
@@ -140,6 +158,7 @@ class _Mirror:
     catalyst: Catalyst
     lookup: NodeLookup
     rebind: Callable[[Any], Any] | None
+    subqueries: bool
 
     def of(self, plan: Any, tag: str | None, node: Node | None) -> Operator:
         view = table = None
@@ -173,7 +192,21 @@ class _Mirror:
         children = tuple(self.of(child, tag, node) for child in below)
         if any(operator.plan is not child for operator, child in zip(children, below, strict=True)):
             plan = plan.withNewChildren(self.catalyst.seq(operator.plan for operator in children))
-        return Operator(plan, kind, children, node, tag)
+        operator = Operator(plan, kind, children, node, tag)
+        if self.subqueries:
+            operator.subqueries = tuple(self._subqueries(plan, tag, node))
+        return operator
+
+    def _subqueries(self, plan: Any, tag: str | None, node: Node | None) -> Iterator[Operator]:
+        patterns = self.catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+        for subquery in self.catalyst.items(plan.subqueries()):
+            if subquery.containsPattern(patterns.OUTER_REFERENCE()):
+                raise UnsupportedOperatorError(
+                    f"{Operator(plan, plan.nodeName(), (), node).described()} has a subquery that depends on its row "
+                    "where Spark has no join for it",
+                    hint="trace without influence",
+                )
+            yield self.of(normalized(self.catalyst, subquery, subqueries=False), tag, node)
 
 
 def _is_stored(catalyst: Catalyst, plan: Any) -> bool:

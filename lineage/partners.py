@@ -9,6 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from bigdebug.lineage.annotate import join_kind
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.conditions import Conjunct, references, text_of
 from bigdebug.lineage.culprits import culprits, upwards
@@ -102,7 +103,7 @@ class _Unpaired:
         )
 
     def _is_anti(self) -> bool:
-        return str(self.join.plan.joinType().sql()).upper() == "LEFT ANTI"
+        return join_kind(self.join.plan) == "LeftAnti"
 
     def _without_keys(self) -> str:
         held = " AND ".join(self.others)

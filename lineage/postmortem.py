@@ -15,6 +15,7 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.forward import ForwardTrace, leaf_asked
+from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.questions import question_about, trace_rows
@@ -76,8 +77,12 @@ class Replay:
         files = [file for leaf in self._recipe.leaves for file in leaf.get("files", ())]
         return Estimate(sum(size for _, size, _ in files), self._output.seconds)
 
-    def trace(self, where: str | Column | None = None) -> Trace:
+    def trace(self, where: str | Column | None = None, beside: Beside | None = None) -> Trace:
         """A backward trace of the output's rows.
+
+        Args:
+            where: which of them; None for all.
+            beside: what counts as contributors, too.
 
         Raises:
             SourceChangedError: a source isn't what it was.
@@ -90,9 +95,10 @@ class Replay:
             opened.rows,
             self._node_of,
             where,
-            names=opened.names,
+            names=opened.all_names or opened.names if beside and beside.influence else opened.names,
             notes=opened.changes,
             action=self._output,
+            beside=beside,
         )
 
     def forward(self, where: str | Column | None = None, source: str | None = None) -> ForwardTrace:

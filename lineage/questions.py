@@ -13,6 +13,7 @@ from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.operators import NodeLookup, Operator, mirror, normalized
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.pinned import pinned_session, rebinder
@@ -48,6 +49,7 @@ def question_about(
     names: Sequence[str] | None = None,
     notes: Sequence[str] = (),
     action: Output | None = None,
+    influence: bool = False,
 ) -> Question:
     """Get an action's rows ready for questions.
 
@@ -58,6 +60,7 @@ def question_about(
         names: the sources' names, in the plan's order, where a recipe recorded them.
         notes: what is already known to make the answer inexact.
         action: the output asked about, which a limit of its own (`show`, `take`) is put down to.
+        influence: ask about subqueries, too; `names` are then those of all sources.
 
     Raises:
         SourceChangedError: a file isn't what it was when the program's plan listed it.
@@ -66,11 +69,11 @@ def question_about(
     catalyst = pinned_session(spark, rows.conf)
     asked = None if action is None else Node(0, action.action, action.call_site)
     with deep_plans():
-        plan = normalized(catalyst, bounded(catalyst, rows))
+        plan = normalized(catalyst, bounded(catalyst, rows), subqueries=not influence)
         timed = at_one_time(catalyst, plan)
         if timed is not plan:
             notes = [*notes, "it asks for the current time, which was another one when it ran"]
-        root = mirror(catalyst, timed, lookup, rebinder(catalyst), asked)
+        root = mirror(catalyst, timed, lookup, rebinder(catalyst), asked, subqueries=influence)
         sources = sources_of(catalyst, root, names)
         if names is None:  # a recipe's sources were compared when it was opened
             require_unchanged(catalyst, sources.values())
@@ -88,19 +91,24 @@ def trace_rows(
     names: Sequence[str] | None = None,
     notes: Sequence[str] = (),
     action: Output | None = None,
+    beside: Beside | None = None,
 ) -> Trace:
     """A backward trace of an action's rows: `question_about` has the arguments, and some of the errors.
 
     Args:
         where: which rows to trace; None for all.
+        beside: what counts as contributors, too.
 
     Raises:
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         UnknownNameError: `where` names a column that the output doesn't have.
     """
-    asked = question_about(spark, rows, lookup, names=names, notes=notes, action=action)
+    beside = beside or Beside()
+    asked = question_about(
+        spark, rows, lookup, names=names, notes=notes, action=action, influence=beside.influence
+    )
     with deep_plans():
-        return Trace(asked.catalyst, asked.root, asked.sources, where, asked.notes, asked.comparison)
+        return Trace(asked.catalyst, asked.root, asked.sources, where, asked.notes, asked.comparison, beside)
 
 
 def at_one_time(catalyst: Catalyst, plan: Any) -> Any:

@@ -202,6 +202,11 @@ def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narro
     """
 
     def narrow(below: Annotated) -> Any:
+        if boundary.lookup is not None:
+            lookup = boundary.lookup
+            return _semi_joined(
+                catalyst, below.plan, keys, lambda columns: lookup.conditions(catalyst, columns[0])
+            )
         if not boundary.grouping:
             return below.plan
         parts = [catalyst.alias(g, fresh_name("part")) for g in boundary.grouping]
@@ -253,12 +258,13 @@ def _semi_joined(
 ) -> Any:
     """The rows of a plan for which some key fulfils conditions, told by the keys' columns."""
     right = keys.plan.newInstance() if keys.fetched else catalyst.analyzed(_renamed(keys))
-    condition = catalyst.all_of(conditions(catalyst.output(right)))
+    found = conditions(catalyst.output(right))
+    condition = catalyst.some(catalyst.all_of(found)) if found else catalyst.none
     semi = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "LeftSemi")
     if keys.fetched:
         right = catalyst.analyzed(F.broadcast(catalyst.frame(right)))
     no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
-    return catalyst.logical.Join(plan, right, semi, catalyst.some(condition), no_hint)
+    return catalyst.logical.Join(plan, right, semi, condition, no_hint)
 
 
 def _renamed(keys: RowSet) -> DataFrame:

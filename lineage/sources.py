@@ -22,7 +22,7 @@ def sources_of(
     Args:
         names: the names recorded with a recipe, one a leaf, where the plan no longer tells them.
     """
-    leaves = [leaf for leaf in root.leaves() if is_source(leaf)]
+    leaves = [leaf for leaf in root.walk_all() if is_source(leaf)]
     if names is None:
         names = numbered([source_name(catalyst, leaf) for leaf in leaves])
     found = {}

@@ -13,7 +13,6 @@ from bigdebug.lineage.annotate import (
     Annotator,
     Boundary,
     IdColumn,
-    is_boundary,
     is_one_sided,
 )
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
@@ -38,7 +37,7 @@ class Marking(Annotator):
     """
 
     def __init__(self, annotator: Annotator, kept: Operator | None = None) -> None:
-        super().__init__(annotator.catalyst, annotator.sources, kept=annotator.kept)
+        super().__init__(annotator.catalyst, annotator.sources, kept=annotator.kept, beside=annotator.beside)
         self._kept = kept
 
     def annotate(self, operator: Operator) -> Annotated:
@@ -74,7 +73,7 @@ def steps_of(
     from bigdebug.lineage.trace import Step
 
     for segment in segments:
-        operators = list(within(segment.top))
+        operators = list(within(annotator, segment.top))
         if any(operator.kind in _MULTIPLYING for operator in operators):
             segment = Segment(catalyst, Marking(annotator), segment.top, segment.narrow)
             opened.append(segment)
@@ -82,7 +81,7 @@ def steps_of(
         for operator in operators:
             if not operator.children or operator.kind == "LocalLimit":  # half of a limit
                 continue
-            ids = [column.id for column in segment.ids if _below(column, operator)]
+            ids = [column.id for column in segment.ids if _below(annotator, column, operator)]
             if not ids:
                 continue
             count = rows.distinct(ids, key=_any(catalyst, ids)).count
@@ -90,20 +89,20 @@ def steps_of(
             yield Step(operator.kind, operator.call_site, count, records)
 
 
-def within(top: Operator) -> Iterator[Operator]:
+def within(annotator: Annotator, top: Operator) -> Iterator[Operator]:
     """The operators of a segment: down from its top to the sources and boundaries, these included."""
     yield top
-    if is_boundary(top):
+    if annotator.is_boundary(top):
         return
     for child in top.children[:1] if is_one_sided(top) else top.children:
-        yield from within(child)
+        yield from within(annotator, child)
 
 
-def _below(column: IdColumn, operator: Operator) -> bool:
+def _below(annotator: Annotator, column: IdColumn, operator: Operator) -> bool:
     origin: Any = column.origin
     if isinstance(origin, SourceLeaf | Boundary):
         origin = origin.operator
-    return any(below is origin for below in within(operator))
+    return any(below is origin for below in within(annotator, operator))
 
 
 def _any(catalyst: Catalyst, ids: list[Any]) -> Any:
@@ -122,7 +121,9 @@ def _rows_at(catalyst: Catalyst, annotator: Annotator, segment: Segment, operato
     plan = segment.narrow(annotated)
     (kept,) = [column for column in annotated.ids if isinstance(column.origin, Kept)]
     # Told apart by their ids: two equal rows of an operator are two rows.
-    ids = [column.id for column in annotated.ids if _below(column, operator) and column is not kept]
+    ids = [
+        column.id for column in annotated.ids if _below(annotator, column, operator) and column is not kept
+    ]
     frame = catalyst.frame(catalyst.project([*ids, kept.id], plan)).filter(f"{kept.id.name()} is not null")
     names = [attribute.name() for attribute in ids]
     return frame.dropDuplicates(names).select(f"{kept.id.name()}.*")

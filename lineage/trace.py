@@ -22,6 +22,7 @@ from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.estimate import SMALL_BYTES, bytes_read
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
@@ -111,6 +112,7 @@ class Trace:
         where: which rows to trace; None for all.
         notes: what is already known to make it inexact.
         comparison: of the rows with those the run gave, made where the trace is inexact.
+        beside: what counts as contributors, too.
     """
 
     def __init__(
@@ -121,14 +123,15 @@ class Trace:
         where: str | Column | None = None,
         notes: Sequence[str] = (),
         comparison: Comparison | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._comparison = comparison
         self._catalyst = catalyst
         self._root = root
         self._leaves = sources
-        self._annotators = [Annotator(catalyst, sources)]
+        self._annotators = [Annotator(catalyst, sources, beside=beside)]
         if bytes_read(sources.values()) <= SMALL_BYTES:
-            self._annotators.insert(0, Annotator(catalyst, sources, values=True))
+            self._annotators.insert(0, Annotator(catalyst, sources, values=True, beside=beside))
         self._annotator = self._annotators[0]
         self._annotator.check(root)
         self._known_doubts = tuple(notes)

@@ -10,6 +10,7 @@ from bigdebug.cli.rendering import message_console, output_console, show_line, s
 from bigdebug.cli.replaying import ask_if_large, cost, replaying
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
 from bigdebug.cli.values import json_text
+from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     metavar="N",
     help="How many records of each source to show.",
 )
+@click.option("--windows", is_flag=True, help="Go back to all rows of a window's partition.")
+@click.option("--influence", is_flag=True, help="Go back to what semi joins and subqueries looked up, too.")
 @click.option("--dry-run", is_flag=True, help="Only say how much the trace would read.")
 @click.option(
     "--allow-changed", is_flag=True, help="Go on where a source isn't what it was when the run read it."
@@ -54,6 +57,8 @@ def command(
     forward: bool,
     source: str | None,
     limit: int,
+    windows: bool,
+    influence: bool,
     dry_run: bool,
     allow_changed: bool,
     store: str,
@@ -70,6 +75,8 @@ def command(
 
         bigdebug trace last 1 --forward --where "flight = 745 and day = 4"
     """
+    if forward and (windows or influence):
+        raise click.UsageError("--windows and --influence are for backward traces: leave out --forward.")
     found = Store(store).find(run)
     chosen = found.output(output)
     with replaying(found, chosen, allow_changed) as replay:
@@ -84,7 +91,9 @@ def command(
             asked = replay.forward(where, source)
             answer = _answer(asked, found, chosen, where, None, limit, start=asked.source)
         else:
-            answer = _answer(replay.trace(where), found, chosen, where, source, limit)
+            answer = _answer(
+                replay.trace(where, Beside(windows, influence)), found, chosen, where, source, limit
+            )
         if as_json:
             click.echo(json_text(trace_json(answer)))
         elif answer.matched:

@@ -24,6 +24,7 @@ class Recipe:
         skeleton: the plan, see `codec.py`.
         leaves: its sources, see `leaves.py`.
         names: the sources' names, in the plan's order.
+        all_names: the same, with those that subqueries read; None where there are none, or none to ask about.
         columns: the output's columns.
         limit, tail: which of the rows the action gave, see `OutputRows`.
         uses_python: the plan calls pickled Python functions.
@@ -42,6 +43,7 @@ class Recipe:
     tail: int | None = None
     uses_python: bool = False
     folder: str | None = None
+    all_names: list[str] | None = None
     pieces: bytes = field(default=b"", repr=False)
 
     def description(self) -> dict[str, Any]:
@@ -69,6 +71,7 @@ class Recipe:
                 f"the recipe is damaged ({error})", hint="run the script again to record a new one"
             ) from None
         known = {each.name for each in fields(cls)} - {"pieces"}
+        description = {"all_names": None, **description} if isinstance(description, dict) else description
         if (
             not isinstance(description, dict)
             or description.pop("format", None) != FORMAT

@@ -11,7 +11,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.errors import RecipeError, UnsupportedOperatorError
 from bigdebug.lineage.lateral import laterals_joined
 from bigdebug.lineage.operators import NodeLookup, mirror, normalized
 from bigdebug.lineage.output import OutputRows
@@ -59,6 +59,7 @@ def build_recipe(
         skeleton=skeleton,
         leaves=leaves.descriptions,
         names=[source.name for source in sources.values()],
+        all_names=_all_names(catalyst, rows.plan, lookup),
         columns=columns,
         limit=rows.limit,
         tail=rows.tail,
@@ -73,6 +74,17 @@ def build_recipe(
             leaves.values, json.dumps(recipe.description(), ensure_ascii=False).encode(), recipe.pieces
         )
     return recipe
+
+
+def _all_names(catalyst: Catalyst, plan: Any, lookup: NodeLookup) -> list[str] | None:
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    if not plan.containsPattern(patterns.PLAN_EXPRESSION()):
+        return None
+    try:
+        root = mirror(catalyst, normalized(catalyst, plan, subqueries=False), lookup, subqueries=True)
+    except UnsupportedOperatorError:
+        return None
+    return [source.name for source in sources_of(catalyst, root).values()]
 
 
 def _serialized(pieces: Pieces) -> bytes:
@@ -91,6 +103,7 @@ class Opened:
 
     rows: OutputRows
     names: list[str]
+    all_names: list[str] | None
     changes: list[str]
 
 
@@ -117,7 +130,7 @@ def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = Fa
             hint="run the script again to record a new one",
         ) from error
     rows = OutputRows(plan, spark._jsparkSession, conf.clone(), recipe.limit, recipe.tail)
-    return Opened(rows, recipe.names, leaves.changes)
+    return Opened(rows, recipe.names, recipe.all_names, leaves.changes)
 
 
 def _check_versions(spark: SparkSession, recipe: Recipe) -> None:

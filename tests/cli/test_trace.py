@@ -37,6 +37,7 @@ def empty_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     [
         (["last", "1"], 2, "--where"),
         (["last", "1", "--where", "true", "--limit", "-1"], 2, "--limit"),
+        (["last", "1", "--where", "true", "--forward", "--windows"], 2, "backward traces"),
         (["none", "1", "--where", "true"], 1, "no run 'none'"),
         (["last", "7", "--where", "true"], 1, "has no output '7'"),
         (["last", "1", "--where", "true", "--store", "nowhere"], 3, "no store nowhere"),
@@ -133,6 +134,7 @@ def plausible(minutes):
     return minutes >= 0
 
 flights.filter(plausible("minutes")).count()
+flights.join(airlines, "carrier", "left_semi").filter("minutes < 3").collect()
 """
 
 SEVERAL = """
@@ -211,6 +213,7 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "no source": ["last", "1", *PSE, "--source", "planes"],
         "dry run": ["last", "1", *PSE, "--dry-run", "--json"],
         "counts": ["last", "1", *PSE, "--json", "--limit", "0"],
+        "looked up": ["last", "4", "--where", "minutes = 1", "--influence", "--windows", "--json"],
         "forward": ["last", "1", "--forward", "--where", "tail = 'N4'"],
         "forward as json": ["last", "2", "--forward", "--source", "airlines", "--where", "true", "--json"],
         "forward from nothing": ["last", "1", "--forward", "--where", "name = 'ZZ Inc.'"],
@@ -253,6 +256,14 @@ def test_a_trace_the_next_morning(recorded: Path) -> None:
     assert [record["position"] for record in sources["airlines.json"]["records"]] == [0, 1]
     used = {name: (source["columns"], source["deciding_columns"]) for name, source in sources.items()}
     assert used == {"flights.csv": (["dest", "minutes"], ["carrier"]), "airlines.json": ([], ["carrier"])}
+
+
+def test_what_was_looked_up(answers: dict[str, Answer]) -> None:
+    content = json.loads(answers["looked up"].out)
+    jsonschema.validate(content, schema("trace"))
+    flights, airlines = content["sources"]
+    assert [record["value"]["minutes"] for record in flights["records"]] == [1]
+    assert [record["value"]["carrier"] for record in airlines["records"]] == ["B6"]
 
 
 def test_a_trace_for_a_person(answers: dict[str, Answer]) -> None:

@@ -121,6 +121,13 @@ def test_steps_count_the_rows_on_the_way(session: bigdebug.Session, totals: Data
     assert (aggregate.city, aggregate.total) == ("Rome", 30)
 
 
+def test_the_one_row_of_an_aggregate_of_nothing(session: bigdebug.Session, spark: SparkSession) -> None:
+    trace = session.trace(spark.range(0).filter("id > 1").agg(F.count("*").alias("n")))
+    assert trace.matched == 1
+    assert [(step.operator, step.count) for step in trace.steps] == [("Aggregate", 1), ("Filter", 0)]
+    assert trace.sources[0].count == 0
+
+
 def test_steps_tell_equal_rows_apart(session: bigdebug.Session, spark: SparkSession) -> None:
     frame = spark.createDataFrame([(1, ["x", "x"]), (2, ["x"])], "n int, items array<string>")
     exploded = frame.select(F.explode("items").alias("item")).repartition(2)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from combining import OuterJoin
+from combining import OneSidedJoin, OuterJoin, PlainSetOperation, Subquery
 from drawing import Case
 from expressions import canonical
-from grouping import Aggregate
+from grouping import Aggregate, Window
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from records import leaf
@@ -21,6 +21,7 @@ from tree import Node, Reference, Renderer, Row, union_of
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node as DataflowNode
 from bigdebug.lineage.forward import ForwardTrace
+from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows
@@ -111,9 +112,9 @@ class Judge:
 
     # -- what is asked of bigdebug ------------------------------------------------------------------
 
-    def trace(self, where: Any = None) -> Trace:
+    def trace(self, where: Any = None, beside: Beside | None = None) -> Trace:
         rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
-        return trace_rows(self.spark, rows, _lookup, where)
+        return trace_rows(self.spark, rows, _lookup, where, beside=beside)
 
     def reopened(self, where: Any = None) -> Trace:
         """The same trace from a recipe that went through bytes."""
@@ -194,6 +195,14 @@ class Judge:
         frames = [self.rendered(k).filter(condition) for k in kept]
         return [Counter(self._canonical(row) for row in frame.collect()) for frame in frames]
 
+    def replay_of_all_contributors(
+        self, question: Question, records: frozenset[int]
+    ) -> Counter[tuple[Any, ...]]:
+        """The same for records traced with all that is beside the way: hardly a source has to stay whole."""
+        kept = self._kept(records, whole_sources(self.case.pipeline, strict=False, beside=True))
+        condition = F.lit(True) if question.where is None else question.where
+        return Counter(self._canonical(row) for row in self.rendered(kept).filter(condition).collect())
+
     @property
     def numbers_of_all(self) -> frozenset[int]:
         return union_of(row for data in self.case.data.values() for row in data.rows)
@@ -205,7 +214,7 @@ class Judge:
         }
 
 
-def whole_sources(pipeline: Node, strict: bool) -> frozenset[str]:
+def whole_sources(pipeline: Node, strict: bool, beside: bool = False) -> frozenset[str]:
     """The sources that must stay whole for a replay to give a row again.
 
     They influence it without being where it came from: what a semi-join or subquery compares with, the rest of a
@@ -213,12 +222,17 @@ def whole_sources(pipeline: Node, strict: bool) -> frozenset[str]:
     input is missing (another count, a row without its partner), these must not get into an operator above that
     would mix them with the rows asked for. When the traced records run alone this can't happen unless one record
     goes into several rows of the lower operator; with some of the others beside them (`strict`) it can.
+
+    Where a trace holds what is `beside` its way, too, what was looked up and found needn't be whole, nor a window's
+    input. What was looked up and not found is in no trace.
     """
     found: set[str] = set()
 
     def visit(node: Node, mixed_above: bool) -> None:
         for i, child in enumerate(node.children):
-            if node.needs_whole or i in node.influencing:
+            mixes = mixed_above and any(below.fans_out for below in node.walk())
+            held = beside and not mixes and (isinstance(node, Window) or _finds(node))
+            if (node.needs_whole or i in node.influencing) and not held:
                 found.update(child.leaves())
             visit(child, mixed_above or node.mixes)
         if mixed_above and node.can_invent and (strict or _may_invent(node)):
@@ -226,6 +240,15 @@ def whole_sources(pipeline: Node, strict: bool) -> frozenset[str]:
 
     visit(pipeline, False)
     return frozenset(found)
+
+
+def _finds(node: Node) -> bool:
+    """Whether rows are there for what they find on the other side."""
+    if isinstance(node, OneSidedJoin):
+        return node.how == "semi"
+    if isinstance(node, Subquery):
+        return not node.kind.startswith("not")
+    return isinstance(node, PlainSetOperation) and node.kind == "intersect"
 
 
 def _may_invent(node: Node) -> bool:

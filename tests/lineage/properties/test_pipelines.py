@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from combining import OneSidedJoin, PlainSetOperation, Subquery
 from drawing import Case, cases
+from grouping import Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judging import Judge
+from judging import Judge, Question
 from pyspark.sql import SparkSession
 from python_functions import functions
 from sizes import WAYS, taken
 
+from bigdebug.lineage.influence import Beside
 from tests.proofs import Part
+
+WITH_MORE = (Window, OneSidedJoin, PlainSetOperation, Subquery)
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +66,22 @@ def _judge(judge: Judge, seed: int) -> None:
     for replayed in judge.replays(question, numbers, seed):
         assert replayed >= question.rows, "the rows aren't there again"
 
+    if seed % 2 == 0 and any(isinstance(node, WITH_MORE) for node in judge.case.pipeline.walk()):
+        judge_all_contributors(judge, question, numbers)
+
     reopened = judge.reopened(question.where)
     assert reopened.matched == trace.matched
     if not judge.ambiguous:  # else one of equal rows may stand for another
         assert repr(reopened.collect()) == repr(records), "live and post-mortem differ"
+
+
+def judge_all_contributors(judge: Judge, question: Question, numbers: frozenset[int]) -> None:
+    trace = judge.trace(question.where, Beside(windows=True, influence=True))
+    every = judge.numbers(trace.collect())
+    if judge.ambiguous:
+        return
+    assert every >= numbers
+    assert judge.replay_of_all_contributors(question, every) >= question.rows, "something was left out"
 
 
 def judge_forward(judge: Judge, seed: int) -> None:

@@ -1,0 +1,72 @@
+"""What decides about a row without being where it came from, on request.
+
+The rest of a window's partition, what a semi-join or a subquery looks up: Spark's own rules turn correlated
+subqueries, IN and EXISTS into joins, and what of a join's right side matches a row is found by the join's condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.conditions import substituted
+from bigdebug.lineage.lateral import mark_domains
+
+_RULES = ("PullupCorrelatedPredicates", "RewriteCorrelatedScalarSubquery", "RewritePredicateSubquery")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What counts as contributors beside the records that a row was made of.
+
+    Attributes:
+        windows: all rows of a window's partition.
+        influence: what semi-joins and subqueries looked up.
+    """
+
+    windows: bool = False
+    influence: bool = False
+
+
+def subqueries_joined(catalyst: Catalyst, plan: Any) -> Any:
+    """The plan with joins in place of subqueries, as Spark would make them; those of one value for all rows stay."""
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    if not plan.containsPattern(patterns.PLAN_EXPRESSION()):
+        return plan
+    optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+    for name in _RULES:
+        plan = catalyst.singleton(optimizer, name).apply(plan)
+    mark_domains(catalyst, plan)
+    return plan
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """How the rows that a one-sided join looked up are found again.
+
+    Attributes:
+        condition: the join's, over both sides; None where there is none.
+        looked_by: of the left side's attributes those that it speaks of, by key, in the order of the key's fields.
+    """
+
+    condition: Any | None
+    looked_by: Mapping[str, Any]
+
+    def conditions(self, catalyst: Catalyst, key: Any) -> list[Any]:
+        """What a row of the right side fulfils that a left row of this key looks up."""
+        if self.condition is None:
+            return []
+        terms = {name: catalyst.field(key, i) for i, name in enumerate(self.looked_by)}
+        return [substituted(catalyst, self.condition, terms)]
+
+
+def lookup_of(catalyst: Catalyst, join: Any) -> Lookup:
+    """The lookup of a join's right side."""
+    if join.condition().isEmpty():
+        return Lookup(None, {})
+    condition = join.condition().get()
+    left = {catalyst.attribute_key(each) for each in catalyst.output(join.left())}
+    spoken = {catalyst.attribute_key(each): each for each in catalyst.items(condition.references().toSeq())}
+    return Lookup(condition, {key: each for key, each in spoken.items() if key in left})
