@@ -9,15 +9,15 @@ grouping expressions (Ikeda and Widom, "RAMP", CIDR 2011; Interlandi et al., "Ti
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, grouping_of, hashed_key
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
-from bigdebug.lineage.influence import Beside, Lookup, lookup_of
+from bigdebug.lineage.influence import Beside, lookup_of
 from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.mapped import (
     MAPPED,
@@ -27,71 +27,11 @@ from bigdebug.lineage.mapped import (
     on_kept_input,
     partition_number,
 )
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, is_one_sided, join_kind
 
 SESSION_WINDOW = "spark.sessionWindow"
 # Not those of years and months or of days and seconds, which compare like numbers.
 _CALENDAR_INTERVAL = re.compile(r"\binterval\b(?! (year|month|day|hour|minute|second))")
-
-
-@dataclass(eq=False, frozen=True)
-class Boundary:
-    """An operator whose output row stems from many input rows, found again by their key.
-
-    Attributes:
-        grouping: what an input row's key is, as expressions over that input.
-        side: which of its inputs.
-        kept: the input itself, where it must not be computed anew.
-        lookup: in place of a grouping, how input rows are found by the key.
-        subquery: the input, where it is none of the operator's own.
-    """
-
-    operator: Operator
-    grouping: tuple[Any, ...]
-    side: int = 0
-    kept: Annotated | None = None
-    lookup: Lookup | None = None
-    subquery: Operator | None = None
-
-    @property
-    def input(self) -> Operator:
-        return self.subquery or self.operator.children[self.side]
-
-
-@dataclass(frozen=True)
-class IdColumn:
-    """A column that says where rows came from.
-
-    Attributes:
-        origin: the source or the boundary below.
-        id: JVM attribute: a record id, or a boundary row's key as a struct; null where nothing came.
-        value: JVM attribute: the source record itself as a struct; None for a boundary, and where records are
-            read again for what is shown.
-    """
-
-    origin: SourceLeaf | Boundary
-    id: Any
-    value: Any | None = None
-
-    @property
-    def attributes(self) -> list[Any]:
-        return [self.id] if self.value is None else [self.id, self.value]
-
-    def moved(self, change: Callable[[Any], Any]) -> IdColumn:
-        """The same column under other attributes."""
-        return IdColumn(self.origin, change(self.id), None if self.value is None else change(self.value))
-
-
-@dataclass(frozen=True)
-class Annotated:
-    """A plan whose output holds the operator's own columns and, after or among them, the id columns."""
-
-    plan: Any
-    ids: tuple[IdColumn, ...]
-
-    @property
-    def attributes(self) -> list[Any]:
-        return [attribute for column in self.ids for attribute in column.attributes]
 
 
 # Operators that give rows of their child as they are, some or all, in some order.
@@ -111,24 +51,6 @@ _PASSING = frozenset(
         "EventTimeWatermark",
     }
 )
-_ONE_SIDED = frozenset({"LeftSemi", "LeftAnti", "ExistenceJoin"})
-
-
-def is_distinct(operator: Operator) -> bool:
-    """`dropDuplicates()` over all columns, which is `distinct()`: all the duplicates are where a row came from."""
-    if operator.kind != "Deduplicate":
-        return False
-    return bool(operator.plan.child().outputSet().subsetOf(operator.plan.references()))
-
-
-def is_one_sided(operator: Operator) -> bool:
-    """A join whose right side only decides which rows of the left stay."""
-    return operator.kind == "Join" and join_kind(operator.plan) in _ONE_SIDED
-
-
-def join_kind(join: Any) -> str:
-    """`Inner`, `LeftOuter`, `LeftSemi`, …, as Spark's classes are called."""
-    return str(join.joinType().getClass().getSimpleName()).rstrip("$")
 
 
 class Annotator:
@@ -169,6 +91,7 @@ class Annotator:
             "Deduplicate": self._deduplicate,
             **dict.fromkeys(GROUPED_FUNCTIONS, self._grouped_function),
             **dict.fromkeys(MAPPED, self._mapped),
+            RECURSION: self._recursion,
             "CollectMetrics": lambda operator: self.annotate(operator.child),
             **dict.fromkeys(("OneRowRelation", DOMAIN), lambda operator: Annotated(operator.plan, ())),
         }
@@ -202,11 +125,13 @@ class Annotator:
             return True
         if operator.kind == "Window":
             return self.beside.windows
+        if operator.kind == RECURSION:
+            return True
         return is_mapped(operator) or is_distinct(operator)
 
     def check(self, operator: Operator) -> None:
         """Refuse a dataflow that holds an operator without a rule, before anything runs."""
-        for below in operator.walk():
+        for below in operator.walk(RECURSION):
             if below not in self.sources and below.kind not in self._rules:
                 self.annotate(below)
             if below.kind == "Aggregate":
@@ -348,11 +273,19 @@ class Annotator:
 
     def _with_subqueries(self, operator: Operator, annotated: Annotated) -> Annotated:
         """With a key for each subquery whose value went into every row."""
-        keys = [self.catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in operator.subqueries]
+        return self._with_whole(operator, annotated, operator.subqueries)
+
+    def _recursion(self, operator: Operator) -> Annotated:
+        leaves = [leaf for leaf in operator.leaves() if leaf in self.sources]
+        return self._with_whole(operator, Annotated(operator.plan, ()), leaves)
+
+    def _with_whole(self, operator: Operator, annotated: Annotated, inputs: Sequence[Operator]) -> Annotated:
+        """With a key for each of some inputs, every row of which counts for every row."""
+        keys = [self.catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in inputs]
         plan = self.catalyst.project([*self.catalyst.output(annotated.plan), *keys], annotated.plan)
         columns = tuple(
-            IdColumn(Boundary(operator, (), subquery=subquery), key.toAttribute())
-            for subquery, key in zip(operator.subqueries, keys, strict=True)
+            IdColumn(Boundary(operator, (), whole=one), key.toAttribute())
+            for one, key in zip(inputs, keys, strict=True)
         )
         return Annotated(plan, (*annotated.ids, *columns))
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bigdebug.lineage.annotate import SESSION_WINDOW, is_one_sided, join_kind
+from bigdebug.lineage.annotate import SESSION_WINDOW
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.conditions import (
     Conjunct,
@@ -23,7 +23,7 @@ from bigdebug.lineage.conditions import (
     substituted,
 )
 from bigdebug.lineage.equalities import columns_across, join_condition
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import Operator, is_one_sided, join_kind
 
 # A condition in other terms must not grow without end: x + x of x + x of …
 _MOST_LETTERS = 20_000

@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bigdebug.lineage.annotate import is_distinct
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.mapped import is_mapped
-from bigdebug.lineage.operators import Operator, mirror, normalized
+from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, mirror, normalized
 from bigdebug.lineage.ties import is_settled
 
 _OPERATORS = {
     "Sample": "takes rows by chance",
     "Offset": "skips rows by position",
     "Tail": "takes rows by position",
+    RECURSION: "is a recursion: any record that it reads may be behind each of its rows",
     "Deduplicate": "keeps whichever duplicate comes first",
 }
 _FUNCTIONS = {

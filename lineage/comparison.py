@@ -41,10 +41,12 @@ class Comparison:
         try:
             again = self._hash_again(recorded.partition(":")[0])
         except BigDebugError as error:
-            return [f"this replay couldn't be compared with the run: {error.message}"]
+            return [
+                f"the program couldn't be computed again to compare its rows with the run's: {error.message}"
+            ]
         if again == recorded:
-            return ["this replay gives the same rows as the run did"]
-        return ["this replay gives other rows than the run did"]
+            return ["computed again, the program gives the same rows as the run did"]
+        return ["computed again, the program gives other rows than the run did"]
 
     def _hash_again(self, way: str) -> str | None:
         conf = self._catalyst.jsession.sessionState().conf()

@@ -10,12 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bigdebug.lineage.annotate import Annotated, Annotator, IdColumn
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Annotated, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.grouped_functions import any_in_python, carried_past, python_aggregate
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
-from bigdebug.lineage.mapped import keep_input, on_kept_input, partition_number
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.mapped import is_mapped, keep_input, on_kept_input, partition_number
+from bigdebug.lineage.operators import RECURSION, Operator
+
+
+def takes_job(operator: Operator) -> bool:
+    """Whether flagging it runs a job."""
+    return is_mapped(operator) or operator.kind == RECURSION
 
 
 class Flagging(Annotator):
@@ -91,6 +97,24 @@ class Flagging(Annotator):
             [*catalyst.output(operator.plan), flag], on_kept_input(catalyst, operator, kept)
         )
         return Annotated(plan, (IdColumn(kept.annotated.ids[0].origin, flag.toAttribute()),))
+
+    def _recursion(self, operator: Operator) -> Annotated:
+        catalyst = self.catalyst
+        literal = catalyst.singleton(catalyst.expressions, "Literal")
+        plan, ids = operator.plan, []
+        for leaf in (each for each in operator.leaves() if each in self.sources):
+            below = self.annotate(leaf)
+            reached = self.is_reached(below)
+            if reached is not None:
+                some = (
+                    catalyst.frame(catalyst.project([], catalyst.filter(reached, below.plan)))
+                    .limit(1)
+                    .count()
+                )
+                flag = catalyst.alias(literal.apply(bool(some)), fresh_name("flag"))
+                plan = catalyst.project([*catalyst.output(plan), flag], plan)
+                ids.append(IdColumn(below.ids[0].origin, flag.toAttribute()))
+        return Annotated(plan, tuple(ids))
 
     def _any(self, columns: list[Any], flag: Any) -> Any:
         """The aggregate that says whether a flag is set in a group, beside the aggregates of some columns."""

@@ -9,15 +9,14 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 
-from bigdebug.lineage.annotate import Annotated
+from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.estimate import bytes_read
-from bigdebug.lineage.flags import Flagging
+from bigdebug.lineage.flags import Flagging, takes_job
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import Location, TracedRecord
-from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.questions import Question
@@ -121,7 +120,7 @@ class ForwardTrace:
         for question, output, leaves in questions:
             flagging = _flagging(question, leaves, where)
             flagging.check(question.root)
-            if not any(map(is_mapped, question.root.walk())):  # to annotate these takes a job
+            if not any(map(takes_job, question.root.walk())):
                 flagging.annotate(question.root)  # what can't be traced is said now, not at the first job
             self._outputs.append((question, output, flagging))
 

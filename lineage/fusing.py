@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.annotate import Annotator, Boundary, IdColumn
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator

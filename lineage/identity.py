@@ -68,7 +68,7 @@ class AnnotatedLeaf:
 
 
 def is_source(operator: Operator) -> bool:
-    return not operator.children and operator.kind not in ("OneRowRelation", DOMAIN)
+    return not operator.children and operator.kind not in ("OneRowRelation", "UnionLoopRef", DOMAIN)
 
 
 def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:

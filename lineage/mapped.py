@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.operators import Operator
 
 if TYPE_CHECKING:
-    from bigdebug.lineage.annotate import Annotated, Annotator
+    from bigdebug.lineage.annotate import Annotator
 
 MAPPED = frozenset({"MapInPandas", "MapInArrow", "ScriptTransformation"})
 # Over files, these leave every partition as the scan makes it, whatever columns there are.
@@ -55,8 +56,6 @@ def on_kept_input(catalyst: Catalyst, operator: Operator, kept: KeptInput) -> An
 
 def keep_input(annotator: Annotator, operator: Operator) -> KeptInput:
     """The input of a function, annotated and kept; made once for all who share the annotator's `kept`."""
-    from bigdebug.lineage.annotate import Annotated
-
     found = annotator.kept.get(operator)
     if found is None:
         catalyst, child = annotator.catalyst, operator.child

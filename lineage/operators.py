@@ -17,6 +17,12 @@ from bigdebug.lineage.memory import numbered_as_split
 # Nodes that only name or wrap their child; nothing of them is left in a mirror.
 TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNode"})
 
+RECURSION = "UnionLoop"
+"""Kind of a recursive common table expression: of its first rows and of those that come of them."""
+
+# Joins whose right side only decides which rows of the left stay.
+_ONE_SIDED = frozenset({"LeftSemi", "LeftAnti", "ExistenceJoin"})
+
 NodeLookup = Callable[[str], Node | None]
 
 
@@ -56,13 +62,18 @@ class Operator:
     def call_site(self) -> CallSite | None:
         return self.node.call_site if self.node else None
 
-    def walk(self) -> Iterator[Operator]:
-        """This operator and all below it, parents first, children in the plan's order."""
+    def walk(self, end: str | None = None) -> Iterator[Operator]:
+        """This operator and all below it, parents first, children in the plan's order.
+
+        Args:
+            end: a kind of operators below which it doesn't go.
+        """
         stack = [self]
         while stack:
             operator = stack.pop()
             yield operator
-            stack.extend(reversed(operator.children))
+            if operator.kind != end:
+                stack.extend(reversed(operator.children))
 
     def leaves(self) -> list[Operator]:
         return [operator for operator in self.walk() if not operator.children]
@@ -213,3 +224,20 @@ def _is_stored(catalyst: Catalyst, plan: Any) -> bool:
     if plan.getClass().getSimpleName() != "LocalRelation" or plan.output().isEmpty():
         return False
     return str(plan.output().last().name()).startswith(ID_PREFIX)
+
+
+def is_distinct(operator: Operator) -> bool:
+    """`dropDuplicates()` over all columns, which is `distinct()`: all the duplicates are where a row came from."""
+    if operator.kind != "Deduplicate":
+        return False
+    return bool(operator.plan.child().outputSet().subsetOf(operator.plan.references()))
+
+
+def is_one_sided(operator: Operator) -> bool:
+    """A join whose right side only decides which rows of the left stay."""
+    return operator.kind == "Join" and join_kind(operator.plan) in _ONE_SIDED
+
+
+def join_kind(join: Any) -> str:
+    """`Inner`, `LeftOuter`, `LeftSemi`, …, as Spark's classes are called."""
+    return str(join.joinType().getClass().getSimpleName()).rstrip("$")

@@ -9,14 +9,13 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from bigdebug.lineage.annotate import join_kind
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.conditions import Conjunct, references, text_of
 from bigdebug.lineage.culprits import culprits, upwards
 from bigdebug.lineage.equalities import join_condition
 from bigdebug.lineage.matching import Followed, count_matching, follow, matching
 from bigdebug.lineage.near import Key, key_columns, key_of, near_keys
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import Operator, join_kind
 from bigdebug.lineage.sampling import MOST, Dropped, sampled
 
 # Values that Spark reads from their text in Python.

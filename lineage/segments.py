@@ -16,7 +16,8 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bigdebug.lineage.annotate import Annotated, Annotator, Boundary, IdColumn
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.barrier import behind_barrier, holds_sessions, is_session_window
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf

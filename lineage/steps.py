@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from bigdebug.lineage.annotate import (
-    Annotated,
-    Annotator,
-    Boundary,
-    IdColumn,
-    is_one_sided,
-)
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import Operator, is_one_sided
 from bigdebug.lineage.segments import Segment
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 from pyspark.sql import Column, DataFrame
 
-from bigdebug.lineage.annotate import Annotated, Annotator, Boundary
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst

@@ -11,7 +11,7 @@ from pyspark.errors import AnalysisException, ParseException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import Column
 
-from bigdebug.lineage.annotate import Annotated
+from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.barrier import behind_barrier, holds_sessions
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError

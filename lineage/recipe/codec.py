@@ -23,6 +23,7 @@ _EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
 _PLAN_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.PlanExpression"
 _SEQ = "scala.collection.Seq"
 _OPTION = "scala.Option"
+_INPUTS = frozenset({"child", "left", "right", "anchor", "recursion"})
 _CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation"})
 
 # Hygiene, not a wall: a recipe holds pickled functions as well, and running them is what it is for.
@@ -118,7 +119,7 @@ class PlanWriter:
         cut: dict[str, Any] = {}
         for i in range(plan.productArity()):
             name = plan.productElementName(i)
-            if name in ("child", "left", "right") and self._is(fields[i], _LOGICAL_PLAN):
+            if name in _INPUTS and self._is(fields[i], _LOGICAL_PLAN):
                 cut[str(i)] = self.write(fields[i])
                 fields[i] = None
             elif name == "children":

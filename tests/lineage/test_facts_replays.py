@@ -12,8 +12,8 @@ import bigdebug
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 
-SAME = "this replay gives the same rows as the run did"
-OTHER = "this replay gives other rows than the run did"
+SAME = "computed again, the program gives the same rows as the run did"
+OTHER = "computed again, the program gives other rows than the run did"
 
 
 @pytest.fixture

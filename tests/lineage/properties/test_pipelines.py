@@ -110,7 +110,7 @@ def test_traces_of_random_pipelines(spark: SparkSession, udfs: dict[str, Any], c
     judge_case(spark, udfs, case, seed)
 
 
-@pytest.mark.proof("random pipelines of up to 7 operators", examples=1500)
+@pytest.mark.proof("random pipelines of up to 7 operators", examples=500)
 def test_traces_of_many_random_pipelines(part: Part, spark: SparkSession, udfs: dict[str, Any]) -> None:
     @part.drawn
     @given(case=cases(most=7), seed=st.integers(0, 1000))
