@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--rows N …] [--quick]`: measure, print, and keep the table beside the commit it is of.
+"""`python -m benchmarks [--only trunk|tpch] [--rows N …] [--scale S]`: measure, print, keep tables.
 
 Resumable: what was measured at this commit is kept in the folder of results and not measured again.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from benchmarks import measures
+from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
 
 RESULTS = Path(__file__).parent / "results"
@@ -24,31 +25,51 @@ RESULTS = Path(__file__).parent / "results"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", nargs="+", choices=list(TABLES), default=list(TABLES))
+    parser.add_argument("--scale", type=float, default=1, help="of TPC-H")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "bigdebug-benchmarks")
     arguments = parser.parse_args()
     arguments.data.mkdir(parents=True, exist_ok=True)
-    kept = arguments.data / f"measured-{commit()}.jsonl"
+    measured = commit()
     ensure_java()
     spark = _session(arguments.data)
     try:
-        for key, measure in _planned(spark, arguments.data, arguments.rows):
-            if key in {row["key"] for row in _rows(kept)}:
-                continue
-            with kept.open("a") as lines:
+        for which in arguments.only:
+            kept = arguments.data / f"{which}-{measured}.jsonl"
+            for key, measure in TABLES[which](spark, arguments):
+                if key in {row["key"] for row in _rows(kept)}:
+                    continue
+                found = []
                 for row in measure():
-                    lines.write(json.dumps({"key": key, **row}) + "\n")
                     print(_line(row), flush=True)
+                    found.append(json.dumps({"key": key, **row}) + "\n")
+                with kept.open("a") as lines:
+                    lines.writelines(found)
+            RESULTS.mkdir(exist_ok=True)
+            (RESULTS / f"{which}.md").write_text(_table(_rows(kept), measured))
     finally:
         spark.stop()
         shutil.rmtree(arguments.data / "stores", ignore_errors=True)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "trunk.md").write_text(_table(_rows(kept)))
 
 
-def _planned(
-    spark: SparkSession, folder: Path, sizes: list[int]
-) -> Iterator[tuple[str, Callable[[], Iterator[measures.Row]]]]:
+Planned = Iterator[tuple[str, Callable[[], Iterator[measures.Row]]]]
+
+
+def _tpch(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    made: list[TpcH] = []
+
+    def tables() -> TpcH:
+        if not made:
+            made.append(TpcH(spark, arguments.data, arguments.scale))
+        return made[0]
+
+    yield f"recording {arguments.scale:g}", lambda: tables().recording()
+    yield f"first traces {arguments.scale:g}", lambda: tables().first_traces()
+
+
+def _trunk(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    folder, sizes = arguments.data, arguments.rows
     for nodes in (10, 100):
         yield f"waiting {nodes}", lambda nodes=nodes: iter([measures.waiting(spark, nodes)])  # type: ignore[misc]
     yield "many actions", lambda: iter([measures.many_actions(spark, 20)])
@@ -59,6 +80,9 @@ def _planned(
                     f"{measure.__name__} {rows} {kind}",
                     lambda m=measure, r=rows, k=kind: m(spark, folder, r, k),  # type: ignore[misc]
                 )
+
+
+TABLES = {"trunk": _trunk, "tpch": _tpch}
 
 
 def _session(folder: Path) -> SparkSession:
@@ -95,10 +119,10 @@ def _line(row: measures.Row) -> str:
     )
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def _table(rows: list[dict[str, Any]], measured: str) -> str:
     head = (
-        f"Measured at commit {commit()} with `python -m benchmarks`: medians of 7 pairs in one run "
-        "(21 of what takes less than a second), 2 cores.\n\n"
+        f"Measured at commit {measured} with `python -m benchmarks`: medians of 7 pairs in one run (of TPC-H, 3), "
+        "three times as many of what takes less than a second; 2 cores.\n\n"
         "| measure | program | rows | source | ratio | least to most | seconds | against | difference |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
     )

@@ -28,7 +28,7 @@ def recording(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterat
             return seconds(lambda: program(spark, place, kind).collect())
 
         def on(program: Any = program) -> float:
-            session = bigdebug.attach(spark, store=_store())
+            session = bigdebug.attach(spark, store=fresh_store())
             try:
                 return seconds(lambda: program(spark, place, kind).collect())
             finally:
@@ -46,7 +46,7 @@ def first_trace(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iter
             return seconds(lambda: program(spark, place, kind).collect())
 
         def trace(program: Any = program, where: str = where) -> float:
-            session = bigdebug.attach(spark, store=_store())
+            session = bigdebug.attach(spark, store=fresh_store())
             try:
                 frame = program(spark, place, kind)
                 return seconds(lambda: _ask(session, frame, where))
@@ -70,7 +70,7 @@ def waiting(spark: SparkSession, nodes: int) -> Row:
         return seconds(frame.collect)
 
     def on() -> float:
-        session = bigdebug.attach(spark, store=_store())
+        session = bigdebug.attach(spark, store=fresh_store())
         try:
             frame = plan()
             return seconds(frame.collect)
@@ -92,7 +92,7 @@ def many_actions(spark: SparkSession, actions: int) -> Row:
 
     def on() -> float:
         def attached() -> None:
-            with bigdebug.attach(spark, store=_store()):
+            with bigdebug.attach(spark, store=fresh_store()):
                 work()
 
         return seconds(attached)
@@ -113,7 +113,8 @@ def _ask(session: bigdebug.Session, frame: DataFrame, where: str) -> None:
     assert len(trace.collect(10)) > 0
 
 
-def _store() -> str:
+def fresh_store() -> str:
+    """A store that nobody has used."""
     return str(Path(tempfile.gettempdir()) / "bigdebug-benchmarks" / "stores" / str(next(_fresh)))
 
 
