@@ -6,14 +6,22 @@ subqueries, IN and EXISTS into joins, and what of a join's right side matches a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.conditions import substituted
+from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.lateral import mark_domains
 
+_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
+_PLAN_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.PlanExpression"
+_SEQ = "scala.collection.Seq"
+_OPTION = "scala.Option"
 _RULES = ("PullupCorrelatedPredicates", "RewriteCorrelatedScalarSubquery", "RewritePredicateSubquery")
 
 
@@ -31,15 +39,77 @@ class Beside:
 
 
 def subqueries_joined(catalyst: Catalyst, plan: Any) -> Any:
-    """The plan with joins in place of subqueries, as Spark would make them; those of one value for all rows stay."""
+    """The plan with joins in place of subqueries, as Spark would make them; those of one value for all rows stay.
+
+    Raises:
+        UnsupportedOperatorError: Spark has no join for one of them.
+    """
     patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
     if not plan.containsPattern(patterns.PLAN_EXPRESSION()):
         return plan
+    try:
+        plan = _joined(catalyst, plan)
+    except (Py4JError, PySparkException):
+        plan = None
+    if plan is None or plan.containsPattern(patterns.OUTER_REFERENCE()):
+        raise UnsupportedOperatorError(
+            "a subquery depends on its row in a way that Spark has no join for",
+            hint="trace without influence",
+        )
+    mark_domains(catalyst, plan)
+    return plan
+
+
+def _joined(catalyst: Catalyst, plan: Any) -> Any:
+    plan = _joined_within(catalyst, plan)
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     for name in _RULES:
         plan = catalyst.singleton(optimizer, name).apply(plan)
-    mark_domains(catalyst, plan)
     return plan
+
+
+def _joined_within(catalyst: Catalyst, plan: Any) -> Any:
+    """The plan with the subqueries within its subqueries joined: the rules take these for done."""
+    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
+    if not plan.containsPattern(pattern):
+        return plan
+    children = [_joined_within(catalyst, child) for child in catalyst.items(plan.children())]
+    plan = plan.withNewChildren(catalyst.seq(children))
+    if not any(subquery.containsPattern(pattern) for subquery in catalyst.items(plan.subqueries())):
+        return plan
+
+    def changed(expression: Any) -> Any:
+        if not expression.containsPattern(pattern):
+            return expression
+        if catalyst.is_instance(expression, _PLAN_EXPRESSION):
+            return expression.withNewPlan(_joined(catalyst, expression.plan()))
+        children = [changed(child) for child in catalyst.items(expression.children())]
+        return expression.withNewChildren(catalyst.seq(children))
+
+    return _with_expressions(catalyst, plan, changed)
+
+
+def _with_expressions(catalyst: Catalyst, plan: Any, changed: Callable[[Any], Any]) -> Any:
+    """A node with its own expressions changed, where these are a field, several, or perhaps one."""
+    fields = catalyst.fields(plan)
+    changes: dict[str, Any] = {}
+    for i in range(len(fields)):
+        value, name = fields[i], str(plan.productElementName(i))
+        if not hasattr(value, "_get_object_id"):  # strings, numbers and None come as Python's own
+            continue
+        if catalyst.is_instance(value, _EXPRESSION):
+            changes[name] = changed(value)
+        elif catalyst.is_instance(value, _SEQ):
+            items = catalyst.items(value)
+            if any(
+                hasattr(each, "_get_object_id") and catalyst.is_instance(each, _EXPRESSION) for each in items
+            ):
+                changes[name] = catalyst.seq(changed(each) for each in items)
+        elif catalyst.is_instance(value, _OPTION) and value.isDefined():
+            inner = value.get()
+            if hasattr(inner, "_get_object_id") and catalyst.is_instance(inner, _EXPRESSION):
+                changes[name] = catalyst.some(changed(inner))
+    return catalyst.copy(plan, **changes)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,12 @@ LOOKUPS: dict[str, tuple[str, str, Expected]] = {
         {"customers": {1}},
     ),
     "left anti join": ("select * from orders o left anti join customers c on c.k = o.k", "n = 6", {}),
+    "correlated within a correlated one": (
+        "select * from orders o where exists (select 1 from customers c where c.k = o.k and exists ("
+        "select 1 from baskets b where b.n = c.n and b.n > (select min(n) from baskets)))",
+        "n = 3",
+        {"customers": {2}, "baskets": {2}, "baskets#2": {1, 2, 3, 4}},
+    ),
     "within a subquery": (
         "select * from orders where k in (select k from customers where n > (select min(n) from baskets))",
         "n = 3",
