@@ -34,7 +34,7 @@ def recording(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterat
             finally:
                 session.detach()
 
-        yield _row("recording on ÷ off", name, rows, kind, paired(on, off))
+        yield row_of("recording on ÷ off", name, rows, kind, paired(on, off))
 
 
 def first_trace(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterator[Row]:
@@ -53,7 +53,7 @@ def first_trace(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iter
             finally:
                 session.detach()
 
-        yield _row("first backward trace ÷ job", name, rows, kind, paired(trace, job))
+        yield row_of("first backward trace ÷ job", name, rows, kind, paired(trace, job))
 
 
 def waiting(spark: SparkSession, nodes: int) -> Row:
@@ -77,7 +77,7 @@ def waiting(spark: SparkSession, nodes: int) -> Row:
         finally:
             session.detach()
 
-    return _row(
+    return row_of(
         "action of a tiny job, recording on ÷ off", f"{nodes} operators", 10, "range", paired(on, off)
     )
 
@@ -97,7 +97,7 @@ def many_actions(spark: SparkSession, actions: int) -> Row:
 
         return seconds(attached)
 
-    return _row(
+    return row_of(
         "program of small actions, recording on ÷ off",
         f"{actions} actions",
         1000,
@@ -118,7 +118,8 @@ def fresh_store() -> str:
     return str(Path(tempfile.gettempdir()) / "bigdebug-benchmarks" / "stores" / str(next(_fresh)))
 
 
-def _row(measure: str, program: str, rows: int, kind: str, found: Paired) -> Row:
+def row_of(measure: str, program: str, rows: int, kind: str, found: Paired) -> Row:
+    """A row of a table."""
     return {
         "measure": measure,
         "program": program,

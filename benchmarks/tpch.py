@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import Column, SparkSession
 
 import bigdebug
-from benchmarks.measures import Row, fresh_store
+from benchmarks.measures import Row, fresh_store, row_of
 from benchmarks.pairs import Paired, paired, seconds
 from tests.tpch.data import TABLES, make_tables, queries
 from tests.tpch.judging import Judged
@@ -78,18 +78,7 @@ class TpcH:
         return paired(trace, lambda: seconds(lambda: self._spark.sql(text).collect()), PAIRS)
 
     def _row(self, measure: str, program: str, found: Paired) -> Row:
-        return {
-            "measure": measure,
-            "program": program,
-            "rows": int(6_000_000 * self._scale),
-            "source": "parquet",
-            "ratio": found.ratio,
-            "least": found.least,
-            "most": found.most,
-            "seconds": found.a,
-            "against": found.b,
-            "more_ms": 1000 * found.more,
-        }
+        return row_of(measure, program, int(6_000_000 * self._scale), "parquet", found)
 
 
 def _ask(trace: Any) -> None:

@@ -21,6 +21,12 @@ ID_PREFIX = "__bigdebug_"
 
 _serial = itertools.count(1)
 
+# Classes that fields of nodes are of.
+EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
+PLAN_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.PlanExpression"
+SEQ = "scala.collection.Seq"
+OPTION = "scala.Option"
+
 
 def fresh_name(kind: str) -> str:
     """A column name of ours that no user's column has."""
@@ -81,7 +87,8 @@ class Catalyst:
         return self.jvm.class_named(name)
 
     def is_instance(self, value: Any, class_name: str) -> bool:
-        return bool(self.class_named(class_name).isInstance(value))
+        """Whether it is of a JVM class; strings, numbers and None come as Python's own, and are of none."""
+        return hasattr(value, "_get_object_id") and bool(self.class_named(class_name).isInstance(value))
 
     # -- plan nodes ---------------------------------------------------------------------------------
 

@@ -13,15 +13,11 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import EXPRESSION, OPTION, PLAN_EXPRESSION, SEQ, Catalyst
 from bigdebug.lineage.conditions import substituted
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.lateral import mark_domains
 
-_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
-_PLAN_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.PlanExpression"
-_SEQ = "scala.collection.Seq"
-_OPTION = "scala.Option"
 _RULES = ("PullupCorrelatedPredicates", "RewriteCorrelatedScalarSubquery", "RewritePredicateSubquery")
 
 
@@ -81,7 +77,7 @@ def _joined_within(catalyst: Catalyst, plan: Any) -> Any:
     def changed(expression: Any) -> Any:
         if not expression.containsPattern(pattern):
             return expression
-        if catalyst.is_instance(expression, _PLAN_EXPRESSION):
+        if catalyst.is_instance(expression, PLAN_EXPRESSION):
             return expression.withNewPlan(_joined(catalyst, expression.plan()))
         children = [changed(child) for child in catalyst.items(expression.children())]
         return expression.withNewChildren(catalyst.seq(children))
@@ -95,19 +91,15 @@ def _with_expressions(catalyst: Catalyst, plan: Any, changed: Callable[[Any], An
     changes: dict[str, Any] = {}
     for i in range(len(fields)):
         value, name = fields[i], str(plan.productElementName(i))
-        if not hasattr(value, "_get_object_id"):  # strings, numbers and None come as Python's own
-            continue
-        if catalyst.is_instance(value, _EXPRESSION):
+        if catalyst.is_instance(value, EXPRESSION):
             changes[name] = changed(value)
-        elif catalyst.is_instance(value, _SEQ):
+        elif catalyst.is_instance(value, SEQ):
             items = catalyst.items(value)
-            if any(
-                hasattr(each, "_get_object_id") and catalyst.is_instance(each, _EXPRESSION) for each in items
-            ):
+            if any(catalyst.is_instance(each, EXPRESSION) for each in items):
                 changes[name] = catalyst.seq(changed(each) for each in items)
-        elif catalyst.is_instance(value, _OPTION) and value.isDefined():
+        elif catalyst.is_instance(value, OPTION) and value.isDefined():
             inner = value.get()
-            if hasattr(inner, "_get_object_id") and catalyst.is_instance(inner, _EXPRESSION):
+            if catalyst.is_instance(inner, EXPRESSION):
                 changes[name] = catalyst.some(changed(inner))
     return catalyst.copy(plan, **changes)
 

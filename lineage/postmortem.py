@@ -18,7 +18,7 @@ from bigdebug.lineage.forward import ForwardTrace, leaf_asked
 from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
-from bigdebug.lineage.questions import question_about, trace_rows
+from bigdebug.lineage.questions import Question, question_about, trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
 from bigdebug.lineage.starting import end_starting_java
@@ -113,15 +113,7 @@ class Replay:
             UnknownNameError, BigDebugError: there is no such source, or `where` can't be evaluated over it.
             UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         """
-        opened = self._open()
-        question = question_about(
-            self._spark,
-            opened.rows,
-            self._node_of,
-            names=opened.names,
-            notes=opened.changes,
-            action=self._output,
-        )
+        question = self._question()
         with deep_plans():
             leaf = leaf_asked(question, source, where)
             return ForwardTrace((question, leaf), [(question, self._output, [leaf])], where)
@@ -136,16 +128,7 @@ class Replay:
             SourceChangedError: a source isn't what it was.
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
-        opened = self._open()
-        question = question_about(
-            self._spark,
-            opened.rows,
-            self._node_of,
-            names=opened.names,
-            notes=opened.changes,
-            action=self._output,
-        )
-        return WhyNot(question, where)
+        return WhyNot(self._question(), where)
 
     def cancel(self) -> None:
         """Stop the jobs of a running question."""
@@ -158,6 +141,17 @@ class Replay:
         """Stop Spark, where it was started for this."""
         if self._owned:
             self._spark.stop()
+
+    def _question(self) -> Question:
+        opened = self._open()
+        return question_about(
+            self._spark,
+            opened.rows,
+            self._node_of,
+            names=opened.names,
+            notes=opened.changes,
+            action=self._output,
+        )
 
     def _open(self) -> Opened:
         if self._opened is None:

@@ -12,17 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import EXPRESSION, OPTION, PLAN_EXPRESSION, SEQ, Catalyst
 from bigdebug.lineage.errors import RecipeError
 from bigdebug.lineage.operators import TRANSPARENT
 
 Skeleton = dict[str, Any]
 
 _LOGICAL_PLAN = "org.apache.spark.sql.catalyst.plans.logical.LogicalPlan"
-_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
-_PLAN_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.PlanExpression"
-_SEQ = "scala.collection.Seq"
-_OPTION = "scala.Option"
 _INPUTS = frozenset({"child", "left", "right", "anchor", "recursion"})
 _CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation"})
 
@@ -119,7 +115,7 @@ class PlanWriter:
         cut: dict[str, Any] = {}
         for i in range(plan.productArity()):
             name = plan.productElementName(i)
-            if name in _INPUTS and self._is(fields[i], _LOGICAL_PLAN):
+            if name in _INPUTS and self.catalyst.is_instance(fields[i], _LOGICAL_PLAN):
                 cut[str(i)] = self.write(fields[i])
                 fields[i] = None
             elif name == "children":
@@ -134,14 +130,18 @@ class PlanWriter:
         found: list[dict[str, Any]] = []
         for i in range(len(fields)):
             value = fields[i]
-            if self._is(value, _EXPRESSION):
+            if self.catalyst.is_instance(value, EXPRESSION):
                 fields[i] = self._cut_expression(value, [i], found)
-            elif self._is(value, _SEQ):
+            elif self.catalyst.is_instance(value, SEQ):
                 items = self.catalyst.items(value)
-                if any(self._is(item, _EXPRESSION) and self._holds(item) for item in items):
+                if any(self.catalyst.is_instance(item, EXPRESSION) and self._holds(item) for item in items):
                     cut = [self._cut_expression(item, [i, j], found) for j, item in enumerate(items)]
                     fields[i] = self.catalyst.seq(cut)
-            elif self._is(value, _OPTION) and value.isDefined() and self._is(value.get(), _EXPRESSION):
+            elif (
+                self.catalyst.is_instance(value, OPTION)
+                and value.isDefined()
+                and self.catalyst.is_instance(value.get(), EXPRESSION)
+            ):
                 fields[i] = self.catalyst.some(self._cut_expression(value.get(), [i, 0], found))
         return found
 
@@ -154,7 +154,7 @@ class PlanWriter:
         """An expression with null literals where subqueries were, and what was there, by path."""
         if not self._holds(expression):
             return expression, []
-        if self._is(expression, _PLAN_EXPRESSION):
+        if self.catalyst.is_instance(expression, PLAN_EXPRESSION):
             return self.catalyst.null(expression.dataType()), [([], self._plan_expression(expression))]
         if expression.getClass().getSimpleName() == "InSubquery":
             return self.catalyst.null(expression.dataType()), [([], self._in_subquery(expression))]
@@ -181,10 +181,6 @@ class PlanWriter:
 
     def _holds(self, expression: Any) -> bool:
         return bool(expression.containsPattern(self._plan_expressions))
-
-    def _is(self, value: Any, class_name: str) -> bool:
-        # Strings, numbers and None come as Python's own.
-        return hasattr(value, "_get_object_id") and self.catalyst.is_instance(value, class_name)
 
 
 @dataclass
@@ -223,7 +219,7 @@ class PlanReader:
         expression = self._expression(cut["expression"])
         if not rest:
             fields[first] = self._replaced(fields[first], cut["path"], expression)
-        elif self.catalyst.is_instance(fields[first], _OPTION):
+        elif self.catalyst.is_instance(fields[first], OPTION):
             fields[first] = self.catalyst.some(self._replaced(fields[first].get(), cut["path"], expression))
         else:
             items = self.catalyst.items(fields[first])

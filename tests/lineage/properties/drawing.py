@@ -231,24 +231,14 @@ class Drawing:
 
     def _subquery(self, child: Node) -> Node | None:
         other = self.other()
-        pairs = [
-            (i, j)
-            for i, a in enumerate(child.types)
-            for j, b in enumerate(other.types)
-            if a == b and a in ("int", "str", "dbl")
-        ]
+        pairs = _comparable(child, other)
         if not pairs:
             return None
         return Subquery((child, other), "sql", self.one(Subquery.KINDS), self.one(pairs))
 
     def _lateral(self, child: Node) -> Node | None:
         other = self.other()
-        pairs = [
-            (i, j)
-            for i, a in enumerate(child.types)
-            for j, b in enumerate(other.types)
-            if a == b and a in ("int", "str", "dbl")
-        ]
+        pairs = _comparable(child, other)
         if not pairs:
             return None
         return Lateral((child, other), "sql", self.one(Lateral.KINDS), self.one(pairs))
@@ -317,3 +307,13 @@ class Drawing:
 
     def _limit(self, child: Node) -> Node:
         return Limit((child,), self.dialect(), self.one((0, 1, 2, 5)), self.one((0, 0, 1)))
+
+
+def _comparable(child: Node, other: Node) -> list[tuple[int, int]]:
+    """Pairs of columns of one plain type."""
+    return [
+        (i, j)
+        for i, a in enumerate(child.types)
+        for j, b in enumerate(other.types)
+        if a == b and a in ("int", "str", "dbl")
+    ]
