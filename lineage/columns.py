@@ -16,10 +16,10 @@ from typing import Any
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import varying
 from bigdebug.lineage.errors import UnknownNameError
+from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.sources import numbered
 
 Keys = frozenset[str]
 """Attributes, by `Catalyst.attribute_key`."""

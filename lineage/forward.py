@@ -14,7 +14,9 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.estimate import bytes_read
+from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.flags import Flagging, takes_job
+from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.operators import Operator
@@ -22,8 +24,6 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict, place_of
 from bigdebug.lineage.segments import local_relation
-from bigdebug.lineage.sources import find_source
-from bigdebug.lineage.trace import Source, Step
 from bigdebug.lineage.where import rows_where
 
 # Operators that give each row of their input once: what is counted below them holds for them.

@@ -3,9 +3,8 @@
 Neither `applyInPandas` nor its kin need give their group's key back, so the function is wrapped: its input gets
 columns more, which the wrapper takes off before it calls the user's function and puts beside every row of the
 result. The key itself can't travel so, for Python loses some values without a word (invalid UTF-8, an hour of a
-daylight-saving change). What travels is its hash, 128 bits worked out in the JVM, whose equality is that of
-Spark's groups: zeros of either sign are one, and so are a collation's equal texts. Numbered keys would need a
-job of their own, just to plan a trace; two keys of one hash need some 10^19 groups.
+daylight-saving change). What travels is its hash (`keys.py`); numbered keys would need a job of their own, just
+to plan a trace.
 """
 
 from __future__ import annotations
@@ -34,17 +33,6 @@ def grouping_of(catalyst: Catalyst, operator: Operator) -> list[list[Any]]:
         return [catalyst.items(plan.groupingAttributes())]
     sides = zip((plan.leftGroupingLen(), plan.rightGroupingLen()), operator.children, strict=True)
     return [catalyst.output(child.plan)[:length] for length, child in sides]
-
-
-def hashed_key(catalyst: Catalyst, key: Sequence[Any]) -> tuple[Any, ...]:
-    """Expressions that are equal for rows of one group and for no others: two hashes that don't hang together."""
-    parts = []
-    for attribute in key:
-        if "collate" in str(attribute.dataType().catalogString()):
-            attribute = catalyst.expressions.CollationKey(attribute)
-        parts.append(attribute)
-    salts = (catalyst.text("one"), catalyst.text("two"))
-    return tuple(catalyst.expressions.XxHash64(catalyst.seq([salt, *parts])) for salt in salts)
 
 
 def carried_past(

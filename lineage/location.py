@@ -43,6 +43,12 @@ def readable_path(uri: str) -> str:
     return plain_path(unquote(uri))
 
 
+def local_path(uri: str) -> str | None:
+    """The path of a local file; None for a file elsewhere."""
+    path = readable_path(uri)
+    return path if path.startswith("/") else None
+
+
 def plain_path(path: str) -> str:
     """A Hadoop path, which encodes nothing, or a path as the user wrote it: plain where the file is local."""
     if path.startswith("file:"):

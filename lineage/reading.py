@@ -1,7 +1,8 @@
 """Read the values of a few records again, from no more of the source than that takes.
 
 A trace carries ids only: the columns that its question doesn't touch aren't read for all the rows it passes.
-Of the partitions that hold the records to be shown each is read up to the last of them.
+Of local Parquet files only the row groups that hold the records to be shown are read, without a job; of other
+sources each partition that holds some, up to the last of them.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
+from pyspark.sql.types import _create_row
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.layout import PARTITION_SHIFT
-from bigdebug.lineage.location import readable_path
+from bigdebug.lineage.location import local_path, readable_path
+from bigdebug.lineage.parquet_records import Column as StoredColumn
+from bigdebug.lineage.parquet_records import UnreadableError, read_records
 from bigdebug.lineage.partitions import Partitioned
 
 # Up to so many partitions are each read no further than its last record; more of them in one go.
 _APART = 8
+_FIELD_IDS = "spark.sql.parquet.fieldId.read.enabled"
 
 
 def read_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Row]:
@@ -35,6 +40,13 @@ def read_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Ro
     Raises:
         BigDebugError: a record isn't there any more.
     """
+    found = _read_in_place(catalyst, leaf, ids) if leaf.identified_by_file else None
+    if found is not None:
+        return found
+    return _read_by_spark(catalyst, leaf, ids)
+
+
+def _read_by_spark(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Row]:
     found: dict[Any, Row] = {}
     source = Partitioned(catalyst, _narrowed(catalyst, leaf, ids))
     attempts = _in_files if leaf.identified_by_file else _in_partitions
@@ -57,6 +69,42 @@ def read_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Ro
             f"a record of {leaf.name} isn't where the trace found it ({error})",
             hint="the source may have changed since: run the program again and ask anew",
         ) from None
+
+
+def _read_in_place(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Row]) -> list[Row] | None:
+    """The same from local Parquet files without a job; None where that could give other values."""
+    columns = stored_columns(catalyst, leaf)
+    if columns is None:
+        return None
+    by_file = defaultdict(list)
+    for identity in ids:
+        by_file[identity.file].append(identity.position)
+    found = {}
+    try:
+        for uri, positions in by_file.items():
+            path = local_path(uri)
+            if path is None:
+                return None
+            for position, values in read_records(path, positions, columns).items():
+                found[uri, position] = _create_row([name for name, _ in columns], values)
+    except UnreadableError:
+        return None
+    return [found[identity.file, identity.position] for identity in ids]
+
+
+def stored_columns(catalyst: Catalyst, leaf: SourceLeaf) -> list[StoredColumn] | None:
+    """The columns of a Parquet source; None where Spark has them from elsewhere than from the files alone."""
+    relation, plan = leaf.operator.plan.relation(), leaf.operator.plan
+    if not relation.partitionSchema().isEmpty() or catalyst.spark.conf.get(_FIELD_IDS) == "true":
+        return None
+    stored = {str(name) for name in relation.dataSchema().fieldNames()}
+    columns = []
+    for column in catalyst.output(plan):
+        # A column's metadata may hold a default for files that lack it, or say that it is padded.
+        if str(column.name()) not in stored or str(column.metadata().json()) != "{}":
+            return None
+        columns.append((str(column.name()), str(column.dataType().catalogString())))
+    return columns
 
 
 def _in_partitions(_: Partitioned, ids: list[int]) -> Iterator[dict[int, list[int]]]:

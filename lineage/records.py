@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.layout import (
     PARTITION_SHIFT,
@@ -19,7 +20,7 @@ from bigdebug.lineage.layout import (
 from bigdebug.lineage.location import Location, TracedRecord, readable_path
 from bigdebug.lineage.reading import read_values
 from bigdebug.lineage.segments import RowSet
-from bigdebug.lineage.sources import numbered, require_unchanged
+from bigdebug.lineage.sources import require_unchanged
 
 # Up to so many fetched ids are read one by one, which takes less than a query over them.
 _FEW = 30

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.sources import numbered
 
 MOST = 5
 """How many examples."""

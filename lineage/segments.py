@@ -25,7 +25,7 @@ from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.pushdown import unpushed
 
 # Rows of a segment that are fetched (keys and ids, some 200 bytes a row); above that they stay in Spark.
-FETCHED = 100_000
+FETCHED = 250_000
 # The same where records of files travel with their ids.
 FETCHED_VALUES = 10_000
 # Keys that are matched by literal predicates, which reach the files; above that by a broadcast semi-join.
@@ -48,6 +48,11 @@ class RowSet:
         self.plan = plan
         self.count = count
         self.fetched = fetched
+
+    def columns(self, attributes: Sequence[Any]) -> RowSet:
+        """Some attributes of every row."""
+        plan = self._worked(self._catalyst.project(attributes, self.plan))
+        return RowSet(self._catalyst, plan, self.count, self.fetched)
 
     def distinct(self, attributes: Sequence[Any], key: Any | None = None) -> RowSet:
         """Distinct rows of some attributes, those where `key` is null left out."""
@@ -79,7 +84,11 @@ class RowSet:
         columns = catalyst.output(plan)
         deciding = [column.dataType() for column in columns[: len(by) + 1]]
         ordering = catalyst.singleton(catalyst.expressions, "InterpretedOrdering")
-        rows = plan.data().sorted(ordering.forSchema(catalyst.seq(deciding))).take(number)
+        collections = catalyst.singleton(catalyst.jvm.org.apache.spark.util.collection, "Utils")
+        least = collections.takeOrdered(
+            plan.data().iterator(), number, ordering.forSchema(catalyst.seq(deciding))
+        )
+        rows = least.toSeq()
         first = local_relation(catalyst, plan.output(), rows)
         if by:
             first = self._worked(catalyst.project(columns[len(by) :], first))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.errors import SourceChangedError, UnknownNameError
+from bigdebug.lineage.errors import SourceChangedError
+from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import HADOOP_RELATION, SourceLeaf, is_source, leaf_kind
 from bigdebug.lineage.listing import differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
@@ -88,40 +88,3 @@ def source_name(catalyst: Catalyst, leaf: Operator) -> str:
 
 def last_part(path: str) -> str:
     return plain_path(path).rstrip("/").rsplit("/", 1)[-1] or path
-
-
-def numbered(names: Sequence[str]) -> list[str]:
-    """A second source of the same name gets `#2`, and so on."""
-    seen: Counter[str] = Counter()
-    result = []
-    for name in names:
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return result
-
-
-class Named(Protocol):
-    """What has a source's name."""
-
-    @property
-    def name(self) -> str: ...
-
-
-NamedT = TypeVar("NamedT", bound=Named)
-
-
-def find_source(sources: Sequence[NamedT], wanted: str) -> NamedT:
-    """The source of that name, or the only one whose name starts with it or ends in that path.
-
-    Raises:
-        UnknownNameError: no source, or more than one, goes by that name.
-    """
-    exact = [source for source in sources if source.name == wanted]
-    stems = [source for source in sources if source.name.split(".")[0] == wanted]
-    begins = [source for source in sources if source.name.startswith(wanted)]
-    for candidates in (exact, stems, begins):
-        if len(candidates) == 1:
-            return candidates[0]
-    names = ", ".join(source.name for source in sources)
-    how = "More than one source" if exact or stems or begins else "No source"
-    raise UnknownNameError(f"{how} is called {wanted!r}", hint=f"the sources are: {names}")

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyspark.sql import DataFrame
 
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.found import Step
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator, is_one_sided
 from bigdebug.lineage.segments import Segment
-
-if TYPE_CHECKING:
-    from bigdebug.lineage.trace import Step
 
 # Operators of which one input row may give several output rows: their rows need a number of their own.
 _MULTIPLYING = frozenset({"Generate", "Expand", "Sample"}) | GROUPED_FUNCTIONS
@@ -65,23 +63,28 @@ def steps_of(
         segments: those of the trace, run.
         opened: gets the segments that had to be run once more, to be released with the trace.
     """
-    from bigdebug.lineage.trace import Step
-
     for segment in segments:
-        operators = list(within(annotator, segment.top))
-        if any(operator.kind in _MULTIPLYING for operator in operators):
+        if any(operator.kind in _MULTIPLYING for operator in within(annotator, segment.top)):
             segment = Segment(catalyst, Marking(annotator), segment.top, segment.narrow)
             opened.append(segment)
         rows = segment.rows()
-        for operator in operators:
-            if not operator.children or operator.kind == "LocalLimit":  # half of a limit
-                continue
-            ids = [column.id for column in segment.ids if _below(annotator, column, operator)]
-            if not ids:
-                continue
+        for operator, numbers in steps_within(annotator, segment.top, segment.ids):
+            ids = [segment.ids[i].id for i in numbers]
             count = rows.distinct(ids, key=_any(catalyst, ids)).count
             records = partial(_rows_at, catalyst, annotator, segment, operator)
             yield Step(operator.kind, operator.call_site, count, records)
+
+
+def steps_within(
+    annotator: Annotator, top: Operator, ids: Sequence[IdColumn]
+) -> Iterator[tuple[Operator, tuple[int, ...]]]:
+    """The operators of a segment that are steps, each with which of the segment's id columns tell its rows apart."""
+    for operator in within(annotator, top):
+        if not operator.children or operator.kind == "LocalLimit":  # half of a limit
+            continue
+        below = tuple(i for i, column in enumerate(ids) if _below(annotator, column, operator))
+        if below:
+            yield operator, below
 
 
 def within(annotator: Annotator, top: Operator) -> Iterator[Operator]:
@@ -91,6 +94,14 @@ def within(annotator: Annotator, top: Operator) -> Iterator[Operator]:
         return
     for child in top.children[:1] if is_one_sided(top) else top.children:
         yield from within(annotator, child)
+
+
+def gives_records_once(annotator: Annotator, top: Operator) -> bool:
+    """Whether a segment stands on one source alone and none of its operators gives a row of it twice."""
+    operators = list(within(annotator, top))
+    return operators[-1] in annotator.sources and all(
+        len(operator.children) == 1 and operator.kind not in _MULTIPLYING for operator in operators[:-1]
+    )
 
 
 def _below(annotator: Annotator, column: IdColumn, operator: Operator) -> bool:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any
 
 from pyspark.sql import Column, DataFrame
 
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.columns import ColumnLineage
 from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.estimate import SMALL_BYTES, bytes_read
+from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.influence import Beside
@@ -28,79 +28,8 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Narrow, Segment, local_relation, matching_keys
-from bigdebug.lineage.sources import find_source
+from bigdebug.lineage.steps import gives_records_once, steps_of
 from bigdebug.lineage.where import rows_where
-
-
-class Found(Protocol):
-    """The records, or rows, that a trace found in one place."""
-
-    def files(self) -> list[str]:
-        """The files they stand in."""
-
-
-def _no_columns() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return (), ()
-
-
-@dataclass(frozen=True)
-class Source:
-    """A source that a trace reached; of a forward trace an output.
-
-    Attributes:
-        name: as the contract names sources; `output N`.
-        kind: `parquet`, `csv`, …, `memory`, `range`; `output`.
-        call_site: where the user reads or makes it; where the action stands.
-        count: how many of its records are on the trace.
-    """
-
-    name: str
-    kind: str
-    call_site: CallSite | None
-    count: int
-    _records: Found = field(repr=False, compare=False)
-    _used_columns: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]] = field(
-        repr=False, compare=False, default=_no_columns
-    )
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns whose values reached the output's, named as in its records; none for an output."""
-        return self._used[0]
-
-    @property
-    def deciding_columns(self) -> tuple[str, ...]:
-        """The columns that only decided which records took part: in filters, keys, the order of a limit."""
-        return self._used[1]
-
-    @cached_property
-    def _used(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        return self._used_columns()
-
-    @property
-    def files(self) -> list[str]:
-        """The files that the records on the trace stand in; none for data that isn't in files."""
-        return self._records.files()
-
-
-@dataclass(frozen=True)
-class Step:
-    """An operator on the way from the traced rows to the sources.
-
-    Attributes:
-        operator: the plan operator's name.
-        call_site: the user's line that asked for it.
-        count: how many of its output rows are on the trace.
-    """
-
-    operator: str
-    call_site: CallSite | None
-    count: int
-    _records: Any = field(repr=False, compare=False, default=None)
-
-    def records(self) -> DataFrame:
-        """The operator's output rows that are on the trace."""
-        return self._records()
 
 
 class Trace:
@@ -162,8 +91,6 @@ class Trace:
     @cached_property
     def steps(self) -> list[Step]:
         """The operators on the way back, from the output down."""
-        from bigdebug.lineage.steps import steps_of
-
         with asking(self._catalyst, "steps"):
             return list(steps_of(self._catalyst, self._annotator, self._segments, self._run))
 
@@ -257,7 +184,10 @@ class Trace:
                 rows = segment.rows()
                 for column in segment.ids:
                     if isinstance(column.origin, SourceLeaf):
-                        distinct = rows.distinct(column.attributes, key=column.id)
+                        if gives_records_once(self._annotator, segment.top):
+                            distinct = rows.columns(column.attributes)
+                        else:
+                            distinct = rows.distinct(column.attributes, key=column.id)
                         found[column.origin] = SourceRecords(self._catalyst, column.origin, distinct)
             return {leaf: found[leaf] for leaf in self._leaves.values() if leaf in found}
 

@@ -119,7 +119,7 @@ def _answer(
     with stage("Tracing them to the output" if start else "Tracing them back to the sources"):
         sources = trace.sources
         if source is not None:
-            from bigdebug.lineage.sources import find_source
+            from bigdebug.lineage.finding import find_source
 
             sources = [find_source(sources, source)]
         nodes = run.nodes.values()

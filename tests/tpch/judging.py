@@ -44,6 +44,18 @@ class Judged:
             equal = [F.col(f"`{name}`").eqNullSafe(F.lit(row[name])) for name in row.__fields__]
             yield row, reduce(Column.__and__, equal)
 
+    def key_of(self, row: Row) -> Column | None:
+        """The condition that a person would name a row by: its first columns, as few as tell it from the others."""
+        others = [other for other in self.rows if other != row]
+        equal = []
+        for i, name in enumerate(row.__fields__):
+            if not others:
+                break
+            others = [other for other in others if other[i] == row[i]]
+            column = F.col(f"`{name}`")
+            equal.append(column.isNull() if row[i] is None else column == F.lit(row[i]))
+        return reduce(Column.__and__, equal) if equal else None
+
     def judge(self, most: int) -> int:
         """Hold up to so many rows' traces against replays.
 

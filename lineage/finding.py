@@ -1,0 +1,46 @@
+"""Finding a source, or another thing with a name, by what a person calls it. Loads no Spark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
+from bigdebug.lineage.errors import UnknownNameError
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """A second source of the same name gets `#2`, and so on."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return result
+
+
+class Named(Protocol):
+    """What has a source's name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+NamedT = TypeVar("NamedT", bound=Named)
+
+
+def find_source(sources: Sequence[NamedT], wanted: str) -> NamedT:
+    """The source of that name, or the only one whose name starts with it or ends in that path.
+
+    Raises:
+        UnknownNameError: no source, or more than one, goes by that name.
+    """
+    exact = [source for source in sources if source.name == wanted]
+    stems = [source for source in sources if source.name.split(".")[0] == wanted]
+    begins = [source for source in sources if source.name.startswith(wanted)]
+    for candidates in (exact, stems, begins):
+        if len(candidates) == 1:
+            return candidates[0]
+    names = ", ".join(source.name for source in sources)
+    how = "More than one source" if exact or stems or begins else "No source"
+    raise UnknownNameError(f"{how} is called {wanted!r}", hint=f"the sources are: {names}")

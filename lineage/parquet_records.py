@@ -1,0 +1,148 @@
+"""Records of a local Parquet file by their positions, read without Spark and no further than their row groups.
+
+Spark would decode a whole split to show one record of it. Only what Spark's own reader is known to make the same
+of is read here; of everything else the answer is that it can't be, and Spark has to be asked.
+"""
+
+from __future__ import annotations
+
+import datetime
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+Column = tuple[str, str]
+"""A column's name and Spark's name of its type."""
+
+# Before these, what a value means depends on which Spark wrote the file.
+_FIRST_DATE = datetime.date(1582, 10, 15)
+_FIRST_MICROSECOND = -2_208_988_800_000_000  # of the year 1900
+
+_WHOLE = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
+
+
+class UnreadableError(Exception):
+    """Spark's reader may make something else of it."""
+
+
+def read_records(path: str, positions: Iterable[int], columns: Sequence[Column]) -> dict[int, list[Any]]:
+    """The records at some positions of a file, by position, each a list of its columns' values as PySpark gives them.
+
+    Raises:
+        UnreadableError: Spark has to be asked instead.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            return _read(file, sorted(set(positions)), columns)
+    except (OSError, pa.ArrowException, ValueError, OverflowError) as error:
+        raise UnreadableError(str(error)) from error
+
+
+def _read(file: pq.ParquetFile, positions: list[int], columns: Sequence[Column]) -> dict[int, list[Any]]:
+    metadata = file.metadata
+    if b"org.apache.spark.legacyDateTime" in (metadata.metadata or {}):
+        raise UnreadableError("an old Spark wrote it")
+    fields = [_field(file.schema_arrow, name) for name, _ in columns]
+    if any(metadata.schema.column(i).physical_type == "INT96" for i in range(len(metadata.schema))):
+        raise UnreadableError("it holds timestamps of the old kind")
+    makers = [
+        None if field is None else _maker(field.type, kind)
+        for field, (_, kind) in zip(fields, columns, strict=True)
+    ]
+    names = [field.name for field in fields if field is not None]
+    ends = list(accumulate(metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)))
+    groups = defaultdict(list)
+    for position in positions:
+        group = bisect_right(ends, position)
+        if group == len(ends):
+            raise UnreadableError("it has fewer records")
+        groups[group].append(position)
+    found: dict[int, list[Any]] = {}
+    for group, wanted in groups.items():
+        first = ends[group - 1] if group else 0
+        table = file.read_row_group(group, columns=names, use_threads=True)
+        taken = table.take([position - first for position in wanted])
+        values = [
+            [None] * len(wanted) if make is None else _made(taken.column(field.name), make)
+            for field, make in zip(fields, makers, strict=True)
+        ]
+        found.update(zip(wanted, map(list, zip(*values, strict=True)), strict=True) if values else ())
+        found.update({position: [] for position in wanted if not values})
+    return found
+
+
+def _field(schema: pa.Schema, name: str) -> Any:
+    """The file's field of that name; None where it has none."""
+    found = [field for field in schema if field.name.casefold() == name.casefold()]
+    if len(found) > 1 or (found and found[0].name != name):
+        raise UnreadableError(f"its columns aren't called {name} to the letter")
+    return found[0] if found else None
+
+
+def _made(column: Any, make: Callable[[Any], Any]) -> list[Any]:
+    return [None if value is None else make(value) for value in column.to_pylist()]
+
+
+def _maker(kind: Any, wanted: str) -> Callable[[Any], Any]:
+    """What makes a value of Spark's type out of pyarrow's."""
+    width = _WHOLE.get(wanted)
+    if width is not None:
+        if pa.types.is_signed_integer(kind) and kind.bit_width <= width:
+            return int
+    elif wanted == "timestamp":
+        if pa.types.is_timestamp(kind) and kind.tz is not None and kind.unit in ("ms", "us"):
+            return _local_time
+    elif wanted == "timestamp_ntz":
+        if pa.types.is_timestamp(kind) and kind.tz is None and kind.unit in ("ms", "us"):
+            return _wall_time
+    elif wanted == "date":
+        if pa.types.is_date32(kind):
+            return _date
+    elif wanted == "binary":
+        if pa.types.is_binary(kind):
+            return bytearray
+    elif kind == _SAME.get(wanted) or (
+        wanted.startswith("decimal(") and pa.types.is_decimal(kind) and str(kind) in _decimals(wanted)
+    ):
+        return lambda value: value
+    raise UnreadableError(f"a column is {kind} and is to be {wanted}")
+
+
+_SAME = {
+    "boolean": pa.bool_(),
+    "float": pa.float32(),
+    "double": pa.float64(),
+    "string": pa.string(),
+}
+
+
+def _decimals(wanted: str) -> set[str]:
+    size = wanted.removeprefix("decimal(").removesuffix(")").replace(",", ", ")
+    return {f"decimal128({size})"}
+
+
+def _date(value: datetime.date) -> datetime.date:
+    if value < _FIRST_DATE:
+        raise UnreadableError("a date before 1582")
+    return value
+
+
+def _local_time(value: datetime.datetime) -> datetime.datetime:
+    """As PySpark shows a moment: in the time zone of the process, without naming it."""
+    since = value - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+    microseconds = since // datetime.timedelta(microseconds=1)
+    if microseconds < _FIRST_MICROSECOND:
+        raise UnreadableError("a moment before 1900")
+    shown = datetime.datetime.fromtimestamp(microseconds // 1_000_000)
+    return shown.replace(microsecond=microseconds % 1_000_000)
+
+
+def _wall_time(value: datetime.datetime) -> datetime.datetime:
+    if value.year < 1900:
+        raise UnreadableError("a time before 1900")
+    return value
