@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from bigdebug.lineage.forward import ForwardTrace
+    from bigdebug.lineage.index.reading import Index
     from bigdebug.lineage.trace import Trace
     from bigdebug.lineage.whynot import WhyNot
 
@@ -133,6 +134,19 @@ class Session:
         from bigdebug.lineage.live import live_why_not
 
         return live_why_not(self._attachment.spark, self._recorder, data, where)
+
+    def index(self, output: Output) -> "Index":
+        """Write the whole lineage of an output to the store: traces of it then need no Spark.
+
+        Args:
+            output: an output of this run.
+
+        Raises:
+            BigDebugError: its lineage can't be told, or can't be written; says why and what to do.
+        """
+        from bigdebug.lineage.live import live_index
+
+        return live_index(self._attachment.spark, self._recorder, output)
 
     def detach(self) -> None:
         """Stop recording, store what waits, and leave PySpark as it was. Detaching twice does no harm."""

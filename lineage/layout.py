@@ -20,11 +20,8 @@ from pyspark.sql import functions as F
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
-from bigdebug.lineage.location import Location, readable_path
+from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, Location, readable_path
 from bigdebug.lineage.partitions import Packed, Partitioned
-
-PARTITION_SHIFT = 33
-_ORDINAL_MASK = (1 << PARTITION_SHIFT) - 1
 
 
 @dataclass(frozen=True)
@@ -169,7 +166,7 @@ class FileLayout:
 
 
 def memory_location(identity: int) -> Location:
-    return Location(None, identity & _ORDINAL_MASK, identity >> PARTITION_SHIFT)
+    return Location(None, identity & ORDINAL_MASK, identity >> PARTITION_SHIFT)
 
 
 def range_location(plan: Any, value: int) -> Location:

@@ -11,6 +11,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.forward import ForwardTrace
+from bigdebug.lineage.index.building import build_index
+from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows
@@ -112,6 +114,28 @@ def live_why_not(
         return WhyNot(question_about(spark, rows, recorder.node_of, action=data), where)
     rows = OutputRows(_plan_of(data), data.sparkSession._jsparkSession, None)
     return WhyNot(question_about(data.sparkSession, rows, recorder.node_of), where)
+
+
+def live_index(spark: SparkSession, recorder: Recorder, output: Output) -> Index:
+    """The whole lineage of an output of the recorder's run, written to its store.
+
+    Raises:
+        UnreachableError: Spark was stopped, or there is no store.
+        BigDebugError: its lineage can't be told, or its plan is no longer at hand.
+    """
+    if not isinstance(output, Output):
+        raise BigDebugError(
+            f"what can be indexed is an Output, not {type(output).__name__}",
+            hint="pass one of session.outputs",
+        )
+    rows = _rows_of(recorder, output)
+    if recorder.tables is None:
+        raise UnreachableError(
+            "there is no store to write an index to", hint="name one that can be written: attach(store=…)"
+        )
+    question = question_about(spark, rows, recorder.node_of, action=output)
+    manifest = build_index(question, recorder.tables, output.number, recorder.redact)
+    return Index(recorder.tables, manifest)
 
 
 def _trace(

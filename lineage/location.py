@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+PARTITION_SHIFT = 33
+"""Spark's `monotonically_increasing_id` is the partition, shifted so far, and the ordinal in it."""
+
+ORDINAL_MASK = (1 << PARTITION_SHIFT) - 1
+
 
 @dataclass(frozen=True, order=True)
 class Location:

@@ -84,6 +84,15 @@ def _field(schema: pa.Schema, name: str) -> Any:
     return found[0] if found else None
 
 
+def python_values(column: Any, kind: str) -> list[Any]:
+    """The values of a pyarrow column as PySpark gives those of a type.
+
+    Raises:
+        UnreadableError: Spark may make something else of them.
+    """
+    return _made(column, _maker(column.type, kind))
+
+
 def _made(column: Any, make: Callable[[Any], Any]) -> list[Any]:
     return [None if value is None else make(value) for value in column.to_pylist()]
 

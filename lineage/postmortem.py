@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.forward import ForwardTrace, leaf_asked
+from bigdebug.lineage.index.building import build_index
+from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
@@ -129,6 +132,21 @@ class Replay:
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
         return WhyNot(self._question(), where)
+
+    def index(self, progress: Callable[[str], None] = lambda _: None) -> Index:
+        """The output's whole lineage, written to the store: for traces without Spark.
+
+        Args:
+            progress: told what is done next.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
+            UnreachableError: the store can't be written.
+        """
+        tables, number = self._run.tables, self._output.number
+        manifest = build_index(self._question(), tables, number, self._run.redact, progress)
+        return Index(tables, manifest)
 
     def cancel(self) -> None:
         """Stop the jobs of a running question."""

@@ -19,8 +19,7 @@ from pyspark.sql.types import _create_row
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
-from bigdebug.lineage.layout import PARTITION_SHIFT
-from bigdebug.lineage.location import local_path, readable_path
+from bigdebug.lineage.location import PARTITION_SHIFT, local_path, readable_path
 from bigdebug.lineage.parquet_records import Column as StoredColumn
 from bigdebug.lineage.parquet_records import UnreadableError, read_records
 from bigdebug.lineage.partitions import Partitioned

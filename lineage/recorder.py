@@ -122,6 +122,11 @@ class Recorder:
         """By output number, the plans of the last outputs, for traces while the program runs."""
         return self._run.rows if self._run else {}
 
+    @property
+    def tables(self) -> Any:
+        """Where the indexes of the run's outputs go; None where nothing is stored."""
+        return self._run.writer.tables if self._run and self._run.writer else None
+
     def tag(self, node: Node) -> str:
         """The value by which a plan names the node that asked for it."""
         return f"{self.run_id}/{node.id}"

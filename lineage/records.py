@@ -12,12 +12,11 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.layout import (
-    PARTITION_SHIFT,
     FileLayout,
     memory_location,
     range_location,
 )
-from bigdebug.lineage.location import Location, TracedRecord, readable_path
+from bigdebug.lineage.location import PARTITION_SHIFT, Location, TracedRecord, readable_path
 from bigdebug.lineage.reading import read_values
 from bigdebug.lineage.segments import RowSet
 from bigdebug.lineage.sources import require_unchanged

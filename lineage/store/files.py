@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 
@@ -52,6 +52,17 @@ class StoreFiles(Protocol):
         """
 
     def remove(self, run_id: str) -> None: ...
+
+    def make_folder(self, run_id: str, name: str) -> None: ...
+
+    def place(self, run_id: str, name: str) -> tuple[Any, str]:
+        """A `pyarrow.fs.FileSystem` and the path in it."""
+
+    def hadoop_uri(self, run_id: str, name: str) -> str:
+        """The same place, as Spark names it."""
+
+    def close_to_others(self, run_id: str, name: str) -> None:
+        """Take from a folder that Spark wrote what others may read, where there are others."""
 
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9]+")

@@ -5,6 +5,7 @@ import shutil
 import stat
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from bigdebug.lineage.errors import RecipeError
 from bigdebug.lineage.store.files import RUN_ID
@@ -140,3 +141,20 @@ class LocalFiles:
         os.replace(self.path / run_id, self.path / f"{_REMOVING}{run_id}")
         for leftover in self.path.glob(f"{_REMOVING}*"):
             shutil.rmtree(leftover)
+
+    def make_folder(self, run_id: str, name: str) -> None:
+        (self.path / run_id / name).mkdir(mode=_FOLDER, exist_ok=True)
+
+    def place(self, run_id: str, name: str) -> tuple[Any, str]:
+        from pyarrow.fs import LocalFileSystem
+
+        return LocalFileSystem(use_mmap=True), str(self.path / run_id / name)
+
+    def hadoop_uri(self, run_id: str, name: str) -> str:
+        return (self.path / run_id / name).as_uri()
+
+    def close_to_others(self, run_id: str, name: str) -> None:
+        for path, _, files in os.walk(self.path / run_id / name):
+            os.chmod(path, _FOLDER)
+            for file in files:
+                os.chmod(os.path.join(path, file), _FILE)

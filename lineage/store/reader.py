@@ -6,6 +6,7 @@ import time
 import zipfile
 from calendar import timegm
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import RecipeError, UnknownNameError
@@ -13,6 +14,9 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store.files import RUN_ID, StoreFiles
 from bigdebug.lineage.store.format import RunEvents, RunHead, read_events, read_head
 from bigdebug.lineage.store.process import ProcessIdentity
+
+if TYPE_CHECKING:
+    from bigdebug.lineage.store.tables import TableStore
 
 _BEATS_MISSED = 4
 """A run on another machine is lost when it hasn't shown itself for so many heartbeats."""
@@ -205,6 +209,13 @@ class StoredRun:
                 hint="run the program again under bigdebug to record it anew",
             )
         return data
+
+    @property
+    def tables(self) -> "TableStore":
+        """Where the indexes of its outputs lie."""
+        from bigdebug.lineage.store.tables import TableStore  # loads pyarrow
+
+        return TableStore(self._files, self.run_id)
 
     def _no_recipe(self, number: int) -> RecipeError:
         output = self._events[0].outputs.get(number)

@@ -1,6 +1,7 @@
 """A store on a file system that can't append, such as an object store, through `pyarrow.fs`."""
 
 import os
+import re
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -121,3 +122,17 @@ class RemoteFiles:
 
     def remove(self, run_id: str) -> None:
         self._filesystem.delete_dir(self._at(run_id))
+
+    def make_folder(self, run_id: str, name: str) -> None:
+        self._filesystem.create_dir(self._at(run_id, name), recursive=True)
+
+    def place(self, run_id: str, name: str) -> tuple[Any, str]:
+        return self._filesystem, self._at(run_id, name)
+
+    def hadoop_uri(self, run_id: str, name: str) -> str:
+        # Hadoop's file system for Amazon's object store goes by another name.
+        location = re.sub("^s3:", "s3a:", self.location.rstrip("/"))
+        return "/".join((location, run_id, name))
+
+    def close_to_others(self, run_id: str, name: str) -> None:
+        """Who may read an object is told by the bucket's own rules."""

@@ -4,12 +4,16 @@ import logging
 import os
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store.files import StoreFiles
 from bigdebug.lineage.store.format import Event, RunEnd, event_line
+
+if TYPE_CHECKING:
+    from bigdebug.lineage.store.tables import TableStore
 
 logger = logging.getLogger("bigdebug")
 
@@ -78,6 +82,13 @@ class RunWriter:
             raise UnreachableError(
                 f"the recipe of output {number} couldn't be written to {self._files.location}: {error}"
             ) from error
+
+    @property
+    def tables(self) -> "TableStore":
+        """Where the indexes of its outputs go."""
+        from bigdebug.lineage.store.tables import TableStore  # loads pyarrow
+
+        return TableStore(self._files, self.run_id)
 
     def close(self, status: str) -> None:
         """Record how the run ended: `done` or `failed`. The first call counts."""

@@ -1,0 +1,11 @@
+"""The whole lineage of an output, written down: for traces that need neither Spark nor the sources' files.
+
+    <run>/lineage/<output>.json          what stands in the tables; appears when all is written
+    <run>/lineage/<output>-<token>/      the tables, as Parquet
+        segment-0/                       the output's rows and what they came from
+        segment-<n>/                     the rows below a boundary, each file of it sorted by the boundary's key
+        records-<n>/                     the records of a source that isn't in files
+
+One table a segment: a row holds the ids of the source records, or the keys of the boundary rows, that one row of
+the dataflow came from (see `annotate.py`). Keys are hashes of 128 bits (see `keys.py`).
+"""

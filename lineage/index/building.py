@@ -1,0 +1,236 @@
+"""Write the whole lineage of an output down."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bigdebug.lineage.asking import asking
+from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.columns import ColumnLineage
+from bigdebug.lineage.depth import deep_plans
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.index.manifest import (
+    Block,
+    IndexedSegment,
+    IndexedSource,
+    Manifest,
+    OutputColumn,
+)
+from bigdebug.lineage.index.records import written_records
+from bigdebug.lineage.index.tables import SegmentTable, Tables
+from bigdebug.lineage.layout import FileLayout
+from bigdebug.lineage.listing import listed_files
+from bigdebug.lineage.location import PARTITION_SHIFT, readable_path
+from bigdebug.lineage.partitions import Partitioned
+from bigdebug.lineage.questions import Question
+from bigdebug.lineage.reading import stored_columns
+from bigdebug.lineage.recipe.redaction import RedactedColumns
+from bigdebug.lineage.store.tables import TableStore
+
+# Numbers that go up take little room in this; rows are looked up by groups of so many bytes.
+_WRITING = {
+    "parquet.writer.version": "PARQUET_2_0",
+    "parquet.block.size": str(1 << 20),
+    "parquet.page.size": str(1 << 18),
+    "compression": "zstd",
+}
+_SETTINGS = {
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+}
+
+
+def build_index(
+    question: Question,
+    store: TableStore,
+    output: int,
+    redact: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> Manifest:
+    """Index an output; its former index, if there is one, stands until this one does.
+
+    Args:
+        question: about all its rows.
+        store: where its run lies.
+        output: its number.
+        redact: columns whose values must not be stored.
+        progress: told what is done next.
+
+    Raises:
+        UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
+        UnreachableError: the store can't be written.
+        BigDebugError: Spark couldn't compute it.
+    """
+    folder = f"{output}-{secrets.token_hex(4)}"
+    began = time.monotonic()
+    with deep_plans(), asking(question.catalyst, f"the lineage of output {output}"), store.making(folder):
+        builder = _Builder(question, store, folder, redact, progress)
+        manifest = builder.manifest(began)
+        store.publish(output, folder, manifest.to_bytes())
+    return manifest
+
+
+class _Builder:
+    def __init__(
+        self,
+        question: Question,
+        store: TableStore,
+        folder: str,
+        redact: Sequence[str],
+        progress: Callable[[str], None],
+    ) -> None:
+        self._question = question
+        self._catalyst = question.catalyst
+        self._store = store
+        self._folder = folder
+        self._progress = progress
+        self._redacted = RedactedColumns(question.catalyst, question.root.plan, redact)
+        for name, value in _SETTINGS.items():
+            self._catalyst.jsession.sessionState().conf().setConfString(name, value)
+
+    def manifest(self, began: float) -> Manifest:
+        question, catalyst = self._question, self._catalyst
+        found = doubts(catalyst, question.root)
+        notes = [*question.notes, *found]
+        if notes and question.comparison is not None:
+            notes += question.comparison.notes
+        columns = ColumnLineage(catalyst, question.root)
+        sources = tuple(self._source(i, leaf, columns) for i, leaf in enumerate(question.sources.values()))
+        tables = Tables(question, self._redacted.holds)
+        stored: tuple[str | None, ...] = ()
+        segments = []
+        for number, table in enumerate(tables.segments()):
+            if number == 0:
+                stored = table.columns
+            segments.append(self._segment(number, table))
+        output = catalyst.output(question.root.plan)
+        conf = catalyst.jsession.sessionState().conf()
+        return Manifest(
+            folder=self._folder,
+            spark=catalyst.spark.version,
+            time_zone=str(conf.sessionLocalTimeZone()),
+            case_sensitive=bool(conf.caseSensitiveAnalysis()),
+            seconds=round(time.monotonic() - began, 3),
+            size=self._store.size(self._folder),
+            exact=not [*question.notes, *found],
+            notes=tuple(notes),
+            columns=tuple(
+                OutputColumn(str(column.name()), str(column.dataType().catalogString()), name)
+                for column, name in zip(output, stored, strict=True)
+            ),
+            sources=sources,
+            segments=tuple(segments),
+        )
+
+    # -- tables -------------------------------------------------------------------------------------
+
+    def _segment(self, number: int, table: SegmentTable) -> IndexedSegment:
+        name = f"segment-{number}"
+        self._progress("the output's rows" if number == 0 else f"the rows below boundary {number}")
+        frame = self._catalyst.frame(table.plan)
+        if table.sorted_by:
+            frame = frame.sortWithinPartitions(*table.sorted_by)
+        rows = self._write(frame, name)
+        return IndexedSegment(name, rows, table.keyed, table.unique, table.ids, table.steps)
+
+    def _write(self, frame: DataFrame, name: str) -> int:
+        """Write a table; how many rows it has."""
+        writer = frame.write.mode("error")
+        for option, value in _WRITING.items():
+            writer = writer.option(option, value)
+        try:
+            writer.parquet(self._store.hadoop_uri(f"{self._folder}/{name}"))
+        except Py4JJavaError as error:
+            raise BigDebugError(
+                f"the index can't be written to {self._store.location}: {error.java_exception}",
+                hint="name another store, or make room there",
+            ) from error
+        return self._store.rows(f"{self._folder}/{name}")
+
+    # -- sources ------------------------------------------------------------------------------------
+
+    def _source(self, number: int, leaf: SourceLeaf, columns: ColumnLineage) -> IndexedSource:
+        reached, deciding = columns.of(leaf)
+        found: dict[str, Any] = {"columns": ()}
+        if leaf.identified_by_file:
+            found |= {"identity": "file", **self._files(leaf)}
+        elif leaf.in_files:
+            found |= {"identity": "block", **self._blocks(leaf)}
+        elif leaf.kind == "range":
+            plan = leaf.operator.plan
+            name = str(self._catalyst.output(plan)[0].name())
+            found = {"identity": "range", "first": int(plan.start()), "step": int(plan.step())}
+            found["columns"] = ((name, "bigint"),)
+        else:
+            found["identity"] = "memory" if leaf.has_positions else "none"
+            frame, found["columns"] = written_records(self._catalyst, leaf, self._redacted.holds)
+            if frame is not None:
+                self._progress(f"the records of {leaf.name}")
+                self._write(frame, f"records-{number}")
+                found["records"] = f"records-{number}"
+        if leaf.in_files:
+            relation = leaf.operator.plan.relation()
+            listed = leaf.listed if leaf.listed is not None else listed_files(self._catalyst, relation)
+            found["listed"] = tuple((str(path), int(size), int(at)) for path, size, at in listed)
+        return IndexedSource(
+            name=leaf.name,
+            kind=leaf.kind,
+            call_site=leaf.call_site,
+            reached=tuple(reached),
+            deciding=tuple(deciding),
+            **found,
+        )
+
+    def _files(self, leaf: SourceLeaf) -> dict[str, Any]:
+        packed = Partitioned(self._catalyst, leaf.operator.plan).packed
+        files = sorted({uri for blocks in packed for uri, _ in blocks})
+        if not files:
+            return {}
+        # Spark spells the URI of a local file in two ways; the one that rows have is this.
+        spelled = [(re.sub("^file:/+", "file:/", uri),) for uri in files]
+        hashed = self._catalyst.spark.createDataFrame(spelled, "uri string")
+        rows = hashed.select("uri", F.xxhash64("uri").alias("hash")).collect()
+        by_hash = {row.hash: row.uri for row in rows}
+        if len(by_hash) < len(files):
+            raise BigDebugError(
+                f"two files of {leaf.name} have the same hash of their paths",
+                hint="rename one of them, or trace without an index",
+            )
+        columns = stored_columns(self._catalyst, leaf)
+        return {
+            "files": tuple(by_hash.values()),
+            "hashes": tuple(by_hash),
+            "columns": tuple(columns) if columns else (),
+        }
+
+    def _blocks(self, leaf: SourceLeaf) -> dict[str, Any]:
+        layout = FileLayout(self._catalyst, leaf)
+        packed = layout.packed
+        if not packed:
+            return {}
+        self._progress(f"where the records of {leaf.name} stand")
+        blocks = layout.blocks(set(range(len(packed))))
+        files = {readable_path(uri): uri for each in packed for uri, _ in each}
+        numbers = {path: number for number, path in enumerate(files)}
+        return {
+            "files": tuple(files.values()),
+            "blocks": tuple(
+                Block(
+                    block.first_id,
+                    numbers[block.file],
+                    block.first_position,
+                    layout.ranks[block.first_id >> PARTITION_SHIFT],
+                )
+                for block in blocks
+            ),
+        }

@@ -1,0 +1,210 @@
+"""What an index says of itself, as one JSON file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.errors import BigDebugError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class OutputColumn:
+    """A column of the output.
+
+    Attributes:
+        name: the user's.
+        type: Spark's name of its type.
+        stored: what it is called in the table of the output's rows; None where it isn't kept.
+    """
+
+    name: str
+    type: str
+    stored: str | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """A run of consecutive ids that are consecutive records of one file.
+
+    Attributes:
+        first_id: id of its first record.
+        file: number of the file in the source's list.
+        first_position: position of that record in the file.
+        rank: the place of its partition among all, by the file and byte that it begins with.
+    """
+
+    first_id: int
+    file: int
+    first_position: int
+    rank: int
+
+
+@dataclass(frozen=True)
+class IndexedSource:
+    """A source of the dataflow.
+
+    Attributes:
+        name, kind, call_site: as of a trace's source.
+        reached, deciding: its columns whose values reached the output's, and those that only decided.
+        columns: name and type of a record's columns, where its values can be shown; else none.
+        identity: what its ids are: `file` (a file's hash and a position), `block` (numbers that the blocks
+            tell the file and position of), `memory` (partition and ordinal), `range` (values), `none`.
+        files: the files, as URIs; by `hashes` for ids of the first kind.
+        hashes: of the URIs.
+        listed: `[path, size, modification time]` of each file when it was indexed.
+        blocks: of a source whose ids are numbers.
+        first, step: of a range.
+        records: the folder with its records, where these were written down.
+    """
+
+    name: str
+    kind: str
+    call_site: CallSite | None
+    reached: tuple[str, ...]
+    deciding: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
+    identity: str
+    files: tuple[str, ...] = ()
+    hashes: tuple[int, ...] = ()
+    listed: tuple[tuple[str, int, int], ...] = ()
+    blocks: tuple[Block, ...] = ()
+    first: int = 0
+    step: int = 1
+    records: str | None = None
+
+
+@dataclass(frozen=True)
+class IdColumns:
+    """Columns of a table that say where its rows came from.
+
+    Attributes:
+        columns: their names; none where every row of the segment below is meant.
+        source: number of the source whose records they name, or None.
+        segment: number of the segment whose rows they name by their key, or None. Where both are None they
+            number the rows of an operator that multiplies rows.
+    """
+
+    columns: tuple[str, ...]
+    source: int | None = None
+    segment: int | None = None
+
+
+@dataclass(frozen=True)
+class IndexedStep:
+    """An operator of a segment.
+
+    Attributes:
+        operator: the plan operator's name.
+        call_site: the user's line that asked for it.
+        ids: which of the segment's id columns tell its rows apart.
+    """
+
+    operator: str
+    call_site: CallSite | None
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class IndexedSegment:
+    """A table of one segment's rows.
+
+    Attributes:
+        folder: where its files lie, within the index.
+        rows: how many it has.
+        keyed: it has the columns `h1` and `h2`, and each of its files is sorted by the first.
+        unique: no two of its rows have the same ids.
+        ids: its id columns.
+        steps: its operators, from the top down.
+    """
+
+    folder: str
+    rows: int
+    keyed: bool
+    unique: bool
+    ids: tuple[IdColumns, ...]
+    steps: tuple[IndexedStep, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole index.
+
+    Attributes:
+        folder: its tables', within the run.
+        spark: Spark's version when it was made.
+        time_zone: of the session, which timestamps are written and compared in.
+        case_sensitive: whether names of columns are.
+        seconds: how long it took.
+        size: of its tables, in bytes.
+        exact, notes: as of every trace made of it.
+        columns: the output's.
+        sources: in the plan's order.
+        segments: the output's first.
+    """
+
+    folder: str
+    spark: str
+    time_zone: str
+    case_sensitive: bool
+    seconds: float
+    size: int
+    exact: bool
+    notes: tuple[str, ...]
+    columns: tuple[OutputColumn, ...]
+    sources: tuple[IndexedSource, ...]
+    segments: tuple[IndexedSegment, ...]
+    format: int = field(default=FORMAT)
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self), separators=(",", ":")).encode("ascii")
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Raises BigDebugError where it is damaged or of another format."""
+        try:
+            content = json.loads(data)
+            if content["format"] != FORMAT:
+                raise BigDebugError(
+                    "the index was written by another version of bigdebug",
+                    hint="make it anew: bigdebug index",
+                )
+            found: Manifest = _read(cls, content)
+            return found
+        except (ValueError, TypeError, KeyError) as error:
+            raise BigDebugError(
+                f"the index is damaged ({error})", hint="make it anew: bigdebug index"
+            ) from None
+
+
+_PARTS: dict[tuple[type, str], type] = {
+    (Manifest, "columns"): OutputColumn,
+    (Manifest, "sources"): IndexedSource,
+    (Manifest, "segments"): IndexedSegment,
+    (IndexedSource, "call_site"): CallSite,
+    (IndexedSource, "blocks"): Block,
+    (IndexedSegment, "ids"): IdColumns,
+    (IndexedSegment, "steps"): IndexedStep,
+    (IndexedStep, "call_site"): CallSite,
+}
+
+
+def _read(kind: type, content: dict[str, Any]) -> Any:
+    """A dataclass from its JSON: lists become tuples, and parts dataclasses of their own."""
+    values = {}
+    for each in fields(kind):
+        value = content[each.name]
+        part = _PARTS.get((kind, each.name))
+        if isinstance(value, list):
+            value = tuple(
+                _read(part, item) if part else tuple(item) if isinstance(item, list) else item
+                for item in value
+            )
+        elif part and value is not None:
+            value = _read(part, value)
+        values[each.name] = value
+    return kind(**values)

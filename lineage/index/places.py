@@ -1,0 +1,226 @@
+"""The records of one source that an indexed trace found: where they stand, and their values."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.finding import numbered
+from bigdebug.lineage.index.manifest import IndexedSource
+from bigdebug.lineage.index.names import ID
+from bigdebug.lineage.index.rows import Rows
+from bigdebug.lineage.location import (
+    ORDINAL_MASK,
+    PARTITION_SHIFT,
+    Location,
+    TracedRecord,
+    local_path,
+    plain_path,
+    readable_path,
+)
+from bigdebug.lineage.parquet_records import UnreadableError, python_values, read_records
+from bigdebug.lineage.store.tables import TableStore
+
+_RANK, _POSITION = "rank", "position"
+
+
+class IndexedRecords:
+    """Distinct records of a source.
+
+    Args:
+        store: of the run.
+        folder: the index's.
+        source: the source.
+        rows: rows of a segment's table.
+        columns: those of its columns that hold the source's ids.
+    """
+
+    def __init__(
+        self, store: TableStore, folder: str, source: IndexedSource, rows: Rows, columns: Sequence[str]
+    ) -> None:
+        self._store = store
+        self._folder = folder
+        self._source = source
+        self._rows = rows
+        self._columns = list(columns)
+        self.notes: list[str] = []
+
+    @cached_property
+    def count(self) -> int:
+        """How many records."""
+        return self._rows.count if self._streamed else self._distinct.num_rows
+
+    def files(self) -> list[str]:
+        """The files the records stand in."""
+        if self._source.identity not in ("file", "block") or not self.count:
+            return []
+        numbers: set[int] = set()
+        for batch in self._ids():
+            numbers |= set(np.unique(self._file_numbers(batch)).tolist())
+        return sorted(readable_path(self._source.files[number]) for number in numbers)
+
+    def collect(self, limit: int) -> list[TracedRecord]:
+        """The first `limit` records, in the order of a live trace."""
+        first = self._first(limit)
+        if not first:
+            return []
+        locations = [self._location(identity) for identity in first]
+        order = sorted(range(len(first)), key=lambda i: _sortable(locations[i]))
+        values = self._values(first, locations)
+        names = numbered([name for name, _ in self._source.columns])
+        return [
+            TracedRecord(
+                self._source.name,
+                locations[i],
+                {} if values is None else dict(zip(names, values[i], strict=True)),
+            )
+            for i in order
+        ]
+
+    # -- ids ----------------------------------------------------------------------------------------
+
+    @property
+    def _streamed(self) -> bool:
+        """Whether the rows are each a record of its own, so that they need not be held to be counted."""
+        return self._rows.segment.unique
+
+    @cached_property
+    def _distinct(self) -> pa.Table:
+        return self._rows.distinct(self._columns)
+
+    def _ids(self) -> list[Any] | Any:
+        return self._rows.batches(self._columns) if self._streamed else self._distinct.to_batches()
+
+    def _first(self, limit: int) -> list[tuple[int, ...]]:
+        """Ids of the records to show first: by file and position, as far as blocks of files tell."""
+        best: pa.Table | None = None
+        for batch in self._ids():
+            ranked = pa.table(
+                {
+                    _RANK: self._ranks(batch),
+                    _POSITION: batch.column(len(self._columns) - 1),
+                    **{f"k{i}": batch.column(i) for i in range(len(self._columns))},
+                }
+            )
+            both = ranked if best is None else pa.concat_tables([best, ranked])
+            keys = [(_RANK, "ascending"), (_POSITION, "ascending")]
+            best = both.take(pc.select_k_unstable(both, min(limit, both.num_rows), keys))
+        if best is None:
+            return []
+        columns = [best.column(f"k{i}").to_pylist() for i in range(len(self._columns))]
+        return list(zip(*columns, strict=True))
+
+    def _ranks(self, batch: pa.RecordBatch) -> Any:
+        if self._source.identity == "file":
+            by_name = sorted(range(len(self._source.files)), key=lambda i: self._source.files[i].encode())
+            ranks = np.empty(len(by_name), dtype=np.int64)
+            ranks[by_name] = np.arange(len(by_name))
+            return pa.array(ranks[self._file_numbers(batch)])
+        if self._source.identity == "block":
+            ranks = np.array([block.rank for block in self._source.blocks], dtype=np.int64)
+            return pa.array(ranks[self._block_numbers(batch)])
+        return pa.array(np.zeros(batch.num_rows, dtype=np.int64))
+
+    def _file_numbers(self, batch: pa.RecordBatch) -> Any:
+        if self._source.identity == "file":
+            found = pc.index_in(batch.column(0), pa.array(self._source.hashes, pa.int64()))
+            if found.null_count:
+                raise BigDebugError(
+                    f"the index names a file of {self._source.name} that it doesn't know",
+                    hint="make it anew: bigdebug index",
+                )
+            return found.to_numpy()
+        files = np.array([block.file for block in self._source.blocks], dtype=np.int64)
+        return files[self._block_numbers(batch)]
+
+    def _block_numbers(self, batch: pa.RecordBatch) -> Any:
+        starts = np.array([block.first_id for block in self._source.blocks], dtype=np.int64)
+        return np.searchsorted(starts, batch.column(0).to_numpy(), side="right") - 1
+
+    # -- places and values --------------------------------------------------------------------------
+
+    def _location(self, identity: tuple[int, ...]) -> Location:
+        source = self._source
+        if source.identity == "file":
+            file, position = identity
+            return Location(readable_path(source.files[source.hashes.index(file)]), position)
+        (number,) = identity
+        if source.identity == "block":
+            starts = [block.first_id for block in source.blocks]
+            block = source.blocks[int(np.searchsorted(starts, number, side="right")) - 1]
+            place = readable_path(source.files[block.file])
+            return Location(place, block.first_position + number - block.first_id)
+        if source.identity == "range":
+            return Location(None, (number - source.first) // source.step)
+        if source.identity == "memory":
+            return Location(None, number & ORDINAL_MASK, number >> PARTITION_SHIFT)
+        return Location(None, None)
+
+    def _values(self, ids: list[tuple[int, ...]], locations: list[Location]) -> list[list[Any]] | None:
+        """The columns of each record; None, with a note, where they can't be shown."""
+        source = self._source
+        if source.identity == "range":
+            return [list(identity) for identity in ids]
+        if source.records is not None:
+            return self._kept([number for (number,) in ids])
+        why = "reading them needs Spark"
+        if source.identity == "file" and source.columns:
+            changed = self._changed(locations)
+            if changed is None:
+                try:
+                    return self._stored(locations)
+                except UnreadableError:
+                    pass
+            else:
+                why = changed
+        note = f"{source.name}: the values of its records aren't shown, for {why}"
+        if note not in self.notes:
+            self.notes.append(note)
+        return None
+
+    def _kept(self, numbers: list[int]) -> list[list[Any]]:
+        dataset = self._store.dataset(f"{self._folder}/{self._source.records}")
+        table = dataset.to_table(filter=pc.field(ID).isin(numbers))
+        columns = [
+            python_values(table.column(f"c{i}"), kind) for i, (_, kind) in enumerate(self._source.columns)
+        ]
+        rows = list(zip(*columns, strict=True)) if columns else [()] * table.num_rows
+        by_id = dict(zip(table.column(ID).to_pylist(), rows, strict=True))
+        return [list(by_id[number]) for number in numbers]
+
+    def _stored(self, locations: list[Location]) -> list[list[Any]]:
+        by_file = defaultdict(list)
+        for location in locations:
+            by_file[location.file or ""].append(location.position or 0)
+        found = {
+            (file, position): values
+            for file, positions in by_file.items()
+            for position, values in read_records(file, positions, self._source.columns).items()
+        }
+        return [found[location.file or "", location.position or 0] for location in locations]
+
+    def _changed(self, locations: list[Location]) -> str | None:
+        """What became of the files since they were indexed; None where they are what they were."""
+        listed = {plain_path(path): (size, at) for path, size, at in self._source.listed}
+        for file in {location.file or "" for location in locations}:
+            if local_path(file) is None:
+                return "they aren't in files of this machine"
+            try:
+                now = os.stat(file)
+            except OSError:
+                return f"{file} is gone"
+            if (now.st_size, now.st_mtime_ns // 1_000_000) != listed.get(file):
+                return f"{file} has changed"
+        return None
+
+
+def _sortable(location: Location) -> tuple[str, int, int]:
+    return (location.file or "", location.partition or 0, location.position or 0)

@@ -1,0 +1,178 @@
+"""Which tables an index of a dataflow has, as Spark plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
+from bigdebug.lineage.barrier import is_session_window
+from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.index.manifest import IdColumns, IndexedStep
+from bigdebug.lineage.index.names import KEY
+from bigdebug.lineage.keys import hashed_key
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.questions import Question
+from bigdebug.lineage.steps import Marking, gives_records_once, steps_within
+
+# What a condition can be evaluated on without Spark.
+_COMPARABLE = (
+    "boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "string", "date",
+    "timestamp",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SegmentTable:
+    """The table of a segment, to be written.
+
+    Attributes:
+        plan: JVM plan of its rows.
+        keyed: it has the key's columns.
+        sorted_by: names of the columns that each of its files is to be sorted by.
+        unique: no two of its rows have the same ids.
+        ids: its id columns.
+        steps: its operators.
+        columns: for the output's segment, what its columns are stored as; None for those that aren't kept.
+    """
+
+    plan: Any
+    keyed: bool
+    sorted_by: tuple[str, ...]
+    unique: bool
+    ids: tuple[IdColumns, ...]
+    steps: tuple[IndexedStep, ...]
+    columns: tuple[str | None, ...] = ()
+
+
+class Tables:
+    """The tables of a question's dataflow.
+
+    Args:
+        question: about all rows of an output.
+        hidden: tells of an attribute whether its values must not be stored.
+    """
+
+    def __init__(self, question: Question, hidden: Any) -> None:
+        self._question = question
+        self._catalyst = question.catalyst
+        self._hidden = hidden
+        self._leaves = list(question.sources.values())
+        self._annotator = Marking(Annotator(question.catalyst, question.sources))
+        self._annotator.check(question.root)
+
+    def segments(self) -> Iterator[SegmentTable]:
+        """The output's first, then those below boundaries, each after the one that leads to it.
+
+        Raises:
+            UnsupportedOperatorError: the rows below a boundary can't be found by a hash.
+        """
+        waiting: list[Boundary | None] = [None]
+        for boundary in waiting:  # which grows on the way
+            top = self._question.root if boundary is None else boundary.input
+            annotated = boundary.kept if boundary and boundary.kept else self._annotator.annotate(top)
+            numbers = []
+            for column in annotated.ids:
+                numbers.append(len(waiting) if isinstance(column.origin, Boundary) else None)
+                if isinstance(column.origin, Boundary):
+                    waiting.append(column.origin)
+            yield self._table(top, boundary, annotated, numbers)
+
+    def _table(
+        self, top: Operator, boundary: Boundary | None, annotated: Annotated, numbers: list[int | None]
+    ) -> SegmentTable:
+        catalyst = self._catalyst
+        columns: list[Any] = []
+        stored: tuple[str | None, ...] = ()
+        keyed = False
+        if boundary is None:
+            stored = tuple(self._stored(i, column) for i, column in enumerate(catalyst.output(top.plan)))
+            columns += [
+                catalyst.alias(column, name)
+                for column, name in zip(catalyst.output(top.plan), stored, strict=True)
+                if name is not None
+            ]
+        elif boundary.grouping:
+            keyed = True
+            if any(map(is_session_window, boundary.grouping)):
+                raise UnsupportedOperatorError(
+                    f"{boundary.operator.described()} groups by session windows, which can't be indexed yet",
+                    hint="trace without an index",
+                )
+            hashes = hashed_key(catalyst, boundary.grouping)
+            columns += [catalyst.alias(each, name) for each, name in zip(hashes, KEY, strict=True)]
+        ids = []
+        for i, (column, number) in enumerate(zip(annotated.ids, numbers, strict=True)):
+            parts = list(self._parts(column))
+            names = tuple(f"i{i}_{j}" for j in range(len(parts)))
+            columns += [catalyst.alias(part, name) for part, name in zip(parts, names, strict=True)]
+            source = self._leaves.index(column.origin) if isinstance(column.origin, SourceLeaf) else None
+            ids.append(IdColumns(names, source, number))
+        steps = tuple(
+            IndexedStep(operator.kind, operator.call_site, below)
+            for operator, below in steps_within(self._annotator, top, annotated.ids)
+        )
+        return SegmentTable(
+            catalyst.project(columns, annotated.plan),
+            keyed,
+            KEY[:1] if keyed else self._sorting(annotated, stored),
+            gives_records_once(self._annotator, top),
+            tuple(ids),
+            steps,
+            stored,
+        )
+
+    def _stored(self, number: int, column: Any) -> str | None:
+        kind = str(column.dataType().catalogString())
+        plain = kind.startswith(_COMPARABLE) and "<" not in kind and "collate" not in kind
+        # A column's metadata may say that it is padded, which decides what it is equal to.
+        if not plain or self._hidden(column) or "CHAR_VARCHAR" in str(column.metadata().json()):
+            return None
+        return f"c{number}"
+
+    def _sorting(self, annotated: Annotated, stored: tuple[str | None, ...]) -> tuple[str, ...]:
+        """The columns that tell the output's rows apart, where it is an aggregate's: what people ask by."""
+        catalyst = self._catalyst
+        output = catalyst.output(self._question.root.plan)
+        keys = {
+            catalyst.attribute_key(expression)
+            for column in annotated.ids
+            if isinstance(column.origin, Boundary)
+            for expression in column.origin.grouping
+            if expression.getClass().getSimpleName() == "AttributeReference"
+        }
+        return (
+            tuple(
+                name
+                for name, column in zip(stored, output, strict=True)
+                if name is not None and catalyst.attribute_key(column) in keys
+            )[:1]
+            if stored
+            else ()
+        )
+
+    def _parts(self, column: IdColumn) -> Iterator[Any]:
+        """What is stored of an id: numbers, all null where the id is."""
+        catalyst = self._catalyst
+        origin = column.origin
+        if isinstance(origin, SourceLeaf) and origin.identified_by_file:
+            file = catalyst.expressions.XxHash64(catalyst.seq([catalyst.field(column.id, 0)]))
+            parts = [file, catalyst.field(column.id, 1)]
+        elif isinstance(origin, Boundary):
+            if not origin.grouping:
+                # Every row of the segment below is meant, where one is: there is nothing to look up.
+                literal = catalyst.singleton(catalyst.expressions, "Literal")
+                parts = [literal.apply(True)]
+            else:
+                fields = [catalyst.field(column.id, i) for i in range(len(origin.grouping))]
+                parts = list(hashed_key(catalyst, fields))
+        else:
+            parts = [column.id]
+        for part in parts:
+            if column.id.nullable():
+                absent = catalyst.expressions.IsNull(column.id)
+                part = catalyst.expressions.If(absent, catalyst.null(part.dataType()), part)
+            yield part
