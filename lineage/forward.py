@@ -19,27 +19,12 @@ from bigdebug.lineage.flags import Flagging, takes_job
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import Location, TracedRecord
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import KEEPING, Operator
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict, place_of
 from bigdebug.lineage.segments import local_relation
 from bigdebug.lineage.where import rows_where
-
-# Operators that give each row of their input once: what is counted below them holds for them.
-_KEEPING = frozenset(
-    {
-        "Project",
-        "Sort",
-        "Window",
-        "Repartition",
-        "RepartitionByExpression",
-        "RebalancePartitions",
-        "ResolvedHint",
-        "EventTimeWatermark",
-        "CollectMetrics",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -268,7 +253,7 @@ def _steps(question: Question, flagging: Flagging) -> Iterator[Step]:
                 continue
             reached = Reached(question, flagging, operator)
             below = operator.children[0]
-            if operator.kind in _KEEPING and below in counts:
+            if operator.kind in KEEPING and below in counts:
                 counts[operator] = counts[below]
             else:
                 counts[operator] = reached.count()

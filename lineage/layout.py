@@ -9,7 +9,7 @@ blocks counted, by a job over just the partitions that this takes.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -40,11 +40,18 @@ class Block:
 
 
 class FileLayout:
-    """How the scan of a file source stands in partitions, and where the ids it gives stand in files."""
+    """How the scan of a file source stands in partitions, and where the ids it gives stand in files.
 
-    def __init__(self, catalyst: Catalyst, leaf: SourceLeaf) -> None:
+    Args:
+        catalyst: of the pinned session.
+        leaf: the source.
+        known: how many records some partitions have, where that is known already.
+    """
+
+    def __init__(self, catalyst: Catalyst, leaf: SourceLeaf, known: Mapping[int, int] | None = None) -> None:
         self._catalyst = catalyst
         self._leaf = leaf
+        self._known = known or {}
         self._counts: dict[int, list[tuple[int, int]]] = {}
 
     @cached_property
@@ -129,6 +136,9 @@ class FileLayout:
     def _count(self, partitions: set[int]) -> None:
         """Note of each block in some partitions the ordinal of its first record and how many it has."""
         missing = partitions - self._counts.keys()
+        known = {p for p in missing if len(self.packed[p]) == 1 and p in self._known}
+        self._counts.update((p, [(0, self._known[p])]) for p in known)
+        missing -= known
         whole = {p for p in missing if len(self.packed[p]) == 1 and p < len(self.packed) - 1}
         if whole:
             self._counts.update((p, [(0, records)]) for p, records in self._scan.sizes(whole).items())

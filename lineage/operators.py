@@ -20,6 +20,21 @@ TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNo
 RECURSION = "UnionLoop"
 """Kind of a recursive common table expression: of its first rows and of those that come of them."""
 
+KEEPING = frozenset(
+    {
+        "Project",
+        "Sort",
+        "Window",
+        "Repartition",
+        "RepartitionByExpression",
+        "RebalancePartitions",
+        "ResolvedHint",
+        "EventTimeWatermark",
+        "CollectMetrics",
+    }
+)
+"""Kinds of operators that give each row of their input once: what is counted below them holds for them."""
+
 # Joins whose right side only decides which rows of the left stay.
 _ONE_SIDED = frozenset({"LeftSemi", "LeftAnti", "ExistenceJoin"})
 

@@ -23,6 +23,8 @@ Column = tuple[str, str]
 _FIRST_DATE = datetime.date(1582, 10, 15)
 _FIRST_MICROSECOND = -2_208_988_800_000_000  # of the year 1900
 
+_BATCH = 16_384
+
 _WHOLE = {"tinyint": 8, "smallint": 16, "int": 32, "bigint": 64}
 
 
@@ -65,8 +67,7 @@ def _read(file: pq.ParquetFile, positions: list[int], columns: Sequence[Column])
     found: dict[int, list[Any]] = {}
     for group, wanted in groups.items():
         first = ends[group - 1] if group else 0
-        table = file.read_row_group(group, columns=names, use_threads=True)
-        taken = table.take([position - first for position in wanted])
+        taken = _taken(file, group, names, [position - first for position in wanted])
         values = [
             [None] * len(wanted) if make is None else _made(taken.column(field.name), make)
             for field, make in zip(fields, makers, strict=True)
@@ -74,6 +75,22 @@ def _read(file: pq.ParquetFile, positions: list[int], columns: Sequence[Column])
         found.update(zip(wanted, map(list, zip(*values, strict=True)), strict=True) if values else ())
         found.update({position: [] for position in wanted if not values})
     return found
+
+
+def _taken(file: pq.ParquetFile, group: int, names: list[str], ordinals: list[int]) -> pa.Table:
+    """Some rows of a row group, which is read up to the last of them."""
+    if not names:
+        return pa.table({})
+    found = []
+    first = 0
+    for batch in file.iter_batches(_BATCH, row_groups=[group], columns=names):
+        inside = [ordinal - first for ordinal in ordinals if first <= ordinal < first + batch.num_rows]
+        if inside:
+            found.append(batch.take(pa.array(inside)))
+        first += batch.num_rows
+        if first > ordinals[-1]:
+            break
+    return pa.Table.from_batches(found)
 
 
 def _field(schema: pa.Schema, name: str) -> Any:

@@ -14,7 +14,7 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.found import Step
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.operators import Operator, is_one_sided
+from bigdebug.lineage.operators import KEEPING, Operator, is_one_sided
 from bigdebug.lineage.segments import Segment
 
 # Operators of which one input row may give several output rows: their rows need a number of their own.
@@ -102,6 +102,12 @@ def gives_records_once(annotator: Annotator, top: Operator) -> bool:
     return operators[-1] in annotator.sources and all(
         len(operator.children) == 1 and operator.kind not in _MULTIPLYING for operator in operators[:-1]
     )
+
+
+def gives_all_records(annotator: Annotator, top: Operator) -> bool:
+    """Whether a segment stands on one source alone, and each record of it is in one of its rows."""
+    operators = list(within(annotator, top))
+    return operators[-1] in annotator.sources and all(each.kind in KEEPING for each in operators[:-1])
 
 
 def _below(annotator: Annotator, column: IdColumn, operator: Operator) -> bool:

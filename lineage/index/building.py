@@ -29,7 +29,7 @@ from bigdebug.lineage.index.records import written_records
 from bigdebug.lineage.index.tables import SegmentTable, Tables
 from bigdebug.lineage.layout import FileLayout
 from bigdebug.lineage.listing import listed_files
-from bigdebug.lineage.location import PARTITION_SHIFT, readable_path
+from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, readable_path
 from bigdebug.lineage.partitions import Partitioned
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.reading import stored_columns
@@ -95,6 +95,7 @@ class _Builder:
         self._folder = folder
         self._progress = progress
         self._redacted = RedactedColumns(question.catalyst, question.root.plan, redact)
+        self._known: dict[int, dict[int, int]] = {}
         for name, value in _SETTINGS.items():
             self._catalyst.jsession.sessionState().conf().setConfString(name, value)
 
@@ -105,7 +106,6 @@ class _Builder:
         if notes and question.comparison is not None:
             notes += question.comparison.notes
         columns = ColumnLineage(catalyst, question.root)
-        sources = tuple(self._source(i, leaf, columns) for i, leaf in enumerate(question.sources.values()))
         tables = Tables(question, self._redacted.holds)
         stored: tuple[str | None, ...] = ()
         segments = []
@@ -113,6 +113,7 @@ class _Builder:
             if number == 0:
                 stored = table.columns
             segments.append(self._segment(number, table))
+        sources = tuple(self._source(i, leaf, columns) for i, leaf in enumerate(question.sources.values()))
         output = catalyst.output(question.root.plan)
         conf = catalyst.jsession.sessionState().conf()
         return Manifest(
@@ -141,6 +142,9 @@ class _Builder:
         if table.sorted_by:
             frame = frame.sortWithinPartitions(*table.sorted_by)
         rows = self._write(frame, name)
+        if table.counts is not None:
+            (column,) = table.ids[0].columns[-1:]
+            self._known[table.counts] = _sizes(self._store.table(f"{self._folder}/{name}"), column)
         return IndexedSegment(name, rows, table.keyed, table.unique, table.ids, table.steps)
 
     def _write(self, frame: DataFrame, name: str) -> int:
@@ -165,7 +169,7 @@ class _Builder:
         if leaf.identified_by_file:
             found |= {"identity": "file", **self._files(leaf)}
         elif leaf.in_files:
-            found |= {"identity": "block", **self._blocks(leaf)}
+            found |= {"identity": "block", **self._blocks(leaf, self._known.get(number, {}))}
         elif leaf.kind == "range":
             plan = leaf.operator.plan
             name = str(self._catalyst.output(plan)[0].name())
@@ -213,8 +217,8 @@ class _Builder:
             "columns": tuple(columns) if columns else (),
         }
 
-    def _blocks(self, leaf: SourceLeaf) -> dict[str, Any]:
-        layout = FileLayout(self._catalyst, leaf)
+    def _blocks(self, leaf: SourceLeaf, known: dict[int, int]) -> dict[str, Any]:
+        layout = FileLayout(self._catalyst, leaf, known)
         packed = layout.packed
         if not packed:
             return {}
@@ -234,3 +238,19 @@ class _Builder:
                 for block in blocks
             ),
         }
+
+
+def _sizes(files: Sequence[Any], column: str) -> dict[int, int]:
+    """How many records each partition of a scan has, by the greatest id in a table that holds them all."""
+    sizes: dict[int, int] = {}
+    for file in files:
+        at = file.schema_arrow.names.index(column)
+        for group in range(file.num_row_groups):
+            statistics = file.metadata.row_group(group).column(at).statistics
+            if statistics is None or not statistics.has_min_max:
+                return {}
+            partition = statistics.max >> PARTITION_SHIFT
+            if statistics.min >> PARTITION_SHIFT != partition:
+                return {}  # rows of several partitions stand here together
+            sizes[partition] = max(sizes.get(partition, 0), (statistics.max & ORDINAL_MASK) + 1)
+    return sizes

@@ -16,7 +16,7 @@ from bigdebug.lineage.index.names import KEY
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
-from bigdebug.lineage.steps import Marking, gives_records_once, steps_within
+from bigdebug.lineage.steps import Marking, gives_all_records, gives_records_once, steps_within
 
 # What a condition can be evaluated on without Spark.
 _COMPARABLE = (
@@ -34,6 +34,7 @@ class SegmentTable:
         keyed: it has the key's columns.
         sorted_by: names of the columns that each of its files is to be sorted by.
         unique: no two of its rows have the same ids.
+        counts: number of the source each of whose records is in one of its rows, or None.
         ids: its id columns.
         steps: its operators.
         columns: for the output's segment, what its columns are stored as; None for those that aren't kept.
@@ -43,6 +44,7 @@ class SegmentTable:
     keyed: bool
     sorted_by: tuple[str, ...]
     unique: bool
+    counts: int | None
     ids: tuple[IdColumns, ...]
     steps: tuple[IndexedStep, ...]
     columns: tuple[str | None, ...] = ()
@@ -120,6 +122,7 @@ class Tables:
             keyed,
             KEY[:1] if keyed else self._sorting(annotated, stored),
             gives_records_once(self._annotator, top),
+            ids[0].source if gives_all_records(self._annotator, top) else None,
             tuple(ids),
             steps,
             stored,
