@@ -301,8 +301,6 @@ def _recorder(
         # The program may change its folder later on.
         place = os.path.abspath(os.path.expanduser(place))
     columns = (redact,) if isinstance(redact, str) else tuple(redact)
-    if capture == "full":
-        logger.warning('capture="full" isn\'t there yet: recipes are kept, as with capture="recipe"')
     return Recorder(name=name, store=place, capture=capture, redact=columns, arguments=sys.argv)
 
 

@@ -10,6 +10,7 @@ from py4j.protocol import Py4JError
 
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import caller
+from bigdebug.lineage.capturing import capture
 from bigdebug.lineage.failure import error_text
 from bigdebug.lineage.nodes import call_site, complain, node_id_of, subject_frame
 from bigdebug.lineage.output import OutputRows
@@ -37,6 +38,7 @@ _TARGETS: dict[str, tuple[str, int]] = {
     "write.text": ("path", 1),
     "write.xml": ("path", 1),
 }
+_RUN_AS_THEY_ARE = {"collect", "toPandas", "toArrow"}
 _RETURN_ROWS = {"collect", "take", "head", "first", "tail", "toPandas", "toArrow"}
 
 
@@ -56,9 +58,19 @@ class Action:
 class Running:
     """An action that has begun."""
 
-    def __init__(self, recorder: Recorder, output: OutputHandle) -> None:
+    def __init__(
+        self, recorder: Recorder, output: OutputHandle, spark: Any, execution: Any | None = None
+    ) -> None:
         self.recorder = recorder
         self.output = output
+        self._spark = spark
+        self._execution = execution
+
+    def done(self, rows: int | None, content_hash: str | None = None) -> None:
+        """Note that the action ended well."""
+        if not self.output.ended:
+            self.output.end("done", rows=rows, content_hash=content_hash)
+            capture(self.recorder, self._spark, self.output.number, self._execution)
 
     def failed(self, error: BaseException, *, seconds: float | None = None) -> None:
         """Note that the action raised."""
@@ -92,7 +104,9 @@ def begin_action(
         spark=attachment.spark,
         target=target if isinstance(target, str) else None,
     )
-    return Running(attachment.recorder, output)
+    # These run the frame's own execution; others plan one of their own.
+    own = acted_on._jdf.queryExecution() if action.name in _RUN_AS_THEY_ARE else None
+    return Running(attachment.recorder, output, attachment.spark, own)
 
 
 def rows_of(
@@ -121,7 +135,7 @@ def finish_action(action: Action, running: Running, result: Any, error: BaseExce
             return _watched(result, _Iteration(running))
         else:
             summary = _summary(action, result, hashed=not running.recorder.redact)
-            running.output.end("done", rows=summary.rows, content_hash=summary.content_hash)
+            running.done(summary.rows, summary.content_hash)
     except Exception as problem:
         complain(problem)
     return result
@@ -153,6 +167,13 @@ class _Iteration:
         except Exception as problem:
             complain(problem)
 
+    def used_up(self) -> None:
+        """End the output when the user has seen every row."""
+        try:
+            self._running.done(self.rows)
+        except Exception as problem:
+            complain(problem)
+
     def __del__(self) -> None:
         self.end()
 
@@ -163,6 +184,7 @@ def _watched(rows: Any, iteration: _Iteration) -> Iterator[Any]:
         for row in rows:
             iteration.rows += 1
             yield row
+        iteration.used_up()
     except GeneratorExit:
         rows.close()
         raise

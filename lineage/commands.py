@@ -10,6 +10,7 @@ from pyspark.sql.classic.dataframe import DataFrame
 
 from bigdebug.lineage.actions import Running, rows_of
 from bigdebug.lineage.attachments import Attachment, attachments
+from bigdebug.lineage.capturing import capture
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.failed_query import failed_query
 from bigdebug.lineage.nodes import Operation, call_site, mark, node_id_of, record_operator
@@ -93,6 +94,7 @@ def record_command(
         target=_target(text),
     )
     output.end("done", seconds=took)
+    capture(attachment.recorder, attachment.spark, output.number)
 
 
 def record_failed_command(
@@ -137,7 +139,7 @@ def record_failed_command(
         target=_target(text),
         problem=problem,
     )
-    Running(attachment.recorder, output).failed(error, seconds=took)
+    Running(attachment.recorder, output, attachment.spark).failed(error, seconds=took)
 
 
 def _link(attachment: Attachment, recorded: Node, query: Any) -> None:

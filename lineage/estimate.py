@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,19 @@ LARGE_BYTES = 10_000_000_000
 
 SMALL_BYTES = 32_000_000
 """Of sources up to this size a question reads all columns at once, which saves a second look at them."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a question will cost.
+
+    Attributes:
+        bytes: how much of its sources it reads at most.
+        seconds: how long the run itself took for this output, if it ended; a trace takes about as long.
+    """
+
+    bytes: int
+    seconds: float | None
 
 
 def bytes_read(sources: Iterable[SourceLeaf]) -> int:

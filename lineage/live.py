@@ -116,8 +116,16 @@ def live_why_not(
     return WhyNot(question_about(data.sparkSession, rows, recorder.node_of), where)
 
 
-def live_index(spark: SparkSession, recorder: Recorder, output: Output) -> Index:
+def live_index(
+    spark: SparkSession, recorder: Recorder, output: Output, execution: Any | None = None
+) -> Index:
     """The whole lineage of an output of the recorder's run, written to its store.
+
+    Args:
+        spark: a live session of the program's.
+        recorder: what the program did so far.
+        output: one of its outputs.
+        execution: the JVM `QueryExecution` that gave its rows, where it has just run.
 
     Raises:
         UnreachableError: Spark was stopped, or there is no store.
@@ -134,7 +142,7 @@ def live_index(spark: SparkSession, recorder: Recorder, output: Output) -> Index
             "there is no store to write an index to", hint="name one that can be written: attach(store=…)"
         )
     question = question_about(spark, rows, recorder.node_of, action=output)
-    manifest = build_index(question, recorder.tables, output.number, recorder.redact)
+    manifest = build_index(question, recorder.tables, output.number, recorder.redact, execution=execution)
     return Index(recorder.tables, manifest)
 
 

@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pyspark.errors import PySparkException
@@ -15,6 +14,7 @@ from pyspark.sql import Column, SparkSession
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
+from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.forward import ForwardTrace, leaf_asked
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
@@ -30,19 +30,6 @@ from bigdebug.lineage.whynot import WhyNot
 
 if TYPE_CHECKING:
     from bigdebug.lineage.store import StoredRun
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a question will cost.
-
-    Attributes:
-        bytes: how much of its sources it reads at most.
-        seconds: how long the run itself took for this output, if it ended; a trace takes about as long.
-    """
-
-    bytes: int
-    seconds: float | None
 
 
 class Replay:

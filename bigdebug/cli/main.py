@@ -19,6 +19,7 @@ COMMANDS = {
     "runs": "List the recorded runs.",
     "show": "Show the outputs of a run and how they came about.",
     "trace": "Trace rows of an output back to the source records they came from.",
+    "index": "Write the whole lineage of an output to the store, for traces without Spark.",
     "why-not": "Tell why a row is missing from an output, and which operator dropped it.",
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",

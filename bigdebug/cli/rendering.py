@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich import box
@@ -137,11 +137,11 @@ def plural(count: int, noun: str) -> str:
 
 
 @contextmanager
-def stage(text: str) -> Iterator[None]:
-    """Say on a terminal what goes on, once it has taken a second."""
+def stage(text: str) -> Iterator[Callable[[str], None]]:
+    """Say on a terminal what goes on, once it has taken a second. Yields what says that it is something else now."""
     console = message_console()
     if not console.is_terminal:
-        yield
+        yield lambda _: None
         return
     status = console.status(text)
     lock, over = threading.Lock(), threading.Event()
@@ -155,7 +155,7 @@ def stage(text: str) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        yield
+        yield status.update
     finally:
         with lock:
             over.set()

@@ -15,7 +15,8 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
 
 if TYPE_CHECKING:
-    from bigdebug.lineage.postmortem import Estimate, Replay
+    from bigdebug.lineage.estimate import Estimate
+    from bigdebug.lineage.postmortem import Replay
 
 
 @contextlib.contextmanager

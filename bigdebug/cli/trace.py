@@ -10,12 +10,14 @@ from bigdebug.cli.rendering import message_console, output_console, show_line, s
 from bigdebug.cli.replaying import ask_if_large, cost, replaying
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
 from bigdebug.cli.values import json_text
+from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
 
 if TYPE_CHECKING:
     from bigdebug.lineage.forward import ForwardTrace
+    from bigdebug.lineage.index.reading import IndexedTrace
     from bigdebug.lineage.trace import Trace
 
 
@@ -79,6 +81,10 @@ def command(
         raise click.UsageError("--windows and --influence are for backward traces: leave out --forward.")
     found = Store(store).find(run)
     chosen = found.output(output)
+    if not (forward or windows or influence) and found.indexed(chosen.number):
+        told = _told_by_index(found, chosen, where, source, limit, dry_run, as_json)
+        if told:
+            return
     with replaying(found, chosen, allow_changed) as replay:
         with stage("Looking at the sources"):
             estimate = replay.estimate()
@@ -94,17 +100,43 @@ def command(
             answer = _answer(
                 replay.trace(where, Beside(windows, influence)), found, chosen, where, source, limit
             )
-        if as_json:
-            click.echo(json_text(trace_json(answer)))
-        elif answer.matched:
-            show_trace(output_console(), answer)
-        else:
-            what = f"record of {answer.start}" if answer.start else f"row of output {chosen.number}"
-            show_line(message_console(), f"No {what} matches: {where}")
+        _show(answer, as_json)
+
+
+def _told_by_index(
+    run: StoredRun, output: Output, where: str, source: str | None, limit: int, dry_run: bool, as_json: bool
+) -> bool:
+    """Answer from the output's index, without Spark; whether that could be done."""
+    from bigdebug.lineage.index.conditions import NeedsSparkError  # loads pyarrow
+    from bigdebug.lineage.index.reading import open_index
+
+    index = open_index(run.tables, output.number)
+    if index is None:
+        return False
+    try:
+        trace = index.trace(where)
+    except NeedsSparkError as error:
+        show_line(message_console(), f"The index can't tell, Spark is asked: {error.message}.")
+        return False
+    if dry_run:
+        _say_estimate(run, output, where, Estimate(index.bytes, None), as_json)
+    else:
+        _show(_answer(trace, run, output, where, source, limit), as_json)
+    return True
+
+
+def _show(answer: TraceAnswer, as_json: bool) -> None:
+    if as_json:
+        click.echo(json_text(trace_json(answer)))
+    elif answer.matched:
+        show_trace(output_console(), answer)
+    else:
+        what = f"record of {answer.start}" if answer.start else f"row of output {answer.output.number}"
+        show_line(message_console(), f"No {what} matches: {answer.where}")
 
 
 def _answer(
-    trace: "Trace | ForwardTrace",
+    trace: "Trace | ForwardTrace | IndexedTrace",
     run: StoredRun,
     output: Output,
     where: str,

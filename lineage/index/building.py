@@ -56,6 +56,7 @@ def build_index(
     output: int,
     redact: Sequence[str] = (),
     progress: Callable[[str], None] = lambda _: None,
+    execution: Any | None = None,
 ) -> Manifest:
     """Index an output; its former index, if there is one, stands until this one does.
 
@@ -65,6 +66,7 @@ def build_index(
         output: its number.
         redact: columns whose values must not be stored.
         progress: told what is done next.
+        execution: the JVM `QueryExecution` that gave the output's rows, where it has just run.
 
     Raises:
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
@@ -74,7 +76,7 @@ def build_index(
     folder = f"{output}-{secrets.token_hex(4)}"
     began = time.monotonic()
     with deep_plans(), asking(question.catalyst, f"the lineage of output {output}"), store.making(folder):
-        builder = _Builder(question, store, folder, redact, progress)
+        builder = _Builder(question, store, folder, redact, progress, execution)
         manifest = builder.manifest(began)
         store.publish(output, folder, manifest.to_bytes())
     return manifest
@@ -88,12 +90,14 @@ class _Builder:
         folder: str,
         redact: Sequence[str],
         progress: Callable[[str], None],
+        execution: Any | None,
     ) -> None:
         self._question = question
         self._catalyst = question.catalyst
         self._store = store
         self._folder = folder
         self._progress = progress
+        self._execution = execution
         self._redacted = RedactedColumns(question.catalyst, question.root.plan, redact)
         self._known: dict[int, dict[int, int]] = {}
         for name, value in _SETTINGS.items():
@@ -106,7 +110,7 @@ class _Builder:
         if notes and question.comparison is not None:
             notes += question.comparison.notes
         columns = ColumnLineage(catalyst, question.root)
-        tables = Tables(question, self._redacted.holds)
+        tables = Tables(question, self._redacted.holds, self._execution)
         stored: tuple[str | None, ...] = ()
         segments = []
         for number, table in enumerate(tables.segments()):

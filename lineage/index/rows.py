@@ -45,12 +45,15 @@ class Rows:
 
     def distinct(self, columns: Sequence[str]) -> pa.Table:
         """Distinct rows of some columns, those that are null in the first left out."""
-        table = self.table
-        if table is None:
-            table = pa.Table.from_batches(self.batches(columns))
-        chosen = table.select(list(columns))
+        chosen = self._held(columns)
         chosen = chosen.filter(pc.is_valid(chosen.column(0)))
         return chosen.group_by(list(columns), use_threads=False).aggregate([])
+
+    def _held(self, columns: Sequence[str]) -> pa.Table:
+        if self.table is not None:
+            return self.table.select(list(columns))
+        batches = list(self.batches(columns))
+        return pa.Table.from_batches(batches) if batches else no_rows(columns)
 
     def distinct_count(self, groups: Sequence[Sequence[str]]) -> int:
         """How many rows differ in some id columns, those that are null in all of them left out."""
@@ -58,12 +61,17 @@ class Rows:
             return self.count  # one source, never null
         first = [group[0] for group in groups]
         columns = [name for group in groups for name in group]
-        table = self.table if self.table is not None else pa.Table.from_batches(self.batches(columns))
+        table = self._held(columns)
         there = table.column(first[0]).is_valid()
         for name in first[1:]:
             there = pc.or_(there, table.column(name).is_valid())
         chosen = table.select(columns).filter(there)
         return int(chosen.group_by(columns, use_threads=False).aggregate([]).num_rows)
+
+
+def no_rows(columns: Sequence[str]) -> pa.Table:
+    """A table of ids or hashes without rows."""
+    return pa.table({name: pa.array([], pa.int64()) for name in columns})
 
 
 class SegmentRows:
@@ -91,8 +99,7 @@ class SegmentRows:
 
     def none(self) -> Rows:
         """No rows."""
-        table = pa.table({name: pa.array([], pa.int64()) for name in self._ids})
-        return Rows(table, self._segment, self._files)
+        return Rows(no_rows(self._ids), self._segment, self._files)
 
     def where(self, condition: pc.Expression) -> Rows:
         """The rows that a condition over the table's columns holds for."""

@@ -11,6 +11,7 @@ from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.index.manifest import IdColumns, IndexedStep
 from bigdebug.lineage.index.names import KEY
 from bigdebug.lineage.keys import hashed_key
@@ -56,12 +57,14 @@ class Tables:
     Args:
         question: about all rows of an output.
         hidden: tells of an attribute whether its values must not be stored.
+        execution: the JVM `QueryExecution` that gave the output's rows, where it has just run.
     """
 
-    def __init__(self, question: Question, hidden: Any) -> None:
+    def __init__(self, question: Question, hidden: Any, execution: Any | None = None) -> None:
         self._question = question
         self._catalyst = question.catalyst
         self._hidden = hidden
+        self._execution = execution
         self._leaves = list(question.sources.values())
         self._annotator = Marking(Annotator(question.catalyst, question.sources))
         self._annotator.check(question.root)
@@ -90,11 +93,18 @@ class Tables:
         columns: list[Any] = []
         stored: tuple[str | None, ...] = ()
         keyed = False
+        plan = annotated.plan
+        given = None
         if boundary is None:
-            stored = tuple(self._stored(i, column) for i, column in enumerate(catalyst.output(top.plan)))
+            output = catalyst.output(top.plan)
+            stored = tuple(self._stored(i, column) for i, column in enumerate(output))
+            if self._execution is not None:
+                given = given_rows(catalyst, self._annotator, top, annotated.ids, self._execution)
+            if given is not None:
+                plan, output = given.plan, given.columns
             columns += [
                 catalyst.alias(column, name)
-                for column, name in zip(catalyst.output(top.plan), stored, strict=True)
+                for column, name in zip(output, stored, strict=True)
                 if name is not None
             ]
         elif boundary.grouping:
@@ -108,7 +118,7 @@ class Tables:
             columns += [catalyst.alias(each, name) for each, name in zip(hashes, KEY, strict=True)]
         ids = []
         for i, (column, number) in enumerate(zip(annotated.ids, numbers, strict=True)):
-            parts = list(self._parts(column))
+            parts = list(self._parts(column)) if given is None else given.keys[i] or [self._truth]
             names = tuple(f"i{i}_{j}" for j in range(len(parts)))
             columns += [catalyst.alias(part, name) for part, name in zip(parts, names, strict=True)]
             source = self._leaves.index(column.origin) if isinstance(column.origin, SourceLeaf) else None
@@ -118,7 +128,7 @@ class Tables:
             for operator, below in steps_within(self._annotator, top, annotated.ids)
         )
         return SegmentTable(
-            catalyst.project(columns, annotated.plan),
+            catalyst.project(columns, plan),
             keyed,
             KEY[:1] if keyed else self._sorting(annotated, stored),
             gives_records_once(self._annotator, top),
@@ -127,6 +137,10 @@ class Tables:
             steps,
             stored,
         )
+
+    @property
+    def _truth(self) -> Any:
+        return self._catalyst.singleton(self._catalyst.expressions, "Literal").apply(True)
 
     def _stored(self, number: int, column: Any) -> str | None:
         kind = str(column.dataType().catalogString())
@@ -167,8 +181,7 @@ class Tables:
         elif isinstance(origin, Boundary):
             if not origin.grouping:
                 # Every row of the segment below is meant, where one is: there is nothing to look up.
-                literal = catalyst.singleton(catalyst.expressions, "Literal")
-                parts = [literal.apply(True)]
+                parts = [self._truth]
             else:
                 fields = [catalyst.field(column.id, i) for i in range(len(origin.grouping))]
                 parts = list(hashed_key(catalyst, fields))

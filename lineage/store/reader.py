@@ -210,6 +210,14 @@ class StoredRun:
             )
         return data
 
+    def indexed(self, number: int) -> bool:
+        """Whether an output has an index."""
+        try:
+            self._files.read(self.run_id, f"lineage/{number}.json")
+        except OSError:
+            return False
+        return True
+
     @property
     def tables(self) -> "TableStore":
         """Where the indexes of its outputs lie."""

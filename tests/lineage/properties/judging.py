@@ -21,12 +21,15 @@ from tree import Node, Reference, Renderer, Row, union_of
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node as DataflowNode
 from bigdebug.lineage.forward import ForwardTrace
+from bigdebug.lineage.index.building import build_index
+from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import build_recipe, open_recipe
+from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
 
 _TAG = "created"
@@ -66,6 +69,7 @@ class Judge:
         self.udfs = udfs
         self.case = case
         self.catalyst = Catalyst(spark)
+        self.folder = folder
         self.stored = {name: data.stored(spark, folder) for name, data in case.data.items()}
         for name, frame in self.stored.items():
             if case.data[name].kind in ("list", "slices", "pandas"):
@@ -123,6 +127,28 @@ class Judge:
         session = self.spark.newSession()
         opened = open_recipe(session, recipe)
         return trace_rows(session, opened.rows, lambda _: None, where, names=opened.names)
+
+    def indexed(self) -> Index:
+        """The output's index."""
+        rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
+        run = Store(str(self.folder / "store")).create_run()
+        run.close("done")
+        tables = run.tables
+        return Index(tables, build_index(question_about(self.spark, rows, _lookup), tables, 1))
+
+    def plain_condition(self, output: list[tuple[tuple[Any, ...], list[int]]], seed: int) -> str | None:
+        """A condition on the first column, as text; None for all rows."""
+        values = [values[0] for values, _ in output]
+        if not values:
+            return None
+        value = values[seed % len(values)]
+        if value is None:
+            return "c0 is null"
+        if self.case.pipeline.types[0] == "int":
+            return f"c0 {('=', '<>', '<=', '>')[seed % 4]} {value}"
+        if self.case.pipeline.types[0] == "str" and str(value).isalnum():
+            return f"c0 {('=', '<>', '<=', '>')[seed % 4]} '{value}'"
+        return "not c0 is null"
 
     def forward(self, records: frozenset[int]) -> ForwardTrace | None:
         """A forward trace of some records of one source, through every place that the source stands in.

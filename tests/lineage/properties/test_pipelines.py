@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from python_functions import functions
 from sizes import WAYS, taken
 
+from bigdebug.lineage.index.conditions import NeedsSparkError
 from bigdebug.lineage.influence import Beside
 from tests.proofs import Part
 
@@ -62,6 +63,8 @@ def _judge(judge: Judge, seed: int) -> None:
         assert [step.count for step in steps[:1]] in ([], [trace.matched]), "its rows are those asked for"
 
     judge_forward(judge, seed)
+    if seed % 2:
+        judge_index(judge, seed, output)
 
     for replayed in judge.replays(question, numbers, seed):
         assert replayed >= question.rows, "the rows aren't there again"
@@ -73,6 +76,29 @@ def _judge(judge: Judge, seed: int) -> None:
     assert reopened.matched == trace.matched
     if not judge.ambiguous:  # else one of equal rows may stand for another
         assert repr(reopened.collect()) == repr(records), "live and post-mortem differ"
+
+
+def judge_index(judge: Judge, seed: int, output: list[tuple[tuple[Any, ...], list[int]]]) -> None:
+    """A trace out of an index is the live one, but for values that only Spark can read."""
+    where = judge.plain_condition(output, seed)
+    try:
+        indexed = judge.indexed().trace(where)
+    except NeedsSparkError:
+        return
+    live = judge.trace(where)
+    assert indexed.matched == live.matched
+    sources = [
+        [(each.name, each.kind, each.count, each.files) for each in t.sources] for t in (indexed, live)
+    ]
+    assert sources[0] == sources[1]
+    assert indexed.exact == live.exact
+    if judge.ambiguous:
+        return
+    told, shown = indexed.collect(), live.collect()
+    assert [(each.source, each.location) for each in told] == [(each.source, each.location) for each in shown]
+    valued = [(a, b) for a, b in zip(told, shown, strict=True) if a.value]
+    assert repr([a for a, _ in valued]) == repr([b for _, b in valued])
+    assert [(s.operator, s.count) for s in indexed.steps] == [(s.operator, s.count) for s in live.steps]
 
 
 def judge_all_contributors(judge: Judge, question: Question, numbers: frozenset[int]) -> None:

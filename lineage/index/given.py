@@ -1,0 +1,67 @@
+"""The rows that an action has just computed, once more without computing them: Spark still has what it shuffled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Boundary, IdColumn
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.keys import hashed_key
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.steps import within
+
+
+@dataclass(frozen=True)
+class GivenRows:
+    """An output's rows and, of each, the keys of the boundary rows it came from.
+
+    Attributes:
+        plan: JVM plan of the rows.
+        columns: its attributes, those of the output.
+        keys: for each id column of the output's segment, the hashes of its key.
+    """
+
+    plan: Any
+    columns: list[Any]
+    keys: list[list[Any]]
+
+
+def given_rows(
+    catalyst: Catalyst, annotator: Annotator, root: Operator, ids: Sequence[IdColumn], execution: Any
+) -> GivenRows | None:
+    """The rows of an execution; None where these alone don't tell what they came from.
+
+    Args:
+        annotator: applies the rules.
+        root: the output's dataflow.
+        ids: the id columns of its segment.
+        execution: the JVM `QueryExecution` that has run.
+    """
+    chain = list(within(annotator, root))
+    output = catalyst.output(root.plan)
+    places = {catalyst.attribute_key(column): place for place, column in enumerate(output)}
+    grouped: list[list[int]] = []
+    for column in ids:
+        # One boundary, and all above it passes its rows on: no other row of it can be meant.
+        if not isinstance(column.origin, Boundary) or column.origin.operator is not chain[-1]:
+            return None
+        keys = [_attribute(catalyst, expression) for expression in column.origin.grouping]
+        if any(key not in places for key in keys):
+            return None
+        grouped.append([places[key] for key in keys if key is not None])
+    if not ids or any(len(operator.children) != 1 for operator in chain[:-1]):
+        return None
+    frame = catalyst.jsession.internalCreateDataFrame(execution.toRdd(), root.plan.schema(), False)
+    plan = frame.queryExecution().analyzed()
+    columns = catalyst.output(plan)
+    hashes = [list(hashed_key(catalyst, [columns[i] for i in part])) if part else [] for part in grouped]
+    return GivenRows(plan, columns, hashes)
+
+
+def _attribute(catalyst: Catalyst, expression: Any) -> str | None:
+    if expression.getClass().getSimpleName() != "AttributeReference":
+        return None
+    return catalyst.attribute_key(expression)
