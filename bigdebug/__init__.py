@@ -4,7 +4,26 @@
 >>> session = bigdebug.attach(spark)  # doctest: +SKIP
 """
 
-from bigdebug.lineage.errors import BigDebugError
-from bigdebug.session import Session, attach, current
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bigdebug.lineage.errors import BigDebugError
+    from bigdebug.session import Session, attach, current
 
 __all__ = ["BigDebugError", "Session", "attach", "current"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what a program asks for when it does: the command needs little of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from bigdebug import session
+    from bigdebug.lineage import errors
+
+    found = getattr(errors if name == "BigDebugError" else session, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

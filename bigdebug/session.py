@@ -108,7 +108,7 @@ class Session:
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
         """
-        from bigdebug.lineage.influence import Beside
+        from bigdebug.lineage.beside import Beside
         from bigdebug.lineage.live import live_forward, live_trace
 
         if direction not in _DIRECTIONS:

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, grouping_of
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
-from bigdebug.lineage.influence import Beside, lookup_of
+from bigdebug.lineage.influence import lookup_of
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.mapped import (

@@ -21,19 +21,6 @@ from bigdebug.lineage.lateral import mark_domains
 _RULES = ("PullupCorrelatedPredicates", "RewriteCorrelatedScalarSubquery", "RewritePredicateSubquery")
 
 
-@dataclass(frozen=True)
-class Beside:
-    """What counts as contributors beside the records that a row was made of.
-
-    Attributes:
-        windows: all rows of a window's partition.
-        influence: what semi-joins and subqueries looked up.
-    """
-
-    windows: bool = False
-    influence: bool = False
-
-
 def subqueries_joined(catalyst: Catalyst, plan: Any) -> Any:
     """The plan with joins in place of subqueries, as Spark would make them; those of one value for all rows stay.
 

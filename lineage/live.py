@@ -8,12 +8,12 @@ from typing import Any
 import networkx as nx
 from pyspark.sql import Column, DataFrame, SparkSession
 
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
-from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows
 from bigdebug.lineage.recorder import Recorder

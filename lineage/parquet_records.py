@@ -39,7 +39,7 @@ def read_records(path: str, positions: Iterable[int], columns: Sequence[Column])
         UnreadableError: Spark has to be asked instead.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, memory_map=True) as file:
             return _read(file, sorted(set(positions)), columns)
     except (OSError, pa.ArrowException, ValueError, OverflowError) as error:
         raise UnreadableError(str(error)) from error
@@ -84,9 +84,11 @@ def _taken(file: pq.ParquetFile, group: int, names: list[str], ordinals: list[in
     found = []
     first = 0
     for batch in file.iter_batches(_BATCH, row_groups=[group], columns=names):
-        inside = [ordinal - first for ordinal in ordinals if first <= ordinal < first + batch.num_rows]
-        if inside:
-            found.append(batch.take(pa.array(inside)))
+        found += [
+            batch.slice(ordinal - first, 1)
+            for ordinal in ordinals
+            if first <= ordinal < first + batch.num_rows
+        ]
         first += batch.num_rows
         if first > ordinals[-1]:
             break

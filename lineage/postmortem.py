@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, SparkSession
 
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
@@ -18,7 +19,6 @@ from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.forward import ForwardTrace, leaf_asked
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
-from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.questions import Question, question_about, trace_rows

@@ -8,12 +8,12 @@ from typing import Any
 
 from pyspark.sql import Column, SparkSession
 
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.operators import NodeLookup, Operator, mirror, normalized
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.pinned import pinned_session, rebinder

@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.asking import asking
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.columns import ColumnLineage
@@ -23,7 +24,6 @@ from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords

@@ -10,8 +10,8 @@ from bigdebug.cli.rendering import message_console, output_console, show_line, s
 from bigdebug.cli.replaying import ask_if_large, cost, replaying
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
 from bigdebug.cli.values import json_text
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.estimate import Estimate
-from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
 

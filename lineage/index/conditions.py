@@ -9,36 +9,31 @@ from __future__ import annotations
 import datetime
 import re
 import struct
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Sequence
+from decimal import Context, Decimal
 from functools import reduce
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.index.manifest import OutputColumn
+from bigdebug.lineage.index.masks import Field, Mask, always
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _SWAPPED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
+# Of sqlglot's nodes, what each may say; the method for each has its name.
+_TWO = frozenset({"this", "expression"})
+_KNOWN = {
+    **dict.fromkeys(("And", "Or", "EQ", "NEQ", "LT", "LTE", "GT", "GTE", "NullSafeEQ"), _TWO),
+    **dict.fromkeys(("Is", "Like"), _TWO | {"negate"}),
+    **dict.fromkeys(("Paren", "Not", "Boolean", "Column"), frozenset({"this"})),
+    "Between": frozenset({"this", "low", "high", "negate"}),
+    "In": frozenset({"this", "expressions", "negate"}),
 }
-# Of sqlglot's nodes; the method for each has its name.
-_KNOWN = frozenset(
-    {
-        "Paren", "Not", "And", "Or", "Boolean", "Column", "Is", "EQ", "NEQ", "LT", "LTE", "GT", "GTE",
-        "NullSafeEQ", "Between", "In", "Like",
-    }
-)  # fmt: skip
 _WHOLE = {"tinyint": pa.int8(), "smallint": pa.int16(), "int": pa.int32(), "bigint": pa.int64()}
+_EXACT = Context(prec=80)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?")
 
@@ -49,8 +44,8 @@ class NeedsSparkError(BigDebugError):
 
 def parse_condition(
     text: str, columns: Sequence[OutputColumn], time_zone: str, *, case_sensitive: bool
-) -> pc.Expression:
-    """A condition as pyarrow's expression over the columns as they are stored.
+) -> Mask:
+    """A condition over the columns as they are stored.
 
     Args:
         text: SQL.
@@ -81,109 +76,109 @@ class _Condition:
         self._time_zone = time_zone
         self._case_sensitive = case_sensitive
 
-    def of(self, node: Any, negated: bool) -> pc.Expression:
+    def of(self, node: Any, negated: bool) -> Mask:
         """An expression for a node or, negated, for its opposite; three-valued as in SQL.
 
         Negations are carried down to the comparisons, where NaN is seen to.
         """
         kind = type(node).__name__
-        if kind not in _KNOWN:
-            raise NeedsSparkError(f"{kind.upper()} isn't known without Spark")
-        found: pc.Expression = getattr(self, f"_{kind.lower()}")(node, negated)
+        said = {name for name, value in node.args.items() if value not in (None, False, [])}
+        if not said <= _KNOWN.get(kind, frozenset()):
+            raise NeedsSparkError(f"this {kind.upper()} isn't known without Spark")
+        negated ^= "negate" in said
+        found: Mask = getattr(self, f"_{kind.lower()}")(node, negated)
         return found
 
     # -- connectives --------------------------------------------------------------------------------
 
-    def _paren(self, node: Any, negated: bool) -> pc.Expression:
+    def _paren(self, node: Any, negated: bool) -> Mask:
         return self.of(node.this, negated)
 
-    def _not(self, node: Any, negated: bool) -> pc.Expression:
+    def _not(self, node: Any, negated: bool) -> Mask:
         return self.of(node.this, not negated)
 
-    def _and(self, node: Any, negated: bool) -> pc.Expression:
+    def _and(self, node: Any, negated: bool) -> Mask:
         left, right = self.of(node.this, negated), self.of(node.expression, negated)
         return left | right if negated else left & right
 
-    def _or(self, node: Any, negated: bool) -> pc.Expression:
+    def _or(self, node: Any, negated: bool) -> Mask:
         left, right = self.of(node.this, negated), self.of(node.expression, negated)
         return left & right if negated else left | right
 
-    def _boolean(self, node: Any, negated: bool) -> pc.Expression:
-        return pc.scalar(bool(node.this) is not negated)
+    def _boolean(self, node: Any, negated: bool) -> Mask:
+        return always(bool(node.this) is not negated)
 
     # -- predicates ---------------------------------------------------------------------------------
 
-    def _column(self, node: Any, negated: bool) -> pc.Expression:
+    def _column(self, node: Any, negated: bool) -> Mask:
         column, field = self._field(node)
         if column.type != "boolean":
             raise NeedsSparkError(f"{column.name} is no condition")
-        return ~field if negated else field
+        return ~field.itself() if negated else field.itself()
 
-    def _is(self, node: Any, negated: bool) -> pc.Expression:
-        column, field = self._field(node.this, stored=False)
+    def _is(self, node: Any, negated: bool) -> Mask:
+        column, field = self._field(node.this)
         what = type(node.expression).__name__
         if what == "Null":
             return field.is_valid() if negated else field.is_null()
         if what == "Boolean" and column.type == "boolean":
-            holds = (field == pc.scalar(bool(node.expression.this))) & field.is_valid()
+            holds = field.compared("==", bool(node.expression.this), pa.bool_()) & field.is_valid()
             return ~holds if negated else holds
         raise NeedsSparkError(f"IS {what.upper()} isn't known without Spark")
 
-    def _eq(self, node: Any, negated: bool) -> pc.Expression:
+    def _eq(self, node: Any, negated: bool) -> Mask:
         return self._comparison(node, "==", negated)
 
-    def _neq(self, node: Any, negated: bool) -> pc.Expression:
+    def _neq(self, node: Any, negated: bool) -> Mask:
         return self._comparison(node, "!=", negated)
 
-    def _lt(self, node: Any, negated: bool) -> pc.Expression:
+    def _lt(self, node: Any, negated: bool) -> Mask:
         return self._comparison(node, "<", negated)
 
-    def _lte(self, node: Any, negated: bool) -> pc.Expression:
+    def _lte(self, node: Any, negated: bool) -> Mask:
         return self._comparison(node, "<=", negated)
 
-    def _gt(self, node: Any, negated: bool) -> pc.Expression:
+    def _gt(self, node: Any, negated: bool) -> Mask:
         return self._comparison(node, ">", negated)
 
-    def _gte(self, node: Any, negated: bool) -> pc.Expression:
+    def _gte(self, node: Any, negated: bool) -> Mask:
         return self._comparison(node, ">=", negated)
 
-    def _nullsafeeq(self, node: Any, negated: bool) -> pc.Expression:
+    def _nullsafeeq(self, node: Any, negated: bool) -> Mask:
         _, field = self._field(node.this)
         same = self._compared(node.this, "==", node.expression)
         return ~same | field.is_null() if negated else same & field.is_valid()
 
-    def _between(self, node: Any, negated: bool) -> pc.Expression:
-        if node.args.get("symmetric"):
-            raise NeedsSparkError("SYMMETRIC isn't known without Spark")
+    def _between(self, node: Any, negated: bool) -> Mask:
         low, high = node.args["low"], node.args["high"]
         if negated:
             return self._compared(node.this, "<", low) | self._compared(node.this, ">", high)
         return self._compared(node.this, ">=", low) & self._compared(node.this, "<=", high)
 
-    def _in(self, node: Any, negated: bool) -> pc.Expression:
+    def _in(self, node: Any, negated: bool) -> Mask:
         if not node.expressions:
             raise NeedsSparkError("IN with a query isn't known without Spark")
         each = [self._compared(node.this, "!=" if negated else "==", item) for item in node.expressions]
         return reduce((lambda a, b: a & b) if negated else (lambda a, b: a | b), each)
 
-    def _like(self, node: Any, negated: bool) -> pc.Expression:
+    def _like(self, node: Any, negated: bool) -> Mask:
         column, field = self._field(node.this)
         pattern = node.expression
         if column.type != "string" or type(pattern).__name__ != "Literal" or not pattern.is_string:
             raise NeedsSparkError("this LIKE isn't known without Spark")
-        found = pc.match_like(field, str(pattern.this))
+        found = field.like(str(pattern.this))
         return ~found if negated else found
 
     # -- comparisons --------------------------------------------------------------------------------
 
-    def _comparison(self, node: Any, sign: str, negated: bool) -> pc.Expression:
+    def _comparison(self, node: Any, sign: str, negated: bool) -> Mask:
         if negated:
             sign = _OPPOSITE[sign]
         if type(node.this).__name__ == "Column":
             return self._compared(node.this, sign, node.expression)
         return self._compared(node.expression, _SWAPPED[sign], node.this)
 
-    def _field(self, node: Any, stored: bool = True) -> tuple[OutputColumn, pc.Expression]:
+    def _field(self, node: Any) -> tuple[OutputColumn, Field]:
         """A column of the output, and the field that it is stored as."""
         if type(node).__name__ != "Column" or len(node.parts) != 1:
             raise NeedsSparkError("only a comparison of a column with a value is known without Spark")
@@ -199,12 +194,12 @@ class _Condition:
         (column,) = found
         if column.stored is None:
             raise NeedsSparkError(f"the values of {column.name} ({column.type}) aren't in the index")
-        return column, pc.field(column.stored)
+        return column, Field(column.stored)
 
     def _same(self, name: str, other: str) -> bool:
         return name == other if self._case_sensitive else name.casefold() == other.casefold()
 
-    def _compared(self, node: Any, sign: str, value: Any) -> pc.Expression:
+    def _compared(self, node: Any, sign: str, value: Any) -> Mask:
         column, field = self._field(node)
         literal = _literal(value)
         kind = column.type
@@ -216,15 +211,15 @@ class _Condition:
         if kind in ("float", "double"):
             return _of_floats(field, sign, literal, kind)
         if kind == "boolean" and isinstance(literal, bool) and sign in ("==", "!="):
-            return _COMPARE[sign](field, pc.scalar(literal))
-        if kind == "string" and isinstance(literal, str):
-            return _COMPARE[sign](field, pc.scalar(literal))
+            return field.compared(sign, literal, pa.bool_())
+        if kind == "string" and type(literal) is str:
+            return field.compared(sign, literal, pa.string())
         if kind == "date" and isinstance(literal, str | datetime.date):
-            return _COMPARE[sign](field, pc.scalar(pa.scalar(_date(literal), pa.date32())))
+            return field.compared(sign, _date(literal), pa.date32())
         if kind in ("timestamp", "timestamp_ntz") and isinstance(literal, str | _Moment):
             zone = "UTC" if kind == "timestamp" else None
             moment = _moment(str(literal), self._time_zone if zone else None)
-            return _COMPARE[sign](field, pc.scalar(pa.scalar(moment, pa.timestamp("us", zone))))
+            return field.compared(sign, moment, pa.timestamp("us", zone))
         raise NeedsSparkError(
             f"{column.name} is {kind}, which Spark would convert to compare it with {value}"
         )
@@ -297,32 +292,32 @@ def _moment(text: str, time_zone: str | None) -> datetime.datetime:
     return local.astimezone(datetime.UTC)
 
 
-def _of_numbers(field: pc.Expression, sign: str, literal: Any, kind: Any, scale: int) -> pc.Expression:
+def _of_numbers(field: Field, sign: str, literal: Any, kind: Any, scale: int) -> Mask:
     """A comparison of whole numbers or decimals, exact whatever the literal's own type."""
     if not isinstance(literal, Decimal):
-        raise NeedsSparkError("a number is compared with something else")
-    always, never = field == field, field != field  # with nulls still null
-    units = literal.scaleb(scale)
+        raise NeedsSparkError("a number is compared with something that Spark would convert")
+    all_of_them, none = field.same_always(True), field.same_always(False)  # with nulls still null
+    units = literal.scaleb(scale, _EXACT)
     whole = int(units.to_integral_value(rounding="ROUND_FLOOR"))
     if whole != units:
         if sign in ("==", "!="):
-            return never if sign == "==" else always
+            return none if sign == "==" else all_of_them
         sign, whole = ("<=", whole) if sign in ("<", "<=") else (">=", whole + 1)
     most = 2 ** (kind.bit_width - 1) - 1 if pa.types.is_integer(kind) else 10**kind.precision - 1
     least = -most - 1 if pa.types.is_integer(kind) else -most
     if not least <= whole <= most:
-        above = whole > most
-        return always if sign == "!=" or ((sign in ("<", "<=")) == above and sign != "==") else never
-    value: Any = whole if pa.types.is_integer(kind) else Decimal(whole).scaleb(-scale)
-    return _COMPARE[sign](field, pc.scalar(pa.scalar(value, kind)))
+        # Spark's optimizer doesn't always leave null what is compared with a number of no use.
+        raise NeedsSparkError(f"{literal} is beyond the column's type")
+    value: Any = whole if pa.types.is_integer(kind) else Decimal(whole).scaleb(-scale, _EXACT)
+    return field.compared(sign, value, kind)
 
 
-def _of_floats(field: pc.Expression, sign: str, literal: Any, kind: str) -> pc.Expression:
+def _of_floats(field: Field, sign: str, literal: Any, kind: str) -> Mask:
     """A comparison of floating-point numbers: NaN is equal to itself and above all others."""
     if not isinstance(literal, Decimal | _Double):
-        raise NeedsSparkError("a number is compared with something else")
+        raise NeedsSparkError("a number is compared with something that Spark would convert")
     value = float(literal)
     if kind == "float" and isinstance(literal, Decimal) and literal == literal.to_integral_value():
         value = struct.unpack("f", struct.pack("f", value))[0]  # Spark compares it as a float
-    compared = _COMPARE[sign](field.cast(pa.float64()), pc.scalar(value))
-    return compared | pc.is_nan(field) if sign in (">", ">=") else compared
+    compared = field.compared_as_double(sign, value)
+    return compared | field.is_nan() if sign in (">", ">=") else compared

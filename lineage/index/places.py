@@ -16,7 +16,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.index.manifest import IndexedSource
 from bigdebug.lineage.index.names import ID
-from bigdebug.lineage.index.rows import Rows
+from bigdebug.lineage.index.rows import Rows, as_arrow, as_numpy, batched
 from bigdebug.lineage.location import (
     ORDINAL_MASK,
     PARTITION_SHIFT,
@@ -123,27 +123,27 @@ class IndexedRecords:
             by_name = sorted(range(len(self._source.files)), key=lambda i: self._source.files[i].encode())
             ranks = np.empty(len(by_name), dtype=np.int64)
             ranks[by_name] = np.arange(len(by_name))
-            return pa.array(ranks[self._file_numbers(batch)])
+            return as_arrow(ranks[self._file_numbers(batch)])
         if self._source.identity == "block":
             ranks = np.array([block.rank for block in self._source.blocks], dtype=np.int64)
-            return pa.array(ranks[self._block_numbers(batch)])
-        return pa.array(np.zeros(batch.num_rows, dtype=np.int64))
+            return as_arrow(ranks[self._block_numbers(batch)])
+        return as_arrow(np.zeros(batch.num_rows, dtype=np.int64))
 
     def _file_numbers(self, batch: pa.RecordBatch) -> Any:
         if self._source.identity == "file":
-            found = pc.index_in(batch.column(0), pa.array(self._source.hashes, pa.int64()))
+            found = pc.index_in(batch.column(0), as_arrow(np.array(self._source.hashes, dtype=np.int64)))
             if found.null_count:
                 raise BigDebugError(
                     f"the index names a file of {self._source.name} that it doesn't know",
                     hint="make it anew: bigdebug index",
                 )
-            return found.to_numpy()
+            return as_numpy(found)
         files = np.array([block.file for block in self._source.blocks], dtype=np.int64)
         return files[self._block_numbers(batch)]
 
     def _block_numbers(self, batch: pa.RecordBatch) -> Any:
         starts = np.array([block.first_id for block in self._source.blocks], dtype=np.int64)
-        return np.searchsorted(starts, batch.column(0).to_numpy(), side="right") - 1
+        return np.searchsorted(starts, as_numpy(batch.column(0)), side="right") - 1
 
     # -- places and values --------------------------------------------------------------------------
 
@@ -187,8 +187,13 @@ class IndexedRecords:
         return None
 
     def _kept(self, numbers: list[int]) -> list[list[Any]]:
-        dataset = self._store.dataset(f"{self._folder}/{self._source.records}")
-        table = dataset.to_table(filter=pc.field(ID).isin(numbers))
+        wanted = as_arrow(np.unique(np.array(numbers, dtype=np.int64)))
+        found = []
+        for file in self._store.table(f"{self._folder}/{self._source.records}"):
+            for some in batched(range(file.num_row_groups), 1):
+                table = file.read_row_groups(some)
+                found.append(table.filter(pc.is_in(table.column(ID), wanted)))
+        table = pa.concat_tables(found)
         columns = [
             python_values(table.column(f"c{i}"), kind) for i, (_, kind) in enumerate(self._source.columns)
         ]

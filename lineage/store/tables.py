@@ -58,19 +58,6 @@ class TableStore:
                 hint="make the index anew: bigdebug index",
             ) from error
 
-    def dataset(self, name: str) -> Any:
-        """A table as a `pyarrow.dataset.Dataset`."""
-        import pyarrow.dataset as ds
-
-        filesystem, path = self._at(name)
-        try:
-            return ds.dataset(self._parts(name) or path, format="parquet", filesystem=filesystem)
-        except (OSError, ValueError) as error:
-            raise UnreachableError(
-                f"a table of the index in {self.location} can't be read: {error}",
-                hint="make the index anew: bigdebug index",
-            ) from error
-
     # -- writing ------------------------------------------------------------------------------------
 
     @contextmanager

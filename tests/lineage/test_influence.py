@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import bigdebug
-from bigdebug.lineage.influence import Beside
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import trace_rows
 from bigdebug.lineage.recipe.archive import Recipe

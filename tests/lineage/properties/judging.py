@@ -18,12 +18,12 @@ from pyspark.sql import functions as F
 from records import leaf
 from tree import Node, Reference, Renderer, Row, union_of
 
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node as DataflowNode
 from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
-from bigdebug.lineage.influence import Beside
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows

@@ -18,8 +18,8 @@ from pyspark.sql import SparkSession
 from python_functions import functions
 from sizes import WAYS, taken
 
+from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.index.conditions import NeedsSparkError
-from bigdebug.lineage.influence import Beside
 from tests.proofs import Part
 
 WITH_MORE = (Window, OneSidedJoin, PlainSetOperation, Subquery)

@@ -1,0 +1,356 @@
+"""Indexes: written by a session, by the command and right after each action; read without Spark, Java or sources."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+from bigdebug.cli.main import main
+from bigdebug.cli.schemas import schema
+from bigdebug.lineage.errors import BigDebugError, UnreachableError, UnsupportedOperatorError
+from bigdebug.lineage.index.reading import Index, open_index
+from bigdebug.lineage.store import Store
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def orders(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Orders as Parquet in two files; prices as CSV."""
+    folder = tmp_path_factory.mktemp("index")
+    frame = spark.range(40).select(
+        F.col("id").cast("int").alias("n"),
+        F.when(F.col("id") % 7 != 0, F.concat(F.lit("k"), F.col("id") % 5)).alias("k"),
+        (F.col("id") * 1.5).alias("v"),
+    )
+    frame.repartition(2, "n").write.parquet(str(folder / "orders"))
+    (folder / "prices.csv").write_text("k,price\n" + "".join(f"k{i},{i * 10}\n" for i in range(5)))
+    return folder
+
+
+@pytest.fixture
+def session(spark: SparkSession, tmp_path: Path) -> Iterator[bigdebug.Session]:
+    with bigdebug.attach(spark, store=str(tmp_path / "store")) as attached:
+        yield attached
+
+
+def totals(spark: SparkSession, folder: Path) -> DataFrame:
+    orders = spark.read.parquet(str(folder / "orders"))
+    prices = spark.read.csv(str(folder / "prices.csv"), header=True, schema="k string, price int")
+    names = spark.createDataFrame([("k1", "one"), ("k2", "two"), ("k3", None)], "k string, name string")
+    joined = orders.join(prices, "k", "left").join(names, "k", "left")
+    return joined.groupBy("k", "name").agg(F.sum("v").alias("total"), F.max("price").alias("price"))
+
+
+def told(trace: Any) -> Any:
+    """All that a trace says, but for the values that only Spark can read."""
+    return (
+        trace.matched,
+        trace.exact,
+        [(s.name, s.kind, s.count, s.files, s.columns, s.deciding_columns) for s in trace.sources],
+        [(s.operator, s.call_site, s.count) for s in trace.steps],
+        [(r.source, r.location, r.value) for r in trace.collect() if r.source != "prices.csv"],
+        [(r.source, r.location) for r in trace.collect()],
+    )
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize(
+    "where", ["k = 'k1'", "k is null", "total > 100", "price <= 10 or name = 'two'", None]
+)
+def test_an_index_says_what_a_live_trace_says(
+    session: bigdebug.Session, spark: SparkSession, orders: Path, where: str | None
+) -> None:
+    totals(spark, orders).collect()
+    (output,) = session.outputs
+    index = session.index(output)
+    indexed, live = index.trace(where), session.trace(output, where)
+    assert told(indexed) == told(live)
+    assert index.rows == output.rows
+    assert index.bytes > 0
+    assert index.seconds > 0
+
+
+def test_values_that_only_spark_can_read_are_left_out_with_a_note(
+    session: bigdebug.Session, spark: SparkSession, orders: Path
+) -> None:
+    totals(spark, orders).collect()
+    trace = session.index(session.outputs[-1]).trace("k = 'k2'")
+    records = {record.source: record for record in trace.collect(1)}
+    assert records["orders"].value["k"] == "k2"
+    assert records["prices.csv"].value == {}
+    assert records["prices.csv"].location.position == 2
+    assert any("prices.csv" in note and "needs Spark" in note for note in trace.notes)
+
+
+@pytest.mark.compat
+def test_full_capture_indexes_each_output_right_after_its_action(
+    spark: SparkSession, orders: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    with bigdebug.attach(spark, store=store, capture="full") as session:
+        frame = totals(spark, orders)
+        rows = frame.collect()
+        frame.show(2)
+        frame.write.parquet(str(tmp_path / "written"))
+        spark.sql(f"create table full_capture using parquet as select * from parquet.`{orders}/orders`")
+        for _ in frame.toLocalIterator():
+            pass
+        live = [told(session.trace(output, "k = 'k1'")) for output in session.outputs]
+    spark.sql("drop table full_capture")
+    run = Store(str(store)).find("last")
+    assert [output.action for output in run.outputs] == [
+        "collect", "show", "write.parquet", "sql CREATE TABLE", "toLocalIterator"
+    ]  # fmt: skip
+    for output, expected in zip(run.outputs, live, strict=True):
+        index = open_index(run.tables, output.number)
+        assert index is not None, output.action
+        assert told(index.trace("k = 'k1'")) == expected
+    assert len(rows) == open_index(run.tables, 1).rows  # type: ignore[union-attr]
+
+
+def test_what_cant_be_indexed_is_logged_and_the_program_goes_on(
+    spark: SparkSession, orders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bigdebug.attach(spark, store=tmp_path / "store", capture="full") as session:
+        times = spark.createDataFrame([("2024-01-01 00:00:00", 1)], "at string, v int").select(
+            F.col("at").cast("timestamp").alias("at"), "v"
+        )
+        sessions = times.groupBy(F.session_window("at", "5 minutes")).count()
+        assert sessions.collect()[0]["count"] == 1
+        assert sessions.collect()[0]["count"] == 1
+        with pytest.raises(UnsupportedOperatorError, match="session windows"):
+            session.index(session.outputs[0])
+    logged = [record.getMessage() for record in caplog.records if "indexed" in record.getMessage()]
+    assert len(logged) == 1, "once is enough"
+    assert "output 1 isn't indexed" in logged[0]
+    assert not (tmp_path / "store" / session.run_id / "lineage" / "1.json").exists()
+
+
+def test_a_program_that_overwrites_its_source_is_indexed_or_told(
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    place = str(tmp_path / "data")
+    spark.range(5).write.parquet(place)
+    with bigdebug.attach(spark, store=tmp_path / "store", capture="full"):
+        frame = spark.read.parquet(place).where("id > 2")
+        assert frame.count() == 2
+        rows = spark.createDataFrame(frame.collect(), "id long")
+        rows.write.mode("overwrite").parquet(place)
+        assert spark.read.parquet(place).count() == 2
+    run = Store(str(tmp_path / "store")).find("last")
+    index = open_index(run.tables, 1)
+    assert index is not None
+    trace = index.trace("id = 3")
+    assert (trace.matched, trace.sources[0].count) == (1, 1)
+    (record,) = trace.collect()
+    assert record.location.file is not None
+    assert record.value == {}
+    assert any("is gone" in note for note in trace.notes)
+
+
+def test_a_new_index_takes_the_old_ones_place(
+    session: bigdebug.Session, spark: SparkSession, orders: Path, tmp_path: Path
+) -> None:
+    totals(spark, orders).collect()
+    (output,) = session.outputs
+    session.index(output)
+    index = session.index(output)
+    assert index.trace("k = 'k1'").matched == 1
+    folder = tmp_path / "store" / session.run_id / "lineage"
+    assert sorted(path.suffix for path in folder.iterdir()) == ["", ".json"]
+
+
+def test_two_indexers_at_once_leave_one_whole_index(
+    session: bigdebug.Session, spark: SparkSession, orders: Path
+) -> None:
+    totals(spark, orders).collect()
+    (output,) = session.outputs
+    found: list[Index | Exception] = []
+
+    def index() -> None:
+        try:
+            found.append(session.index(output))
+        except Exception as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=index) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(isinstance(each, Index) for each in found), found
+    run = session._recorder.tables
+    whole = open_index(run, output.number)
+    assert whole is not None
+    assert told(whole.trace("k = 'k1'")) == told(session.trace(output, "k = 'k1'"))
+
+
+def test_an_index_that_cant_be_written_is_absent_and_the_former_one_stands(
+    session: bigdebug.Session,
+    spark: SparkSession,
+    orders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    totals(spark, orders).collect()
+    (output,) = session.outputs
+    session.index(output)
+    tables = session._recorder.tables
+    uri = type(tables).hadoop_uri
+
+    def full_disk(self: Any, name: str) -> str:
+        # /dev/full takes nothing; below a file no folder can be made.
+        return "file:///dev/full/index" if name.endswith("segment-1") else uri(self, name)
+
+    monkeypatch.setattr(type(tables), "hadoop_uri", full_disk)
+    with pytest.raises(BigDebugError):
+        session.index(output)
+    monkeypatch.undo()
+    index = open_index(tables, output.number)
+    assert index is not None
+    assert index.trace("k = 'k1'").matched == 1
+    folder = tmp_path / "store" / session.run_id / "lineage"
+    assert len([path for path in folder.iterdir() if path.is_dir()]) == 1, "the half of one is gone"
+
+
+def test_files_of_an_index_are_closed_to_others(
+    session: bigdebug.Session, spark: SparkSession, orders: Path, tmp_path: Path
+) -> None:
+    totals(spark, orders).collect()
+    session.index(session.outputs[0])
+    for path in (tmp_path / "store").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_redacted_values_arent_in_an_index(spark: SparkSession, tmp_path: Path) -> None:
+    with bigdebug.attach(spark, store=tmp_path / "store", redact=["name"]) as session:
+        people = spark.createDataFrame([(1, "Wilhelmina"), (2, "Cornelius")], "n int, name string")
+        people.groupBy("name").agg(F.sum("n").alias("s")).collect()
+        index = session.index(session.outputs[0])
+        assert index.trace("s = 2").sources[0].count == 1
+        with pytest.raises(BigDebugError, match="aren't in the index"):
+            index.trace("name = 'Cornelius'")
+        for path in (tmp_path / "store").rglob("*"):
+            if path.is_file():
+                assert b"Cornelius" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"format": 99}', b'{"format": 1}', b"[]"])
+def test_a_damaged_manifest_is_told(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path, content: bytes
+) -> None:
+    spark.range(3).collect()
+    session.index(session.outputs[0])
+    (tmp_path / "store" / session.run_id / "lineage" / "1.json").write_bytes(content)
+    with pytest.raises(BigDebugError, match="the index") as error:
+        open_index(session._recorder.tables, 1)
+    assert "bigdebug index" in (error.value.hint or "")
+
+
+def test_missing_tables_are_told(session: bigdebug.Session, spark: SparkSession, tmp_path: Path) -> None:
+    spark.range(3).collect()
+    index = session.index(session.outputs[0])
+    for path in (tmp_path / "store").rglob("*.parquet"):
+        path.write_bytes(b"PAR1")
+    with pytest.raises(UnreachableError, match="can't be read"):
+        _ = index.trace("id = 1").matched
+
+
+def test_only_outputs_can_be_indexed(session: bigdebug.Session, spark: SparkSession) -> None:
+    with pytest.raises(BigDebugError, match="an Output"):
+        session.index(spark.range(3))  # type: ignore[arg-type]
+
+
+# -- the command ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recorded(spark: SparkSession, orders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a run of one indexed output and one that isn't."""
+    store = tmp_path_factory.mktemp("recorded") / "store"
+    with bigdebug.attach(spark, store=store) as session:
+        frame = totals(spark, orders)
+        frame.collect()
+        frame.collect()
+        session.index(session.outputs[0])
+    return store
+
+
+def without_java(store: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "BIGDEBUG_STORE": str(store), "PYTHONPATH": str(ROOT), "PATH": path}
+    environment.pop("JAVA_HOME", None)
+    command = [sys.executable, "-m", "bigdebug", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def test_the_command_traces_without_spark_and_java(recorded: Path, path_without_java: str) -> None:
+    code = (
+        "import sys; from bigdebug.cli.main import main; main(sys.argv[1:]);"
+        "assert not {'pyspark', 'py4j', 'pandas'} & set(sys.modules), 'too much was loaded'"
+    )
+    environment = {
+        **os.environ,
+        "BIGDEBUG_STORE": str(recorded),
+        "PYTHONPATH": str(ROOT),
+        "PATH": path_without_java,
+    }
+    environment.pop("JAVA_HOME", None)
+    asked = subprocess.run(
+        [sys.executable, "-c", code, "trace", "last", "1", "--where", "k = 'k1'", "--json"],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert asked.returncode == 0, asked.stderr
+    content = json.loads(asked.stdout)
+    jsonschema.validate(content, schema("trace"))
+    assert content["matched"] == 1
+    assert [source["count"] for source in content["sources"]] == [7, 1, 1]
+    assert content["sources"][0]["records"][0]["value"]["k"] == "k1"
+
+
+def test_the_command_says_what_an_index_cant_tell(
+    recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BIGDEBUG_STORE", str(recorded))
+    assert main(["trace", "last", "1", "--where", "nope = 1"]) == 1
+    assert "'nope'" in capsys.readouterr().err
+    assert main(["trace", "last", "1", "--where", "k = 'k1'", "--dry-run"]) == 0
+    assert "The trace reads" in capsys.readouterr().out
+    assert main(["trace", "last", "1", "--where", "k = 'zz'"]) == 0
+    assert "No row of output 1 matches" in capsys.readouterr().err
+    assert main(["trace", "last", "1", "--where", "k = 'k1'"]) == 0
+    shown = capsys.readouterr().out
+    assert "orders: 7 records" in shown
+    assert "needs Spark" in shown
+
+
+def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path) -> None:
+    indexed = without_java(recorded, "index", "last", "2", "--json", path=os.environ["PATH"])
+    assert indexed.returncode == 0, indexed.stderr
+    content = json.loads(indexed.stdout)
+    jsonschema.validate(content, schema("index"))
+    assert content["output"] == 2
+    assert content["rows"] == 6
+    fast = without_java(recorded, "trace", "last", "2", "--where", "k = 'k1'", "--json", path="/nowhere")
+    slow = without_java(
+        recorded, "trace", "last", "2", "--where", "upper(k) = 'K1'", "--json", path=os.environ["PATH"]
+    )
+    assert "Spark is asked" in slow.stderr
+    told, again = json.loads(fast.stdout), json.loads(slow.stdout)
+    for content in (told, again):
+        del content["where"], content["notes"]
+        for source in content["sources"]:
+            if source["kind"] == "csv":
+                for record in source["records"]:
+                    del record["value"]
+    assert told == again
