@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only trunk|tpch] [--rows N …] [--scale S]`: measure, print, keep tables.
+"""`python -m benchmarks [--only trunk|tpch|index] [--rows N …] [--scale S]`: measure, print, keep tables.
 
 Resumable: what was measured at this commit is kept in the folder of results and not measured again.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import measures
+from benchmarks import index, measures
 from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
 
@@ -82,7 +82,18 @@ def _trunk(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
                 )
 
 
-TABLES = {"trunk": _trunk, "tpch": _tpch}
+def _index(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    folder = arguments.data
+    for rows in arguments.rows:
+        for kind in ("parquet", "csv"):
+            for measure in (index.capture, index.indexed):
+                yield (
+                    f"{measure.__name__} {rows} {kind}",
+                    lambda m=measure, r=rows, k=kind: m(spark, folder, r, k),  # type: ignore[misc]
+                )
+
+
+TABLES = {"trunk": _trunk, "tpch": _tpch, "index": _index}
 
 
 def _session(folder: Path) -> SparkSession:

@@ -110,7 +110,7 @@ def test_full_capture_indexes_each_output_right_after_its_action(
     spark.sql("drop table full_capture")
     run = Store(str(store)).find("last")
     assert [output.action for output in run.outputs] == [
-        "collect", "show", "write.parquet", "sql CREATE TABLE", "toLocalIterator"
+        "collect", "show", "write.parquet", "sql CREATE TABLE AS", "toLocalIterator"
     ]  # fmt: skip
     for output, expected in zip(run.outputs, live, strict=True):
         index = open_index(run.tables, output.number)

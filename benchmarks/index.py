@@ -1,0 +1,89 @@
+"""Indexes: what writing them costs beside the job, and what a trace out of one takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+import bigdebug
+from benchmarks.data import PROGRAMS, make
+from benchmarks.measures import Row, fresh_store, row_of
+from benchmarks.pairs import Paired, paired, seconds
+from bigdebug.lineage.index.reading import Index
+
+PAIRS = 5
+
+
+def capture(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterator[Row]:
+    """`capture="full"` ÷ off."""
+    place = make(spark, folder, rows, kind)
+    for name, (program, _) in PROGRAMS.items():
+
+        def off(program=program) -> float:  # type: ignore[no-untyped-def]
+            return seconds(lambda: program(spark, place, kind).collect())
+
+        def on(program=program) -> float:  # type: ignore[no-untyped-def]
+            with bigdebug.attach(spark, store=fresh_store(), capture="full"):
+                return seconds(lambda: program(spark, place, kind).collect())
+
+        yield row_of('capture="full" ÷ off', name, rows, kind, paired(on, off, PAIRS))
+
+
+def indexed(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterator[Row]:
+    """Traces of one row out of an index ÷ those that compute it; the index's size ÷ the input's as text."""
+    place = make(spark, folder, rows, kind)
+    text = sum(file.stat().st_size for file in make(spark, folder, rows, "csv").rglob("*.csv"))
+    for name, (program, where) in PROGRAMS.items():
+        store = fresh_store()
+        with bigdebug.attach(spark, store=store) as session:
+            program(spark, place, kind).collect()
+            program(spark, place, kind).collect()
+            first, second = session.outputs
+            index = session.index(first)
+            size = Paired(
+                index.bytes / 1e9, text / 1e9, index.bytes / text, index.bytes / text, index.bytes / text, 0
+            )
+            yield row_of("index, in GB ÷ input as text", name, rows, kind, size)
+
+            def inside(index: Index = index, where: str = where) -> float:
+                return seconds(lambda: _ask(index.trace(where)))
+
+            def computed(session=session, output=second, where=where) -> float:  # type: ignore[no-untyped-def]
+                return seconds(lambda: _ask(session.trace(output, where)))
+
+            yield row_of(
+                "indexed trace ÷ computed, inside the call", name, rows, kind, paired(inside, computed, PAIRS)
+            )
+        yield row_of(
+            "indexed trace ÷ computed, whole command",
+            name,
+            rows,
+            kind,
+            paired(lambda: _command(store, 1, where), lambda: _command(store, 2, where), 3),  # noqa: B023
+        )
+
+
+def _ask(trace: Any) -> None:
+    assert trace.matched == 1
+    assert all(source.count for source in trace.sources)
+
+
+def _command(store: str, output: int, where: str) -> float:
+    command = [
+        sys.executable,
+        "-m",
+        "bigdebug",
+        "trace",
+        "last",
+        str(output),
+        "--where",
+        where,
+        "--store",
+        store,
+    ]
+    return seconds(lambda: subprocess.run([*command, "--limit", "3"], capture_output=True, check=True))
