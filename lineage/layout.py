@@ -32,11 +32,13 @@ class Block:
         first_id: id of its first record.
         file: the file, as `readable_path` gives it.
         first_position: position of that record in the file.
+        first_byte: where the block begins in the file.
     """
 
     first_id: int
     file: str
     first_position: int
+    first_byte: int
 
 
 class FileLayout:
@@ -109,7 +111,7 @@ class FileLayout:
             counts = self._counts.get(p, [(0, 0)])
             for (file, start), (first, _) in zip(self.packed[p], counts, strict=True):
                 position = self._records_before(file, start)
-                found.append(Block((p << PARTITION_SHIFT) + first, readable_path(file), position))
+                found.append(Block((p << PARTITION_SHIFT) + first, readable_path(file), position, start))
         return found
 
     def table(self, partitions: set[int]) -> DataFrame:

@@ -42,6 +42,11 @@ class SourceRecords:
         self._layout = FileLayout(catalyst, leaf)
 
     @property
+    def rows(self) -> RowSet:
+        """The ids, with what travels with them."""
+        return self._rows
+
+    @property
     def count(self) -> int:
         return self._rows.count
 

@@ -25,6 +25,7 @@ from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Narrow, Segment, local_relation, matching_keys
@@ -118,6 +119,27 @@ class Trace:
         compared = self._comparison.notes if self._comparison is not None and self._doubts else []
         return [*self._doubts, *compared, *(note for leaf in self._leaves.values() for note in leaf.notes)]
 
+    def narrow(self, seconds: float = 60.0) -> Trace:
+        """A smaller trace where this one is conservative, by replaying the pipeline on parts of its records.
+
+        Functions of whole partitions and recursions may have made a row of any record that they read. Of the
+        sources below them the new trace has those records that give the rows asked for again, together with
+        the other sources as they are, and none of which can be left out.
+
+        Args:
+            seconds: how long to go on at most; what was found by then is the answer.
+
+        Raises:
+            BigDebugError: there is too much to be replayed, or the traced records alone don't give the rows again.
+        """
+        leaves = below_conservative(self._root, self._leaves)
+        records = {leaf: found.rows for leaf, found in self._records.items() if leaf in leaves}
+        if not any(rows.count for rows in records.values()):
+            return self
+        with asking(self._catalyst, "a smaller trace"):
+            found = narrowed(self._catalyst, self._root, self._where, records, seconds)
+        return NarrowedTrace(self, found)
+
     @property
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
@@ -196,6 +218,37 @@ class Trace:
         if source is None and len(leaves) == 1:
             return self._records[leaves[0]]
         return self._records[find_source(leaves, source or "")]
+
+
+class NarrowedTrace(Trace):
+    """A trace whose records were narrowed by replays; its steps are those of the trace it was made of."""
+
+    def __init__(self, whole: Trace, found: Narrowed) -> None:
+        self.__dict__.update(whole.__dict__)
+        self.__dict__.pop("sources", None)
+        self._whole = whole  # what it keeps in Spark is needed still
+        self._found = found
+        # Found already, or found by the whole trace when it is asked for.
+        self.__dict__["_records"] = {
+            leaf: SourceRecords(self._catalyst, leaf, found.rows[leaf]) if leaf in found.rows else records
+            for leaf, records in whole._records.items()
+        }
+
+    @property
+    def notes(self) -> list[str]:
+        names = ", ".join(leaf.name for leaf in self._found.rows)
+        count = sum(rows.count for rows in self._found.rows.values())
+        least = (
+            "none of them can be left out"
+            if self._found.minimal
+            else "the time ran out before there were fewer"
+        )
+        told = f"narrowed by {self._found.replays} replays: these {count:,} of {names} give the rows again; {least}"
+        return [*self._whole.notes, told]
+
+    @property
+    def steps(self) -> list[Step]:
+        return self._whole.steps
 
 
 def _release(segments: list[Segment]) -> None:

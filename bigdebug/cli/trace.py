@@ -46,6 +46,11 @@ if TYPE_CHECKING:
 )
 @click.option("--windows", is_flag=True, help="Go back to all rows of a window's partition.")
 @click.option("--influence", is_flag=True, help="Go back to what semi joins and subqueries looked up, too.")
+@click.option(
+    "--narrow",
+    is_flag=True,
+    help="Where the trace is conservative, find fewer records that give the rows again, by replays.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say how much the trace would read.")
 @click.option(
     "--allow-changed", is_flag=True, help="Go on where a source isn't what it was when the run read it."
@@ -61,6 +66,7 @@ def command(
     limit: int,
     windows: bool,
     influence: bool,
+    narrow: bool,
     dry_run: bool,
     allow_changed: bool,
     store: str,
@@ -77,11 +83,13 @@ def command(
 
         bigdebug trace last 1 --forward --where "flight = 745 and day = 4"
     """
-    if forward and (windows or influence):
-        raise click.UsageError("--windows and --influence are for backward traces: leave out --forward.")
+    if forward and (windows or influence or narrow):
+        raise click.UsageError(
+            "--windows, --influence and --narrow are for backward traces: leave out --forward."
+        )
     found = Store(store).find(run)
     chosen = found.output(output)
-    if not (forward or windows or influence) and found.indexed(chosen.number):
+    if not (forward or windows or influence or narrow) and found.indexed(chosen.number):
         told = _told_by_index(found, chosen, where, source, limit, dry_run, as_json)
         if told:
             return
@@ -97,9 +105,11 @@ def command(
             asked = replay.forward(where, source)
             answer = _answer(asked, found, chosen, where, None, limit, start=asked.source)
         else:
-            answer = _answer(
-                replay.trace(where, Beside(windows, influence)), found, chosen, where, source, limit
-            )
+            traced = replay.trace(where, Beside(windows, influence))
+            if narrow:
+                with stage("Narrowing the trace by replays"):
+                    traced = traced.narrow()
+            answer = _answer(traced, found, chosen, where, source, limit)
         _show(answer, as_json)
 
 

@@ -35,6 +35,7 @@ from bigdebug.lineage.questions import Question
 from bigdebug.lineage.reading import stored_columns
 from bigdebug.lineage.recipe.redaction import RedactedColumns
 from bigdebug.lineage.store.tables import TableStore
+from bigdebug.lineage.text_records import text_format
 
 # Numbers that go up take little room in this; rows are looked up by groups of so many bytes.
 _WRITING = {
@@ -230,13 +231,21 @@ class _Builder:
         blocks = layout.blocks(set(range(len(packed))))
         files = {readable_path(uri): uri for each in packed for uri, _ in each}
         numbers = {path: number for number, path in enumerate(files)}
+        options = self._catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(
+            leaf.operator.plan.relation().options()
+        )
+        columns = None if leaf.pinned is not None else stored_columns(self._catalyst, leaf)
+        form = text_format(leaf.kind, {str(key): str(options[key]) for key in options})
         return {
+            "text": form if columns else None,
+            "columns": tuple(columns) if columns and form else (),
             "files": tuple(files.values()),
             "blocks": tuple(
                 Block(
                     block.first_id,
                     numbers[block.file],
                     block.first_position,
+                    block.first_byte,
                     layout.ranks[block.first_id >> PARTITION_SHIFT],
                 )
                 for block in blocks

@@ -8,6 +8,7 @@ from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.text_records import TextFormat
 
 FORMAT = 1
 
@@ -35,12 +36,14 @@ class Block:
         first_id: id of its first record.
         file: number of the file in the source's list.
         first_position: position of that record in the file.
+        first_byte: where the block begins in the file.
         rank: the place of its partition among all, by the file and byte that it begins with.
     """
 
     first_id: int
     file: int
     first_position: int
+    first_byte: int
     rank: int
 
 
@@ -58,6 +61,7 @@ class IndexedSource:
         hashes: of the URIs.
         listed: `[path, size, modification time]` of each file when it was indexed.
         blocks: of a source whose ids are numbers.
+        text: how its lines are read, where they can be without Spark.
         first, step: of a range.
         records: the folder with its records, where these were written down.
     """
@@ -73,6 +77,7 @@ class IndexedSource:
     hashes: tuple[int, ...] = ()
     listed: tuple[tuple[str, int, int], ...] = ()
     blocks: tuple[Block, ...] = ()
+    text: TextFormat | None = None
     first: int = 0
     step: int = 1
     records: str | None = None
@@ -187,6 +192,7 @@ _PARTS: dict[tuple[type, str], type] = {
     (Manifest, "segments"): IndexedSegment,
     (IndexedSource, "call_site"): CallSite,
     (IndexedSource, "blocks"): Block,
+    (IndexedSource, "text"): TextFormat,
     (IndexedSegment, "ids"): IdColumns,
     (IndexedSegment, "steps"): IndexedStep,
     (IndexedStep, "call_site"): CallSite,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
@@ -14,7 +15,7 @@ import pyarrow.compute as pc
 
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import numbered
-from bigdebug.lineage.index.manifest import IndexedSource
+from bigdebug.lineage.index.manifest import Block, IndexedSource
 from bigdebug.lineage.index.names import ID
 from bigdebug.lineage.index.rows import Rows, as_arrow, as_numpy, batched
 from bigdebug.lineage.location import (
@@ -28,6 +29,7 @@ from bigdebug.lineage.location import (
 )
 from bigdebug.lineage.parquet_records import UnreadableError, python_values, read_records
 from bigdebug.lineage.store.tables import TableStore
+from bigdebug.lineage.text_records import TextFormat, read_lines
 
 _RANK, _POSITION = "rank", "position"
 
@@ -154,8 +156,7 @@ class IndexedRecords:
             return Location(readable_path(source.files[source.hashes.index(file)]), position)
         (number,) = identity
         if source.identity == "block":
-            starts = [block.first_id for block in source.blocks]
-            block = source.blocks[int(np.searchsorted(starts, number, side="right")) - 1]
+            block = self._block_of(number)
             place = readable_path(source.files[block.file])
             return Location(place, block.first_position + number - block.first_id)
         if source.identity == "range":
@@ -172,11 +173,11 @@ class IndexedRecords:
         if source.records is not None:
             return self._kept([number for (number,) in ids])
         why = "reading them needs Spark"
-        if source.identity == "file" and source.columns:
+        if source.columns:
             changed = self._changed(locations)
             if changed is None:
                 try:
-                    return self._stored(locations)
+                    return self._stored(locations) if source.text is None else self._lines(ids, source.text)
                 except UnreadableError:
                     pass
             else:
@@ -211,6 +212,22 @@ class IndexedRecords:
             for position, values in read_records(file, positions, self._source.columns).items()
         }
         return [found[location.file or "", location.position or 0] for location in locations]
+
+    def _lines(self, ids: list[tuple[int, ...]], form: TextFormat) -> list[list[Any]]:
+        by_block = defaultdict(list)
+        for (number,) in ids:
+            by_block[self._block_of(number)].append(number)
+        found: dict[int, list[Any]] = {}
+        for block, numbers in by_block.items():
+            path = readable_path(self._source.files[block.file])
+            ordinals = [number - block.first_id for number in numbers]
+            read = read_lines(path, block.first_byte, ordinals, form, self._source.columns)
+            found.update((block.first_id + ordinal, values) for ordinal, values in read.items())
+        return [found[number] for (number,) in ids]
+
+    def _block_of(self, number: int) -> Block:
+        starts = [block.first_id for block in self._source.blocks]
+        return self._source.blocks[bisect_right(starts, number) - 1]
 
     def _changed(self, locations: list[Location]) -> str | None:
         """What became of the files since they were indexed; None where they are what they were."""

@@ -34,7 +34,7 @@ def orders(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
         (F.col("id") * 1.5).alias("v"),
     )
     frame.repartition(2, "n").write.parquet(str(folder / "orders"))
-    (folder / "prices.csv").write_text("k,price\n" + "".join(f"k{i},{i * 10}\n" for i in range(5)))
+    (folder / "prices.json").write_text("".join(f'{{"k": "k{i}", "price": {i * 10}}}\n' for i in range(5)))
     return folder
 
 
@@ -46,7 +46,7 @@ def session(spark: SparkSession, tmp_path: Path) -> Iterator[bigdebug.Session]:
 
 def totals(spark: SparkSession, folder: Path) -> DataFrame:
     orders = spark.read.parquet(str(folder / "orders"))
-    prices = spark.read.csv(str(folder / "prices.csv"), header=True, schema="k string, price int")
+    prices = spark.read.json(str(folder / "prices.json"), schema="k string, price int")
     names = spark.createDataFrame([("k1", "one"), ("k2", "two"), ("k3", None)], "k string, name string")
     joined = orders.join(prices, "k", "left").join(names, "k", "left")
     return joined.groupBy("k", "name").agg(F.sum("v").alias("total"), F.max("price").alias("price"))
@@ -59,7 +59,7 @@ def told(trace: Any) -> Any:
         trace.exact,
         [(s.name, s.kind, s.count, s.files, s.columns, s.deciding_columns) for s in trace.sources],
         [(s.operator, s.call_site, s.count) for s in trace.steps],
-        [(r.source, r.location, r.value) for r in trace.collect() if r.source != "prices.csv"],
+        [(r.source, r.location, r.value) for r in trace.collect() if r.source != "prices.json"],
         [(r.source, r.location) for r in trace.collect()],
     )
 
@@ -88,9 +88,9 @@ def test_values_that_only_spark_can_read_are_left_out_with_a_note(
     trace = session.index(session.outputs[-1]).trace("k = 'k2'")
     records = {record.source: record for record in trace.collect(1)}
     assert records["orders"].value["k"] == "k2"
-    assert records["prices.csv"].value == {}
-    assert records["prices.csv"].location.position == 2
-    assert any("prices.csv" in note and "needs Spark" in note for note in trace.notes)
+    assert records["prices.json"].value == {}
+    assert records["prices.json"].location.position == 2
+    assert any("prices.json" in note and "needs Spark" in note for note in trace.notes)
 
 
 @pytest.mark.compat
@@ -350,7 +350,7 @@ def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path) -> N
     for content in (told, again):
         del content["where"], content["notes"]
         for source in content["sources"]:
-            if source["kind"] == "csv":
+            if source["kind"] == "json":
                 for record in source["records"]:
                     del record["value"]
     assert told == again
