@@ -33,6 +33,8 @@ class Source:
         kind: `parquet`, `csv`, …, `memory`, `range`; `output`.
         call_site: where the user reads or makes it; where the action stands.
         count: how many of its records are on the trace.
+        run: the earlier run whose source it is, where the trace went on through what that run wrote.
+        output: the output of that run.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Source:
     _used_columns: Callable[[], tuple[tuple[str, ...], tuple[str, ...]]] = field(
         repr=False, compare=False, default=_no_columns
     )
+    run: str | None = None
+    output: int | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:

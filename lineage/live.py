@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 import networkx as nx
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.chaining import chained
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.forward import ForwardTrace
@@ -30,7 +32,7 @@ def live_trace(
     where: str | Column | None = None,
     beside: Beside | None = None,
 ) -> Trace:
-    """A backward trace of a DataFrame, or of an output of the recorder's run.
+    """A backward trace of a DataFrame, or of an output of the recorder's run; on through what earlier runs wrote.
 
     Args:
         spark: a live session of the program's.
@@ -49,7 +51,8 @@ def live_trace(
             f"; the run itself took {data.seconds:.0f} s" if isinstance(data, Output) and data.seconds else ""
         )
         logger.warning("this trace reads up to %.1f GB%s", trace.bytes / 1e9, took)
-    return trace
+    before = data.started if isinstance(data, Output) else time.time()
+    return chained(trace, recorder.store, recorder.run_id, before)
 
 
 def live_forward(

@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import Column, SparkSession
 
 from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.chaining import chained
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
@@ -26,6 +27,7 @@ from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
 from bigdebug.lineage.starting import end_starting_java
 from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.where import RowsOf
 from bigdebug.lineage.whynot import WhyNot
 
 if TYPE_CHECKING:
@@ -67,8 +69,8 @@ class Replay:
         files = [file for leaf in self._recipe.leaves for file in leaf.get("files", ())]
         return Estimate(sum(size for _, size, _ in files), self._output.seconds)
 
-    def trace(self, where: str | Column | None = None, beside: Beside | None = None) -> Trace:
-        """A backward trace of the output's rows.
+    def trace(self, where: str | Column | RowsOf | None = None, beside: Beside | None = None) -> Trace:
+        """A backward trace of the output's rows, through what earlier runs of the store wrote, too.
 
         Args:
             where: which of them; None for all.
@@ -80,7 +82,7 @@ class Replay:
             UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         """
         opened = self._open()
-        return trace_rows(
+        nearest = trace_rows(
             self._spark,
             opened.rows,
             self._node_of,
@@ -90,6 +92,7 @@ class Replay:
             action=self._output,
             beside=beside,
         )
+        return chained(nearest, self._run.store, self._run.run_id, self._output.started)
 
     def forward(self, where: str | Column | None = None, source: str | None = None) -> ForwardTrace:
         """A forward trace of a source's records to the output's rows.

@@ -20,6 +20,7 @@ from bigdebug.lineage.pinned import pinned_session, rebinder
 from bigdebug.lineage.scans import pin_columns
 from bigdebug.lineage.sources import require_unchanged, sources_of
 from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.where import RowsOf
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def trace_rows(
     spark: SparkSession,
     rows: OutputRows,
     lookup: NodeLookup,
-    where: str | Column | None = None,
+    where: str | Column | RowsOf | None = None,
     *,
     names: Sequence[str] | None = None,
     notes: Sequence[str] = (),

@@ -214,7 +214,7 @@ def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narro
     def narrow(below: Annotated) -> Any:
         if boundary.lookup is not None:
             lookup = boundary.lookup
-            return _semi_joined(
+            return semi_joined(
                 catalyst, below.plan, keys, lambda columns: lookup.conditions(catalyst, columns[0])
             )
         if not boundary.grouping:
@@ -235,7 +235,7 @@ def matching_keys(catalyst: Catalyst, boundary: Boundary, keys: RowSet) -> Narro
                 [catalyst.all_of(_equal(catalyst, boundary, attributes, literal)) for literal in literals]
             )
             return catalyst.filter(condition, plan)
-        return _semi_joined(
+        return semi_joined(
             catalyst, plan, keys, lambda columns: _equal(catalyst, boundary, attributes, columns[0])
         )
 
@@ -250,7 +250,7 @@ def matching_ids(catalyst: Catalyst, rows: RowSet) -> Narrow:
 
     def narrow(below: Annotated) -> Any:
         ids = [column.id for column in below.ids if isinstance(column.origin, SourceLeaf | Boundary)]
-        return _semi_joined(
+        return semi_joined(
             catalyst,
             below.plan,
             rows,
@@ -263,7 +263,7 @@ def matching_ids(catalyst: Catalyst, rows: RowSet) -> Narrow:
     return narrow
 
 
-def _semi_joined(
+def semi_joined(
     catalyst: Catalyst, plan: Any, keys: RowSet, conditions: Callable[[list[Any]], list[Any]]
 ) -> Any:
     """The rows of a plan for which some key fulfils conditions, told by the keys' columns."""

@@ -30,7 +30,7 @@ from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Narrow, Segment, local_relation, matching_keys
 from bigdebug.lineage.steps import gives_records_once, steps_of
-from bigdebug.lineage.where import rows_where
+from bigdebug.lineage.where import RowsOf, rows_where
 
 
 class Trace:
@@ -51,7 +51,7 @@ class Trace:
         catalyst: Catalyst,
         root: Operator,
         sources: dict[Operator, SourceLeaf],
-        where: str | Column | None = None,
+        where: str | Column | RowsOf | None = None,
         notes: Sequence[str] = (),
         comparison: Comparison | None = None,
         beside: Beside | None = None,

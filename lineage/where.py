@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -36,14 +36,30 @@ class Where:
     is_condition: bool = True
 
 
+@dataclass(frozen=True)
+class RowsOf:
+    """Rows that a question of our own is about, not a user's.
+
+    Attributes:
+        where: tells which they are, of a dataflow.
+    """
+
+    where: Callable[[Catalyst, Operator], Where]
+
+
 def rows_where(
-    catalyst: Catalyst, root: Operator, where: str | Column | None, rows_of: str = "the output"
+    catalyst: Catalyst,
+    root: Operator,
+    where: str | Column | RowsOf | None,
+    rows_of: str = "the output",
 ) -> Where:
     """Resolve a user's predicate; see `_narrowed` for the errors.
 
     Args:
         rows_of: what the root is, for messages.
     """
+    if isinstance(where, RowsOf):
+        return where.where(catalyst, root)
     if where is None:
         return Where(lambda top: top.plan)
     condition = _condition(catalyst, root, where, rows_of)

@@ -1,5 +1,6 @@
 """`bigdebug trace`: from rows of a recorded output back to source records, or from these to the rows."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
@@ -17,7 +18,7 @@ from bigdebug.lineage.store import Store, StoredRun
 
 if TYPE_CHECKING:
     from bigdebug.lineage.forward import ForwardTrace
-    from bigdebug.lineage.index.reading import IndexedTrace
+    from bigdebug.lineage.index.reading import Index, IndexedTrace
     from bigdebug.lineage.trace import Trace
 
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Where the trace is conservative, find fewer records that give the rows again, by replays.",
 )
+@click.option("--no-index", is_flag=True, help="Ask Spark, even if the output has an index.")
 @click.option("--dry-run", is_flag=True, help="Only say how much the trace would read.")
 @click.option(
     "--allow-changed", is_flag=True, help="Go on where a source isn't what it was when the run read it."
@@ -67,6 +69,7 @@ def command(
     windows: bool,
     influence: bool,
     narrow: bool,
+    no_index: bool,
     dry_run: bool,
     allow_changed: bool,
     store: str,
@@ -89,7 +92,7 @@ def command(
         )
     found = Store(store).find(run)
     chosen = found.output(output)
-    if not (forward or windows or influence or narrow) and found.indexed(chosen.number):
+    if not (no_index or forward or windows or influence or narrow) and found.indexed(chosen.number):
         told = _told_by_index(found, chosen, where, source, limit, dry_run, as_json)
         if told:
             return
@@ -131,8 +134,19 @@ def _told_by_index(
     if dry_run:
         _say_estimate(run, output, where, Estimate(index.bytes, None), as_json)
     else:
-        _show(_answer(trace, run, output, where, source, limit), as_json)
+        answer = _answer(trace, run, output, where, source, limit)
+        _show(replace(answer, notes=[*answer.notes, *_written_earlier(index, run, output)]), as_json)
     return True
+
+
+def _written_earlier(index: "Index", run: StoredRun, output: Output) -> list[str]:
+    """Where sources were written by earlier runs: an index ends there, a trace in Spark goes on."""
+    from bigdebug.lineage.links import writings
+
+    return [
+        f"{name} was written by {writing}; to go on to the sources of that, Spark is needed: --no-index"
+        for name, writing in index.written_by(writings(Store(run.store), run.run_id, output.started))
+    ]
 
 
 def _show(answer: TraceAnswer, as_json: bool) -> None:
@@ -180,6 +194,8 @@ def _answer(
                 trace.collect_source(one.name, limit) if limit and one.count else [],
                 one.columns,
                 one.deciding_columns,
+                one.run,
+                one.output,
             )
             for one in sources
         ]

@@ -41,6 +41,8 @@ class TracedSource:
         records: the first of them.
         columns: those whose values reached the rows.
         deciding_columns: those that only decided which records took part.
+        run: the earlier run whose source it is; None for the run asked about.
+        output: the output of that run that the trace went on through.
     """
 
     name: str
@@ -51,6 +53,8 @@ class TracedSource:
     records: Sequence[TracedRecord]
     columns: Sequence[str] = ()
     deciding_columns: Sequence[str] = ()
+    run: str | None = None
+    output: int | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ def trace_json(answer: TraceAnswer) -> dict[str, Any]:
                 "deciding_columns": list(source.deciding_columns),
                 "records": [_record_json(record) for record in source.records],
             }
+            | ({"run": source.run, "output": source.output} if source.run else {})
             for source in answer.sources
         ],
     }
@@ -198,7 +203,8 @@ def _show_source(console: Console, source: TracedSource) -> None:
     if source.kind == "output":
         show_line(console, f"made at {at}" if at else "")
     else:
-        show_line(console, f"{source.kind}, read at {at}" if at else source.kind)
+        by = f" in output {source.output} of the earlier run {source.run}" if source.run else ""
+        show_line(console, f"{source.kind}, read at {at}{by}" if at else f"{source.kind}{by}")
     show_records(console, source.records, source.files, source.columns, source.deciding_columns)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from bigdebug.lineage.index.conditions import parse_condition
 from bigdebug.lineage.index.manifest import Manifest
 from bigdebug.lineage.index.places import IndexedRecords
 from bigdebug.lineage.index.rows import Rows, SegmentRows
+from bigdebug.lineage.links import Writing, written_by
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.store.tables import TableStore
 
@@ -58,6 +59,12 @@ class Index:
             UnknownNameError: `where` names a column that the output doesn't have.
         """
         return IndexedTrace(self._store, self._manifest, where)
+
+    def written_by(self, candidates: Sequence[Writing]) -> Iterator[tuple[str, Writing]]:
+        """The sources whose files some outputs of earlier runs wrote, by name."""
+        for source in self._manifest.sources:
+            for writing in written_by(source.listed, None, candidates):
+                yield source.name, writing
 
     def __repr__(self) -> str:
         return f"<Index of {self.rows:,} rows, {self.bytes:,} bytes>"

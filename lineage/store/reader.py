@@ -160,7 +160,7 @@ class StoredRun:
         here, there = os.getcwd(), self.folder or os.getcwd()
         for same in (
             lambda target: target == ref,
-            lambda target: _absolute(target, there) == _absolute(ref, here),
+            lambda target: absolute_target(target, there) == absolute_target(ref, here),
             lambda target: target.casefold() == ref.casefold(),
         ):
             for output in written:
@@ -240,7 +240,7 @@ class StoredRun:
         return RecipeError(what, hint=again)
 
 
-def _absolute(target: str, folder: str) -> str:
+def absolute_target(target: str, folder: str) -> str:
     """A path in a form that can be compared, without a local `file:` and with no slash at its end."""
     if target.startswith("file:"):
         target = "/" + target.removeprefix("file:").lstrip("/")
