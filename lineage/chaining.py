@@ -113,7 +113,8 @@ class ChainedTrace(Trace):
         return [*self._nearest.notes, *self._problems, *further]
 
     def narrow(self, seconds: float = 60.0) -> Trace:
-        return ChainedTrace(self._nearest.narrow(seconds), self._earlier, self._follow)
+        nearest = self._nearest.narrow(seconds)
+        return self if nearest is self._nearest else ChainedTrace(nearest, self._earlier, self._follow)
 
     @property
     def bytes(self) -> int:
