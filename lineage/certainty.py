@@ -8,10 +8,12 @@ same again, but nothing promises it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, mirror, normalized
 from bigdebug.lineage.ties import is_settled
@@ -59,14 +61,17 @@ _HOLDS_FUNCTIONS = frozenset(
 )
 
 
-def doubts(catalyst: Catalyst, root: Operator) -> list[str]:
+def doubts(catalyst: Catalyst, root: Operator, sources: Iterable[SourceLeaf] = ()) -> list[str]:
     """Why a trace of this dataflow may differ from the run it explains; empty where nothing is known to vary.
 
     Looks up (by a job each) whether limits were free to give other rows than they gave.
+
+    Args:
+        sources: those of the dataflow that it is asked about.
     """
     patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
     holds_subqueries = root.plan.containsPattern(patterns.PLAN_EXPRESSION())
-    found: dict[str, None] = {}
+    found = dict.fromkeys(_read_anew(leaf) for leaf in sources if not leaf.has_positions)
     for operator in root.walk():
         found.update(dict.fromkeys(_doubts_of(catalyst, operator)))
         if holds_subqueries:
@@ -75,6 +80,10 @@ def doubts(catalyst: Catalyst, root: Operator) -> list[str]:
                 below = mirror(catalyst, normalized(catalyst, subquery), _untold, asked=operator.node)
                 found.update(dict.fromkeys(doubts(catalyst, below)))
     return list(found)
+
+
+def _read_anew(leaf: SourceLeaf) -> str:
+    return f"{leaf.name} was read anew, and nothing tells whether it holds what it held when the run read it"
 
 
 def _untold(_: str) -> Node | None:

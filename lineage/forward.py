@@ -177,7 +177,14 @@ class ForwardTrace:
         found: dict[str, None] = {}
         for question, _, _ in self._outputs:
             with asking(question.catalyst, "what a second run can't tell"):
-                found.update(dict.fromkeys([*question.notes, *doubts(question.catalyst, question.root)]))
+                found.update(
+                    dict.fromkeys(
+                        [
+                            *question.notes,
+                            *doubts(question.catalyst, question.root, question.sources.values()),
+                        ]
+                    )
+                )
         return list(found)
 
     def _chosen(self, name: str | None) -> Reached:

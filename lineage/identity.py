@@ -18,6 +18,7 @@ from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.operators import Operator
 
 HADOOP_RELATION = "org.apache.spark.sql.execution.datasources.HadoopFsRelation"
+JDBC_RELATION = "org.apache.spark.sql.execution.datasources.jdbc.JDBCRelation"
 MEMORY_KINDS = frozenset({"LocalRelation", "LogicalRDD"})
 
 
@@ -35,6 +36,7 @@ class SourceLeaf:
         pinned: JVM attributes that every scan has to read, or None.
         in_files: its records stand in files.
         listed: of its files `[path, size, modification time]`, as its plan listed them; None till asked for.
+        once: where records have no place, the JVM plan of its rows and ids as they were read first; None till then.
     """
 
     operator: Operator
@@ -46,6 +48,7 @@ class SourceLeaf:
     pinned: list[Any] | None = None
     in_files: bool = False
     listed: Fingerprint | None = None
+    once: Any | None = None
 
     @property
     def identified_by_file(self) -> bool:
@@ -79,6 +82,8 @@ def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:
         return "range"
     if operator.kind == "LogicalRelation":
         relation = operator.plan.relation()
+        if catalyst.is_instance(relation, JDBC_RELATION):
+            return "jdbc"
         if not catalyst.is_instance(relation, HADOOP_RELATION):
             return str(relation.getClass().getSimpleName())
         return str(relation.fileFormat().toString()).lower().removesuffix("fileformat")
@@ -101,6 +106,9 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
     if leaf.operator.stored is not None:
         identified = leaf.operator.stored
         identity = catalyst.output(identified)[-1]
+    elif leaf.once is not None:
+        identified = leaf.once
+        identity = catalyst.output(identified)[-1]
     else:
         if leaf.identified_by_file:
             plan = plan.withMetadataColumns()
@@ -110,6 +118,11 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
         alias = catalyst.alias(number, fresh_name("id"))
         identified = catalyst.project([*columns, alias], plan)
         identity = alias.toAttribute()
+        if not leaf.has_positions:
+            # A database may give its rows in another order, or others, the next time; all questions of a trace
+            # see those that it gave the first time. Spark keeps them in memory and on disk as it comes by.
+            identified = catalyst.analyzed(catalyst.frame(identified).localCheckpoint(eager=False))
+            leaf.once = identified
     if not valued:
         return AnnotatedLeaf(identified, identity)
     shown = leaf.pinned if leaf.pinned is not None else columns

@@ -213,6 +213,8 @@ def _start(recipe: Recipe) -> SparkSession:
         sys.path.append(recipe.folder)
     builder = SparkSession.builder.appName("bigdebug").config("spark.ui.enabled", "false")
     builder = builder.config("spark.ui.showConsoleProgress", "false")
+    for key, value in recipe.libraries.items():
+        builder = builder.config(key, value)
     if "SPARK_MASTER" in os.environ or "MASTER" in os.environ:
         builder = builder.master(os.environ.get("SPARK_MASTER") or os.environ["MASTER"])
     try:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import SourceChangedError
 from bigdebug.lineage.finding import numbered
-from bigdebug.lineage.identity import HADOOP_RELATION, SourceLeaf, is_source, leaf_kind
+from bigdebug.lineage.identity import HADOOP_RELATION, JDBC_RELATION, SourceLeaf, is_source, leaf_kind
 from bigdebug.lineage.listing import differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import Operator
+
+# schema.table, each perhaps quoted as some database does
+_TABLE = re.compile(
+    r"""(?:[\w$#-]+|"[^".]+"|`[^`.]+`|\[[^\].]+\])(?:\.(?:[\w$#-]+|"[^".]+"|`[^`.]+`|\[[^\].]+\]))*"""
+)
 
 
 def sources_of(
@@ -81,9 +87,21 @@ def source_name(catalyst: Catalyst, leaf: Operator) -> str:
         if written is None:
             written = leaf.plan.relation().location().rootPaths().apply(0).toString()
         return last_part(written)
+    if leaf.kind == "LogicalRelation" and catalyst.is_instance(leaf.plan.relation(), JDBC_RELATION):
+        table = table_name(leaf.plan.relation())
+        if table is not None:
+            return table
     if leaf.call_site is not None:
         return leaf.call_site.label
     return leaf.kind
+
+
+def table_name(relation: Any) -> str | None:
+    """The table that a `JDBCRelation` reads, without its schema; None where it is a query."""
+    text = str(relation.jdbcOptions().tableOrQuery()).strip()
+    if _TABLE.fullmatch(text) is None:
+        return None
+    return text.rsplit(".", 1)[-1].strip('"`[]')
 
 
 def last_part(path: str) -> str:

@@ -160,7 +160,7 @@ class Trace:
     @cached_property
     def _doubts(self) -> list[str]:
         with asking(self._catalyst, "what a second run can't tell"):
-            return [*self._known_doubts, *doubts(self._catalyst, self._root)]
+            return [*self._known_doubts, *doubts(self._catalyst, self._root, self._leaves.values())]
 
     @cached_property
     def _segments(self) -> list[Segment]:

@@ -165,7 +165,10 @@ class WhyNot:
     @cached_property
     def _doubts(self) -> list[str]:
         with asking(self._catalyst, "what a second run can't tell"):
-            return [*self._question.notes, *doubts(self._catalyst, self._question.root)]
+            return [
+                *self._question.notes,
+                *doubts(self._catalyst, self._question.root, self._question.sources.values()),
+            ]
 
 
 def _described(each: Followed) -> str:

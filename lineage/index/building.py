@@ -106,7 +106,7 @@ class _Builder:
 
     def manifest(self, began: float) -> Manifest:
         question, catalyst = self._question, self._catalyst
-        found = doubts(catalyst, question.root)
+        found = doubts(catalyst, question.root, question.sources.values())
         notes = [*question.notes, *found]
         if notes and question.comparison is not None:
             notes += question.comparison.notes

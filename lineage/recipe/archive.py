@@ -28,6 +28,7 @@ class Recipe:
         columns: the output's columns.
         limit, tail: which of the rows the action gave, see `OutputRows`.
         uses_python: the plan calls pickled Python functions.
+        libraries: settings of the Spark it ran in that say where Java classes are: drivers, formats.
         folder: the script's folder, where modules that functions refer to are found.
         pieces: Java-serialized objects the skeleton refers to.
     """
@@ -44,6 +45,7 @@ class Recipe:
     uses_python: bool = False
     folder: str | None = None
     all_names: list[str] | None = None
+    libraries: dict[str, str] = field(default_factory=dict)
     pieces: bytes = field(default=b"", repr=False)
 
     def description(self) -> dict[str, Any]:
@@ -71,7 +73,11 @@ class Recipe:
                 f"the recipe is damaged ({error})", hint="run the script again to record a new one"
             ) from None
         known = {each.name for each in fields(cls)} - {"pieces"}
-        description = {"all_names": None, **description} if isinstance(description, dict) else description
+        description = (
+            {"all_names": None, "libraries": {}, **description}
+            if isinstance(description, dict)
+            else description
+        )
         if (
             not isinstance(description, dict)
             or description.pop("format", None) != FORMAT

@@ -21,7 +21,7 @@ from bigdebug.lineage.recipe.functions import require_portable_functions
 from bigdebug.lineage.recipe.javastream import StreamError
 from bigdebug.lineage.recipe.leaves import LeafReader, LeafWriter
 from bigdebug.lineage.recipe.redaction import RedactedColumns, require_absent
-from bigdebug.lineage.recipe.settings import recorded_settings
+from bigdebug.lineage.recipe.settings import recorded_libraries, recorded_settings
 from bigdebug.lineage.recipe.sqltext import without_sql_text
 from bigdebug.lineage.sources import sources_of
 
@@ -63,8 +63,10 @@ def build_recipe(
         columns=columns,
         limit=rows.limit,
         tail=rows.tail,
-        uses_python=bool(plan.containsPattern(patterns.PYTHON_UDF())),
+        uses_python=bool(plan.containsPattern(patterns.PYTHON_UDF()))
+        or any(leaf["kind"] == "python" for leaf in leaves.descriptions),
         folder=folder,
+        libraries=recorded_libraries(spark),
         pieces=_serialized(pieces),
     )
     if redact:

@@ -20,7 +20,7 @@ Skeleton = dict[str, Any]
 
 _LOGICAL_PLAN = "org.apache.spark.sql.catalyst.plans.logical.LogicalPlan"
 _INPUTS = frozenset({"child", "left", "right", "anchor", "recursion"})
-_CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation"})
+_CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation", "DataSourceV2Relation"})
 
 # Hygiene, not a wall: a recipe holds pickled functions as well, and running them is what it is for.
 _READABLE_CLASSES = (

@@ -15,12 +15,14 @@ from pyspark.sql.types import StructType
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.failure import first_line
-from bigdebug.lineage.identity import HADOOP_RELATION
+from bigdebug.lineage.identity import HADOOP_RELATION, JDBC_RELATION
 from bigdebug.lineage.listing import differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.memory import numbered_rows
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.recipe.codec import Pieces
+from bigdebug.lineage.recipe.databases import described_database, read_database
+from bigdebug.lineage.recipe.python_sources import PYTHON_TABLE, described_python_source, read_python_source
 from bigdebug.lineage.recipe.redaction import RedactedColumns
 from bigdebug.lineage.recipe.settings import without_secrets, without_user
 from bigdebug.lineage.segments import local_relation, wrapped
@@ -65,10 +67,23 @@ class LeafWriter:
     def _described(self, plan: Any) -> Description:
         if plan.getClass().getSimpleName() == "LogicalRelation":
             relation = plan.relation()
+            if self.catalyst.is_instance(relation, JDBC_RELATION):
+                return described_database(self.catalyst, relation, self.redacted.names)
             if not self.catalyst.is_instance(relation, HADOOP_RELATION):
                 name = relation.getClass().getSimpleName()
-                raise RecipeError(f"the source {name} can't be read again from a recipe yet")
+                raise RecipeError(
+                    f"the source {name} can't be read again from a recipe yet",
+                    hint="trace in the running program with session.trace",
+                )
             return self._files(plan, relation)
+        if plan.getClass().getSimpleName() == "DataSourceV2Relation":
+            if not self.catalyst.is_instance(plan.table(), PYTHON_TABLE):
+                raise RecipeError(
+                    f"the source {plan.table().name()} can't be read again from a recipe yet",
+                    hint="trace in the running program with session.trace",
+                )
+            description, pickled = described_python_source(self.catalyst, plan)
+            return {**description, "class": self.pieces.add(pickled)}
         return self._memory(plan)
 
     def _files(self, plan: Any, relation: Any) -> Description:
@@ -205,6 +220,12 @@ class LeafReader:
         description = self.descriptions[number]
         if description["kind"] == "memory":
             return self._memory(description)
+        if description["kind"] == "jdbc":
+            frame = read_database(self.catalyst, description)
+            return self.catalyst.copy(self.catalyst.analyzed(frame), output=output)
+        if description["kind"] == "python":
+            frame = read_python_source(self.catalyst, description, self.pieces.get(description["class"]))
+            return self.catalyst.copy(self.catalyst.analyzed(frame), output=output)
         plan = self._read(description)
         self._compare(description, plan.relation())
         return self.catalyst.copy(plan, output=output)

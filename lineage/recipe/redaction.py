@@ -54,6 +54,11 @@ class RedactedColumns:
         self._nodes = list(self._walk(plan)) if self._names else []
         self._keys = self._followed()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The columns to redact, case folded."""
+        return self._names
+
     def holds(self, attribute: Any) -> bool:
         """Whether an attribute holds values of a redacted column, itself or in a field of it."""
         return bool(self._names) and (self._key(attribute) in self._keys or self._named(attribute))

@@ -5,16 +5,33 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from bigdebug.lineage.catalyst import Catalyst
 
 _SECRET = re.compile(r"(?i)secret|password|passphrase|token|access[._-]?key|credential|private[._-]?key|sas")
 
 _USER_IN_ADDRESS = re.compile(r"://[^/@\s]+@")
 
+_LIBRARIES = (
+    "spark.jars",
+    "spark.jars.packages",
+    "spark.jars.excludes",
+    "spark.jars.repositories",
+    "spark.driver.extraClassPath",
+    "spark.executor.extraClassPath",
+    "spark.sql.extensions",
+)
+
 
 def is_secret(key: str) -> bool:
     """Whether a setting or reader option of that name may hold a secret (as Spark redacts them, and more)."""
     return bool(_SECRET.search(key))
+
+
+def holds_secret_word(text: str) -> bool:
+    """Whether a text speaks of what is likely a secret: `SET app.password = …`."""
+    return bool(_SECRET.search(text))
 
 
 def without_secrets(settings: dict[str, str]) -> dict[str, str]:
@@ -42,6 +59,13 @@ def recorded_settings(catalyst: Catalyst, conf: Any) -> dict[str, str]:
     settings["spark.sql.session.timeZone"] = str(conf.sessionLocalTimeZone())
     settings.update(pinned_splits(catalyst, settings))
     return without_secrets(settings)
+
+
+def recorded_libraries(spark: SparkSession) -> dict[str, str]:
+    """What tells Spark, as it starts, where Java classes are; less secrets."""
+    context = spark.sparkContext.getConf()
+    found = {key: str(context.get(key, "") or "") for key in _LIBRARIES}
+    return without_secrets({key: value for key, value in found.items() if value})
 
 
 def pinned_splits(catalyst: Catalyst, settings: dict[str, str]) -> dict[str, str]:
