@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 _MOST_TEXT = 500
+_TRACEBACK = "Traceback (most recent call last):"
 _ERROR_LINE = re.compile(r"(?!SQLSTATE)[A-Za-z_][\w.]*(: .*)?$")
 
 
@@ -34,8 +35,8 @@ def _reason(error: BaseException) -> str:
     lines = _message(error).strip().splitlines()
     if not lines:
         return ""
-    if type(error).__name__ == "PythonException":
-        # Spark's first line says only that a Python worker failed; the last of the traceback says why.
+    if type(error).__name__ == "PythonException" or lines[0].rstrip().endswith(_TRACEBACK):
+        # Spark's first line says only that Python code failed; the last of the traceback says why.
         return next((line.strip() for line in reversed(lines) if _ERROR_LINE.match(line)), lines[0].strip())
     return lines[0].strip()
 

@@ -152,8 +152,8 @@ def _what_to_set(description: Description) -> str:
     missing = [option for option in description["left_out"] if option not in secrets(description)]
     if missing:
         names = " and ".join(_variables(description, option)[1] for option in missing)
-        return f"passwords aren't kept in a run: set {names} in the environment"
-    return "is the database up, and does it know the user?"
+        return f"is the database up? passwords aren't kept in a run: set {names} in the environment"
+    return "is the database up, and does it know the user and the table?"
 
 
 def _require_driver(catalyst: Catalyst, description: Description) -> None:

@@ -78,7 +78,8 @@ def read_python_source(catalyst: Catalyst, description: Description, pickled: An
     )
     python = catalyst.jvm.org.apache.spark.sql.execution.datasources.v2.python
     source = python.UserDefinedPythonDataSource(function)
-    catalyst.jsession.dataSource().registerPython(description["format"], source)
+    # In this session alone: the program may have registered another under the name.
+    catalyst.jsession.sessionState().dataSourceManager().registerDataSource(description["format"], source)
     reader = catalyst.spark.read.format(description["format"])
     reader = reader.schema(StructType.fromJson(description["schema"])).options(**description["options"])
     try:

@@ -1,10 +1,6 @@
 """Secrets and redacted values are nowhere in the store, whatever form they would have taken there."""
 
 import contextlib
-import gzip
-import io
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,27 +12,10 @@ import bigdebug
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.recipe.finding_secrets import places_of
 
 SSNS = ["123-45-6789", "987-65-4321", "555-12-3456"]
 NUMBERS = [9_123_456_781, 9_123_456_782, 9_123_456_783]
-
-
-def contents(store: Path) -> Iterator[tuple[str, bytes]]:
-    """Every file of a store, and every file inside of one that is packed."""
-    for path in store.rglob("*"):
-        if path.is_file():
-            data = path.read_bytes()
-            yield str(path), data
-            if zipfile.is_zipfile(path):
-                with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                    yield from ((f"{path}/{name}", archive.read(name)) for name in archive.namelist())
-            if data.startswith(b"\x1f\x8b"):
-                yield f"{path}/unzipped", gzip.decompress(data)
-
-
-def places_of(secret: str, store: Path) -> list[str]:
-    forms = [secret.encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be")]
-    return [name for name, data in contents(store) if any(form in data for form in forms)]
 
 
 def people(spark: SparkSession) -> DataFrame:
