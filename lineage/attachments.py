@@ -18,6 +18,7 @@ class Attachment:
     Args:
         spark: the PySpark session.
         recorder: what records it.
+        above: the attachment that this one ends with: that of the session whose streaming query made it.
 
     Attributes:
         active: whether it is attached now.
@@ -27,8 +28,9 @@ class Attachment:
         tag: the JVM `TreeNodeTag` under which plans carry the node that asked for them.
     """
 
-    def __init__(self, spark: Any, recorder: Recorder) -> None:
+    def __init__(self, spark: Any, recorder: Recorder, above: "Attachment | None" = None) -> None:
         self.spark = spark
+        self.above = above
         self.recorder = recorder
         self.active = False
         self.face: Any = None
@@ -73,6 +75,9 @@ class Attachments:
                 self._kept = [each for each in self._kept if each is not attachment]
                 self._all = [each for each in self._all if each() not in (None, attachment)]
                 self._changes += 1
+                for each in self.all():
+                    if each.above is attachment:
+                        self.remove(each)
 
     def clear(self) -> None:
         """Forget all; in a forked child, whose copies of our threads and locks are dead."""

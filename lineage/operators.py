@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bigdebug.lineage.batches import with_batches_opened
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst
 from bigdebug.lineage.dataflow import Node
@@ -117,6 +118,7 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
         laterals: leave lateral joins as they are.
         subqueries: leave subqueries as they are, within the expressions of operators.
     """
+    plan = with_batches_opened(catalyst, plan)
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
     if plan.containsPattern(pattern):

@@ -31,6 +31,8 @@ class Kind(Enum):
     """Writes the frame: an output with a target."""
     COMMAND = "command"
     """`sql`: an operator; an output too where the text writes at once."""
+    BATCHES = "batches"
+    """Takes a function that a streaming query calls with each micro-batch: what that does is recorded."""
     UNRECORDED = "unrecorded"
     """Goes on as ever; that it isn't recorded is said once."""
     SESSION = "session"
@@ -131,6 +133,7 @@ TABLE: tuple[Patch, ...] = (
     ),
     _patch("sql.merge:MergeIntoWriter", Kind.WRITER, "merge", "mergeInto."),
     _patch("sql.streaming.readwriter:DataStreamWriter", Kind.UNRECORDED, "start toTable", "writeStream."),
+    _patch("sql.streaming.readwriter:DataStreamWriter", Kind.BATCHES, "foreachBatch", "writeStream."),
     _patch("sql.session:SparkSession", Kind.LIFECYCLE, "stop"),
     _patch("core.context:SparkContext", Kind.LIFECYCLE, "stop"),
 )

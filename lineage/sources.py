@@ -6,8 +6,9 @@ import re
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
+from bigdebug.lineage.batches import batch_of
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.errors import SourceChangedError
+from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import HADOOP_RELATION, JDBC_RELATION, SourceLeaf, is_source, leaf_kind
 from bigdebug.lineage.listing import differences, files_now, listed_files
@@ -36,6 +37,14 @@ def sources_of(
         source = SourceLeaf(leaf, name, leaf_kind(catalyst, leaf), leaf.call_site)
         source.columns = [column.name() for column in catalyst.output(leaf.plan)]
         source.in_files = is_file_relation(catalyst, leaf.plan)
+        batch = batch_of(catalyst, leaf.plan)
+        if batch is not None:
+            if batch.over:
+                raise BigDebugError(
+                    f"{batch} of the streaming query can't be computed any more: {batch.reason}",
+                    hint="trace within the function that the query calls, while the batch is at hand",
+                )
+            source.notes.append(f"{name}: the trace ends at {batch}, for {batch.reason}")
         if not source.has_positions:
             source.notes.append(f"{name}: records of this kind of source have no file or position")
         found[leaf] = source

@@ -16,6 +16,7 @@ from typing import Any
 
 from bigdebug.lineage.actions import Action, begin_action, finish_action
 from bigdebug.lineage.attachments import attachments
+from bigdebug.lineage.batch_functions import recorded_function, records_batches
 from bigdebug.lineage.callsite import Caller, caller
 from bigdebug.lineage.commands import record_command, record_failed_command
 from bigdebug.lineage.ending import before_stop
@@ -41,6 +42,8 @@ def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
         return _kept_beside(name, original)
     if patch.kind is Kind.COMMAND:
         return _command(original)
+    if patch.kind is Kind.BATCHES:
+        return _batches(original)
     if patch.kind is Kind.LIFECYCLE:
         return _stop(original)
     return _unrecorded(original)
@@ -129,12 +132,31 @@ def _kept_beside(name: str, original: _Method) -> _Method:
 def _unrecorded(original: _Method) -> _Method:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
-            for attachment in attachments.all():
-                attachment.recorder.complain("streaming", "what streaming queries write isn't recorded")
+            for attachment in () if args and records_batches(args[0]) else attachments.all():
+                attachment.recorder.complain(
+                    "streaming",
+                    "what streaming queries write isn't recorded; what a function given to foreachBatch does, is",
+                )
         except Exception as problem:
             complain(problem)
         try:
             return original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+
+    return wrapper
+
+
+def _batches(original: _Method) -> _Method:
+    def wrapper(writer: Any, func: Any) -> Any:
+        given = func
+        try:
+            given = recorded_function(writer, func, sys._getframe(1))
+        except Exception as problem:
+            complain(problem)
+        try:
+            return original(writer, given)
         except BaseException as error:
             _leave_no_trace(error)
             raise

@@ -12,6 +12,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from bigdebug.lineage.batches import batch_of
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.failure import first_line
@@ -109,6 +110,12 @@ class LeafWriter:
 
     def _memory(self, plan: Any) -> Description:
         """Rows and their ids as a `LocalRelation`, which Java serializes exactly, whatever their types."""
+        batch = batch_of(self.catalyst, plan)
+        if batch is not None:
+            raise RecipeError(
+                f"{batch} of a streaming query can't be made again: {batch.reason}",
+                hint="trace within the function that the query calls, while the batch is at hand",
+            )
         if plan.getClass().getSimpleName() == "LogicalRDD" and not self._made_of_local_data(plan):
             raise RecipeError("a DataFrame made from an RDD can't be made again from a recipe yet")
         catalyst = self.catalyst

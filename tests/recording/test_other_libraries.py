@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 import bigdebug
 
@@ -52,27 +52,26 @@ def test_streaming(
 ) -> None:
     spark.range(3).write.json(str(tmp_path / "in"))
     outputs = len(session.outputs)
-    batches: list[int] = []
-
-    def take_batch(frame: DataFrame, _: int) -> None:
-        batches.append(frame.count())
-
     with caplog.at_level(logging.WARNING, "bigdebug"):
         stream = spark.readStream.schema("id long").json(str(tmp_path / "in")).filter("id > 0")
         for folder in ("one", "two"):
             query = (
-                stream.writeStream.foreachBatch(take_batch)
+                stream.writeStream.format("json")
+                .option("path", str(tmp_path / f"{folder} written"))
                 .option("checkpointLocation", str(tmp_path / folder))
                 .trigger(availableNow=True)
                 .start()
             )
             assert query.awaitTermination(120)
             assert query.exception() is None
-    assert batches == [2, 2]
-    assert [record.getMessage() for record in caplog.records] == [
-        "what streaming queries write isn't recorded"
+    written = [
+        spark.read.schema("id long").json(str(tmp_path / f"{each} written")) for each in ("one", "two")
     ]
-    assert len(session.outputs) == outputs
+    assert [sorted(row.id for row in each.collect()) for each in written] == [[1, 2], [1, 2]]
+    assert [record.getMessage() for record in caplog.records] == [
+        "what streaming queries write isn't recorded; what a function given to foreachBatch does, is"
+    ]
+    assert len(session.outputs) == outputs + 2
     assert "readStream.json" in {data["operator"] for _, data in session.graph.nodes(data=True)}
 
 

@@ -164,7 +164,7 @@ def cases_of(draw: Draw, kind: type[Wide]) -> Case:
 def test_a_column_that_is_not_told_changes_nothing(teller: Teller) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=100)
+    @settings(max_examples=40)
     @given(case=cases_of(Wide), seed=st.integers(0, 1000))
     def judged(case: Case, seed: int) -> None:
         unused = {
@@ -184,7 +184,7 @@ def test_a_column_that_is_not_told_changes_nothing(teller: Teller) -> None:
 def test_a_column_that_only_decides_changes_no_row_that_stays(teller: Teller) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=100)
+    @settings(max_examples=40)
     @given(case=cases_of(WideByRow), seed=st.integers(0, 1000))
     def judged(case: Case, seed: int) -> None:
         deciding = {name: told.deciding for name, told in teller.lineage_of(case).items()}

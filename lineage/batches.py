@@ -1,0 +1,155 @@
+"""Micro-batches: what the frame that a streaming query hands to `foreachBatch` was made of.
+
+Spark hands over a frame whose plan is only an RDD. The plan behind that RDD is known while the batch is being
+executed (`StreamExecution.lastExecution`), and is kept as a tag on the leaf. Where no state of earlier batches
+is behind its rows, a question looks at that plan in the leaf's place: it reads the files of just this batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.catalyst import Catalyst
+
+_BATCH_TAG = "bigdebug.batch"
+_OVER_TAG = "bigdebug.batch.over"
+_QUERY_ID = "sql.streaming.queryId"
+
+# Operators that give rows of this batch alone for the rows of this batch.
+_STATELESS = frozenset(
+    {
+        "Project", "Filter", "Generate", "Expand", "Sample", "Union", "SubqueryAlias", "View", "ResolvedHint",
+        "Repartition", "RepartitionByExpression", "RebalancePartitions", "CollectMetrics", "MapInPandas",
+        "MapInArrow", "PythonMapInArrow",
+    }
+)  # fmt: skip
+_WATERMARKS = frozenset({"EventTimeWatermark", "UpdateEventTimeWatermarkColumn"})
+
+
+class _Seen:
+    """Whether a batch has ever been kept in this process: looking for one in every plan would cost."""
+
+    any = False
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """A micro-batch whose rows hang on more than its own records.
+
+    Attributes:
+        number: of the batch in its query.
+        over: whether the function it was handed to has returned.
+        reason: what keeps a trace from going on through it.
+    """
+
+    number: int
+    over: bool
+    reason: str
+
+    def __str__(self) -> str:
+        return f"micro-batch {self.number}"
+
+
+class _EndsHereError(Exception):
+    """The plan of a batch isn't one of its own records alone."""
+
+
+def keep_batch(spark: Any, plan: Any) -> Any:
+    """Keep on the plan of a micro-batch's frame what it was made of.
+
+    Args:
+        spark: the session whose streaming query it is; called in the function that the query calls.
+        plan: of the frame handed over.
+
+    Returns:
+        The leaf, to be given to `end_batch`; None if it isn't known.
+    """
+    query_id = spark.sparkContext.getLocalProperty(_QUERY_ID)
+    query = spark._jsparkSession.streams().get(query_id) if query_id else None
+    if query is None or plan.getClass().getSimpleName() != "LogicalRDD":
+        return None
+    execution = query.streamingQuery() if hasattr(query, "streamingQuery") else query
+    plan.setTagValue(_tag(spark._jvm, _BATCH_TAG), execution.lastExecution().analyzed())
+    _Seen.any = True
+    return plan
+
+
+def end_batch(spark: Any, leaf: Any) -> None:
+    """Note that the function returned: what needs the state of that moment can't be computed any more."""
+    leaf.setTagValue(_tag(spark._jvm, _OVER_TAG), True)
+
+
+def with_batches_opened(catalyst: Catalyst, plan: Any) -> Any:
+    """A plan with what micro-batches were made of in place of their RDDs, where that is all there is to them."""
+    return _opened(catalyst, plan, _tag(catalyst.jvm, _BATCH_TAG)) if _Seen.any else plan
+
+
+def batch_of(catalyst: Catalyst, leaf: Any) -> MicroBatch | None:
+    """The micro-batch that a leaf still stands for, if any."""
+    if not _Seen.any or leaf.getClass().getSimpleName() != "LogicalRDD":
+        return None
+    found = leaf.getTagValue(_tag(catalyst.jvm, _BATCH_TAG))
+    if found.isEmpty():
+        return None
+    over = leaf.getTagValue(_tag(catalyst.jvm, _OVER_TAG)).isDefined()
+    try:
+        _without_stream(catalyst, found.get().children().apply(0))
+        reason = "it is used in a subquery"
+    except _EndsHereError as end:
+        reason = str(end)
+    return MicroBatch(int(found.get().batchId().get()), over, reason)
+
+
+def _tag(jvm: Any, name: str) -> Any:
+    return getattr(jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(name)
+
+
+def _opened(catalyst: Catalyst, plan: Any, tag: Any) -> Any:
+    below = catalyst.items(plan.children())
+    if not below:
+        if plan.getClass().getSimpleName() != "LogicalRDD":
+            return plan
+        found = plan.getTagValue(tag)
+        return _in_place_of(catalyst, plan, found.get()) if found.isDefined() else plan
+    children = [_opened(catalyst, child, tag) for child in below]
+    if all(new is old for new, old in zip(children, below, strict=True)):
+        return plan
+    return plan.withNewChildren(catalyst.seq(children))
+
+
+def _in_place_of(catalyst: Catalyst, leaf: Any, written: Any) -> Any:
+    try:
+        plan = _without_stream(catalyst, written.children().apply(0))
+    except _EndsHereError:
+        return leaf
+    wanted, given = catalyst.output(leaf), catalyst.output(plan)
+    if len(wanted) != len(given):
+        return leaf
+    if [catalyst.attribute_key(a) for a in wanted] == [catalyst.attribute_key(a) for a in given]:
+        return plan
+    # Joined with itself, the frame has other ids on one of the sides.
+    pairs = zip(given, wanted, strict=True)
+    return catalyst.project([catalyst.alias(one, other.name(), other.exprId()) for one, other in pairs], plan)
+
+
+def _without_stream(catalyst: Catalyst, plan: Any) -> Any:
+    """The plan of a batch as one that isn't part of a stream.
+
+    Raises:
+        _EndsHereError: an operator keeps state, or a source isn't in files.
+    """
+    if not plan.isStreaming():
+        return plan
+    kind = plan.getClass().getSimpleName()
+    below = catalyst.items(plan.children())
+    if kind == "LogicalRelation":
+        return catalyst.copy(plan, isStreaming=False)
+    if not below:
+        raise _EndsHereError("the stream's source isn't in files")
+    if kind in _WATERMARKS:
+        return _without_stream(catalyst, below[0])
+    one_stream = kind == "Join" and sum(bool(child.isStreaming()) for child in below) == 1
+    if kind not in _STATELESS and not one_stream:
+        raise _EndsHereError(f"{kind} in the stream keeps state of earlier batches")
+    return plan.withNewChildren(catalyst.seq(_without_stream(catalyst, child) for child in below))
