@@ -16,8 +16,8 @@ from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.row_identity import HADOOP_RELATION, RowIdentity, identity_of
 
-HADOOP_RELATION = "org.apache.spark.sql.execution.datasources.HadoopFsRelation"
 JDBC_RELATION = "org.apache.spark.sql.execution.datasources.jdbc.JDBCRelation"
 MEMORY_KINDS = frozenset({"LocalRelation", "LogicalRDD"})
 
@@ -36,6 +36,7 @@ class SourceLeaf:
         pinned: JVM attributes that every scan has to read, or None.
         in_files: its records stand in files.
         listed: of its files `[path, size, modification time]`, as its plan listed them; None till asked for.
+        places: tells its records apart by file and row number; None if they have to be counted.
         once: where records have no place, the JVM plan of its rows and ids as they were read first; None till then.
     """
 
@@ -48,16 +49,22 @@ class SourceLeaf:
     pinned: list[Any] | None = None
     in_files: bool = False
     listed: Fingerprint | None = None
+    places: RowIdentity | None = None
     once: Any | None = None
 
     @property
     def identified_by_file(self) -> bool:
         """Its ids are (file, row number) already."""
-        return self.in_files and self.kind == "parquet"
+        return self.places is not None
 
     @property
     def has_positions(self) -> bool:
         """Its records have a place that stays the same."""
+        return self.in_files or self.places is not None or self.kind in ("memory", "range")
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it can be told that it still holds what it held."""
         return self.in_files or self.kind in ("memory", "range")
 
 
@@ -76,6 +83,9 @@ def is_source(operator: Operator) -> bool:
 
 def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:
     """The kind of a source, as the contract spells it; refuses leaves that aren't understood."""
+    places = identity_of(catalyst, operator.plan)
+    if places is not None:
+        return places.kind
     if operator.kind in MEMORY_KINDS:
         return "memory"
     if operator.kind == "Range":
@@ -110,9 +120,9 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
         identified = leaf.once
         identity = catalyst.output(identified)[-1]
     else:
-        if leaf.identified_by_file:
-            plan = plan.withMetadataColumns()
-            number = _row_in_file(catalyst, catalyst.output(plan))
+        if leaf.places is not None:
+            plan, file, position = leaf.places.place(catalyst, plan)
+            number = catalyst.struct([("file", file), ("position", position)])
         else:
             number = _number(catalyst, leaf, columns)
         alias = catalyst.alias(number, fresh_name("id"))
@@ -130,21 +140,6 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
     return AnnotatedLeaf(
         catalyst.project([*columns, identity, value], identified), identity, value.toAttribute()
     )
-
-
-def _row_in_file(catalyst: Catalyst, columns: list[Any]) -> Any:
-    (metadata,) = [column for column in columns if _is_file_metadata(column)]
-
-    def part(name: str) -> Any:
-        ordinal = metadata.dataType().fieldIndex(name)
-        return catalyst.expressions.GetStructField(metadata, ordinal, catalyst.some(name))
-
-    return catalyst.struct([("file", part("file_path")), ("position", part("row_index"))])
-
-
-def _is_file_metadata(column: Any) -> bool:
-    """Whether it is Spark's hidden column about the file, whatever the user's columns are called."""
-    return bool(column.metadata().contains("__file_source_metadata_col"))
 
 
 def _number(catalyst: Catalyst, leaf: SourceLeaf, columns: list[Any]) -> Any:

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import UnreachableError
-from bigdebug.lineage.identity import HADOOP_RELATION
+from bigdebug.lineage.row_identity import HADOOP_RELATION
 
 # Ours, on top of the run's: they change how a question is computed, never its answer.
 _OURS = {

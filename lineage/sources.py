@@ -10,10 +10,11 @@ from bigdebug.lineage.batches import batch_of
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.finding import numbered
-from bigdebug.lineage.identity import HADOOP_RELATION, JDBC_RELATION, SourceLeaf, is_source, leaf_kind
+from bigdebug.lineage.identity import JDBC_RELATION, SourceLeaf, is_source, leaf_kind
 from bigdebug.lineage.listing import differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
 
 # schema.table, each perhaps quoted as some database does
 _TABLE = re.compile(
@@ -36,6 +37,7 @@ def sources_of(
     for leaf, name in zip(leaves, names, strict=True):
         source = SourceLeaf(leaf, name, leaf_kind(catalyst, leaf), leaf.call_site)
         source.columns = [column.name() for column in catalyst.output(leaf.plan)]
+        source.places = identity_of(catalyst, leaf.plan)
         source.in_files = is_file_relation(catalyst, leaf.plan)
         batch = batch_of(catalyst, leaf.plan)
         if batch is not None:
@@ -45,6 +47,8 @@ def sources_of(
                     hint="trace within the function that the query calls, while the batch is at hand",
                 )
             source.notes.append(f"{name}: the trace ends at {batch}, for {batch.reason}")
+        if source.places is not None and not source.places.tried:
+            source.notes.append(f"{name}: reading records of {source.kind} tables has not been tried yet")
         if not source.has_positions:
             source.notes.append(f"{name}: records of this kind of source have no file or position")
         found[leaf] = source

@@ -171,6 +171,10 @@ class _Builder:
     def _source(self, number: int, leaf: SourceLeaf, columns: ColumnLineage) -> IndexedSource:
         reached, deciding = columns.of(leaf)
         found: dict[str, Any] = {"columns": ()}
+        if leaf.identified_by_file and not leaf.in_files:
+            raise BigDebugError(
+                f"records of {leaf.kind} tables can't be indexed yet", hint="trace them without an index"
+            )
         if leaf.identified_by_file:
             found |= {"identity": "file", **self._files(leaf)}
         elif leaf.in_files:

@@ -16,7 +16,7 @@ from bigdebug.lineage.batches import batch_of
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.failure import first_line
-from bigdebug.lineage.identity import HADOOP_RELATION, JDBC_RELATION
+from bigdebug.lineage.identity import JDBC_RELATION
 from bigdebug.lineage.listing import differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.memory import numbered_rows
@@ -26,6 +26,7 @@ from bigdebug.lineage.recipe.databases import described_database, read_database
 from bigdebug.lineage.recipe.python_sources import PYTHON_TABLE, described_python_source, read_python_source
 from bigdebug.lineage.recipe.redaction import RedactedColumns
 from bigdebug.lineage.recipe.settings import without_secrets, without_user
+from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
 from bigdebug.lineage.segments import local_relation, wrapped
 
 # In-memory data above this isn't kept in a recipe.
@@ -95,6 +96,12 @@ class LeafWriter:
         java = self.catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(relation.options())
         options = {str(key): str(java[key]) for key in java}
         kept = without_secrets(options)
+        places = identity_of(self.catalyst, plan)
+        if places is not None and not places.tried:
+            raise RecipeError(
+                f"a {places.kind} table can't be read again from a recipe yet",
+                hint="trace in the running program with session.trace",
+            )
         paths = self.catalyst.items(relation.location().rootPaths())
         return {
             "kind": "files",
