@@ -15,7 +15,8 @@ from pyspark.errors import PySparkException
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
-from bigdebug.lineage.failure import first_line
+from bigdebug.lineage.failure import first_line, unreadable_file
+from bigdebug.lineage.location import readable_path
 from bigdebug.lineage.pinned import settings_at_work
 
 _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
@@ -58,6 +59,13 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
         if interrupted.is_set():
             # The interrupt was lost (raised where Python ignores errors); the jobs it cancelled tell of it.
             raise KeyboardInterrupt from None
+        unreadable = unreadable_file(error)
+        if unreadable is not None:
+            file, reason = unreadable
+            raise BigDebugError(
+                f"{readable_path(file)} can't be read: {reason}",
+                hint="the file is damaged, or not what the program read: put the right one in its place",
+            ) from error
         raise BigDebugError(
             f"Spark failed while computing {what}: {first_line(error)}",
             hint="the pipeline itself may fail on this data; its own error is chained to this one",

@@ -5,6 +5,9 @@ from typing import Any
 
 _MOST_TEXT = 500
 _TRACEBACK = "Traceback (most recent call last):"
+_UNREADABLE = re.compile(
+    r"Encountered error while reading file (?P<file>\S+?)\.(?: (?P<rest>[^\n]*?))? *SQLSTATE"
+)
 _ERROR_LINE = re.compile(r"(?!SQLSTATE)[A-Za-z_][\w.]*(: .*)?$")
 
 
@@ -29,6 +32,26 @@ def first_line(error: BaseException) -> str:
     Of an exception without a message the class is all that can be told.
     """
     return _cut(_reason(error) or type(error).__name__)
+
+
+def unreadable_file(error: BaseException) -> tuple[str, str] | None:
+    """The file that Spark couldn't read, as it writes its address, and why; None where that isn't what failed."""
+    found = _UNREADABLE.search(_message(error))
+    if found is None:
+        return None
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    return found["file"], _cut(_root_cause(java) or found["rest"].strip() or "it is damaged")
+
+
+def _root_cause(java: Any) -> str | None:
+    try:
+        while java is not None and java.getCause() is not None:
+            java = java.getCause()
+        # Spark's own first line would say again which file it is.
+        lines = str(java.toString()).splitlines() if java is not None else []
+    except Exception:  # the JVM is gone
+        return None
+    return lines[0] if lines and _UNREADABLE.search(lines[0]) is None else None
 
 
 def _reason(error: BaseException) -> str:

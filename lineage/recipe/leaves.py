@@ -32,6 +32,9 @@ from bigdebug.lineage.segments import local_relation, wrapped
 # In-memory data above this isn't kept in a recipe.
 KEPT_ROWS = 100_000
 
+# Of how many changed files of a source each is told.
+_TOLD = 5
+
 # What Hadoop takes for a pattern in a path.
 _PATTERN = re.compile(r"[{}\[\]*?\\]")
 
@@ -276,12 +279,19 @@ class LeafReader:
         return present
 
     def _compare(self, description: Description, relation: Any) -> None:
-        for change in differences(description["files"], listed_files(self.catalyst, relation)):
-            if not self.allow_changed:
-                raise SourceChangedError(
-                    f"{change} since the run read it", hint="--allow-changed traces it as it is now"
-                )
-            self.changes.append(f"{change} since the run read it")
+        changes = differences(description["files"], listed_files(self.catalyst, relation))
+        if changes and not self.allow_changed:
+            raise SourceChangedError(
+                f"{changes[0]} since the run read it{_and_more(len(changes) - 1)}",
+                hint="--allow-changed traces it as it is now",
+            )
+        self.changes += [f"{change} since the run read it" for change in changes[:_TOLD]]
+        if len(changes) > _TOLD:
+            self.changes.append(f"{len(changes) - _TOLD:,} more files of it changed, too")
+
+
+def _and_more(number: int) -> str:
+    return f", and {number:,} more of its files changed, too" if number else ""
 
 
 def _literal(path: str) -> str:
