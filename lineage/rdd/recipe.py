@@ -25,7 +25,6 @@ from bigdebug.lineage.recipe.settings import is_secret, without_secrets, without
 
 FORMAT = "rdd 1"
 
-MOST_ELEMENTS = 100_000
 MOST_BYTES = 64 << 20
 """How much data that was in memory a recipe keeps, and how much that was broadcast."""
 
