@@ -123,7 +123,7 @@ class RecipeWorker:
                 if isinstance(rows, OutputRows):
                     recipe: Any = build_recipe(spark, rows, self._node_of, self._redact, self._folder)
                 else:
-                    recipe = build_rdd_recipe(rows, self._redact, self._folder)
+                    recipe = build_rdd_recipe(rows, self._node_of, self._redact, self._folder)
                 data = recipe.to_bytes()
             self._writer.put_recipe(output.number, data)
         except BigDebugError as error:

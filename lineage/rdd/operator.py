@@ -25,6 +25,7 @@ class RddOperator:
         arguments: its other arguments, by name.
         context: the SparkContext.
         node: the recorded node.
+        tag: names the node and the recording that it is of.
         source: of a source, what it is read with again: the JVM RDD and its deserializer.
         frozen: the arguments of this operator and those below it as Spark took them when this one was called
             (a shuffle), or first computed and kept; None where Spark takes them anew for whatever reads it.
@@ -39,6 +40,7 @@ class RddOperator:
     arguments: dict[str, Any]
     context: Any
     node: Node | None = None
+    tag: str | None = None
     source: tuple[Any, Any] | None = None
     frozen: dict[RddOperator, Any] | None = None
     computed: dict[RddOperator, Any] | None = None

@@ -7,11 +7,13 @@ import json
 import pickle
 import platform
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark import cloudpickle
 
+from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import RecipeError, UnsupportedOperatorError
 from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.rdd.annotator import frozen_for
@@ -24,6 +26,8 @@ from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.recipe.settings import is_secret, without_secrets, without_user
 
 FORMAT = "rdd 1"
+
+NodeLookup = Callable[[str], Node | None]
 
 MOST_BYTES = 64 << 20
 """How much data that was in memory a recipe keeps, and how much that was broadcast."""
@@ -116,11 +120,14 @@ def is_rdd_recipe(data: bytes) -> bool:
         return False
 
 
-def build_rdd_recipe(rows: RddRows, redact: frozenset[str], folder: str | None) -> RddRecipe:
+def build_rdd_recipe(
+    rows: RddRows, lookup: NodeLookup, redact: frozenset[str] = frozenset(), folder: str | None = None
+) -> RddRecipe:
     """The recipe of what an action was about.
 
     Args:
         rows: what it was about.
+        lookup: gives the run's node that a tag names.
         redact: columns whose values must not be stored; elements have none that could be told apart.
         folder: the script's folder.
 
@@ -131,7 +138,7 @@ def build_rdd_recipe(rows: RddRows, redact: frozenset[str], folder: str | None) 
     if redact:
         raise RecipeError("elements of RDDs have no columns, so that none of their values can be redacted")
     context = rows.operator.context
-    writer = _Writer()
+    writer = _Writer(lookup)
     writer.add(rows.operator, rows.frozen)
     action = None if rows.arguments is None else writer.carried(rows.arguments)
     conf = context.getConf()
@@ -150,7 +157,8 @@ def build_rdd_recipe(rows: RddRows, redact: frozenset[str], folder: str | None) 
 class _Writer:
     """Describes operators with the functions that Spark took; one that it took twice is described twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, lookup: NodeLookup) -> None:
+        self._lookup = lookup
         self.operators: list[dict[str, Any]] = []
         self.arguments: list[Any] = []
         self.shared: list[dict[str, Any]] = []
@@ -194,8 +202,9 @@ class _Writer:
             shared = {}
         self.shared.append(shared)
         self._numbers[operator, id(frozen)] = len(self.operators)
-        node = operator.node.id if operator.node else None
-        self.operators.append({"kind": operator.kind, "inputs": inputs, "node": node, "files": files})
+        node = self._lookup(operator.tag) if operator.tag else None
+        number = node.id if node else None
+        self.operators.append({"kind": operator.kind, "inputs": inputs, "node": number, "files": files})
 
     def _number_of(self, variable: Any) -> int:
         known = self._broadcast.get(id(variable))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
 from pyspark.core.rdd import RDD, PipelinedRDD
 
 from bigdebug.lineage.attachments import Attachment, attachments
-from bigdebug.lineage.callsite import caller
+from bigdebug.lineage.callsite import caller, mask_literals
 from bigdebug.lineage.nodes import call_site
 from bigdebug.lineage.rdd.freezing import freeze_made
 from bigdebug.lineage.rdd.kinds import IN_FILES, SAMPLING, UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator, operator_of
+from bigdebug.lineage.recorder import Recorder
 
 _PATHS = {"path", "name"}
 _signatures: dict[Callable[..., Any], inspect.Signature] = {}
@@ -102,12 +104,29 @@ def _record(
 def _add(
     attachment: Attachment, operator: RddOperator, made: Any, frame: FrameType, paths: list[str]
 ) -> None:
+    for below in operator.inputs:
+        adopt(attachment.recorder, below)
     parents = [below.node.id for below in operator.inputs if below.node is not None]
     name = operator.kind.rpartition(".")[2]
     label = caller(frame)[1] or ("union" if name == "__add__" else name)
     operator.node = attachment.recorder.add_node(label, call_site(attachment, frame), parents, paths)
+    operator.tag = attachment.recorder.tag(operator.node)
     operator.belong_to(made)
     freeze_made(operator)
+
+
+def adopt(recorder: Recorder, operator: RddOperator) -> None:
+    """Have an operator that an earlier recording saw, and those below it, in this one, too."""
+    if operator.node is None or recorder.node_id(operator.tag) is not None:
+        return
+    for each in reversed(list(operator.walk())):
+        if each.node is not None and recorder.node_id(each.tag) is None:
+            site = each.call_site
+            if site is not None and recorder.redact:
+                site = replace(site, text=mask_literals(site.text))
+            parents = [below.node.id for below in each.inputs if below.node is not None]
+            each.node = recorder.add_node(each.label, site, parents, each.node.paths)
+            each.tag = recorder.tag(each.node)
 
 
 def _own_function(made: Any) -> Any:

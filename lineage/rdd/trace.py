@@ -422,7 +422,7 @@ def _require_understood(root: RddOperator) -> None:
             what = readers[0].described() if readers else "this"
             raise UnsupportedOperatorError(
                 f"{what} reads an RDD that wasn't recorded: it was made before bigdebug was attached, or by a "
-                "method whose lineage isn't understood",
+                "method whose lineage isn't understood (df.rdd, a barrier stage)",
                 hint="attach before the RDD is made, and make it with the methods of SparkContext and RDD",
             )
 

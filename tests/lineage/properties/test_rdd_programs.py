@@ -6,13 +6,13 @@ import tempfile
 from collections import Counter
 from typing import Any
 
-import programs
 import pytest
+import rdd_programs as programs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import OPERATIONS, Data, Element, Program
 from pyspark.cloudpickle import register_pickle_by_value
 from pyspark.sql import SparkSession
+from rdd_programs import OPERATIONS, Data, Element, Program
 
 import bigdebug
 from bigdebug.lineage.postmortem import open_output
@@ -20,12 +20,6 @@ from bigdebug.lineage.store import Store
 from tests.proofs import Part
 
 register_pickle_by_value(programs)  # Spark's workers have no way to import it
-
-
-def made(context: Any, source: Data) -> Any:
-    """A source with just these partitions."""
-    whole = context.parallelize(source, len(source))
-    return whole.flatMap(lambda part: part)
 
 
 def parallelized(context: Any, source: Data) -> tuple[Any, list[int]]:

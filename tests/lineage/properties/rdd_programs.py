@@ -94,6 +94,10 @@ def of_parts(pair: Any) -> int:
     return len(pair[1]) % 2
 
 
+def by_length(pair: Any) -> Any:
+    return (len(pair[1]), pair[1])
+
+
 def as_text(pair: Any) -> str:
     return repr(pair[1])
 
@@ -353,7 +357,11 @@ OPERATIONS = [
     Operation("repartition", lambda r: r.repartition(3), moved),
     Operation("partitionBy", lambda r: r.partitionBy(2), moved),
     Operation("sortBy", lambda r: r.sortBy(as_text), moved),
-    Operation("sortByKey", lambda r: r.sortByKey(keyfunc=repr, numPartitions=2), moved),
+    Operation(
+        "sortByKey",
+        lambda r: r.map(by_length).sortByKey(ascending=False, numPartitions=2),
+        lambda given: moved(one(by_length)(given)),
+    ),
     Operation(
         "repartitionAndSortWithinPartitions",
         lambda r: r.repartitionAndSortWithinPartitions(2, keyfunc=repr),
