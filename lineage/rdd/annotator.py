@@ -99,12 +99,12 @@ class Annotator:
             return function
         return workers.itself if operator.kind in _BY_ELEMENT else workers.first_of
 
-    def inputs(self, operator: RddOperator, given: Frozen, marks: Marks | None = None) -> list[Any]:
-        """The annotated inputs of a boundary."""
-        if operator in self.kept and marks is None:
+    def inputs(self, operator: RddOperator, given: Frozen) -> list[Any]:
+        """The annotated inputs of a boundary by partition."""
+        if operator in self.kept:
             return [self.kept[operator]]
         frozen = frozen_for(operator, given)
-        return [self.annotated(below, frozen, marks) for below in operator.inputs]
+        return [self.annotated(below, frozen) for below in operator.inputs]
 
     def arguments(self, operator: RddOperator, frozen: Frozen) -> dict[str, Any]:
         """The arguments of an operator as they were."""
@@ -114,11 +114,6 @@ class Annotator:
             shared = {name: value for name, value in operator.arguments.items() if name in SHARED}
             self._arguments[key] = {**taken, **shared}
         return self._arguments[key]
-
-    def close(self) -> None:
-        """Give back what was kept in Spark."""
-        for rdd in self.kept.values():
-            rdd.unpersist()
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -142,7 +137,7 @@ class Annotator:
         else:
             # What is traced further must be numbered as what the function reads: computed once, and kept.
             if operator not in self.kept:
-                kept = self.annotated(below, frozen).map(workers.itself, True)
+                kept = self.annotated(below, frozen, Marks()).map(workers.itself, True)
                 self.kept[operator] = kept.persist(StorageLevel.MEMORY_AND_DISK)
             plain = self.kept[operator].map(workers.element_of, True)
         arguments = self.arguments(operator, frozen)

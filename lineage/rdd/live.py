@@ -8,6 +8,7 @@ from pyspark.core.rdd import RDD
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
+from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.files import fingerprint, require_unchanged
@@ -16,7 +17,7 @@ from bigdebug.lineage.rdd.reading import read_again
 from bigdebug.lineage.rdd.recording import known_operator
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
 from bigdebug.lineage.rdd.trace import RddTrace
-from bigdebug.lineage.recorder import Recorder
+from bigdebug.lineage.recorder import Recorder, logger
 
 
 def is_about_rdd(recorder: Recorder, data: Any) -> bool:
@@ -61,4 +62,7 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
                 jrdd = read_again(operator, operator.arguments)._jrdd
                 operator.listed = fingerprint(operator, jrdd)
             require_unchanged(operator, operator.listed, since)
-    return RddTrace(rows, predicate)
+    trace = RddTrace(rows, predicate)
+    if trace.bytes > LARGE_BYTES:
+        logger.warning("this trace reads up to %.1f GB", trace.bytes / 1e9)
+    return trace

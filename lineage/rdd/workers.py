@@ -294,3 +294,13 @@ def counted_up_to(most: int) -> Callable[[Iterable[Any]], Iterator[int]]:
         yield found
 
     return count
+
+
+def marks_of(annotated: Annotated) -> Iterator[tuple[int, Any]]:
+    """The marks among the ids of an annotated element."""
+    return ((number, name) for number, name in annotated[1] if number < 0)
+
+
+def path_of(found: tuple[Any, tuple[tuple[str, Any], Any]]) -> str:
+    """The path of a file that is a record, of what a join by place gave."""
+    return found[1][0][0]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,12 +155,86 @@ def test_functions_of_partitions_are_marked(session: bigdebug.Session, context: 
 def test_many_keys_are_joined_in_spark(
     session: bigdebug.Session, context: SparkContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bigdebug.lineage.rdd.trace.MOST_KEYS", 2)
+    monkeypatch.setattr("bigdebug.lineage.rdd.walk.MOST_KEYS", 2)
     counts = (
         context.parallelize([0, 1, 2, 3, None, 1], 2).map(lambda x: (x, 1)).reduceByKey(lambda a, b: a + b)
     )
     trace = session.trace(counts, where=lambda pair: pair[0] != 0)
     assert sorted(map(repr, (record.value for record in trace.collect()))) == ["1", "1", "2", "3", "None"]
+
+
+def test_unions_of_the_context_and_nothing_at_all(session: bigdebug.Session, context: SparkContext) -> None:
+    one = context.parallelize([1, 2], 2)
+    twice = context.union([one, one.map(lambda x: -x), one])
+    trace = session.trace(twice, where=lambda x: abs(x) == 1)
+    assert trace.matched == 3
+    assert [(r.location.partition, r.value) for r in trace.collect()] == [(0, 1)]
+    nothing = session.trace(context.emptyRDD().map(lambda x: (x, 1)).groupByKey())
+    assert (nothing.matched, nothing.collect()) == (0, [])
+
+
+def test_sequence_and_hadoop_files(session: bigdebug.Session, context: SparkContext, tmp_path: Path) -> None:
+    place = str(tmp_path / "pairs")
+    context.parallelize([(n, f"v{n}") for n in range(6)], 1).saveAsSequenceFile(place)
+    pairs = context.sequenceFile(place)
+    assert [r.location.position for r in session.trace(pairs, where=lambda p: p[0] == 4).collect()] == [4]
+    (tmp_path / "lines.txt").write_text("a\nb\nc\n")
+    lines = "org.apache.hadoop.mapreduce.lib.input.TextInputFormat"
+    number, text = "org.apache.hadoop.io.LongWritable", "org.apache.hadoop.io.Text"
+    read = context.newAPIHadoopFile(str(tmp_path / "lines.txt"), lines, number, text)
+    (record,) = session.trace(read.values(), where=lambda line: line == "b").collect()
+    assert (record.location.position, record.value) == (1, (2, "b"))
+    old = context.hadoopFile(
+        str(tmp_path / "lines.txt"), "org.apache.hadoop.mapred.TextInputFormat", number, text
+    )
+    assert places(session.trace(old, where=lambda pair: pair[1] == "c")) == [("lines.txt", 2)]
+    binary = context.binaryFiles(str(tmp_path / "lines.txt"))
+    assert places(session.trace(binary)) == [("lines.txt", 0)]
+
+
+WITHOUT_US = """
+import sys
+if "pyspark.daemon" in sys.orig_argv:
+    class Refuse:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] == "bigdebug":
+                raise ImportError("no bigdebug on the workers")
+    sys.meta_path.insert(0, Refuse())
+"""
+REMOTE = """
+import sys, tempfile
+from pyspark import SparkContext
+import bigdebug
+context = SparkContext("local[1]", "remote")
+with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
+    wanted, seen = context.broadcast({1}), context.accumulator(0)
+    def chosen(x):
+        seen.add(1)
+        return x % 2 in wanted.value
+    try:
+        context.parallelize([1]).map(lambda x: __import__("bigdebug")).count()
+    except Exception as error:
+        print("no bigdebug on the workers" in str(error))
+    pairs = context.parallelize([1, 2, 3], 2).filter(chosen).map(lambda x: (x % 2, x))
+    groups = pairs.join(pairs.distinct()).mapPartitions(lambda part: list(part)).reduceByKey(lambda a, b: a + b)
+    groups.take(1)
+    trace = session.trace(session.outputs[-1], where="key == 1")
+    print([record.value for record in trace.collect()], len(trace.steps))
+"""
+
+
+def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_US)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    environment = os.environ | {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": sys.executable}
+    (tmp_path / "remote.py").write_text(REMOTE)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "remote.py")],
+        env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["True", "[1, 3] 6"], done.stdout + done.stderr[-3000:]
 
 
 def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> None:
