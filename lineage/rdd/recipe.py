@@ -164,6 +164,7 @@ class _Writer:
         self.shared: list[dict[str, Any]] = []
         self.broadcasts: list[bytes] = []
         self._numbers: dict[tuple[RddOperator, int], int] = {}
+        self._described: dict[tuple[Any, ...], int] = {}
         self._broadcast: dict[int, int] = {}
         self._bytes = 0
 
@@ -191,17 +192,22 @@ class _Writer:
         if operator.kind == UNKNOWN:
             raise UnsupportedOperatorError("it reads an RDD that wasn't recorded")
         inputs = [self._numbers[below, id(frozen_for(below, frozen))] for below in operator.inputs]
+        taken = frozen[operator] if operator.inputs else None
+        # What leads to an operator by several ways found the same functions, unless a variable changed between.
+        same = operator, None if taken is None else taken.data, tuple(inputs)
+        if same not in self._described:
+            self._described[same] = len(self.operators)
+            self._append(operator, inputs, taken)
+        self._numbers[operator, id(frozen)] = self._described[same]
+
+    def _append(self, operator: RddOperator, inputs: list[int], taken: Pickled | None) -> None:
         files: Fingerprint = []
-        if operator.inputs:
-            taken = frozen[operator]
-            self.arguments.append(self.carried(taken))
-            shared = {name: value for name, value in operator.arguments.items() if name in SHARED}
-        else:
+        if taken is None:
             files, described = _source(operator)
             self.arguments.append(described)
-            shared = {}
-        self.shared.append(shared)
-        self._numbers[operator, id(frozen)] = len(self.operators)
+        else:
+            self.arguments.append(self.carried(taken))
+        self.shared.append({name: value for name, value in operator.arguments.items() if name in SHARED})
         node = self._lookup(operator.tag) if operator.tag else None
         number = node.id if node else None
         self.operators.append({"kind": operator.kind, "inputs": inputs, "node": number, "files": files})

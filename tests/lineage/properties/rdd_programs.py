@@ -90,6 +90,10 @@ def merged(left: Any, right: Any) -> Any:
     return tuple(sorted((*left, *right)))
 
 
+def in_order(value: Any) -> Any:
+    return tuple(sorted(value))
+
+
 def of_parts(pair: Any) -> int:
     return len(pair[1]) % 2
 
@@ -370,10 +374,14 @@ OPERATIONS = [
     Operation("distinct", lambda r: r.distinct(), distinct),
     Operation("groupBy", lambda r: r.groupBy(of_parts).mapValues(all_merged), by_key(all_merged, of_parts)),
     Operation("groupByKey", lambda r: r.groupByKey().map(grouped_value), by_key(all_merged)),
-    Operation("reduceByKey", lambda r: r.reduceByKey(merged), by_key(all_merged)),
+    Operation("reduceByKey", lambda r: r.reduceByKey(merged).mapValues(in_order), by_key(all_merged)),
     Operation("foldByKey", lambda r: r.foldByKey((), merged, 2), by_key(all_merged)),
     Operation("aggregateByKey", lambda r: r.aggregateByKey((), merged, merged), by_key(all_merged)),
-    Operation("combineByKey", lambda r: r.combineByKey(tuple, merged, merged), by_key(all_merged)),
+    Operation(
+        "combineByKey",
+        lambda r: r.combineByKey(tuple, merged, merged).mapValues(in_order),
+        by_key(all_merged),
+    ),
     Operation("zipWithIndex", lambda r: r.zipWithIndex().map(with_number), zip_with_index, by_position=True),
     Operation(
         "zipWithUniqueId",
