@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 
 _BATCH_TAG = "bigdebug.batch"
 _OVER_TAG = "bigdebug.batch.over"
@@ -67,7 +67,7 @@ def keep_batch(spark: Any, plan: Any) -> Any:
     """
     query_id = spark.sparkContext.getLocalProperty(_QUERY_ID)
     query = spark._jsparkSession.streams().get(query_id) if query_id else None
-    if query is None or plan.getClass().getSimpleName() != "LogicalRDD":
+    if query is None or class_name(plan) != "LogicalRDD":
         return None
     execution = query.streamingQuery() if hasattr(query, "streamingQuery") else query
     plan.setTagValue(_tag(spark._jvm, _BATCH_TAG), execution.lastExecution().analyzed())
@@ -87,7 +87,7 @@ def with_batches_opened(catalyst: Catalyst, plan: Any) -> Any:
 
 def batch_of(catalyst: Catalyst, leaf: Any) -> MicroBatch | None:
     """The micro-batch that a leaf still stands for, if any."""
-    if not _Seen.any or leaf.getClass().getSimpleName() != "LogicalRDD":
+    if not _Seen.any or class_name(leaf) != "LogicalRDD":
         return None
     found = leaf.getTagValue(_tag(catalyst.jvm, _BATCH_TAG))
     if found.isEmpty():
@@ -108,7 +108,7 @@ def _tag(jvm: Any, name: str) -> Any:
 def _opened(catalyst: Catalyst, plan: Any, tag: Any) -> Any:
     below = catalyst.items(plan.children())
     if not below:
-        if plan.getClass().getSimpleName() != "LogicalRDD":
+        if class_name(plan) != "LogicalRDD":
             return plan
         found = plan.getTagValue(tag)
         return _in_place_of(catalyst, plan, found.get()) if found.isDefined() else plan
@@ -141,7 +141,7 @@ def _without_stream(catalyst: Catalyst, plan: Any) -> Any:
     """
     if not plan.isStreaming():
         return plan
-    kind = plan.getClass().getSimpleName()
+    kind = class_name(plan)
     below = catalyst.items(plan.children())
     if kind == "LogicalRelation":
         return catalyst.copy(plan, isStreaming=False)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.mapped import is_mapped
@@ -137,7 +137,7 @@ def _totally_ordered(catalyst: Catalyst, operator: Operator) -> bool:
     ordered = {
         catalyst.attribute_key(order.child())
         for order in catalyst.items(operator.plan.order())
-        if order.child().getClass().getSimpleName() == "AttributeReference"
+        if class_name(order.child()) == "AttributeReference"
     }
     below = operator.child
     while below.kind in ("Project", "Filter"):
@@ -145,5 +145,5 @@ def _totally_ordered(catalyst: Catalyst, operator: Operator) -> bool:
     if below.kind != "Aggregate":
         return False
     keys = catalyst.items(below.plan.groupingExpressions())
-    named = {catalyst.attribute_key(k) for k in keys if k.getClass().getSimpleName() == "AttributeReference"}
+    named = {catalyst.attribute_key(k) for k in keys if class_name(k) == "AttributeReference"}
     return len(named) == len(keys) and named <= ordered

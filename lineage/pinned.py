@@ -9,7 +9,7 @@ from typing import Any
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.row_identity import HADOOP_RELATION
 
@@ -103,7 +103,7 @@ def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:
     relations = catalyst.jvm.org.apache.spark.sql.execution.datasources
 
     def rebind(leaf: Any) -> Any:
-        if leaf.getClass().getSimpleName() != "LogicalRelation":
+        if class_name(leaf) != "LogicalRelation":
             return leaf
         relation = leaf.relation()
         if not catalyst.is_instance(relation, HADOOP_RELATION):

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from bigdebug.lineage.batches import batch_of
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import JDBC_RELATION, SourceLeaf, is_source, leaf_kind
@@ -35,9 +35,10 @@ def sources_of(
         names = numbered([source_name(catalyst, leaf) for leaf in leaves])
     found = {}
     for leaf, name in zip(leaves, names, strict=True):
-        source = SourceLeaf(leaf, name, leaf_kind(catalyst, leaf), leaf.call_site)
-        source.columns = [column.name() for column in catalyst.output(leaf.plan)]
-        source.places = identity_of(catalyst, leaf.plan)
+        places = identity_of(catalyst, leaf.plan)
+        source = SourceLeaf(leaf, name, leaf_kind(catalyst, leaf, places), leaf.call_site)
+        source.columns = catalyst.names(leaf.plan)
+        source.places = places
         source.in_files = is_file_relation(catalyst, leaf.plan)
         batch = batch_of(catalyst, leaf.plan)
         if batch is not None:
@@ -81,9 +82,7 @@ def require_unchanged(
 
 
 def is_file_relation(catalyst: Catalyst, plan: Any) -> bool:
-    return plan.getClass().getSimpleName() == "LogicalRelation" and catalyst.is_instance(
-        plan.relation(), HADOOP_RELATION
-    )
+    return class_name(plan) == "LogicalRelation" and catalyst.is_instance(plan.relation(), HADOOP_RELATION)
 
 
 def source_name(catalyst: Catalyst, leaf: Operator) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Boundary, IdColumn
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.steps import within
@@ -62,6 +62,6 @@ def given_rows(
 
 
 def _attribute(catalyst: Catalyst, expression: Any) -> str | None:
-    if expression.getClass().getSimpleName() != "AttributeReference":
+    if class_name(expression) != "AttributeReference":
         return None
     return catalyst.attribute_key(expression)

@@ -9,6 +9,7 @@ from typing import Any
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
+from bigdebug.lineage.catalyst import class_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_rows
@@ -159,7 +160,7 @@ class Tables:
             for column in annotated.ids
             if isinstance(column.origin, Boundary)
             for expression in column.origin.grouping
-            if expression.getClass().getSimpleName() == "AttributeReference"
+            if class_name(expression) == "AttributeReference"
         }
         return (
             tuple(

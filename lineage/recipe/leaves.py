@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from bigdebug.lineage.batches import batch_of
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.identity import JDBC_RELATION
@@ -70,7 +70,7 @@ class LeafWriter:
         return len(self.descriptions) - 1
 
     def _described(self, plan: Any) -> Description:
-        if plan.getClass().getSimpleName() == "LogicalRelation":
+        if class_name(plan) == "LogicalRelation":
             relation = plan.relation()
             if self.catalyst.is_instance(relation, JDBC_RELATION):
                 return described_database(self.catalyst, relation, self.redacted.names)
@@ -81,7 +81,7 @@ class LeafWriter:
                     hint="trace in the running program with session.trace",
                 )
             return self._files(plan, relation)
-        if plan.getClass().getSimpleName() == "DataSourceV2Relation":
+        if class_name(plan) == "DataSourceV2Relation":
             if not self.catalyst.is_instance(plan.table(), PYTHON_TABLE):
                 raise RecipeError(
                     f"the source {plan.table().name()} can't be read again from a recipe yet",
@@ -126,7 +126,7 @@ class LeafWriter:
                 f"{batch} of a streaming query can't be made again: {batch.reason}",
                 hint="trace within the function that the query calls, while the batch is at hand",
             )
-        if plan.getClass().getSimpleName() == "LogicalRDD" and not self._made_of_local_data(plan):
+        if class_name(plan) == "LogicalRDD" and not self._made_of_local_data(plan):
             raise RecipeError("a DataFrame made from an RDD can't be made again from a recipe yet")
         catalyst = self.catalyst
         columns = catalyst.output(plan)
@@ -149,7 +149,7 @@ class LeafWriter:
     def _numbered(self, plan: Any, kept: list[Any]) -> Any:
         """The plan of a leaf's rows, as they are kept, with their ids as last column."""
         catalyst = self.catalyst
-        if plan.getClass().getSimpleName() == "LocalRelation":
+        if class_name(plan) == "LocalRelation":
             return numbered_rows(catalyst, kept, plan)
         number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
         return catalyst.project([*kept, number], plan)
