@@ -32,6 +32,7 @@ KEEPING = frozenset(
         "ResolvedHint",
         "EventTimeWatermark",
         "CollectMetrics",
+        "AttachDistributedSequence",
     }
 )
 """Kinds of operators that give each row of their input once: what is counted below them holds for them."""

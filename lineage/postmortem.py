@@ -22,6 +22,7 @@ from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
+from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
@@ -164,7 +165,7 @@ class Replay:
     def _open(self) -> Opened:
         if self._opened is None:
             # Settings of the run must not leak into a session that belongs to somebody else.
-            session = self._spark if self._owned else self._spark.newSession()
+            session = self._spark if self._owned else made_aside(self._spark.newSession)
             with deep_plans():
                 self._opened = open_recipe(session, self._recipe, allow_changed=self._allow_changed)
             self._spark = session

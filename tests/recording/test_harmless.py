@@ -56,6 +56,17 @@ def test_a_fault_of_ours_is_said_once_and_the_program_goes_on(
     ]
 
 
+def test_frames_of_rdds_are_made_in_the_programs_own_session(
+    spark: SparkSession, session: bigdebug.Session
+) -> None:
+    assert session.trace(spark.range(3), "id = 1").matched == 1
+    made = spark.sparkContext.parallelize([(1,), (2,)], 1).toDF("n int")  # type: ignore[attr-defined]
+    assert made.sparkSession is spark
+    before = len(session.outputs)
+    assert len(made.collect()) == 2
+    assert len(session.outputs) == before + 1
+
+
 def test_the_dataflow_is_bounded() -> None:
     flow = Dataflow(most=3)
     for parent in range(5):
