@@ -150,7 +150,7 @@ class _Builder:
         if table.counts is not None:
             (column,) = table.ids[0].columns[-1:]
             self._known[table.counts] = _sizes(self._store.table(f"{self._folder}/{name}"), column)
-        return IndexedSegment(name, rows, table.keyed, table.unique, table.ids, table.steps)
+        return IndexedSegment(name, rows, table.keyed, table.sessions, table.unique, table.ids, table.steps)
 
     def _write(self, frame: DataFrame, name: str) -> int:
         """Write a table; how many rows it has."""

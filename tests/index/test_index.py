@@ -120,21 +120,43 @@ def test_full_capture_indexes_each_output_right_after_its_action(
 
 
 def test_what_cant_be_indexed_is_logged_and_the_program_goes_on(
-    spark: SparkSession, orders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with bigdebug.attach(spark, store=tmp_path / "store", capture="full") as session:
-        times = spark.createDataFrame([("2024-01-01 00:00:00", 1)], "at string, v int").select(
-            F.col("at").cast("timestamp").alias("at"), "v"
-        )
-        sessions = times.groupBy(F.session_window("at", "5 minutes")).count()
-        assert sessions.collect()[0]["count"] == 1
-        assert sessions.collect()[0]["count"] == 1
-        with pytest.raises(UnsupportedOperatorError, match="session windows"):
+        turned = spark.createDataFrame([("a", 1), ("b", 2)], "k string, v int").transpose()
+        assert len(turned.collect()) == 1
+        assert len(turned.collect()) == 1
+        with pytest.raises(UnsupportedOperatorError, match="Transpose"):
             session.index(session.outputs[0])
     logged = [record.getMessage() for record in caplog.records if "indexed" in record.getMessage()]
     assert len(logged) == 1, "once is enough"
     assert "output 1 isn't indexed" in logged[0]
     assert not (tmp_path / "store" / session.run_id / "lineage" / "1.json").exists()
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize("zone", ["timestamp", "timestamp_ntz"])
+def test_sessions_are_found_by_their_rows(session: bigdebug.Session, spark: SparkSession, zone: str) -> None:
+    rows = [(n, "ab"[n % 2] if n % 5 else None, (n * n * 37) % 1800) for n in range(60)]
+    events = spark.createDataFrame(rows, "id int, user string, second int").select(
+        "id", "user", F.timestamp_seconds("second").cast(zone).alias("at")
+    )
+    window = F.session_window("at", "20 seconds")
+    by_user = events.groupBy(window, "user").agg(F.count("*").alias("n"), F.min("id").alias("least"))
+    alone = events.groupBy(window).agg(F.count("*").alias("n"), F.min("id").alias("least"))
+    above = by_user.groupBy("n").agg(F.min("least").alias("least"))
+    for frame in (by_user, alone, above) if zone == "timestamp" else (by_user,):
+        given = frame.collect()
+        output = session.outputs[-1]
+        index = session.index(output)
+        assert index.rows == len(given)
+        assert told(index.trace()) == told(session.trace(output))
+        counts = {row.least: index.trace(f"least = {row.least}").sources[0].count for row in given}
+        if frame is not above:
+            assert counts == {row.least: row.n for row in given}
+        for row in given[:1]:
+            where = f"least = {row.least} and n = {row.n}"
+            assert told(index.trace(where)) == told(session.trace(output, where))
 
 
 def test_a_program_that_overwrites_its_source_is_indexed_or_told(

@@ -162,6 +162,11 @@ def partitioned_table(spark: SparkSession) -> DataFrame:
     return spark.table("recipe_places").groupBy("place").agg(F.sum("n").alias("n"))
 
 
+@query("code = 'b'")
+def texts_of_a_fixed_length(spark: SparkSession) -> DataFrame:
+    return spark.table("recipe_codes").groupBy("code").agg(F.sum("n").alias("n"))
+
+
 @query("c299 > 5")
 def three_hundred_operators(spark: SparkSession) -> DataFrame:
     frame = spark.range(8).toDF("c0")
@@ -319,6 +324,8 @@ def answers(
     spark.createDataFrame([(n, n % 4) for n in range(40)], "n int, place int").write.mode(
         "overwrite"
     ).partitionBy("place").saveAsTable("recipe_places")
+    spark.sql("create table recipe_codes (code char(4), n int) using parquet")
+    spark.sql("insert into recipe_codes values ('a', 1), ('b', 2), ('b', 3)")
     spark.udf.register("twice", F.udf(lambda amount: amount * 2, "int"))
     live: dict[str, dict[str, Any]] = {}
     numbers: dict[str, str] = {}
@@ -358,6 +365,7 @@ def answers(
     again = json.loads((folder / "answers.json").read_text())
     yield {name: (live[name], again[numbers[name]]) for name in QUERIES}
     spark.sql("drop table recipe_places")
+    spark.sql("drop table recipe_codes")
     for view in ("orders", "customers", "lists"):
         spark.catalog.dropTempView(view)
     spark.sql("drop temporary function twice")
