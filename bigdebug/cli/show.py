@@ -61,7 +61,7 @@ def _described(run: StoredRun) -> dict[str, object]:
         "redact": list(run.redact),
         "versions": run.versions,
         "settings": run.settings,
-        "outputs": [output_json(output) for output in run.outputs],
+        "outputs": [output_json(output) | {"indexed": run.indexed(output.number)} for output in run.outputs],
         "operators": [operator_json(node) for _, node in sorted(run.nodes.items())],
     }
 
@@ -99,6 +99,9 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
     with_recipes = set(recipes) != {"yes"}
     if with_recipes:
         add_column(table, "recipe", whole=True)
+    indexed = {output.number for output in run.outputs if run.indexed(output.number)}
+    if indexed:
+        add_column(table, "index", whole=True)
     for output, recipe in zip(run.outputs, recipes, strict=True):
         table.add_row(
             str(output.number),
@@ -108,6 +111,7 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
             duration(output.seconds),
             status_text(_status(run, output)),
             *([recipe] if with_recipes else []),
+            *(["yes" if output.number in indexed else ""] if indexed else []),
         )
     show_table(console, table)
     for output in run.outputs:

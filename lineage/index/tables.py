@@ -9,6 +9,7 @@ from typing import Any
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
+from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.index.manifest import IdColumns, IndexedStep

@@ -246,6 +246,59 @@ def test_an_index_that_cant_be_written_is_absent_and_the_former_one_stands(
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1, "the half of one is gone"
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(folder)]
+    try:
+        made = subprocess.run(mount, capture_output=True, check=False)
+    except OSError as error:
+        pytest.skip(f"no file system of its own can be mounted here: {error}")
+    if made.returncode:
+        pytest.skip(f"no file system of its own can be mounted here: {made.stderr.decode()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full(small_disk: Path, spark: SparkSession) -> None:
+    with bigdebug.attach(spark, store=small_disk / "store") as session:
+        numbers = spark.range(300_000)
+        numbers.where("id < 9").collect()
+        large = numbers.selectExpr("id", "sha2(string(id), 256) s").where("id < 250000")
+        large.write.format("noop").mode("overwrite").save()
+        small, written = session.outputs
+        session.index(small)
+        with pytest.raises(BigDebugError, match=r"can't be written.*No space left") as told:
+            session.index(written)
+        assert "\n" not in told.value.message
+        assert "make room" in (told.value.hint or "")
+        tables = session._recorder.tables
+        assert tables is not None
+        assert open_index(tables, written.number) is None
+        lineage = small_disk / "store" / session.run_id / "lineage"
+        assert len(list(lineage.iterdir())) == 2, "the small one's folder and file"
+        index = open_index(tables, small.number)
+        assert index is not None
+        assert index.trace("id = 3").matched == 1
+
+
+def test_what_fails_while_it_is_computed_is_no_fault_of_the_store(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    spark.range(30).repartition(2).write.parquet(str(tmp_path / "data"))
+    spark.read.parquet(str(tmp_path / "data")).where("id > 3").collect()
+    damaged = next((tmp_path / "data").glob("part-*"))
+    before = damaged.stat()
+    damaged.write_bytes(b"\0" * before.st_size)
+    os.utime(damaged, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (damaged.parent / f".{damaged.name}.crc").unlink()
+    with pytest.raises(BigDebugError, match=f"{damaged.name} can't be read") as told:
+        session.index(session.outputs[-1])
+    assert "\n" not in told.value.message
+
+
 def test_files_of_an_index_are_closed_to_others(
     session: bigdebug.Session, spark: SparkSession, orders: Path, tmp_path: Path
 ) -> None:
