@@ -119,6 +119,16 @@ def test_full_capture_indexes_each_output_right_after_its_action(
     assert len(rows) == open_index(run.tables, 1).rows  # type: ignore[union-attr]
 
 
+def test_groups_of_a_user_defined_type(session: bigdebug.Session, spark: SparkSession) -> None:
+    from pyspark.ml.linalg import Vectors
+
+    rows = [(n, Vectors.dense([n % 2, 1.5])) for n in range(3)]
+    frame = spark.createDataFrame(rows, ["m", "vector"]).groupBy("vector").agg(F.count("*").alias("n"))
+    frame.collect()
+    (output,) = session.outputs
+    assert told(session.index(output).trace("n = 2"))[:4] == told(session.trace(output, "n = 2"))[:4]
+
+
 def test_what_cant_be_indexed_is_logged_and_the_program_goes_on(
     spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -167,6 +167,14 @@ def texts_of_a_fixed_length(spark: SparkSession) -> DataFrame:
     return spark.table("recipe_codes").groupBy("code").agg(F.sum("n").alias("n"))
 
 
+@query("n = 2")
+def vectors(spark: SparkSession) -> DataFrame:
+    from pyspark.ml.linalg import Vectors
+
+    rows = [(n, Vectors.dense([n % 2, 1.5])) for n in range(3)]
+    return spark.createDataFrame(rows, ["m", "vector"]).groupBy("vector").agg(F.count("*").alias("n"))
+
+
 @query("c299 > 5")
 def three_hundred_operators(spark: SparkSession) -> DataFrame:
     frame = spark.range(8).toDF("c0")
