@@ -13,6 +13,7 @@ from pyspark.sql import Column, SparkSession
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.chaining import chained
+from bigdebug.lineage.counting import rows_of_operators
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
@@ -123,6 +124,18 @@ class Replay:
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
         return WhyNot(self._question(), where)
+
+    def rows_of_operators(self) -> dict[int, int]:
+        """By number of the recorded operator, how many rows it gave for the output.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        return rows_of_operators(self._question())
+
+    def of(self, output: Output) -> Replay:
+        """Another output of the run, to be asked about in the same Spark; not to be closed."""
+        return open_output(self._run, output, allow_changed=self._allow_changed, spark=self._spark)
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Index:
         """The output's whole lineage, written to the store: for traces without Spark.

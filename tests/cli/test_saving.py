@@ -3,6 +3,9 @@
 import csv
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +15,21 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.cli.saving import save_records
 from bigdebug.lineage.errors import BigDebugError
+
+ROOT = Path(__file__).parents[2]
+COUNTING = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+spark.range({rows}).selectExpr("id", "id % 1000 k", "concat('record ', id) t").write.csv("numbers")
+assert spark.read.csv("numbers", schema="id long, k int, t string").count() == {rows}
+"""
+MEASURED = """
+import resource, sys
+from bigdebug.cli.main import main
+code = main(sys.argv[1:])
+print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+sys.exit(code)
+"""
 
 ODD = """
     select n, cast(n / 2 as decimal(10, 2)) d, if(n = 3, double('NaN'), n) f, array(n, null) a, map('k', n) m,
@@ -58,3 +76,39 @@ def test_what_cant_be_written(spark: SparkSession) -> None:
     with pytest.raises(BigDebugError, match=r"/proc/records.csv can't be written: \S+") as told:
         save_records(spark.range(2), Path("/proc/records.csv"))
     assert "-o" in (told.value.hint or "")
+
+
+@pytest.mark.proof("ten million records of one row, written to a file in a driver of 512 MB")
+def test_ten_million_records(tmp_path: Path) -> None:
+    peaks = {}
+    for rows in (100_000, 10_000_000):
+        folder = tmp_path / str(rows)
+        folder.mkdir()
+        (folder / "counting.py").write_text(COUNTING.format(rows=rows))
+        in_process(folder, "-m", "bigdebug", "run", "counting.py")
+        asked = ("trace", "last", "last", "--where", "true", "--limit", "3", "-o", "all.parquet")
+        told = in_process(folder, "-c", MEASURED, *asked)
+        assert f"numbers: {rows:,} records, the first 3 shown" in told.stdout
+        assert f"wrote {rows:,} records of numbers to all.parquet" in told.stderr
+        peaks[rows] = int(told.stderr.rsplit("peak", 1)[1])
+        written = pq.ParquetFile(folder / "all.parquet")
+        assert written.metadata.num_rows == rows
+        first = next(written.iter_batches(1000)).to_pylist()
+        assert [row["_record"]["position"] for row in first] == list(range(1000))
+        assert {row["_record"]["file"] for row in first} == {str(min((folder / "numbers").glob("part-*")))}
+    assert peaks[10_000_000] < 1.1 * peaks[100_000], peaks
+
+
+def in_process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, with a Spark whose one JVM may take 512 MB."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYSPARK_SUBMIT_ARGS": "--driver-memory 512m pyspark-shell",
+        "BIGDEBUG_STORE": str(folder / ".bigdebug"),
+    }
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done

@@ -218,6 +218,8 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "to a file": ["last", "1", *PSE, "--source", "flights", "--limit", "2", "-o", "flights.jsonl"],
         "to one file": ["last", "1", *PSE, "--json", "-o", "all.csv"],
         "nothing to a file": ["last", "2", "--where", "dest = 'nowhere'", "-o", "nothing.csv"],
+        "rows of operators": ["show", "last", "--rows"],
+        "rows of operators as json": ["show", "last", "--rows", "--json"],
         "looked up": ["last", "4", "--where", "minutes = 1", "--influence", "--windows", "--json"],
         "forward": ["last", "1", "--forward", "--where", "tail = 'N4'"],
         "forward as json": ["last", "2", "--forward", "--source", "airlines", "--where", "true", "--json"],
@@ -228,7 +230,7 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     }
     flights = recorded / "flights.csv"
     before, stood = flights.read_bytes(), flights.stat()
-    commands = [["trace", *line] for line in lines.values()]
+    commands = [line if line[0] == "show" else ["trace", *line] for line in lines.values()]
     commands.insert(list(lines).index("changed"), ["append", "flights.csv", "AA,PSE,100,N100\n"])
     try:
         ran = python(recorded, "-c", SEVERAL, given=json.dumps(commands))
@@ -341,6 +343,25 @@ def test_all_records_go_to_a_file(answers: dict[str, Answer], recorded: Path) ->
     assert answers["nothing to a file"].code == 0
     assert not {path.name for path in recorded.iterdir()} & {"all.csv", "nothing.csv"}
     assert not list(recorded.glob(".flights*"))
+
+
+def test_rows_of_each_operator(answers: dict[str, Answer]) -> None:
+    answer = answers["rows of operators"]
+    assert (answer.code, "counted" in answer.err) == (0, False), answer.err
+    drawn = [line.split() for line in answer.out.splitlines()]
+    for operator, rows in (("groupBy.agg", "3"), ("orderBy", "3"), ("join", "60"), ("read.csv", "60")):
+        assert any(
+            operator in line and line[line.index("rows") - 1] == rows for line in drawn if "rows" in line
+        )
+    assert answers["rows of operators as json"].err == ""
+    content = json.loads(answers["rows of operators as json"].out)
+    jsonschema.validate(content, schema("show"))
+    names = {node["id"]: node["operator"] for node in content["operators"]}
+    counted = [
+        {names[int(n)]: c for n, c in output["operator_rows"].items()} for output in content["outputs"]
+    ]
+    assert counted[0] == {"read.csv": 60, "read.json": 3, "join": 60, "groupBy.agg": 3, "orderBy": 3}
+    assert (counted[2], counted[3]["filter"]) == ({"read.csv": 60, "filter": 60}, 3)
 
 
 def test_forward(answers: dict[str, Answer]) -> None:

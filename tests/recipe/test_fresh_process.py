@@ -202,6 +202,11 @@ def sampled_by_position(spark: SparkSession) -> DataFrame:
     return numbered.filter("r > 0.4").limit(9)
 
 
+@query()
+def sampled_with_another_seed_than_was_given(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").sample(0.5, seed=3)  # Spark takes 0.5 for withReplacement, and draws a seed
+
+
 # -- Python functions -------------------------------------------------------------------------------
 
 
