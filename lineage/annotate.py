@@ -51,6 +51,7 @@ _PASSING = frozenset(
         "RebalancePartitions",
         "ResolvedHint",
         "EventTimeWatermark",
+        "AttachDistributedSequence",
     }
 )
 

@@ -22,6 +22,7 @@ _OPERATORS = {
     "Sample": "takes rows by chance",
     "Offset": "skips rows by position",
     "Tail": "takes rows by position",
+    "AttachDistributedSequence": "numbers rows by position",
     RECURSION: "is a recursion: any record that it reads may be behind each of its rows",
     "Deduplicate": "keeps whichever duplicate comes first",
 }

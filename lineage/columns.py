@@ -35,6 +35,7 @@ _PASSING = _LIMITS | {
     "ResolvedHint",
     "EventTimeWatermark",
     "CollectMetrics",
+    "AttachDistributedSequence",
 }
 _DECIDING = frozenset({"Filter", "Join", "AsOfJoin", "Deduplicate"})
 # They matter where rows are taken by position above them.

@@ -99,7 +99,12 @@ def leaf_kind(catalyst: Catalyst, operator: Operator, places: RowIdentity | None
             return "jdbc"
         if not catalyst.is_instance(relation, HADOOP_RELATION):
             return str(relation.getClass().getSimpleName())
-        return str(relation.fileFormat().toString()).lower().removesuffix("fileformat")
+        format = relation.fileFormat()
+        text = str(format.toString())
+        # One that doesn't name itself is told by the name that readers know it by.
+        if "@" in text and hasattr(format, "shortName"):
+            text = str(format.shortName())
+        return text.lower().removesuffix("fileformat")
     if operator.kind == "DataSourceV2Relation":
         return str(operator.plan.table().name())
     raise UnsupportedOperatorError(

@@ -10,6 +10,7 @@ from typing import Any
 from bigdebug.lineage.batches import with_batches_opened
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst, class_name
+from bigdebug.lineage.checkpoints import with_checkpoints_opened
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.influence import subqueries_joined
@@ -33,6 +34,7 @@ KEEPING = frozenset(
         "ResolvedHint",
         "EventTimeWatermark",
         "CollectMetrics",
+        "AttachDistributedSequence",
     }
 )
 """Kinds of operators that give each row of their input once: what is counted below them holds for them."""
@@ -124,7 +126,7 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
         laterals: leave lateral joins as they are.
         subqueries: leave subqueries as they are, within the expressions of operators.
     """
-    plan = with_batches_opened(catalyst, plan)
+    plan = with_batches_opened(catalyst, with_checkpoints_opened(catalyst, plan))
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
     if plan.containsPattern(pattern):

@@ -8,6 +8,7 @@ from typing import Any
 
 from bigdebug.lineage.batches import batch_of
 from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.checkpoints import is_kept
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import JDBC_RELATION, SourceLeaf, is_source, leaf_kind
@@ -15,6 +16,8 @@ from bigdebug.lineage.listing import differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
+
+_TRIED = frozenset({"parquet", "orc", "csv", "json", "text", "xml", "binaryfile"})
 
 # schema.table, each perhaps quoted as some database does
 _TABLE = re.compile(
@@ -48,6 +51,12 @@ def sources_of(
                     hint="trace within the function that the query calls, while the batch is at hand",
                 )
             source.notes.append(f"{name}: the trace ends at {batch}, for {batch.reason}")
+        if batch is None and is_kept(catalyst, leaf.plan):
+            source.notes.append(
+                f"{name}: the trace ends at a checkpoint, for what it was made of has changed since"
+            )
+        if source.in_files and source.kind not in _TRIED:
+            source.notes.append(f"{name}: reading records of {source.kind} files has not been tried yet")
         if source.places is not None and not source.places.tried:
             source.notes.append(f"{name}: reading records of {source.kind} tables has not been tried yet")
         if not source.has_positions:

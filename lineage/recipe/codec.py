@@ -25,7 +25,7 @@ _CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation", "DataSou
 # Hygiene, not a wall: a recipe holds pickled functions as well, and running them is what it is for.
 _READABLE_CLASSES = (
     "maxdepth=100000;org.apache.spark.sql.**;org.apache.spark.api.python.**;org.apache.spark.util.**;"
-    "org.apache.spark.QueryContextType;org.apache.spark.unsafe.types.*;java.util.concurrent.atomic.*;"
+    "org.apache.spark.ml.linalg.*;org.apache.spark.mllib.linalg.*;org.apache.spark.QueryContextType;org.apache.spark.unsafe.types.*;java.util.concurrent.atomic.*;"
     "scala.**;java.lang.*;java.lang.invoke.SerializedLambda;java.util.*;java.math.*;[*;!*"
 )
 
