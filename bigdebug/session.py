@@ -3,23 +3,25 @@
 import atexit
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.ending import on_stop
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.output import Output, OutputRows
+from bigdebug.lineage.output import Output
 from bigdebug.lineage.patches import patches, session_patches
 from bigdebug.lineage.recorder import Recorder, logger
 
 if TYPE_CHECKING:
     import networkx
+    from pyspark import RDD, SparkContext
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
+    from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
     from bigdebug.lineage.whynot import WhyNot
 
@@ -67,14 +69,17 @@ class Session:
         return self._recorder.outputs
 
     @property
-    def _rows(self) -> dict[int, OutputRows]:
+    def _rows(self) -> dict[int, Any]:
         """By output number, the plans of the last outputs."""
         return self._recorder.rows
 
     @overload
+    def trace(self, data: "RDD[Any] | Output", where: "Callable[[Any], object]") -> "RddTrace": ...
+
+    @overload
     def trace(
         self,
-        data: "DataFrame | Output",
+        data: "DataFrame | RDD[Any] | Output",
         where: "str | Column | None" = None,
         direction: Literal["backward"] = "backward",
         *,
@@ -89,18 +94,19 @@ class Session:
 
     def trace(
         self,
-        data: "DataFrame | Output",
-        where: "str | Column | None" = None,
+        data: "DataFrame | RDD[Any] | Output",
+        where: "str | Column | Callable[[Any], object] | None" = None,
         direction: str = "backward",
         *,
         windows: bool = False,
         influence: bool = False,
-    ) -> "Trace | ForwardTrace":
+    ) -> "Trace | ForwardTrace | RddTrace":
         """Trace rows back to the source records they came from, or source records forward to the rows they went into.
 
         Args:
-            data: a DataFrame, or an `Output` of this run; for `forward` the DataFrame that reads a source.
-            where: which rows: SQL text or a Column over the columns of `data`; all, if left out.
+            data: a DataFrame, an RDD, or an `Output` of this run; for `forward` the DataFrame that reads a source.
+            where: which rows: SQL text or a Column over the columns of `data`; of an RDD a function of an
+                element, or the text of an expression in Python of an element `x`; all, if left out.
             direction: `backward`, or `forward`: to the outputs of this run so far.
             windows: go back to all rows of a window's partition, not just to the one that a row stands on.
             influence: go back to what semi and anti joins and subqueries looked up, too.
@@ -110,9 +116,16 @@ class Session:
         """
         from bigdebug.lineage.beside import Beside
         from bigdebug.lineage.live import live_forward, live_trace
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_trace
 
         if direction not in _DIRECTIONS:
             raise _WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
+        if is_about_rdd(self._recorder, data):
+            if direction == "forward":
+                raise BigDebugError(
+                    "RDDs can't be traced forward yet", hint="trace the output backward, with a condition"
+                )
+            return live_rdd_trace(self._recorder, data, where, Beside(windows, influence))
         if direction == "forward":
             if windows or influence:
                 raise _WrongValueError(
@@ -173,16 +186,17 @@ class Session:
 
 
 def attach(
-    spark: "SparkSession",
+    spark: "SparkSession | SparkContext",
     name: str | None = None,
     store: str | os.PathLike[str] = ".bigdebug",
     capture: str = "recipe",
     redact: Sequence[str] = (),
 ) -> Session:
-    """Record what a SparkSession is asked to do, from now until `detach`.
+    """Record what a SparkSession or SparkContext is asked to do, from now until `detach`.
 
     Args:
-        spark: the session. One that is attached already keeps its recording: the same `Session` comes back.
+        spark: the session, or a SparkContext where there is none. One that is attached already keeps its
+            recording: the same `Session` comes back.
         name: a name for the run.
         store: folder or object-store prefix that runs are kept in.
         capture: `recipe` keeps how to compute each output again; `full` also its whole lineage, right after
@@ -194,10 +208,14 @@ def attach(
     """
     _require_classic(spark)
     _require_capture(capture)
-    known = attachments.of(spark)
+    known = _known(spark)
     if known is not None:
         session: Session = known.face
         return session
+    bare = None if _is_context(spark) else attachments.of_context(spark._sc)
+    if bare is not None and bare.spark is None:
+        # The context is recorded already: what its RDDs and frames hand each other must be in one run.
+        return _attach(spark, bare.recorder, owns_recorder=False)
     recorder = _recorder(store, capture, redact, name)
     recorder.begin(spark.version)
     return _attach(spark, recorder, owns_recorder=True)
@@ -224,12 +242,16 @@ class EverySession:
 
     def __enter__(self) -> Recorder:
         """Begin; the recorder's `run_id` is None until a session is made."""
+        from pyspark import SparkContext
         from pyspark.sql import SparkSession
 
         from bigdebug.lineage.wrappers import session_wrapper
 
         session_patches.install(session_wrapper(self._adopt))
+        context = SparkContext._active_spark_context
         made = SparkSession._instantiatedSession
+        if context is not None and context._jsc is not None:
+            self._adopt(context)
         if made is not None and made._sc._jsc is not None:
             self._adopt(made)
         return self._recorder
@@ -246,7 +268,7 @@ class EverySession:
     def _adopt(self, spark: Any) -> None:
         if _is_connect(spark):
             logger.warning("bigdebug: this Spark Connect session isn't recorded, %s; %s", _WHY, _CLASSIC)
-        elif attachments.of(spark) is None and not self._recorder.closed:
+        elif _known(spark) is None and not self._recorder.closed:
             self._recorder.begin(spark.version)
             _attach(spark, self._recorder, owns_recorder=False)
 
@@ -272,7 +294,8 @@ def attach_every_session(
 def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
     from bigdebug.lineage.wrappers import wrapper_of
 
-    attachment = Attachment(spark, recorder)
+    bare = _is_context(spark)
+    attachment = Attachment(None if bare else spark, recorder, context=spark if bare else None)
     session = attachment.face = Session(attachment, owns_recorder=owns_recorder)
     attachments.add(attachment, keep=owns_recorder)
     patches.install(wrapper_of)
@@ -307,18 +330,29 @@ def _recorder(
 def _require_classic(spark: Any) -> None:
     if _is_connect(spark):
         raise BigDebugError(f"a Spark Connect session can't be recorded, {_WHY}", hint=_CLASSIC)
-    if not hasattr(spark, "_jsparkSession"):
+    if not hasattr(spark, "_jsparkSession") and not _is_context(spark):
         raise _WrongTypeError(
             f"attach takes a SparkSession, not {type(spark).__name__}",
             hint="bigdebug.attach(SparkSession.builder.getOrCreate())",
         )
-    if spark._sc._jsc is None:
-        raise BigDebugError("the SparkSession is stopped", hint="attach to a new one")
+    if (spark if _is_context(spark) else spark._sc)._jsc is None:
+        raise BigDebugError(f"the {type(spark).__name__} is stopped", hint="attach to a new one")
 
 
 def _require_capture(capture: str) -> None:
     if capture not in _CAPTURES:
         raise _WrongValueError(f"capture can't be {capture!r}", hint='it is "recipe" or "full"')
+
+
+def _is_context(spark: Any) -> bool:
+    from pyspark import SparkContext
+
+    return isinstance(spark, SparkContext)
+
+
+def _known(spark: Any) -> Attachment | None:
+    """The attachment of a session, or of whatever was attached first with a context."""
+    return attachments.of_context(spark) if _is_context(spark) else attachments.of(spark)
 
 
 def _is_connect(spark: Any) -> bool:

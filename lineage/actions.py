@@ -132,7 +132,7 @@ def finish_action(action: Action, running: Running, result: Any, error: BaseExce
         if error is not None:
             running.failed(error)
         elif action.name == "toLocalIterator":
-            return _watched(result, _Iteration(running))
+            return watched_rows(result, running)
         else:
             summary = _summary(action, result, hashed=not running.recorder.redact)
             running.done(summary.rows, summary.content_hash)
@@ -149,6 +149,11 @@ def _summary(action: Action, result: Any, *, hashed: bool) -> Summary:
     if action.name == "isEmpty" and result is True:
         return Summary(0)
     return Summary()
+
+
+def watched_rows(rows: Any, running: Running) -> Iterator[Any]:
+    """The same rows; when they are used up or dropped the action is over."""
+    return _watched(rows, _Iteration(running))
 
 
 class _Iteration:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
@@ -23,9 +23,21 @@ _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.in
 _current = threading.local()
 
 
+def asking(catalyst: Catalyst, what: str) -> AbstractContextManager[str]:
+    """Run the jobs of a question about a plan, with the settings that it ran with; see `jobs_of_ours`."""
+    return jobs_of_ours(catalyst.spark.sparkContext, what, lambda: settings_at_work(catalyst))
+
+
 @contextmanager
-def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
+def jobs_of_ours(
+    context: Any, what: str, around: Callable[[], AbstractContextManager[Any]] = nullcontext
+) -> Iterator[str]:
     """Run the jobs of a question in a job group of its own; Ctrl-C cancels just them.
+
+    Args:
+        context: the SparkContext.
+        what: is asked for.
+        around: what else the jobs run in.
 
     Yields the group's name.
 
@@ -36,7 +48,6 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
     if getattr(_current, "group", None) is not None:
         yield _current.group
         return
-    context = catalyst.spark.sparkContext
     if context._jsc is None or context._jsc.sc().isStopped():
         raise UnreachableError(
             f"Can't ask for {what}: the Spark session was stopped",
@@ -48,7 +59,7 @@ def asking(catalyst: Catalyst, what: str) -> Iterator[str]:
     _current.group = group
     interrupted = threading.Event()
     try:
-        with deep_plans(), settings_at_work(catalyst), _interrupt_cancels(context, group, interrupted):
+        with deep_plans(), around(), _interrupt_cancels(context, group, interrupted):
             yield group
     except (Py4JNetworkError, ConnectionError) as error:
         raise UnreachableError(

@@ -13,27 +13,35 @@ _KEY = "_bigdebug"
 
 
 class Attachment:
-    """One attached SparkSession.
+    """One attached SparkSession, or a SparkContext without one.
 
     Args:
-        spark: the PySpark session.
+        spark: the PySpark session; None for a bare context.
         recorder: what records it.
         above: the attachment that this one ends with: that of the session whose streaming query made it.
+        context: the SparkContext, where there is no session.
 
     Attributes:
         active: whether it is attached now.
         face: what users hold of it.
-        jsession: the JVM session.
+        context: the SparkContext.
+        jsession: the JVM session; None for a bare context.
         conf: its JVM `SQLConf`.
         tag: the JVM `TreeNodeTag` under which plans carry the node that asked for them.
     """
 
-    def __init__(self, spark: Any, recorder: Recorder, above: "Attachment | None" = None) -> None:
+    def __init__(
+        self, spark: Any, recorder: Recorder, above: "Attachment | None" = None, context: Any = None
+    ) -> None:
         self.spark = spark
+        self.context = context if spark is None else spark._sc
         self.above = above
         self.recorder = recorder
         self.active = False
         self.face: Any = None
+        self.jsession: Any = None
+        if spark is None:
+            return
         self.jsession = spark._jsparkSession
         # SQLConf is the session's own for as long as it lives; asked for once, a clone of it costs one call.
         self.conf = spark._jsparkSession.sessionState().conf()
@@ -65,7 +73,7 @@ class Attachments:
             self._all.append(weakref.ref(attachment))
             self._changes += 1
             attachment.active = True
-            attachment.spark.__dict__[_KEY] = attachment
+            (attachment.context if attachment.spark is None else attachment.spark).__dict__[_KEY] = attachment
 
     def remove(self, attachment: Attachment) -> None:
         """Detach a session; does nothing where it isn't attached."""
@@ -103,11 +111,17 @@ class Attachments:
         jsession = spark.__dict__.get("_jsparkSession")
         with self._lock:
             for each in self.all():
-                if jsession is not None and (each.jsession is jsession or each.jsession.equals(jsession)):
+                if None not in (jsession, each.jsession) and (
+                    each.jsession is jsession or each.jsession.equals(jsession)
+                ):
                     spark.__dict__[_KEY] = each
                     return each
             spark.__dict__[_KEY] = self._changes
         return None
+
+    def of_context(self, context: Any) -> Attachment | None:
+        """The attachment that the RDDs of a context belong to: the first one made that is still there."""
+        return next((each for each in self.all() if each.context is context), None)
 
 
 attachments = Attachments()

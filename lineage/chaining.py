@@ -307,7 +307,7 @@ def chained(trace: Trace, store: str, run_id: str | None, before: float) -> Trac
         run_id: the run; None where it isn't kept.
         before: when the output that is traced began, in seconds since the epoch.
     """
-    from bigdebug.lineage.postmortem import open_output  # which makes such traces itself
+    from bigdebug.lineage.postmortem import Replay, open_output  # which makes such traces itself
 
     def earlier() -> list[Writing]:
         try:
@@ -316,6 +316,9 @@ def chained(trace: Trace, store: str, run_id: str | None, before: float) -> Trac
             return []
 
     def follow(writing: Writing, rows: RowsOf) -> Trace:
-        return open_output(writing.run, writing.output, spark=trace._catalyst.spark).trace(rows)
+        replay = open_output(writing.run, writing.output, spark=trace._catalyst.spark)
+        if not isinstance(replay, Replay):
+            raise BigDebugError("it wrote the elements of an RDD, through which traces don't go on yet")
+        return replay.trace(rows)
 
     return ChainedTrace(trace, earlier, follow)

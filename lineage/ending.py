@@ -18,7 +18,7 @@ def before_stop(stopped: Any) -> None:
     """Store what waits and detach the sessions that stop with a SparkSession or SparkContext."""
     context = getattr(stopped, "_sc", stopped)
     for attachment in attachments.all():
-        if attachment.spark._sc is context:
+        if attachment.context is context:
             attachment.recorder.drain()
             for detach in _detach:
                 detach(attachment)

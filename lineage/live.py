@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import networkx as nx
+from pyspark import RDD
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from bigdebug.lineage.beside import Beside
@@ -86,7 +87,7 @@ def live_forward(
     questions = []
     for number, acted in list(recorder.rows.items()):
         output = recorder.outputs[number - 1]
-        if output.node not in reached:
+        if output.node not in reached or not isinstance(acted, OutputRows):
             continue
         question = question_about(spark, acted, recorder.node_of, action=output)
         leaves = [
@@ -170,6 +171,11 @@ def _trace(
 
 
 def _plan_of(data: Any) -> Any:
+    if isinstance(data, RDD):
+        raise BigDebugError(
+            "of an RDD only backward traces can be asked",
+            hint="session.trace(rdd, where=a function of an element)",
+        )
     if not isinstance(data, DataFrame) or not hasattr(data, "_jdf"):
         raise BigDebugError(
             f"a trace starts from a DataFrame or an Output, not from {type(data).__name__}",
@@ -189,4 +195,10 @@ def _rows_of(recorder: Recorder, output: Output) -> OutputRows:
             f"the plan of output {output.number} of run {output.run_id} is no longer at hand",
             hint=f"ask from the store: bigdebug trace {output.run_id} {output.number} --where SQL",
         )
-    return recorder.rows[output.number]
+    rows = recorder.rows[output.number]
+    if not isinstance(rows, OutputRows):
+        raise BigDebugError(
+            f"output {output.number} is of an RDD, of which only backward traces can be asked",
+            hint="session.trace(output, where=a function of an element)",
+        )
+    return rows

@@ -13,6 +13,8 @@ from enum import Enum
 from operator import attrgetter
 from typing import Any
 
+from bigdebug.lineage.rdd.kinds import ACTIONS, OPERATORS, SOURCES
+
 
 class Kind(Enum):
     """What a method means for the recording."""
@@ -33,10 +35,16 @@ class Kind(Enum):
     """`sql`: an operator; an output too where the text writes at once."""
     BATCHES = "batches"
     """Takes a function that a streaming query calls with each micro-batch: what that does is recorded."""
+    RDD_OPERATOR = "RDD operator"
+    """Returns an RDD (or several) made of those it is given: one node each."""
+    RDD_SOURCE = "RDD source"
+    """Returns an RDD that is read from somewhere, or made of data at hand."""
+    RDD_ACTION = "RDD action"
+    """Computes elements of the RDD: an output."""
     UNRECORDED = "unrecorded"
     """Goes on as ever; that it isn't recorded is said once."""
     SESSION = "session"
-    """Makes a session."""
+    """Makes a session or a context."""
     LIFECYCLE = "lifecycle"
     """Stops a session: what is recorded of it is stored first."""
 
@@ -134,6 +142,10 @@ TABLE: tuple[Patch, ...] = (
     _patch("sql.merge:MergeIntoWriter", Kind.WRITER, "merge", "mergeInto."),
     _patch("sql.streaming.readwriter:DataStreamWriter", Kind.UNRECORDED, "start toTable", "writeStream."),
     _patch("sql.streaming.readwriter:DataStreamWriter", Kind.BATCHES, "foreachBatch", "writeStream."),
+    _patch("core.rdd:RDD", Kind.RDD_OPERATOR, " ".join(sorted(OPERATORS))),
+    _patch("core.rdd:RDD", Kind.RDD_ACTION, " ".join(sorted(ACTIONS))),
+    _patch("core.context:SparkContext", Kind.RDD_SOURCE, " ".join(sorted(SOURCES))),
+    _patch("core.context:SparkContext", Kind.RDD_OPERATOR, "union", "SparkContext."),
     _patch("sql.session:SparkSession", Kind.LIFECYCLE, "stop"),
     _patch("core.context:SparkContext", Kind.LIFECYCLE, "stop"),
 )
@@ -142,6 +154,7 @@ _PARENT = f"pyspark.{_FRAMES[1]}"
 SESSION_TABLE: tuple[Patch, ...] = (
     _patch("sql.session:SparkSession.Builder", Kind.SESSION, "create getOrCreate"),
     _patch("sql.session:SparkSession", Kind.SESSION, "__init__ newSession"),
+    _patch("core.context:SparkContext", Kind.SESSION, "__init__"),
 )
 """Wrapped beside `TABLE` only where every session that a program makes is to be recorded."""
 

@@ -25,6 +25,8 @@ from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
+from bigdebug.lineage.rdd.postmortem import RddReplay
+from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
 from bigdebug.lineage.starting import end_starting_java
@@ -191,7 +193,7 @@ class Replay:
 
 def open_output(
     run: StoredRun, output: Output, *, allow_changed: bool = False, spark: SparkSession | None = None
-) -> Replay:
+) -> Replay | RddReplay:
     """Get an output of a recorded run ready for questions.
 
     Args:
@@ -209,15 +211,19 @@ def open_output(
             f"output {output.number} can't be computed again: {output.recipe_problem or 'no recipe was kept'}",
             hint="ask for another output, or trace in the running program with session.trace",
         )
-    with deep_plans():
-        recipe = Recipe.from_bytes(run.recipe(output.number))
+    data = run.recipe(output.number)
     owned = spark is None
-    if spark is None:
-        spark = _start(recipe)
+    if is_rdd_recipe(data):
+        of_rdd = RddRecipe.from_bytes(data)
+        spark = spark or _start(of_rdd)
+        return RddReplay(spark, run, output, of_rdd, allow_changed=allow_changed, owned=owned)
+    with deep_plans():
+        recipe = Recipe.from_bytes(data)
+    spark = spark or _start(recipe)
     return Replay(spark, run, output, recipe, allow_changed=allow_changed, owned=owned)
 
 
-def _start(recipe: Recipe) -> SparkSession:
+def _start(recipe: Recipe | RddRecipe) -> SparkSession:
     ensure_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if recipe.folder:

@@ -60,13 +60,13 @@ class RecipeWorker:
         self._redact = frozenset(redact)
         self._report = report
         self._folder = folder or os.path.abspath(sys.path[0] or os.curdir)
-        self._queue: queue.Queue[tuple[float, Output, OutputRows, Any] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[float, Output, Any, Any] | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition(threading.RLock())  # a signal handler of the user's may act, too
         self._running: set[int] = set()
         self._hurry = False
 
-    def submit(self, output: Output, rows: OutputRows, spark: Any = None) -> None:
+    def submit(self, output: Output, rows: Any, spark: Any = None) -> None:
         """Have the recipe of an output built whose action begins now; returns at once."""
         with self._changed:
             self._running.add(output.number)
@@ -113,13 +113,17 @@ class RecipeWorker:
             left = max(0.0, due - time.monotonic())
             self._changed.wait_for(lambda: self._hurry or not self._running, left)
 
-    def _build(self, output: Output, rows: OutputRows, spark: Any) -> None:
+    def _build(self, output: Output, rows: Any, spark: Any) -> None:
         # Imported here: the worker is set up where neither Spark nor its plan classes are needed yet.
+        from bigdebug.lineage.rdd.recipe import build_rdd_recipe
         from bigdebug.lineage.recipe.building import build_recipe
 
         try:
             with deep_plans():
-                recipe = build_recipe(spark, rows, self._node_of, self._redact, self._folder)
+                if isinstance(rows, OutputRows):
+                    recipe: Any = build_recipe(spark, rows, self._node_of, self._redact, self._folder)
+                else:
+                    recipe = build_rdd_recipe(rows, self._node_of, self._redact, self._folder)
                 data = recipe.to_bytes()
             self._writer.put_recipe(output.number, data)
         except BigDebugError as error:

@@ -15,7 +15,7 @@ from bigdebug.lineage.ancestry import Ancestry
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.dataflow import Dataflow, Node
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.output import Output, OutputRows
+from bigdebug.lineage.output import Output
 
 logger = logging.getLogger("bigdebug")
 
@@ -38,7 +38,7 @@ class _Run:
         self.writer = writer
         self.worker: Any = None
         self.outputs: dict[int, Output] = {}
-        self.rows: dict[int, OutputRows] = {}
+        self.rows: dict[int, Any] = {}
         # Ids of the nodes written, kept only for a run that goes on with the dataflow of one before.
         self.written: set[int] | None = set() if continued else None
 
@@ -118,8 +118,11 @@ class Recorder:
             return list(self._run.outputs.values()) if self._run else []
 
     @property
-    def rows(self) -> dict[int, OutputRows]:
-        """By output number, the plans of the last outputs, for traces while the program runs."""
+    def rows(self) -> dict[int, Any]:
+        """By output number what the last outputs were about, for traces while the program runs.
+
+        `OutputRows`, of a plan, or the `RddRows` of an RDD.
+        """
         return self._run.rows if self._run else {}
 
     @property
@@ -190,7 +193,7 @@ class Recorder:
         node: int | None,
         call_site: CallSite | None,
         started: float,
-        rows: OutputRows | None,
+        rows: Any,
         spark: Any = None,
         target: str | None = None,
         problem: str | None = None,
@@ -202,7 +205,7 @@ class Recorder:
             node: id of the node acted on.
             call_site: where.
             started: seconds since the epoch.
-            rows: which rows it is about; None where there can't be a recipe.
+            rows: which rows it is about, `OutputRows` or `RddRows`; None where there can't be a recipe.
             spark: the PySpark session.
             target: what it writes to, as the user gave it.
             problem: why there can't be a recipe.

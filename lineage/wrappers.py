@@ -22,6 +22,8 @@ from bigdebug.lineage.commands import record_command, record_failed_command
 from bigdebug.lineage.ending import before_stop
 from bigdebug.lineage.nodes import Operation, complain, keep_beside, record_operator
 from bigdebug.lineage.patches import Kind, Patch
+from bigdebug.lineage.rdd.actions import begin_rdd_action, finish_rdd_action
+from bigdebug.lineage.rdd.recording import record_rdd, record_source
 
 _Method = Callable[..., Any]
 
@@ -40,6 +42,10 @@ def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
         return _action(Action(label, name), original)
     if patch.kind in (Kind.GROUPED, Kind.HANDLE):
         return _kept_beside(name, original)
+    if patch.kind in (Kind.RDD_OPERATOR, Kind.RDD_SOURCE):
+        return _rdd_operator(label, patch.kind is Kind.RDD_SOURCE, original)
+    if patch.kind is Kind.RDD_ACTION:
+        return _rdd_action(name, original)
     if patch.kind is Kind.COMMAND:
         return _command(original)
     if patch.kind is Kind.BATCHES:
@@ -109,6 +115,47 @@ def _command(original: _Method) -> _Method:
         except Exception as problem:
             complain(problem)
         return result
+
+    return wrapper
+
+
+def _rdd_operator(kind: str, source: bool, original: _Method) -> _Method:
+    record = record_source if source else record_rdd
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+        try:
+            frame = sys._getframe(1)
+            if _is_users(frame):
+                record(kind, original, args, kwargs, result, frame)
+        except Exception as problem:
+            complain(problem)
+        return result
+
+    return wrapper
+
+
+def _rdd_action(action: str, original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        running = None
+        try:
+            frame = sys._getframe(1)
+            if _is_users(frame):
+                running = begin_rdd_action(action, original, args, kwargs, frame)
+        except Exception as problem:
+            complain(problem)
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            if running is not None:
+                finish_rdd_action(action, running, None, error)
+            _leave_no_trace(error)
+            raise
+        return result if running is None else finish_rdd_action(action, running, result, None)
 
     return wrapper
 
@@ -188,7 +235,8 @@ def session_wrapper(adopt: Callable[[Any], None]) -> Callable[[Patch, str, _Meth
 
     def wrapper_for(patch: Patch, name: str, original: _Method) -> _Method:
         # PySpark makes session objects of its own for the sessions of streaming batches.
-        makers = Caller.PLUMBING if name == "__init__" else Caller.ML
+        own = name == "__init__" and not patch.owner.endswith(":SparkContext")
+        makers = Caller.PLUMBING if own else Caller.ML
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             try:

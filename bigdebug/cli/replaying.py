@@ -17,10 +17,11 @@ from bigdebug.lineage.store import StoredRun
 if TYPE_CHECKING:
     from bigdebug.lineage.estimate import Estimate
     from bigdebug.lineage.postmortem import Replay
+    from bigdebug.lineage.rdd.postmortem import RddReplay
 
 
 @contextlib.contextmanager
-def replaying(run: StoredRun, output: Output, allow_changed: bool) -> "Iterator[Replay]":
+def replaying(run: StoredRun, output: Output, allow_changed: bool) -> "Iterator[Replay | RddReplay]":
     """An output that can be computed again. An interrupt cancels the jobs that this started."""
     with quiet_spark():
         with stage("Starting Spark and opening the recipe"):

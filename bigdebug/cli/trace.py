@@ -22,6 +22,7 @@ from bigdebug.lineage.store import Store, StoredRun
 if TYPE_CHECKING:
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index, IndexedTrace
+    from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
 
 
@@ -194,7 +195,7 @@ def _show(answer: TraceAnswer, as_json: bool) -> None:
 
 
 def _answer(
-    trace: "Trace | ForwardTrace | IndexedTrace",
+    trace: "Trace | RddTrace | ForwardTrace | IndexedTrace",
     run: StoredRun,
     output: Output,
     where: str,

@@ -108,8 +108,12 @@ def _environment(programs: Path) -> dict[str, str]:
 
 
 def _the_demo(place: Path) -> None:
+    """The demo, and the README's own program of RDDs."""
     for name in ("flights.py", "flights.csv"):
         shutil.copyfile(Path(bigdebug.__path__[0], "demo", name), place / name)
+    programs = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    (nights,) = (program for program in programs if "SparkContext.getOrCreate" in program)
+    (place / "nights.py").write_text(nights)
 
 
 def _the_examples(place: Path) -> None:

@@ -1,0 +1,76 @@
+"""Records the actions on RDDs: an output each, from its start to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from bigdebug.lineage.actions import Running, watched_rows
+from bigdebug.lineage.attachments import attachments
+from bigdebug.lineage.callsite import caller
+from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.nodes import call_site, complain
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.recording import adopt, bound, known_operator
+from bigdebug.lineage.rdd.rows import rows_of_action
+
+_RETURN_ROWS = {
+    "collect",
+    "collectWithJobGroup",
+    "collectAsMap",
+    "take",
+    "top",
+    "takeOrdered",
+    "takeSample",
+    "lookup",
+}
+
+
+def begin_rdd_action(
+    action: str, method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType
+) -> Running | None:
+    """Record that an action begins, if the context of its RDD is attached."""
+    attachment = attachments.of_context(args[0].ctx) if args else None
+    if attachment is None:
+        return None
+    given = bound(method, args, kwargs)
+    operator = known_operator(given.pop("self"))
+    site = call_site(attachment, frame)
+    acted = RddOperator(action, (operator,), given, operator.context, Node(0, action, site))
+    target = given.get("path")
+    recorder = attachment.recorder
+    adopt(recorder, operator)
+    if recorder.capture == "full":
+        recorder.complain("rdd index", "the lineage of RDDs isn't captured in full; their recipes are kept")
+    output = recorder.add_output(
+        caller(frame)[1] or action,
+        node=operator.node.id if operator.node else None,
+        call_site=site,
+        started=time.time(),
+        rows=rows_of_action(acted),
+        spark=attachment.spark,
+        target=target if isinstance(target, str) else None,
+    )
+    return Running(recorder, output, None)
+
+
+def finish_rdd_action(action: str, running: Running, result: Any, error: BaseException | None) -> Any:
+    """Record how an action ended; what the user gets in place of its result, which is almost always that."""
+    try:
+        if error is not None:
+            running.failed(error)
+        elif action == "toLocalIterator":
+            return watched_rows(result, running)
+        elif action in _RETURN_ROWS:
+            running.output.end("done", rows=len(result))
+        elif action == "count":
+            running.output.end("done", rows=result)
+        elif action == "first":
+            running.output.end("done", rows=1)
+        else:
+            running.output.end("done")
+    except Exception as problem:
+        complain(problem)
+    return result

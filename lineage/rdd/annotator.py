@@ -1,0 +1,244 @@
+"""Rebuilds an RDD program so that each element carries the ids of what it stems from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import add
+from typing import Any
+
+from pyspark.core.rdd import RDD
+from pyspark.storagelevel import StorageLevel
+
+from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.freezing import SHARED, Frozen
+from bigdebug.lineage.rdd.kinds import (
+    BOUNDARIES,
+    BY_PARTITION,
+    COGROUPS,
+    GROUPING,
+    KEYED_VALUES,
+    NUMBERING,
+    RECORD_WISE,
+    SAMPLING,
+    SUBTRACTING,
+    UNIONS,
+    VALUE_ACTIONS,
+)
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.reading import read_again
+from bigdebug.lineage.rdd.rules import annotated_by_rule
+
+_BY_ELEMENT = frozenset({"distinct", "intersection", "countByValue"})
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What else annotated elements carry, where the operators on the way are asked for.
+
+    Attributes:
+        kept: of this operator the elements themselves, too.
+    """
+
+    kept: RddOperator | None = None
+
+
+class Annotator:
+    """Makes annotated and plain RDDs of operators, each once, so that what Spark has shuffled it uses again.
+
+    Args:
+        context: the SparkContext.
+    """
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+        self.kept: dict[RddOperator, Any] = {}
+        self._leaves: dict[RddOperator, int] = {}
+        self._plain: dict[tuple[RddOperator, int], Any] = {}
+        self._annotated: dict[tuple[RddOperator, int, Marks | None], Any] = {}
+        self._arguments: dict[tuple[RddOperator, int], dict[str, Any]] = {}
+
+    def leaf(self, operator: RddOperator) -> int:
+        """The number that ids name a source or a boundary with."""
+        return self._leaves.setdefault(operator, len(self._leaves))
+
+    def annotated(self, operator: RddOperator, given: Frozen, marks: Marks | None = None) -> Any:
+        """The annotated RDD of an operator.
+
+        Args:
+            operator: whose elements they are.
+            given: the functions to use, as far as the operator hasn't its own.
+            marks: what else they carry.
+        """
+        frozen = frozen_for(operator, given)
+        key = operator, id(frozen), marks
+        found = self._annotated.get(key)
+        if found is None:
+            found = self._annotate(operator, frozen, marks)
+            if marks is not None and operator.inputs:
+                found = found.mapPartitionsWithIndex(
+                    workers.marked(mark_of(operator), operator is marks.kept), True
+                )
+            self._annotated[key] = found
+        return found
+
+    def plain(self, operator: RddOperator, given: Frozen) -> Any:
+        """The RDD of an operator without ids: the program's own where that gives the same."""
+        frozen = frozen_for(operator, given)
+        key = operator, id(frozen)
+        if key not in self._plain:
+            self._plain[key] = self._own(operator) or self._rebuilt(operator, frozen)
+        return self._plain[key]
+
+    def input_keys(self, operator: RddOperator, given: Frozen) -> Callable[[Any], Any]:
+        """What tells the group that an element of a grouping operator's input belongs to."""
+        if operator.kind in VALUE_ACTIONS:
+            return workers.nothing_of
+        if operator.kind == "groupBy":
+            function: Callable[[Any], Any] = self.arguments(operator, frozen_for(operator, given))["f"]
+            return function
+        return workers.itself if operator.kind in _BY_ELEMENT else workers.first_of
+
+    def inputs(self, operator: RddOperator, given: Frozen) -> list[Any]:
+        """The annotated inputs of a boundary by partition."""
+        if operator in self.kept:
+            return [self.kept[operator]]
+        frozen = frozen_for(operator, given)
+        return [self.annotated(below, frozen) for below in operator.inputs]
+
+    def arguments(self, operator: RddOperator, frozen: Frozen) -> dict[str, Any]:
+        """The arguments of an operator as they were."""
+        key = operator, id(frozen)
+        if key not in self._arguments:
+            taken = frozen[operator].thawed() if operator in frozen else dict(operator.arguments)
+            shared = {name: value for name, value in operator.arguments.items() if name in SHARED}
+            self._arguments[key] = {**taken, **shared}
+        return self._arguments[key]
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _annotate(self, operator: RddOperator, frozen: Frozen, marks: Marks | None) -> Any:
+        if not operator.inputs:
+            return self.plain(operator, frozen).mapPartitionsWithIndex(
+                workers.numbered(self.leaf(operator)), True
+            )
+        if operator.kind in BY_PARTITION:
+            return self._by_partition(operator, frozen)
+        if is_boundary(operator):
+            plain = self.plain(operator, frozen)
+            return plain.map(workers.keyed(self.leaf(operator), _output_key(operator)), True)
+        inputs = [self.annotated(below, frozen, marks) for below in operator.inputs]
+        return annotated_by_rule(operator.kind, inputs, self.arguments(operator, frozen))
+
+    def _by_partition(self, operator: RddOperator, frozen: Frozen) -> Any:
+        (below,) = operator.inputs
+        if has_fixed_order(below):
+            plain = self.plain(below, frozen)
+        else:
+            # What is traced further must be numbered as what the function reads: computed once, and kept.
+            if operator not in self.kept:
+                kept = self.annotated(below, frozen, Marks()).map(workers.itself, True)
+                self.kept[operator] = kept.persist(StorageLevel.MEMORY_AND_DISK)
+            plain = self.kept[operator].map(workers.element_of, True)
+        arguments = self.arguments(operator, frozen)
+        return plain.mapPartitionsWithIndex(
+            workers.pulled(self.leaf(operator), self._function(operator, plain, arguments)),
+            bool(arguments.get("preservesPartitioning", False)),
+        )
+
+    def _function(self, operator: RddOperator, plain: Any, arguments: dict[str, Any]) -> Any:
+        if operator.kind == "glom":
+            return workers.whole_list
+        if operator.kind == "pipe":
+            return RDD.pipe(self.context.emptyRDD(), **arguments).func
+        function = arguments["f"]
+        return workers.by_partition_only(function) if operator.kind == "mapPartitions" else function
+
+    def _own(self, operator: RddOperator) -> Any | None:
+        rdd = operator.rdd
+        if rdd is None or not operator.inputs:
+            return None
+        if operator.kind in GROUPING or rdd.is_cached:
+            return rdd
+        return None
+
+    def _rebuilt(self, operator: RddOperator, frozen: Frozen) -> Any:
+        arguments = self.arguments(operator, frozen)
+        if not operator.inputs:
+            return read_again(operator, arguments)
+        first, *others = (self.plain(below, frozen) for below in operator.inputs)
+        if operator.kind in SAMPLING:
+            return first.mapPartitionsWithIndex(arguments["sampler"].func, True)
+        if operator.kind == "SparkContext.union":
+            return self.context.union([first, *others])
+        if operator.kind in COGROUPS:
+            return getattr(RDD, operator.kind)(first, *others, **_without(arguments, "others"))
+        if operator.kind in VALUE_ACTIONS:
+            return self.context.parallelize([getattr(RDD, operator.kind)(first, **arguments)], 1)
+        if operator.kind in KEYED_VALUES:
+            return _by_key(operator.kind, first, arguments)
+        return getattr(RDD, operator.kind)(first, *others, **arguments)
+
+
+def frozen_for(operator: RddOperator, given: Frozen) -> Frozen:
+    """The functions to use for an operator: those given, unless Spark had taken its own before."""
+    if operator not in given and operator.frozen is not None:
+        return operator.frozen
+    return given
+
+
+def is_boundary(operator: RddOperator) -> bool:
+    """Whether an element of it stems from many of its input."""
+    return operator.kind in BOUNDARIES or operator.kind in VALUE_ACTIONS or operator.kind in KEYED_VALUES
+
+
+def mark_of(operator: RddOperator) -> int:
+    """The number that marks name an operator with; below those of leaves."""
+    return -operator.serial
+
+
+def contributing(operator: RddOperator) -> tuple[RddOperator, ...]:
+    """The inputs that elements stem from."""
+    return operator.inputs[:1] if operator.kind in SUBTRACTING else operator.inputs
+
+
+def within(top: RddOperator) -> Iterator[RddOperator]:
+    """The operators of a segment, each once: down from its top to the sources and boundaries, these included."""
+    seen = {top}
+    waiting = [top]
+    while waiting:
+        operator = waiting.pop()
+        yield operator
+        if not is_boundary(operator):
+            for below in reversed(contributing(operator)):
+                if below not in seen:
+                    seen.add(below)
+                    waiting.append(below)
+
+
+def has_fixed_order(operator: RddOperator) -> bool:
+    """Whether its elements come in the same partitions and the same order whenever it is computed."""
+    fixed = RECORD_WISE | SAMPLING | NUMBERING | UNIONS | BY_PARTITION | {"coalesce"}
+    for below in operator.walk():
+        if below.inputs and below.kind not in fixed:
+            return False
+        if below.kind == "coalesce" and below.arguments.get("shuffle"):
+            return False
+    return True
+
+
+def _output_key(operator: RddOperator) -> Callable[[Any], Any]:
+    if operator.kind in VALUE_ACTIONS:
+        return workers.nothing_of
+    return workers.itself if operator.kind in ("distinct", "intersection") else workers.first_of
+
+
+def _by_key(action: str, rdd: Any, arguments: dict[str, Any]) -> Any:
+    if action == "reduceByKeyLocally":
+        return rdd.reduceByKey(arguments["func"])
+    key = workers.itself if action == "countByValue" else workers.first_of
+    return rdd.map(lambda element: (key(element), 1)).reduceByKey(add)
+
+
+def _without(arguments: dict[str, Any], name: str) -> dict[str, Any]:
+    return {each: value for each, value in arguments.items() if each != name}

@@ -1,0 +1,37 @@
+"""What makes a trace of an RDD inexact, as far as its operators tell."""
+
+from __future__ import annotations
+
+from bigdebug.lineage.rdd.annotator import contributing, has_fixed_order
+from bigdebug.lineage.rdd.kinds import NUMBERING, OPAQUE, SAMPLING
+from bigdebug.lineage.rdd.operator import RddOperator
+
+_OPAQUE = (
+    "what {} made an element of, only its function knows: the trace holds all that it had read of the "
+    "partition by then"
+)
+_POSITION = "{} goes by position, and after a shuffle elements may come in another order"
+
+_BY_POSITION = SAMPLING | NUMBERING | {"zip", "glom"}
+
+
+def doubts_about(root: RddOperator) -> list[str]:
+    """Why a trace of an operator's elements isn't exact, the latest operator first; empty where it is.
+
+    Args:
+        root: whose elements are traced.
+    """
+    found = []
+    seen = {root}
+    waiting = [root]
+    while waiting:
+        operator = waiting.pop()
+        if operator.kind in OPAQUE:
+            found.append((operator, _OPAQUE.format(operator.described())))
+        elif operator.kind in _BY_POSITION and not all(map(has_fixed_order, operator.inputs)):
+            found.append((operator, _POSITION.format(operator.described())))
+        for below in contributing(operator):
+            if below not in seen:
+                seen.add(below)
+                waiting.append(below)
+    return [text for _, text in sorted(found, key=lambda pair: -pair[0].serial)]

@@ -1,0 +1,147 @@
+"""Functions as they were when Spark took them.
+
+PySpark pickles the functions of a chain when a shuffle or an action is asked for. What they refer to may be
+something else when a trace is asked for (k-means assigns its centres anew in every round), so a recording pickles
+them, too, at the same moment. Accumulators are left out: a trace mustn't count into the program's own.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.accumulators import Accumulator
+from pyspark.cloudpickle import CloudPickler
+from pyspark.core.broadcast import Broadcast
+
+from bigdebug.lineage.rdd.kinds import SHUFFLING
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.standins import SilentAccumulator
+
+SHARED = frozenset({"partitionFunc"})
+"""Arguments that are told apart by identity: Spark doesn't shuffle again for the same function."""
+
+MOST_BYTES = 16 << 20
+"""Functions that refer to more than this aren't kept: that is data, which belongs into an RDD or a broadcast."""
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """Arguments as they were.
+
+    Attributes:
+        data: the pickle.
+        broadcasts: the broadcast variables that it names.
+    """
+
+    data: bytes
+    broadcasts: tuple[Any, ...] = ()
+
+    def thawed(self, stand_in: Callable[[Any], Any] = lambda variable: variable) -> Any:
+        """What was pickled, once more.
+
+        Args:
+            stand_in: gives what shall stand for a broadcast variable.
+        """
+        return _Unpickler(self.data, [stand_in(variable) for variable in self.broadcasts]).load()
+
+
+Frozen = dict[RddOperator, Pickled]
+"""The arguments of operators as they were when Spark took them."""
+
+
+class _Pickler(CloudPickler):  # type: ignore[misc]
+    """Pickles as Spark does, but for accumulators and broadcast variables."""
+
+    def __init__(self, file: Any) -> None:
+        super().__init__(file)
+        self.broadcasts: list[Any] = []
+
+    def persistent_id(self, value: Any) -> Any:
+        if not isinstance(value, Broadcast):
+            return None
+        for number, known in enumerate(self.broadcasts):
+            if known is value:
+                return number
+        self.broadcasts.append(value)
+        return len(self.broadcasts) - 1
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, Accumulator):
+            return SilentAccumulator, (value.accum_param.zero(value._value),)
+        return super().reducer_override(value)
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data: bytes, broadcasts: list[Any]) -> None:
+        super().__init__(io.BytesIO(data))
+        self._broadcasts = broadcasts
+
+    def persistent_load(self, number: Any) -> Any:
+        return self._broadcasts[number]
+
+
+def pickled(value: Any) -> Pickled:
+    """Pickle functions and what they refer to."""
+    buffer = io.BytesIO()
+    pickler = _Pickler(buffer)
+    pickler.dump(value)
+    return Pickled(buffer.getvalue(), tuple(pickler.broadcasts))
+
+
+def freeze(operators: Iterable[RddOperator]) -> Frozen:
+    """Freeze what Spark takes when RDDs are computed: the functions down to where it has taken them already.
+
+    Args:
+        operators: of the RDDs.
+    """
+    found: Frozen = {}
+    waiting = list(operators)
+    while waiting:
+        operator = waiting.pop()
+        if operator in found or operator.frozen is not None:
+            continue
+        if operator.inputs and _is_kept(operator):
+            # Computed once and kept: whatever comes later reads what these functions gave.
+            operator.frozen = {operator: arguments_now(operator), **freeze(operator.inputs)}
+            continue
+        found[operator] = arguments_now(operator)
+        waiting += operator.inputs
+    return found
+
+
+def freeze_made(operator: RddOperator) -> None:
+    """Freeze what Spark took when an operator was called, where it takes functions then."""
+    if operator.kind in SHUFFLING:
+        operator.frozen = {operator: arguments_now(operator), **freeze(operator.inputs)}
+
+
+def freeze_computed(operator: RddOperator) -> Frozen:
+    """Freeze what Spark takes when it computes the very RDD, which it does once for as long as that lives."""
+    if operator.computed is None:
+        operator.computed = freeze([operator])
+    return operator.computed
+
+
+def _is_kept(operator: RddOperator) -> bool:
+    rdd = operator.rdd
+    return rdd is not None and bool(rdd.is_cached or rdd.is_checkpointed)
+
+
+def arguments_now(operator: RddOperator) -> Pickled:
+    """The arguments of an operator as they are now, but for those that are told apart by identity."""
+    given = {name: value for name, value in operator.arguments.items() if name not in SHARED}
+    try:
+        found = pickled(given)
+    except Exception as error:
+        operator.problem = (
+            f"{operator.described()} has a function that can't be pickled ({type(error).__name__}: {error})"
+        )
+        return pickled({})
+    if len(found.data) > MOST_BYTES:
+        operator.problem = f"{operator.described()} has a function that refers to over 16 MB of data"
+        return pickled({})
+    return found

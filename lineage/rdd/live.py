@@ -1,0 +1,68 @@
+"""Traces of RDDs in the running program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyspark.core.rdd import RDD
+
+from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.errors import BigDebugError, UnreachableError
+from bigdebug.lineage.estimate import LARGE_BYTES
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.rdd.conditions import predicate_of
+from bigdebug.lineage.rdd.files import fingerprint, require_unchanged
+from bigdebug.lineage.rdd.kinds import IN_FILES
+from bigdebug.lineage.rdd.reading import read_again
+from bigdebug.lineage.rdd.recording import known_operator
+from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
+from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.recorder import Recorder, logger
+
+
+def is_about_rdd(recorder: Recorder, data: Any) -> bool:
+    """Whether a question is about an RDD, or an output that is one."""
+    if isinstance(data, Output):
+        return data.run_id == recorder.run_id and isinstance(recorder.rows.get(data.number), RddRows)
+    return isinstance(data, RDD)
+
+
+def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) -> RddTrace:
+    """A backward trace of an RDD, or of an output of the recorder's run that is one.
+
+    Args:
+        recorder: what the program did so far.
+        data: what to trace.
+        where: which of its elements: a function of an element, or a Python expression of `x`; None for all.
+        beside: what counts as contributors, too; of an RDD nothing can.
+
+    Raises:
+        UnreachableError: Spark was stopped.
+        BigDebugError: it can't be traced; says why.
+    """
+    if beside.windows or beside.influence:
+        raise BigDebugError(
+            "an RDD has neither windows nor subqueries", hint="leave out windows and influence"
+        )
+    if isinstance(data, RDD):
+        rows = rows_of_rdd(known_operator(data))
+    else:
+        found: Any = recorder.rows[data.number]
+        rows = found
+    if rows.operator.context._jsc is None:
+        raise UnreachableError(
+            "the Spark of this RDD was stopped",
+            hint="ask from the store: bigdebug trace RUN OUTPUT --where …",
+        )
+    predicate = predicate_of(where)
+    since = data.started if isinstance(data, Output) else None
+    for operator in rows.operator.walk():
+        if operator.kind in IN_FILES:
+            if operator.listed is None:
+                jrdd = read_again(operator, operator.arguments)._jrdd
+                operator.listed = fingerprint(operator, jrdd)
+            require_unchanged(operator, operator.listed, since)
+    trace = RddTrace(rows, predicate)
+    if trace.bytes > LARGE_BYTES:
+        logger.warning("this trace reads up to %.1f GB", trace.bytes / 1e9)
+    return trace

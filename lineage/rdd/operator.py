@@ -1,0 +1,92 @@
+"""One RDD as it was asked for: the operator, its arguments and the RDDs it reads."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.dataflow import Node
+
+_KEY = "_bigdebug_operator"
+_serials = itertools.count(1)
+
+
+@dataclass(eq=False)
+class RddOperator:
+    """One node of an RDD program.
+
+    Attributes:
+        kind: the method's name, as in `rules.py`.
+        inputs: what it reads; none of a source.
+        arguments: its other arguments, by name.
+        context: the SparkContext.
+        node: the recorded node.
+        tag: names the node and the recording that it is of.
+        source: of a source, what it is read with again: the JVM RDD and its deserializer.
+        frozen: the arguments of this operator and those below it as Spark took them when this one was called
+            (a shuffle), or first computed and kept; None where Spark takes them anew for whatever reads it.
+        computed: the same as they were when the RDD itself was first computed.
+        listed: of a source in files, what these were: path, size and modification time of each.
+        problem: why it can't be traced, if it can't.
+        serial: grows with time, so that an operator's is greater than those of its inputs.
+    """
+
+    kind: str
+    inputs: tuple[RddOperator, ...]
+    arguments: dict[str, Any]
+    context: Any
+    node: Node | None = None
+    tag: str | None = None
+    source: tuple[Any, Any] | None = None
+    frozen: dict[RddOperator, Any] | None = None
+    computed: dict[RddOperator, Any] | None = None
+    listed: list[list[Any]] | None = None
+    problem: str | None = None
+    serial: int = field(default_factory=lambda: next(_serials))
+    _rdd: Any = None
+
+    @property
+    def rdd(self) -> Any | None:
+        """The program's own RDD, while somebody holds it."""
+        return None if self._rdd is None else self._rdd()
+
+    @property
+    def call_site(self) -> CallSite | None:
+        return self.node.call_site if self.node else None
+
+    @property
+    def label(self) -> str:
+        """The operator as users call it."""
+        return self.node.operator if self.node else self.kind
+
+    def described(self) -> str:
+        """For messages: the operator's name and where it stands."""
+        if self.call_site is None:
+            return self.label
+        return f"{self.label} at {self.call_site.label} ({self.call_site.text})"
+
+    def belong_to(self, rdd: Any) -> None:
+        """Be what an RDD was asked for; it keeps the operator, not the other way round."""
+        self._rdd = weakref.ref(rdd)
+        rdd.__dict__[_KEY] = self
+
+    def walk(self) -> Iterator[RddOperator]:
+        """This operator and all below it, each once, the latest first."""
+        seen = {self}
+        stack = [self]
+        while stack:
+            for below in stack.pop().inputs:
+                if below not in seen:
+                    seen.add(below)
+                    stack.append(below)
+        yield from sorted(seen, key=lambda operator: -operator.serial)
+
+
+def operator_of(rdd: Any) -> RddOperator | None:
+    """What an RDD was asked for with, where that was recorded."""
+    found: RddOperator | None = getattr(rdd, "__dict__", {}).get(_KEY)
+    return found

@@ -1,0 +1,154 @@
+"""Records the RDDs a program asks for: each keeps what it was made with."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+from pyspark.core.rdd import RDD, PipelinedRDD
+
+from bigdebug.lineage.attachments import Attachment, attachments
+from bigdebug.lineage.callsite import caller, mask_literals
+from bigdebug.lineage.nodes import call_site
+from bigdebug.lineage.rdd.freezing import freeze_made
+from bigdebug.lineage.rdd.kinds import IN_FILES, SAMPLING, UNKNOWN
+from bigdebug.lineage.rdd.operator import RddOperator, operator_of
+from bigdebug.lineage.recorder import Recorder
+
+_PATHS = {"path", "name"}
+_signatures: dict[Callable[..., Any], inspect.Signature] = {}
+
+
+def record_rdd(
+    kind: str,
+    method: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    result: Any,
+    frame: FrameType,
+) -> None:
+    """Record the RDDs that a method of an RDD returned, if their context is attached."""
+    given = bound(method, args, kwargs)
+    subject = given.pop("self")
+    inputs = [subject, *_rdds_in(given)] if isinstance(subject, RDD) else _rdds_in(given)
+    arguments = {name: value for name, value in given.items() if not _holds_rdds(value)}
+    for each in result if isinstance(result, list) else [result]:
+        # partitionBy gives its own object back where nothing is to be done.
+        if isinstance(each, RDD) and not any(each is one for one in inputs):
+            attachment = attachments.of_context(each.ctx)
+            if attachment is not None:
+                _record(attachment, kind, inputs, arguments, each, frame)
+
+
+def record_source(
+    kind: str,
+    method: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    result: Any,
+    frame: FrameType,
+) -> None:
+    """Record the RDD that a method of a SparkContext read or made, if the context is attached."""
+    attachment = attachments.of_context(result.ctx) if isinstance(result, RDD) else None
+    if attachment is None:
+        return
+    given = bound(method, args, kwargs)
+    context = given.pop("self")
+    operator = RddOperator(kind, (), given, context)
+    if isinstance(result, PipelinedRDD):  # a range, which Spark makes of its ends
+        operator.arguments["numSlices"] = result.getNumPartitions()
+    else:
+        operator.arguments = {name: value for name, value in given.items() if name != "c"}  # may be large
+        operator.source = result._jrdd, result._jrdd_deserializer
+    paths = [value for name, value in given.items() if name in _PATHS and isinstance(value, str)]
+    _add(attachment, operator, result, frame, paths if kind in IN_FILES else [])
+
+
+def bound(method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call by name, with those left out."""
+    signature = _signatures.get(method)
+    if signature is None:
+        signature = _signatures[method] = inspect.signature(method)
+    call = signature.bind(*args, **kwargs)
+    call.apply_defaults()
+    return dict(call.arguments)
+
+
+def known_operator(rdd: Any) -> RddOperator:
+    """What an RDD was asked for with; of one that wasn't recorded an operator that says so."""
+    found = operator_of(rdd)
+    if found is None:
+        found = RddOperator(UNKNOWN, (), {}, rdd.ctx)
+        found.belong_to(rdd)
+    return found
+
+
+def _record(
+    attachment: Attachment,
+    kind: str,
+    inputs: list[Any],
+    arguments: dict[str, Any],
+    made: Any,
+    frame: FrameType,
+) -> None:
+    operator = RddOperator(kind, tuple(map(known_operator, inputs)), arguments, made.ctx)
+    if kind in SAMPLING:
+        # The seed may be Spark's own choice: what holds it is kept in place of the arguments.
+        operator.arguments = {"sampler": _own_function(made).__self__}
+    _add(attachment, operator, made, frame, [])
+
+
+def _add(
+    attachment: Attachment, operator: RddOperator, made: Any, frame: FrameType, paths: list[str]
+) -> None:
+    for below in operator.inputs:
+        adopt(attachment.recorder, below)
+    parents = [below.node.id for below in operator.inputs if below.node is not None]
+    name = operator.kind.rpartition(".")[2]
+    label = caller(frame)[1] or ("union" if name == "__add__" else name)
+    operator.node = attachment.recorder.add_node(label, call_site(attachment, frame), parents, paths)
+    operator.tag = attachment.recorder.tag(operator.node)
+    operator.belong_to(made)
+    freeze_made(operator)
+
+
+def adopt(recorder: Recorder, operator: RddOperator) -> None:
+    """Have an operator that an earlier recording saw, and those below it, in this one, too."""
+    if operator.node is None or recorder.node_id(operator.tag) is not None:
+        return
+    for each in reversed(list(operator.walk())):
+        if each.node is not None and recorder.node_id(each.tag) is None:
+            site = each.call_site
+            if site is not None and recorder.redact:
+                site = replace(site, text=mask_literals(site.text))
+            parents = [below.node.id for below in each.inputs if below.node is not None]
+            each.node = recorder.add_node(each.label, site, parents, each.node.paths)
+            each.tag = recorder.tag(each.node)
+
+
+def _own_function(made: Any) -> Any:
+    """The function of a pipelined RDD without those of the chain below it."""
+    function = made.func
+    if getattr(function, "__self__", None) is None:
+        names = function.__code__.co_freevars
+        function = function.__closure__[names.index("func")].cell_contents
+    return function
+
+
+def _rdds_in(given: dict[str, Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in given.values():
+        if isinstance(value, RDD):
+            found.append(value)
+        elif _holds_rdds(value):
+            found += value
+    return found
+
+
+def _holds_rdds(value: Any) -> bool:
+    if isinstance(value, RDD):
+        return True
+    return isinstance(value, list | tuple) and bool(value) and all(isinstance(each, RDD) for each in value)

@@ -1,0 +1,271 @@
+"""Traces of RDDs: from elements of an output back to the records of the sources that they came from."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property, partial
+from typing import Any
+
+from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.errors import BigDebugError, UnsupportedOperatorError
+from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.found import Source, Step
+from bigdebug.lineage.location import Location, TracedRecord
+from bigdebug.lineage.rdd import conditions, standins, workers
+from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
+from bigdebug.lineage.rdd.doubts import doubts_about
+from bigdebug.lineage.rdd.kinds import BY_PARTITION, UNKNOWN
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.reading import RddSource, sources_in
+from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.walk import Predicate, Segment, Walk, release
+
+
+class RddTrace:
+    """Where the elements of an RDD came from. Immutable; runs its jobs when it is first asked.
+
+    Args:
+        rows: what was asked about.
+        where: a function of an element that says whether to trace it; None for all.
+        notes: what is already known to make it inexact.
+    """
+
+    def __init__(self, rows: RddRows, where: Predicate | None = None, notes: tuple[str, ...] = ()) -> None:
+        self._root = rows.operator
+        self._context = rows.operator.context
+        _require_understood(self._root)
+        self._sources = sources_in(_contributing_in_order(self._root))
+        self._static_doubts = [*notes, *doubts_about(self._root)]
+        self._walk = Walk(rows, where)
+        weakref.finalize(self, release, self._walk)
+
+    # -- the public face ----------------------------------------------------------------------------
+
+    @cached_property
+    def matched(self) -> int:
+        """How many elements the trace starts from."""
+        with self._asking("matching elements"):
+            return int(self._walk.first.found.count())
+
+    @cached_property
+    def sources(self) -> list[Source]:
+        """The sources, in the order that the program reads them, with the number of their records on the trace."""
+        with self._asking("source records"):
+            return [
+                Source(source.name, source.kind, source.call_site, self._count(source), _Files(self, source))
+                for source in self._sources
+            ]
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The operators on the way back, from the output down; each once, whatever ways lead to it."""
+        with self._asking("steps"):
+            marks = self._marked(self._walk.segments, Marks()).flatMap(workers.marks_of).distinct()
+            counts = marks.map(workers.first_of).countByValue()
+            on_the_way = {each for segment in self._walk.segments for each, _ in segment.operators()}
+            return [
+                Step(each.label, each.call_site, count, partial(self._step_records, each))
+                for each in sorted(on_the_way, key=lambda each: -each.serial)
+                if each.inputs and (count := counts.get(mark_of(each)))
+            ]
+
+    def records(self, source: str | None = None) -> Any:
+        """An RDD of a source's records on the trace, as `TracedRecord`s: Spark's workers need bigdebug for it.
+
+        Args:
+            source: name or unambiguous stem; may be left out where there is only one source.
+        """
+        chosen = self._chosen(source)
+        with self._asking("source records"):
+            return self._distributed_records(chosen)
+
+    def collect(self, limit: int = 1000) -> list[TracedRecord]:
+        """Up to `limit` records of each source, by file and position."""
+        return [record for source in self._sources for record in self.collect_source(source.name, limit)]
+
+    def collect_source(self, source: str, limit: int = 1000) -> list[TracedRecord]:
+        """Up to `limit` records of one source."""
+        chosen = self._chosen(source)
+        with self._asking("records"):
+            return chosen.located(self._values(chosen, self._walk.ids(chosen.operator).takeOrdered(limit)))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the trace holds just the records the elements came from, told for sure."""
+        return not self._doubts
+
+    @property
+    def notes(self) -> list[str]:
+        """Why the trace isn't exact."""
+        return list(self._doubts)
+
+    def narrow(self, seconds: float = 60.0) -> RddTrace:
+        """The trace itself, where it can't be smaller.
+
+        Raises:
+            BigDebugError: it could be smaller; that isn't found out for RDDs.
+        """
+        if not any(operator.kind in BY_PARTITION for operator in self._root.walk()):
+            return self
+        raise BigDebugError(
+            "traces of RDDs can't be narrowed yet",
+            hint="the notes say which operators make this one conservative",
+        )
+
+    @property
+    def bytes(self) -> int:
+        """The most that one pass over the sources reads."""
+        return sum(size for each in self._sources for _, size, _ in each.operator.listed or ())
+
+    def __repr__(self) -> str:
+        names = ", ".join(source.name for source in self._sources)
+        return f"<RddTrace of {self._root.described()} back to {names}>"
+
+    # -- how it gets there --------------------------------------------------------------------------
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        with jobs_of_ours(self._context, what), _travelling():
+            yield
+
+    @cached_property
+    def _doubts(self) -> list[str]:
+        self.sources  # noqa: B018  # what keys there are is seen on the way
+        told = [
+            f"{operator.described()} has keys that aren't equal to themselves (not a number): "
+            "the trace holds all elements with such keys"
+            for operator in sorted(self._walk.nan_keys, key=lambda each: each.serial)
+        ]
+        return [*self._static_doubts, *told]
+
+    # -- what is shown ------------------------------------------------------------------------------
+
+    def _count(self, source: RddSource) -> int:
+        return int(self._walk.ids(source.operator).count())
+
+    def _values(self, source: RddSource, places: list[tuple[int, int]]) -> list[tuple[tuple[int, int], Any]]:
+        wanted: dict[int, set[int]] = {}
+        for partition, place in places:
+            wanted.setdefault(partition, set()).add(place)
+        if not wanted:
+            return []
+        picking = source.rdd.mapPartitionsWithIndex(workers.picked(wanted))
+        return list(self._context.runJob(picking, workers.itself, sorted(wanted)))
+
+    def _distributed_records(self, source: RddSource) -> Any:
+        places = self._walk.ids(source.operator).map(workers.with_nothing)
+        every = source.rdd.mapPartitionsWithIndex(workers.placed)
+        found = every.join(places).mapValues(workers.first_of)
+        starts, whole, name = source.first_positions(), source.whole_files, source.name
+
+        def record(found: tuple[tuple[int, int], Any]) -> TracedRecord:
+            (partition, place), value = found
+            if whole:
+                return TracedRecord(name, Location(value[0].removeprefix("file:"), 0), value)
+            if partition not in starts:
+                return TracedRecord(name, Location(None, place, partition), value)
+            file, first = starts[partition]
+            return TracedRecord(name, Location(file, first + place), value)
+
+        return found.map(record)
+
+    def _files(self, source: RddSource) -> list[str]:
+        with self._asking("files"):
+            if source.whole_files:
+                found = source.rdd.mapPartitionsWithIndex(workers.placed).join(
+                    self._walk.ids(source.operator).map(workers.with_nothing)
+                )
+                return source.files((), [[path] for path in found.map(workers.path_of).distinct().collect()])
+            if source.splits is None:
+                return []
+            return source.files(self._walk.ids(source.operator).map(workers.first_of).distinct().collect())
+
+    def _marked(self, segments: list[Segment], marks: Marks) -> Any:
+        narrowed = []
+        for segment in segments:
+            for top, frozen in segment.tops:
+                if segment.kept is None:
+                    marked = self._walk.annotator.annotated(top, frozen, marks)
+                elif marks.kept is None:
+                    marked = self._walk.annotator.kept[segment.kept]
+                else:
+                    raise BigDebugError(
+                        f"what is below {segment.kept.described()} comes in another order each time, so that "
+                        "its elements can't be shown",
+                        hint="the records of the sources can be: trace.collect()",
+                    )
+                narrowed.append(segment.narrow(marked))
+        return self._context.union(narrowed) if len(narrowed) > 1 else narrowed[0]
+
+    def _step_records(self, operator: RddOperator) -> Any:
+        mark = mark_of(operator)
+        segments = [
+            segment
+            for segment in self._walk.segments
+            if any(each is operator for each, _ in segment.operators())
+        ]
+        with self._asking("elements of a step"):
+            marked = self._marked(segments, Marks(kept=operator)).flatMap(workers.ids_of(mark))
+            return marked.map(workers.place_and_element).reduceByKey(workers.left_of).values()
+
+    def _chosen(self, source: str | None) -> RddSource:
+        if source is None and len(self._sources) == 1:
+            return self._sources[0]
+        return find_source(self._sources, source or "")
+
+
+class _Files:
+    """The files of the records of a source; looked up when they are asked for."""
+
+    def __init__(self, trace: RddTrace, source: RddSource) -> None:
+        self._trace = trace
+        self._source = source
+
+    def files(self) -> list[str]:
+        return self._trace._files(self._source)
+
+
+def _contributing_in_order(root: RddOperator) -> list[RddOperator]:
+    """All operators that elements may stem from, in the order that the program names them."""
+    seen: dict[RddOperator, None] = {}
+    waiting = [root]
+    while waiting:
+        operator = waiting.pop()
+        if operator not in seen:
+            seen[operator] = None
+            waiting += reversed(contributing(operator))
+    return list(seen)
+
+
+def _require_understood(root: RddOperator) -> None:
+    for operator in root.walk():
+        if operator.problem:
+            raise UnsupportedOperatorError(
+                operator.problem, hint="have it use only what can be pickled, and little of it"
+            )
+        if operator.kind == UNKNOWN:
+            readers = [each for each in root.walk() if operator in each.inputs]
+            what = readers[0].described() if readers else "this"
+            raise UnsupportedOperatorError(
+                f"{what} reads an RDD that wasn't recorded: it was made before bigdebug was attached, or by a "
+                "method whose lineage isn't understood (df.rdd, a barrier stage)",
+                hint="attach before the RDD is made, and make it with the methods of SparkContext and RDD",
+            )
+
+
+@contextmanager
+def _travelling() -> Iterator[None]:
+    """Have what runs in Spark's workers pickled by value: they need not have bigdebug."""
+    from pyspark import cloudpickle
+
+    modules = [workers, standins, conditions]
+    fresh = [each for each in modules if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+    for module in fresh:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in fresh:
+            cloudpickle.unregister_pickle_by_value(module)

@@ -1,0 +1,216 @@
+"""The way of a trace: from boundary to boundary, down to the sources."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import threading
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from typing import Any
+
+from pyspark.storagelevel import StorageLevel
+
+from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for, is_boundary, within
+from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.kinds import BY_PARTITION
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.some_rows import only_given
+
+MOST_KEYS = 5_000
+"""So many keys of a boundary at most are sent to the workers with the question; more are joined there."""
+
+Predicate = Callable[[Any], Any]
+Narrow = Callable[[Any], Any]
+"""Gives the elements asked about, of an annotated RDD."""
+
+
+class Segment:
+    """The elements on the trace between a boundary, or the output, and the boundaries and sources below.
+
+    Args:
+        tops: the operators it begins with, the functions to use, and which of their elements are on the trace.
+        found: the ids of these elements, kept in Spark.
+        kept: the boundary above, where it numbered elements that come in another order each time.
+    """
+
+    def __init__(
+        self, tops: list[tuple[RddOperator, Frozen]], narrow: Narrow, found: Any, kept: RddOperator | None
+    ) -> None:
+        self.tops = tops
+        self.narrow = narrow
+        self.found = found
+        self.kept = kept
+
+    def operators(self) -> Iterator[tuple[RddOperator, Frozen]]:
+        """Its operators, each once, with the functions that they are given."""
+        seen = set()
+        for top, frozen in self.tops:
+            for operator in within(top):
+                if operator not in seen:
+                    seen.add(operator)
+                    yield operator, frozen
+
+
+class Walk:
+    """Goes down from the elements asked about, a segment at a time. Runs its jobs when it is first asked.
+
+    Args:
+        rows: what was asked about.
+        where: a function of an element that says whether it is on the trace; None for all.
+
+    Attributes:
+        annotator: makes the annotated RDDs.
+        nan_keys: the boundaries with keys on the trace that aren't equal to themselves.
+        kept: what is kept in Spark.
+    """
+
+    def __init__(self, rows: RddRows, where: Predicate | None) -> None:
+        self._rows = rows
+        self._where = where
+        self._context = rows.operator.context
+        self.annotator = Annotator(self._context)
+        self.nan_keys: set[RddOperator] = set()
+        self.kept: list[Any] = []
+        self._arrived: dict[RddOperator, list[Any]] = {}
+        self._given: dict[RddOperator, Frozen] = {}  # the functions that boundaries were asked for with
+        self._ids: dict[RddOperator, Any] = {}
+
+    @cached_property
+    def first(self) -> Segment:
+        where = self._where
+
+        def narrow(annotated: Any) -> Any:
+            given = only_given(self._rows, annotated)
+            return given if where is None else given.filter(lambda pair: where(pair[0]))
+
+        return self._segment([(self._rows.operator, self._rows.frozen)], narrow)
+
+    @cached_property
+    def segments(self) -> list[Segment]:
+        """All segments the trace runs through, the output's first; each boundary once, whoever leads to it."""
+        segments = [self.first]
+        self._arrive(self.first)
+        # A boundary is looked at when all segments that may lead to it have been: those are later ones.
+        waiting = [(-each.serial, each) for each in self._arrived if is_boundary(each)]
+        heapq.heapify(waiting)
+        while waiting:
+            _, boundary = heapq.heappop(waiting)
+            before = set(self._arrived)
+            segment = self._below(boundary)
+            if segment is not None:
+                segments.append(segment)
+                self._arrive(segment)
+            for each in set(self._arrived) - before:
+                if is_boundary(each):
+                    heapq.heappush(waiting, (-each.serial, each))
+        return segments
+
+    def ids(self, source: RddOperator) -> Any:
+        """An RDD of the places of a source's records on the trace, each once."""
+        self.segments  # noqa: B018
+        if source not in self._ids:
+            arrived = self._arrived.get(source)
+            if not arrived:
+                return self._context.emptyRDD()
+            every = self._context.union(arrived) if len(arrived) > 1 else arrived[0]
+            self._ids[source] = every.distinct().persist(StorageLevel.MEMORY_AND_DISK)
+            self.kept.append(self._ids[source])
+        return self._ids[source]
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _segment(self, tops: list[tuple[RddOperator, Frozen]], narrow: Narrow) -> Segment:
+        annotated = [self.annotator.annotated(top, frozen) for top, frozen in tops]
+        return self._found(tops, narrow, annotated, None)
+
+    def _found(
+        self,
+        tops: list[tuple[RddOperator, Frozen]],
+        narrow: Narrow,
+        annotated: list[Any],
+        kept: RddOperator | None,
+    ) -> Segment:
+        narrowed = [narrow(each) for each in annotated]
+        every = self._context.union(narrowed) if len(narrowed) > 1 else narrowed[0]
+        found = every.map(workers.without_element).persist(StorageLevel.MEMORY_AND_DISK)
+        self.kept.append(found)
+        return Segment(tops, narrow, found, kept)
+
+    def _arrive(self, segment: Segment) -> None:
+        """Note the ids by which a segment names records and groups below."""
+        for operator, _ in segment.operators():
+            if not operator.inputs or is_boundary(operator):
+                ids = segment.found.flatMap(workers.ids_of(self.annotator.leaf(operator)))
+                self._arrived.setdefault(operator, []).append(ids)
+                self._given.setdefault(operator, self._frozen_at(segment, operator))
+
+    def _frozen_at(self, segment: Segment, wanted: RddOperator) -> Frozen:
+        """The functions in effect at an operator of a segment."""
+        seen: set[RddOperator] = set()
+        waiting = list(segment.tops)
+        while waiting:
+            operator, given = waiting.pop()
+            if operator in seen:
+                continue
+            seen.add(operator)
+            frozen = frozen_for(operator, given)
+            if operator is wanted:
+                return frozen
+            if not is_boundary(operator):
+                waiting += [(below, frozen) for below in contributing(operator)]
+        raise AssertionError(wanted)
+
+    def _below(self, boundary: RddOperator) -> Segment | None:
+        """The segment below a boundary: the elements of its input in the groups on the trace."""
+        arrived = self._arrived[boundary]
+        names = self._context.union(arrived) if len(arrived) > 1 else arrived[0]
+        given = self._given[boundary]
+        tops = [(below, given) for below in contributing(boundary)]
+        if boundary.kind in BY_PARTITION:
+            reads = dict(names.reduceByKey(max).collect())
+            if not reads:
+                return None
+            kept = boundary if boundary in self.annotator.kept else None
+            inputs = self.annotator.inputs(boundary, given)
+            return self._found(
+                tops, lambda rdd: rdd.mapPartitionsWithIndex(workers.read_before(reads)), inputs, kept
+            )
+        keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
+        if not keys:
+            return None
+        key = self.annotator.input_keys(boundary, given)
+        if len(keys) <= MOST_KEYS:
+            narrow = partial(_among, keys=frozenset(keys), key=key)
+            nan = any(map(workers.stands_for_nan, keys))
+        else:
+            pairs = names.map(workers.with_nothing).distinct()
+            narrow = partial(_joined, pairs=pairs, key=key)
+            nan = not pairs.keys().filter(workers.stands_for_nan).isEmpty()
+        if nan:
+            self.nan_keys.add(boundary)
+        return self._segment(tops, narrow)
+
+
+def _among(annotated: Any, keys: frozenset[Any], key: Callable[[Any], Any]) -> Any:
+    return annotated.filter(workers.among(keys, key))
+
+
+def _joined(annotated: Any, pairs: Any, key: Callable[[Any], Any]) -> Any:
+    return annotated.map(workers.with_key(key)).join(pairs).map(workers.joined_left)
+
+
+def release(walk: Walk) -> None:
+    """Give back what a trace that nobody holds any more kept in Spark."""
+    kept = [*walk.kept, *walk.annotator.kept.values()]
+    if kept:
+        # On a thread of its own: the collector may run in the middle of a call to the JVM.
+        threading.Thread(target=_unpersist, args=(kept,), daemon=True).start()
+
+
+def _unpersist(kept: list[Any]) -> None:
+    with contextlib.suppress(Exception):  # Spark may be gone, and with it what it kept
+        for rdd in kept:
+            rdd.unpersist()

@@ -1,0 +1,306 @@
+"""What a trace has Spark's Python workers do. Travels by value: they need not have bigdebug.
+
+An annotated element is a pair of the element and its ids. An id is a pair: the number of a leaf of the segment
+(a source or a boundary below) and what names the record or the group there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+Annotated = tuple[Any, tuple[tuple[int, Any], ...]]
+
+NAN = "bigdebug: not a number"
+"""Stands for the keys that aren't equal to themselves."""
+
+
+def numbered(leaf: int) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
+    """Give elements their partition and place in it as their id."""
+
+    def annotate(partition: int, elements: Iterable[Any]) -> Iterator[Annotated]:
+        for place, element in enumerate(elements):
+            yield element, ((leaf, (partition, place)),)
+
+    return annotate
+
+
+def keyed(leaf: int, key: Callable[[Any], Any]) -> Callable[[Any], Annotated]:
+    """Give an element its key as its id."""
+
+    def annotate(element: Any) -> Annotated:
+        return element, ((leaf, known_key(key(element))),)
+
+    return annotate
+
+
+def pulled(
+    leaf: int, function: Callable[[int, Iterable[Any]], Iterable[Any]]
+) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
+    """Call a function with a partition; each of its elements gets how many it had read of it by then."""
+
+    def annotate(partition: int, elements: Iterable[Any]) -> Iterator[Annotated]:
+        read = 0
+
+        def watched() -> Iterator[Any]:
+            nonlocal read
+            for element in elements:
+                read += 1
+                yield element
+
+        for made in function(partition, watched()):
+            yield made, ((leaf, (partition, read)),)
+
+    return annotate
+
+
+def marked(mark: int, keep: bool = False) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """Give elements an id of the operator that made them, beside those they have.
+
+    Args:
+        mark: the operator's number.
+        keep: the id holds the element, too.
+    """
+
+    def annotate(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
+        for place, (element, ids) in enumerate(elements):
+            own = (partition, place, element) if keep else (partition, place)
+            yield element, (*ids, (mark, own))
+
+    return annotate
+
+
+def known_key(key: Any) -> Any:
+    """A key that is equal to the keys of its group: as itself, but for what isn't equal to itself."""
+    if isinstance(key, float) and key != key:
+        return NAN
+    if isinstance(key, tuple) and has_nan(key):
+        return tuple(map(known_key, key))
+    return key
+
+
+def has_nan(key: Any) -> bool:
+    """Whether a key is not a number, or a tuple that holds such a one."""
+    if isinstance(key, tuple):
+        return any(map(has_nan, key))
+    return isinstance(key, float) and key != key
+
+
+def stands_for_nan(key: Any) -> bool:
+    """The same of a `known_key`."""
+    if isinstance(key, tuple):
+        return any(map(stands_for_nan, key))
+    return isinstance(key, str) and key == NAN
+
+
+def ids_of(leaf: int) -> Callable[[Annotated], Iterator[Any]]:
+    """The ids that an annotated element has of a leaf."""
+
+    def ids(annotated: Annotated) -> Iterator[Any]:
+        return (name for number, name in annotated[1] if number == leaf)
+
+    return ids
+
+
+def without_element(annotated: Annotated) -> Annotated:
+    """Only the ids, each once."""
+    return None, tuple(dict.fromkeys(annotated[1]))
+
+
+def element_of(annotated: Annotated) -> Any:
+    return annotated[0]
+
+
+def pair_up(annotated: Annotated) -> tuple[Any, Any]:
+    """A pair (key, value) with ids, as a pair of the key and the value with ids."""
+    (key, value), ids = annotated
+    return key, (value, ids)
+
+
+def value_up(annotated: Annotated) -> tuple[Any, Any]:
+    """The same where Spark looks at the first two parts of an element only."""
+    element, ids = annotated
+    return element[0], (element[1], ids)
+
+
+def pair_down(pair: tuple[Any, Any]) -> Annotated:
+    """The way back."""
+    key, (value, ids) = pair
+    return (key, value), ids
+
+
+def joined_pair(pair: tuple[Any, Any]) -> Annotated:
+    """What a join of values with ids made, as the pair that the join of the values makes."""
+    key, (left, right) = pair
+    value = (None if left is None else left[0], None if right is None else right[0])
+    ids = (() if left is None else left[1]) + (() if right is None else right[1])
+    return (key, value), ids
+
+
+def zipped_pair(pair: tuple[Annotated, Annotated]) -> Annotated:
+    """Two annotated elements as an annotated pair."""
+    (left, left_ids), (right, right_ids) = pair
+    return (left, right), left_ids + right_ids
+
+
+def numbered_pair(pair: tuple[Annotated, int]) -> Annotated:
+    """An annotated element and its number as an annotated pair."""
+    (element, ids), number = pair
+    return (element, number), ids
+
+
+def among(keys: frozenset[Any], key: Callable[[Any], Any]) -> Callable[[Annotated], bool]:
+    """Whether an annotated element has one of the keys."""
+
+    def is_among(annotated: Annotated) -> bool:
+        return known_key(key(annotated[0])) in keys
+
+    return is_among
+
+
+def read_before(
+    reads: dict[int, int],
+) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """The elements of each partition that had been read by then."""
+
+    def chosen(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
+        most = reads.get(partition, 0)
+        for place, element in enumerate(elements):
+            if place >= most:
+                return
+            yield element
+
+    return chosen
+
+
+def picked(
+    places: dict[int, set[int]],
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[tuple[int, int], Any]]]:
+    """The elements at some places, with these."""
+
+    def pick(partition: int, elements: Iterable[Any]) -> Iterator[tuple[tuple[int, int], Any]]:
+        wanted = places.get(partition, set())
+        last = max(wanted, default=-1)
+        for place, element in enumerate(elements):
+            if place > last:
+                return
+            if place in wanted:
+                yield (partition, place), element
+
+    return pick
+
+
+def counted(elements: Iterable[Any]) -> Iterator[int]:
+    """How many elements a partition has."""
+    yield sum(1 for _ in elements)
+
+
+def most_of(most: int) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
+    """Gather distinct ids, but no more than so many and one.
+
+    Returns:
+        How to take one in, and how to put two sets together.
+    """
+
+    def take(found: Any, name: Any) -> Any:
+        if len(found) <= most:
+            found.add(name)
+        return found
+
+    def merge(left: Any, right: Any) -> Any:
+        for name in right:
+            take(left, name)
+        return left
+
+    return take, merge
+
+
+def whole_list(_: int, elements: Iterable[Any]) -> Iterator[list[Any]]:
+    """What glom makes of a partition."""
+    yield list(elements)
+
+
+def by_partition_only(
+    function: Callable[[Iterable[Any]], Iterable[Any]],
+) -> Callable[[int, Iterable[Any]], Any]:
+    """A function of a partition as one of its number and it."""
+
+    def call(_: int, elements: Iterable[Any]) -> Any:
+        return function(elements)
+
+    return call
+
+
+def first_of(pair: Any) -> Any:
+    return pair[0]
+
+
+def second_of(pair: Any) -> Any:
+    return pair[1]
+
+
+def nothing_of(_: Any) -> None:
+    """The key of all elements where they have none."""
+
+
+def itself(element: Any) -> Any:
+    return element
+
+
+def left_of(left: Any, _: Any) -> Any:
+    return left
+
+
+def with_nothing(key: Any) -> tuple[Any, None]:
+    return key, None
+
+
+def with_key(key: Callable[[Any], Any]) -> Callable[[Annotated], tuple[Any, Annotated]]:
+    """An annotated element by its key."""
+
+    def pair(annotated: Annotated) -> tuple[Any, Annotated]:
+        return known_key(key(annotated[0])), annotated
+
+    return pair
+
+
+def joined_left(pair: Any) -> Any:
+    """The left side of what a join gave."""
+    return pair[1][0]
+
+
+def placed(partition: int, elements: Iterable[Any]) -> Iterator[tuple[tuple[int, int], Any]]:
+    """Elements by their partition and place."""
+    for place, element in enumerate(elements):
+        yield (partition, place), element
+
+
+def place_and_element(mark: tuple[int, int, Any]) -> tuple[tuple[int, int], Any]:
+    """A mark that holds the element, by its place."""
+    partition, place, element = mark
+    return (partition, place), element
+
+
+def counted_up_to(most: int) -> Callable[[Iterable[Any]], Iterator[int]]:
+    """How many elements a partition has, without reading more than so many."""
+
+    def count(elements: Iterable[Any]) -> Iterator[int]:
+        found = 0
+        if most > 0:
+            for _ in elements:
+                found += 1
+                if found >= most:
+                    break
+        yield found
+
+    return count
+
+
+def marks_of(annotated: Annotated) -> Iterator[tuple[int, Any]]:
+    """The marks among the ids of an annotated element."""
+    return ((number, name) for number, name in annotated[1] if number < 0)
+
+
+def path_of(found: tuple[Any, tuple[tuple[str, Any], Any]]) -> str:
+    """The path of a file that is a record, of what a join by place gave."""
+    return found[1][0][0]

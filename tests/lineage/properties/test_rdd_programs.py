@@ -1,0 +1,148 @@
+"""Random RDD programs over random data: every trace is held against a reference in plain Python and a replay."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from typing import Any
+
+import pytest
+import rdd_programs as programs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyspark.cloudpickle import register_pickle_by_value
+from pyspark.sql import SparkSession
+from rdd_programs import OPERATIONS, Data, Element, Program
+
+import bigdebug
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
+from tests.proofs import Part
+
+register_pickle_by_value(programs)  # Spark's workers have no way to import it
+
+
+def parallelized(context: Any, source: Data) -> tuple[Any, list[int]]:
+    """A source that is one call, and how many of its elements stand in each partition."""
+    flat = [element for part in source for element in part]
+    rdd = context.parallelize(flat, len(source))
+    return rdd, rdd.mapPartitions(lambda part: [sum(1 for _ in part)]).collect()
+
+
+def split(source: Data, sizes: list[int]) -> Data:
+    flat = iter([element for part in source for element in part])
+    return [[next(flat) for _ in range(size)] for size in sizes]
+
+
+def judge(spark: SparkSession, program: Program, given_sources: list[Data], seed: int) -> None:
+    context = spark.sparkContext
+    with tempfile.TemporaryDirectory() as store, bigdebug.attach(spark, store=store) as session:
+        made_sources = [parallelized(context, source) for source in given_sources]
+        data = [split(s, sizes) for s, (_, sizes) in zip(given_sources, made_sources, strict=True)]
+        rdds = [rdd for rdd, _ in made_sources]
+        rdd = program.spark(rdds)
+        rows = rdd.collect()
+        output = session.outputs[-1]
+        expected = program.model(programs.numbered(data)).all()
+        assert Counter(rows) == Counter(element.value for element in expected), "the reference is wrong"
+
+        wanted = rows[seed % len(rows)] if rows else None
+        asked = (lambda _: True) if seed % 5 == 0 else (lambda element: element == wanted)
+        matching = [element for element in expected if asked(element.value)]
+        trace = session.trace(output if seed % 2 else rdd, where=asked)
+        assert trace.matched == len(matching)
+        assert trace.exact != program.conservative(), trace.notes
+        numbers = judge_records(trace, session, rdds, data, matching)
+        if seed % 3 == 0:
+            steps = trace.steps
+            assert not steps or steps[0].count == trace.matched
+            assert all(step.records().count() == step.count for step in steps[:1])
+        if not program.conservative():
+            judge_replay(program, data, numbers, matching)
+        session._recorder.drain()
+        output = session.outputs[output.number - 1]
+        assert output.recipe == "stored", output.recipe_problem
+        run = Store(store).find(session.run_id)
+        replay = open_output(run, run.output(str(output.number)), spark=spark)
+        later = replay.trace(asked)
+        assert later.matched == trace.matched
+        assert repr(later.collect()) == repr(trace.collect()), "live and post-mortem differ"
+
+
+def judge_records(
+    trace: Any, session: Any, rdds: list[Any], data: list[Data], matching: list[Element]
+) -> frozenset[int]:
+    """The numbers of the records on the trace: enough, and none that mustn't be there."""
+    starts = [0, sum(map(len, data[0]))]
+    by_name = {}
+    for rdd, start, parts in zip(rdds, starts, data, strict=True):
+        operator = bigdebug.lineage.rdd.operator.operator_of(rdd)
+        for source in trace._sources:
+            if source.operator is operator:
+                by_name[source.name] = start, parts
+    found = set()
+    for record in trace.collect():
+        start, parts = by_name[record.source]
+        partition, position = record.location.partition, record.location.position
+        assert repr(parts[partition][position]) == repr(record.value)
+        found.add(start + sum(map(len, parts[:partition])) + position)
+    assert sum(source.count for source in trace.sources) == len(found)
+    assert frozenset().union(*(each.least for each in matching)) <= found, "records are missing"
+    assert found <= frozenset().union(*(each.most for each in matching)), "records that don't belong there"
+    return frozenset(found)
+
+
+def judge_replay(
+    program: Program, data: list[Data], numbers: frozenset[int], matching: list[Element]
+) -> None:
+    """The traced records alone give the elements again, as far as no operator goes by position or takes away."""
+    names = repr(program)
+    if any(name in names for name in ("zip", "sample", "subtract", "Outer", "glom")):
+        return
+    alone = [
+        programs.Elements([[e for e in part if e.least <= numbers] for part in source.parts], True)
+        for source in programs.numbered(data)
+    ]
+    again = Counter(element.value for element in program.model(alone).all())
+    assert Counter(element.value for element in matching) <= again, "the elements aren't there again"
+
+
+@settings(max_examples=6)
+@given(program=programs.programs(2), sources=programs.sources, seed=st.integers(0, 1000))
+def test_traces_of_random_programs(
+    spark: SparkSession, program: Program, sources: list[Data], seed: int
+) -> None:
+    judge(spark, program, sources, seed)
+
+
+DATA: list[Data] = [
+    [
+        [(None, (1,)), (1, (2, 3)), ("a", (4,)), (True, (2,))],
+        [],
+        [((1, None), (3,)), ("a", (4,)), (None, (0, 2))],
+    ],
+    [[("a", (1, 1)), (1.0, (2,))], [(None, (4,)), ((1, None), (0,)), ("a", (4,))]],
+]
+
+
+@pytest.mark.proof("each operator of RDDs, alone and over another")
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
+def test_traces_of_each_operator(spark: SparkSession, operation: programs.Operation) -> None:
+    sources = [Program(None, source=number) for number in (0, 1)]
+    above = Program(OPERATIONS[0], (Program(operation, tuple(sources[: operation.inputs])),))
+    for seed in (0, 3):
+        judge(spark, above, DATA, seed)
+
+
+@pytest.mark.proof("random RDD programs of up to 5 operators on a way", examples=200)
+def test_traces_of_many_random_programs(part: Part, spark: SparkSession) -> None:
+    @part.drawn
+    @given(
+        program=st.integers(1, 5).flatmap(programs.programs),
+        sources=programs.sources,
+        seed=st.integers(0, 1000),
+    )
+    def judged(program: Program, sources: list[Data], seed: int) -> None:
+        judge(spark, program, sources, seed)
+
+    judged()

@@ -1,0 +1,264 @@
+"""What a trace of an RDD tells: names, places, steps, notes, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+import bigdebug
+from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
+from bigdebug.lineage.location import Location
+
+
+@pytest.fixture(scope="module")
+def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
+    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
+        yield attached
+
+
+@pytest.fixture
+def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
+    return spark.sparkContext
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """Two files of lines, one large enough for several parts."""
+    folder = tmp_path / "words"
+    folder.mkdir()
+    (folder / "a.txt").write_text("to be or\nnot to be\n\nthat is\n")
+    (folder / "b.txt").write_text("".join(f"line {number}\n" for number in range(100)) + "to end\n")
+    return folder
+
+
+def places(trace: Any) -> list[tuple[str, int]]:
+    return [(Path(r.location.file).name, r.location.position) for r in trace.collect()]
+
+
+def test_word_count_back_to_files_and_lines(
+    session: bigdebug.Session, context: SparkContext, words: Path
+) -> None:
+    lines = context.textFile(str(words), 6)
+    counts = lines.flatMap(str.split).map(lambda word: (word, 1)).reduceByKey(lambda a, b: a + b)
+    assert dict(counts.collect())["to"] == 3
+    trace = session.trace(session.outputs[-1], where=lambda pair: pair[0] == "to")
+    assert trace.matched == 1
+    assert places(trace) == [("a.txt", 0), ("a.txt", 1), ("b.txt", 100)]
+    assert trace.collect()[2].value == "to end"
+    assert [(s.name, s.kind, s.count) for s in trace.sources] == [("words", "text", 3)]
+    assert [Path(f).name for f in trace.sources[0].files] == ["a.txt", "b.txt"]
+    assert [(s.operator, s.count) for s in trace.steps] == [("reduceByKey", 1), ("map", 3), ("flatMap", 3)]
+    assert trace.steps[2].records().collect() == ["to", "to", "to"]
+    assert trace.exact
+    assert trace.notes == []
+    assert sorted(r.location.position for r in trace.records().collect()) == [0, 1, 100]
+
+
+def test_whole_files_and_data_at_hand(session: bigdebug.Session, context: SparkContext, words: Path) -> None:
+    files = context.wholeTextFiles(str(words)).map(lambda pair: (len(pair[1].split()), pair[0]))
+    named = context.parallelize([(10, "short"), (202, "long")], 2)
+    trace = session.trace(files.join(named), where="x[1][1] == 'long'")
+    found = trace.collect()
+    assert [(Path(r.location.file or "").name, r.location.position) for r in found[:1]] == [("b.txt", 0)]
+    assert (found[1].location, found[1].value) == (Location(None, 0, 1), (202, "long"))
+    assert [source.kind for source in trace.sources] == ["wholeTextFiles", "memory"]
+
+
+def test_binary_and_pickled_files(session: bigdebug.Session, context: SparkContext, tmp_path: Path) -> None:
+    (tmp_path / "records.bin").write_bytes(b"aabbaacc")
+    records = context.binaryRecords(str(tmp_path / "records.bin"), 2)
+    trace = session.trace(records.map(lambda r: (r, 1)).groupByKey(), where=lambda pair: pair[0] == b"aa")
+    assert places(trace) == [("records.bin", 0), ("records.bin", 2)]
+    context.parallelize(range(30), 1).saveAsPickleFile(str(tmp_path / "pickles"))
+    pickles = context.pickleFile(str(tmp_path / "pickles"))
+    assert [r.location.position for r in session.trace(pickles, where=lambda x: x > 27).collect()] == [28, 29]
+
+
+def test_actions_give_what_their_outputs_are_about(session: bigdebug.Session, context: SparkContext) -> None:
+    numbers = context.parallelize([3, 1, 2, 3, None, 5], 3).filter(lambda x: x is not None)
+
+    def values(action: Any, where: Any = None) -> list[Any]:
+        action()
+        trace = session.trace(session.outputs[-1], where=where)
+        return sorted(record.value for record in trace.collect())
+
+    assert values(lambda: numbers.take(3)) == [1, 2, 3]
+    assert values(lambda: numbers.top(2)) == [3, 5]
+    assert values(lambda: numbers.takeOrdered(2)) == [1, 2]
+    assert values(numbers.first) == [3]
+    assert values(lambda: numbers.takeSample(False, 2, 7)) == sorted(numbers.takeSample(False, 2, 7))
+    assert values(numbers.sum, lambda total: total == 14) == [1, 2, 3, 3, 5]
+    assert values(numbers.max, lambda most: most == 4) == []
+    assert values(numbers.countByValue, lambda pair: pair == (3, 2)) == [3, 3]
+    assert values(lambda: list(numbers.toLocalIterator()), lambda x: x == 1) == [1]
+    assert values(lambda: numbers.foreach(print), lambda x: x == 2) == [2]
+    assert values(lambda: numbers.map(lambda x: (x % 2, x)).lookup(0)) == [2]
+
+
+def test_functions_are_those_that_spark_took(session: bigdebug.Session, context: SparkContext) -> None:
+    """As in k-means: what a function refers to is another thing when the question comes."""
+    limit = 2
+    numbers = context.parallelize([1, 2, 3, 4], 2)
+    small = numbers.filter(lambda x: x < limit)
+    grouped = small.groupBy(lambda x: x % 2)
+    assert small.count() == 1
+    counted = session.outputs[-1]
+    limit = 4
+    assert session.trace(counted).matched == 1
+    assert session.trace(small).matched == 3, "computed now, it is what it would be now"
+    assert [record.value for record in session.trace(grouped).collect()] == [1]
+
+
+def test_accumulators_and_broadcasts_of_the_program(session: bigdebug.Session, context: SparkContext) -> None:
+    seen = context.accumulator(0)
+    wanted = context.broadcast({"b"})
+
+    def is_wanted(word: str) -> bool:
+        seen.add(1)
+        return word in wanted.value
+
+    chosen = context.parallelize(["a", "b"], 1).filter(is_wanted)
+    assert chosen.collect() == ["b"]
+    assert [record.value for record in session.trace(chosen).collect()] == ["b"]
+    assert seen.value == 2, "a trace doesn't count"
+
+
+def test_keys_that_are_not_numbers(session: bigdebug.Session, context: SparkContext) -> None:
+    nan = float("nan")
+    pairs = context.parallelize([(nan, 1), (1.0, 2), ((nan, 1), 3)], 1)
+    trace = session.trace(pairs.groupByKey(), where=lambda pair: pair[0] != pair[0])
+    assert [record.value[1] for record in trace.collect()] == [1]
+    assert not trace.exact
+    assert "not a number" in trace.notes[0]
+
+
+def test_functions_of_partitions_are_marked(session: bigdebug.Session, context: SparkContext) -> None:
+    ahead = context.parallelize(range(8), 2).mapPartitions(lambda part: (x for x in list(part)[:1]))
+    trace = session.trace(ahead, where=lambda x: x == 0)
+    assert [record.value for record in trace.collect()] == [0, 1, 2, 3]
+    assert not trace.exact
+    assert trace.notes[0].startswith("what mapPartitions at test_rdd_traces.py:")
+    with pytest.raises(BigDebugError, match="can't be narrowed"):
+        trace.narrow()
+    lazy = context.parallelize(range(8), 2).mapPartitions(lambda part: (x for x in part))
+    assert [r.value for r in session.trace(lazy, where=lambda x: x == 1).collect()] == [0, 1]
+
+
+def test_many_keys_are_joined_in_spark(
+    session: bigdebug.Session, context: SparkContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bigdebug.lineage.rdd.walk.MOST_KEYS", 2)
+    counts = (
+        context.parallelize([0, 1, 2, 3, None, 1], 2).map(lambda x: (x, 1)).reduceByKey(lambda a, b: a + b)
+    )
+    trace = session.trace(counts, where=lambda pair: pair[0] != 0)
+    assert sorted(map(repr, (record.value for record in trace.collect()))) == ["1", "1", "2", "3", "None"]
+
+
+def test_unions_of_the_context_and_nothing_at_all(session: bigdebug.Session, context: SparkContext) -> None:
+    one = context.parallelize([1, 2], 2)
+    twice = context.union([one, one.map(lambda x: -x), one])
+    trace = session.trace(twice, where=lambda x: abs(x) == 1)
+    assert trace.matched == 3
+    assert [(r.location.partition, r.value) for r in trace.collect()] == [(0, 1)]
+    nothing = session.trace(context.emptyRDD().map(lambda x: (x, 1)).groupByKey())
+    assert (nothing.matched, nothing.collect()) == (0, [])
+
+
+def test_sequence_and_hadoop_files(session: bigdebug.Session, context: SparkContext, tmp_path: Path) -> None:
+    place = str(tmp_path / "pairs")
+    context.parallelize([(n, f"v{n}") for n in range(6)], 1).saveAsSequenceFile(place)
+    pairs = context.sequenceFile(place)
+    assert [r.location.position for r in session.trace(pairs, where=lambda p: p[0] == 4).collect()] == [4]
+    (tmp_path / "lines.txt").write_text("a\nb\nc\n")
+    lines = "org.apache.hadoop.mapreduce.lib.input.TextInputFormat"
+    number, text = "org.apache.hadoop.io.LongWritable", "org.apache.hadoop.io.Text"
+    read = context.newAPIHadoopFile(str(tmp_path / "lines.txt"), lines, number, text)
+    (record,) = session.trace(read.values(), where=lambda line: line == "b").collect()
+    assert (record.location.position, record.value) == (1, (2, "b"))
+    old = context.hadoopFile(
+        str(tmp_path / "lines.txt"), "org.apache.hadoop.mapred.TextInputFormat", number, text
+    )
+    assert places(session.trace(old, where=lambda pair: pair[1] == "c")) == [("lines.txt", 2)]
+    binary = context.binaryFiles(str(tmp_path / "lines.txt"))
+    assert places(session.trace(binary)) == [("lines.txt", 0)]
+
+
+WITHOUT_US = """
+import sys
+if "pyspark.daemon" in sys.orig_argv:
+    class Refuse:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] == "bigdebug":
+                raise ImportError("no bigdebug on the workers")
+    sys.meta_path.insert(0, Refuse())
+"""
+REMOTE = """
+import sys, tempfile
+from pyspark import SparkContext
+import bigdebug
+context = SparkContext("local[1]", "remote")
+with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
+    wanted, seen = context.broadcast({1}), context.accumulator(0)
+    def chosen(x):
+        seen.add(1)
+        return x % 2 in wanted.value
+    try:
+        context.parallelize([1]).map(lambda x: __import__("bigdebug")).count()
+    except Exception as error:
+        print("no bigdebug on the workers" in str(error))
+    pairs = context.parallelize([1, 2, 3], 2).filter(chosen).map(lambda x: (x % 2, x))
+    groups = pairs.join(pairs.distinct()).mapPartitions(lambda part: list(part)).reduceByKey(lambda a, b: a + b)
+    groups.take(1)
+    trace = session.trace(session.outputs[-1], where="key == 1")
+    print([record.value for record in trace.collect()], len(trace.steps))
+"""
+
+
+def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_US)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    environment = os.environ | {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": sys.executable}
+    (tmp_path / "remote.py").write_text(REMOTE)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "remote.py")],
+        env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["True", "[1, 3] 6"], done.stdout + done.stderr[-3000:]
+
+
+def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> None:
+    rdd = context.parallelize([1], 1)
+    barrier = rdd.barrier().mapPartitions(lambda part: part).map(lambda x: x)
+    with pytest.raises(UnsupportedOperatorError, match=r"map at test_rdd_traces.py:\d+ .* wasn't recorded"):
+        session.trace(barrier)
+    with pytest.raises(BigDebugError, match="no expression in Python"):
+        session.trace(rdd, where="key = 1")
+    with pytest.raises(BigDebugError, match="forward"):
+        session.trace(rdd, direction="forward")
+    with pytest.raises(BigDebugError, match="only backward traces"):
+        session.why_not(rdd, "x = 1")
+    rdd.collect()
+    with pytest.raises(BigDebugError, match="only backward traces"):
+        session.index(session.outputs[-1])
+    failing = rdd.map(lambda x: x / 0)
+    with pytest.raises(BigDebugError, match="division by zero"):
+        _ = session.trace(failing).matched
+
+
+def test_a_file_that_changed_since(session: bigdebug.Session, context: SparkContext, words: Path) -> None:
+    lines = context.textFile(str(words / "a.txt"))
+    lines.collect()
+    (words / "a.txt").write_text("something else\n")
+    with pytest.raises(SourceChangedError, match=r"a\.txt"):
+        session.trace(session.outputs[-1])
