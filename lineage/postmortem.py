@@ -135,7 +135,7 @@ class Replay:
         """
         return rows_of_operators(self._question())
 
-    def of(self, output: Output) -> Replay:
+    def of(self, output: Output) -> Replay | RddReplay:
         """Another output of the run, to be asked about in the same Spark; not to be closed."""
         return open_output(self._run, output, allow_changed=self._allow_changed, spark=self._spark)
 

@@ -121,15 +121,15 @@ def command(
             return
         ask_if_large("The trace", estimate)
         # Shown while Spark lives: a source looks its files up when it is asked for them.
-        traced: Trace | ForwardTrace
+        traced: Trace | RddTrace | ForwardTrace
         if forward:
             traced = asked = replay.forward(where, source)
             answer = _answer(asked, found, chosen, where, None, limit, start=asked.source)
         else:
-            traced = replay.trace(where, Beside(windows, influence))
+            traced = backward = replay.trace(where, Beside(windows, influence))
             if narrow:
                 with stage("Narrowing the trace by replays"):
-                    traced = traced.narrow()
+                    traced = backward.narrow()
             answer = _answer(traced, found, chosen, where, source, limit)
         saved = _save(traced, answer, target) if target and answer.matched else None
         _show(answer, as_json)
@@ -137,7 +137,7 @@ def command(
             show_line(message_console(), f"\n{saved}")
 
 
-def _save(trace: "Trace | ForwardTrace", answer: TraceAnswer, target: Path) -> str:
+def _save(trace: "Trace | RddTrace | ForwardTrace", answer: TraceAnswer, target: Path) -> str:
     """Write all records of the one source that there is; says what was written."""
     reached = [one for one in answer.sources if one.count] or answer.sources[:1]
     if len(reached) != 1:
@@ -146,8 +146,14 @@ def _save(trace: "Trace | ForwardTrace", answer: TraceAnswer, target: Path) -> s
             hint=f"choose one with --source: {', '.join(one.name for one in reached)}",
         )
     (only,) = reached
+    records = trace.records(only.name)
+    if not hasattr(records, "sparkSession"):
+        raise BigDebugError(
+            "records of RDDs can't be written to a file yet",
+            hint="leave out -o; --limit N --json gives them as JSON",
+        )
     with stage(f"Writing {plural(only.count, 'record')} to {target}"):
-        written = save_records(trace.records(only.name), target)
+        written = save_records(records, target)
     return f"wrote {plural(only.count, 'record')} of {visible(only.name)} to {target}: {size(written)}"
 
 
