@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only trunk|tpch|index] [--rows N …] [--scale S]`: measure, print, keep tables.
+"""`python -m benchmarks [--only trunk|tpch|index|memory] [--rows N …] [--scale S]`: measure, print, keep tables.
 
 Resumable: what was measured at this commit is kept in the folder of results and not measured again.
 """
@@ -17,10 +17,12 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from benchmarks import index, measures
+from benchmarks.memory import memory
 from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
 
 RESULTS = Path(__file__).parent / "results"
+KINDS = ["parquet", "csv"]
 
 
 def main() -> None:
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(TABLES), default=list(TABLES))
     parser.add_argument("--scale", type=float, default=1, help="of TPC-H")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "bigdebug-benchmarks")
     arguments = parser.parse_args()
     arguments.data.mkdir(parents=True, exist_ok=True)
@@ -74,7 +77,7 @@ def _trunk(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
         yield f"waiting {nodes}", lambda nodes=nodes: iter([measures.waiting(spark, nodes)])  # type: ignore[misc]
     yield "many actions", lambda: iter([measures.many_actions(spark, 20)])
     for rows in sizes:
-        for kind in ("parquet", "csv"):
+        for kind in arguments.kinds:
             for measure in (measures.recording, measures.first_trace):
                 yield (
                     f"{measure.__name__} {rows} {kind}",
@@ -85,7 +88,7 @@ def _trunk(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
 def _index(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     folder = arguments.data
     for rows in arguments.rows:
-        for kind in ("parquet", "csv"):
+        for kind in arguments.kinds:
             for measure in (index.capture, index.indexed):
                 yield (
                     f"{measure.__name__} {rows} {kind}",
@@ -93,7 +96,13 @@ def _index(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
                 )
 
 
-TABLES = {"trunk": _trunk, "tpch": _tpch, "index": _index}
+def _memory(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    sizes = sorted(arguments.rows)
+    for kind in arguments.kinds:
+        yield f"memory {kind} {sizes}", lambda k=kind: memory(spark, arguments.data, sizes, k)  # type: ignore[misc]
+
+
+TABLES = {"trunk": _trunk, "tpch": _tpch, "index": _index, "memory": _memory}
 
 
 def _session(folder: Path) -> SparkSession:

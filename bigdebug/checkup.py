@@ -164,7 +164,21 @@ def _store(store: str) -> Check:
     if status.st_mode & 0o077:
         found = f"{path} is open to others ({stat.filemode(status.st_mode)})"
         return Check("store", False, found, f"chmod 700 {shlex.quote(store)}")
-    return Check("store", True, str(path))
+    return Check("store", True, f"{path}{_unfinished(store)}")
+
+
+def _unfinished(store: str) -> str:
+    """What killed makers of indexes left in a store, as the end of a sentence."""
+    from bigdebug.lineage.store import Store  # loads pyarrow for indexes
+
+    try:
+        sizes = [size for folders in Store(store).unfinished().values() for size in folders.values()]
+    except (BigDebugError, OSError, ImportError):
+        return ""
+    if not sizes:
+        return ""
+    what = "1 unfinished index" if len(sizes) == 1 else f"{len(sizes)} unfinished indexes"
+    return f"; {what} of {sum(sizes) / 1e6:,.1f} MB, which `bigdebug prune` removes"
 
 
 def _remote_store(store: str) -> Check:

@@ -29,7 +29,7 @@ from bigdebug.lineage.mapped import (
     on_kept_input,
     partition_number,
 )
-from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, is_one_sided, join_kind
+from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, is_one_sided
 
 SESSION_WINDOW = "spark.sessionWindow"
 # Not those of years and months or of days and seconds, which compare like numbers.
@@ -51,6 +51,7 @@ _PASSING = frozenset(
         "RebalancePartitions",
         "ResolvedHint",
         "EventTimeWatermark",
+        "AttachDistributedSequence",
     }
 )
 
@@ -151,8 +152,8 @@ class Annotator:
 
     def _project(self, operator: Operator) -> Annotated:
         below = self.annotate(operator.child)
-        columns = self.catalyst.items(operator.plan.projectList())
-        return Annotated(self.catalyst.project([*columns, *below.attributes], below.plan), below.ids)
+        columns = self.catalyst.extended(operator.plan.projectList(), below.attributes)
+        return Annotated(self.catalyst.logical.Project(columns, below.plan), below.ids)
 
     def _generate(self, operator: Operator) -> Annotated:
         if is_mapped(operator):
@@ -164,14 +165,14 @@ class Annotator:
         below = self.annotate(operator.child)
         ids = tuple(column.moved(lambda attribute: attribute.newInstance()) for column in below.ids)
         grown = [
-            self.catalyst.seq([*self.catalyst.items(projection), *below.attributes])
+            self.catalyst.extended(projection, below.attributes)
             for projection in self.catalyst.items(operator.plan.projections())
         ]
-        output = [*self.catalyst.output(operator.plan), *(a for column in ids for a in column.attributes)]
+        added = (attribute for column in ids for attribute in column.attributes)
         plan = self.catalyst.copy(
             operator.plan,
             projections=self.catalyst.seq(grown),
-            output=self.catalyst.seq(output),
+            output=self.catalyst.extended(operator.plan.output(), added),
             child=below.plan,
         )
         return Annotated(plan, ids)
@@ -190,7 +191,7 @@ class Annotator:
         right = self.annotate(right_side)
         plan = operator.plan.withNewChildren(self.catalyst.seq([left.plan, right.plan]))
         ids = left.ids + right.ids
-        if "Outer" in join_kind(operator.plan):
+        if "Outer" in operator.join_kind:
             # A join fills the side without a partner with nulls; an id that claims otherwise is folded away.
             ids = tuple(column.moved(lambda attribute: attribute.withNullability(True)) for column in ids)
         return Annotated(plan, ids)
@@ -199,7 +200,7 @@ class Annotator:
         """A one-sided join's rows, and by what they looked at the right side."""
         lookup = lookup_of(self.catalyst, operator.plan)
         key = self.catalyst.alias(self.key_struct(tuple(lookup.looked_by.values())), fresh_name("key"))
-        plan = self.catalyst.project([*self.catalyst.output(join), key], join)
+        plan = self.catalyst.project_more([key], join)
         boundary = Boundary(operator, (), side=1, lookup=lookup)
         return Annotated(plan, (*ids, IdColumn(boundary, key.toAttribute())))
 
@@ -208,7 +209,7 @@ class Annotator:
             return self._passing(operator)
         grouping = tuple(self.catalyst.items(operator.plan.partitionSpec()))
         key = self.catalyst.alias(self.key_struct(grouping), fresh_name("key"))
-        plan = self.catalyst.project([*self.catalyst.output(operator.plan), key], operator.plan)
+        plan = self.catalyst.project_more([key], operator.plan)
         return Annotated(plan, (IdColumn(Boundary(operator, grouping), key.toAttribute()),))
 
     def _union(self, operator: Operator) -> Annotated:
@@ -217,12 +218,15 @@ class Annotator:
         padded = []
         for child, branch in zip(operator.children, branches, strict=True):
             own = {id(column) for column in branch.ids}
-            columns = self.catalyst.output(child.plan)
-            for column in every:
-                for attribute in column.attributes:
-                    filler = attribute if id(column) in own else self.catalyst.null(attribute.dataType())
-                    columns.append(self.catalyst.alias(filler, attribute.name()))
-            padded.append(self.catalyst.project(columns, branch.plan))
+            added = [
+                self.catalyst.alias(
+                    attribute if id(column) in own else self.catalyst.null(attribute.dataType()),
+                    attribute.name(),
+                )
+                for column in every
+                for attribute in column.attributes
+            ]
+            padded.append(self.catalyst.project_more(added, branch.plan, child.plan))
         plan = operator.plan.withNewChildren(self.catalyst.seq(padded))
         tail = iter(self.catalyst.output(plan)[operator.plan.output().length() :])
         return Annotated(plan, tuple(column.moved(lambda _: next(tail)) for column in every))
@@ -233,8 +237,8 @@ class Annotator:
     def _boundary(self, operator: Operator, aggregate: Any) -> Annotated:
         grouping = tuple(self.catalyst.items(aggregate.groupingExpressions()))
         key = self.catalyst.alias(self.key_struct(grouping), fresh_name("key"))
-        columns = [*self.catalyst.items(aggregate.aggregateExpressions()), key]
-        plan = self.catalyst.copy(aggregate, aggregateExpressions=self.catalyst.seq(columns))
+        columns = self.catalyst.extended(aggregate.aggregateExpressions(), [key])
+        plan = self.catalyst.copy(aggregate, aggregateExpressions=columns)
         return Annotated(plan, (IdColumn(Boundary(operator, grouping), key.toAttribute()),))
 
     def _deduplicate(self, operator: Operator) -> Annotated:
@@ -247,29 +251,28 @@ class Annotator:
         return self._passing(operator)
 
     def _grouped_function(self, operator: Operator) -> Annotated:
-        catalyst, own = self.catalyst, self.catalyst.output(operator.plan)
+        catalyst = self.catalyst
         groupings = grouping_of(catalyst, operator)
         if not any(groupings):
             keys = [catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in groupings]
             ids = self._of_sides(operator, keys, [() for _ in groupings])
-            return Annotated(catalyst.project([*own, *keys], operator.plan), ids)
+            return Annotated(catalyst.project_more(keys, operator.plan), ids)
         hashes = [hashed_key(catalyst, grouping) for grouping in groupings]
         inputs, named = [], []
         for child, hashed in zip(operator.children, hashes, strict=True):
             named = [catalyst.alias(expression, fresh_name("part")) for expression in hashed]
-            inputs.append(catalyst.project([*catalyst.output(child.plan), *named], child.plan))
+            inputs.append(catalyst.project_more(named, child.plan))
         ours = [column.toAttribute() for column in named]
         plan, carried = carried_past(catalyst, operator, inputs, ours, constant=True)
         keys = [catalyst.alias(self.key_struct(tuple(carried)), fresh_name("key")) for _ in groupings]
-        return Annotated(catalyst.project([*own, *keys], plan), self._of_sides(operator, keys, hashes))
+        plan = catalyst.project_more(keys, plan, operator.plan)
+        return Annotated(plan, self._of_sides(operator, keys, hashes))
 
     def _mapped(self, operator: Operator) -> Annotated:
         catalyst, kept = self.catalyst, keep_input(self, operator)
         # Nothing stands between the kept rows and these but the function: the partitions' numbers are the same.
         key = catalyst.alias(self.key_struct((partition_number(catalyst),)), fresh_name("key"))
-        plan = catalyst.project(
-            [*catalyst.output(operator.plan), key], on_kept_input(catalyst, operator, kept)
-        )
+        plan = catalyst.project_more([key], on_kept_input(catalyst, operator, kept), operator.plan)
         boundary = Boundary(operator, (kept.partition,), kept=kept.annotated)
         return Annotated(plan, (IdColumn(boundary, key.toAttribute()),))
 
@@ -284,7 +287,7 @@ class Annotator:
     def _with_whole(self, operator: Operator, annotated: Annotated, inputs: Sequence[Operator]) -> Annotated:
         """With a key for each of some inputs, every row of which counts for every row."""
         keys = [self.catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in inputs]
-        plan = self.catalyst.project([*self.catalyst.output(annotated.plan), *keys], annotated.plan)
+        plan = self.catalyst.project_more(keys, annotated.plan)
         columns = tuple(
             IdColumn(Boundary(operator, (), whole=one), key.toAttribute())
             for one, key in zip(inputs, keys, strict=True)
@@ -310,8 +313,8 @@ class Annotator:
     def _ordered(self, operator: Operator) -> Annotated:
         """Annotated, with the operator's own columns first and in their order, for those who go by position."""
         below = self.annotate(operator)
-        columns = [*self.catalyst.output(operator.plan), *below.attributes]
-        return Annotated(self.catalyst.project(columns, below.plan), below.ids)
+        plan = self.catalyst.project_more(below.attributes, below.plan, operator.plan)
+        return Annotated(plan, below.ids)
 
     def _check_keys(self, operator: Operator, keys: list[Any]) -> None:
         for expression in keys:

@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.annotate import SESSION_WINDOW
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.operators import Operator
 
 
@@ -34,6 +34,6 @@ def behind_barrier(catalyst: Catalyst, plan: Any) -> Any:
 
 def is_session_window(expression: Any) -> bool:
     """Whether a grouping expression is the window of `session_window(…)`."""
-    if expression.getClass().getSimpleName() != "AttributeReference":
+    if class_name(expression) != "AttributeReference":
         return False
     return bool(expression.metadata().contains(SESSION_WINDOW))

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.opened import tag_named, with_leaves_opened
 
 _BATCH_TAG = "bigdebug.batch"
 _OVER_TAG = "bigdebug.batch.over"
@@ -67,32 +68,36 @@ def keep_batch(spark: Any, plan: Any) -> Any:
     """
     query_id = spark.sparkContext.getLocalProperty(_QUERY_ID)
     query = spark._jsparkSession.streams().get(query_id) if query_id else None
-    if query is None or plan.getClass().getSimpleName() != "LogicalRDD":
+    if query is None or class_name(plan) != "LogicalRDD":
         return None
     execution = query.streamingQuery() if hasattr(query, "streamingQuery") else query
-    plan.setTagValue(_tag(spark._jvm, _BATCH_TAG), execution.lastExecution().analyzed())
+    plan.setTagValue(tag_named(spark._jvm, _BATCH_TAG), execution.lastExecution().analyzed())
     _Seen.any = True
     return plan
 
 
 def end_batch(spark: Any, leaf: Any) -> None:
     """Note that the function returned: what needs the state of that moment can't be computed any more."""
-    leaf.setTagValue(_tag(spark._jvm, _OVER_TAG), True)
+    leaf.setTagValue(tag_named(spark._jvm, _OVER_TAG), True)
 
 
 def with_batches_opened(catalyst: Catalyst, plan: Any) -> Any:
     """A plan with what micro-batches were made of in place of their RDDs, where that is all there is to them."""
-    return _opened(catalyst, plan, _tag(catalyst.jvm, _BATCH_TAG)) if _Seen.any else plan
+    if not _Seen.any:
+        return plan
+    return with_leaves_opened(
+        catalyst, plan, tag_named(catalyst.jvm, _BATCH_TAG), lambda written: _behind(catalyst, written)
+    )
 
 
 def batch_of(catalyst: Catalyst, leaf: Any) -> MicroBatch | None:
     """The micro-batch that a leaf still stands for, if any."""
-    if not _Seen.any or leaf.getClass().getSimpleName() != "LogicalRDD":
+    if not _Seen.any or class_name(leaf) != "LogicalRDD":
         return None
-    found = leaf.getTagValue(_tag(catalyst.jvm, _BATCH_TAG))
+    found = leaf.getTagValue(tag_named(catalyst.jvm, _BATCH_TAG))
     if found.isEmpty():
         return None
-    over = leaf.getTagValue(_tag(catalyst.jvm, _OVER_TAG)).isDefined()
+    over = leaf.getTagValue(tag_named(catalyst.jvm, _OVER_TAG)).isDefined()
     try:
         _without_stream(catalyst, found.get().children().apply(0))
         reason = "it is used in a subquery"
@@ -101,36 +106,12 @@ def batch_of(catalyst: Catalyst, leaf: Any) -> MicroBatch | None:
     return MicroBatch(int(found.get().batchId().get()), over, reason)
 
 
-def _tag(jvm: Any, name: str) -> Any:
-    return getattr(jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(name)
-
-
-def _opened(catalyst: Catalyst, plan: Any, tag: Any) -> Any:
-    below = catalyst.items(plan.children())
-    if not below:
-        if plan.getClass().getSimpleName() != "LogicalRDD":
-            return plan
-        found = plan.getTagValue(tag)
-        return _in_place_of(catalyst, plan, found.get()) if found.isDefined() else plan
-    children = [_opened(catalyst, child, tag) for child in below]
-    if all(new is old for new, old in zip(children, below, strict=True)):
-        return plan
-    return plan.withNewChildren(catalyst.seq(children))
-
-
-def _in_place_of(catalyst: Catalyst, leaf: Any, written: Any) -> Any:
+def _behind(catalyst: Catalyst, written: Any) -> Any | None:
+    """What a batch was made of, where that is all there is to it."""
     try:
-        plan = _without_stream(catalyst, written.children().apply(0))
+        return _without_stream(catalyst, written.children().apply(0))
     except _EndsHereError:
-        return leaf
-    wanted, given = catalyst.output(leaf), catalyst.output(plan)
-    if len(wanted) != len(given):
-        return leaf
-    if [catalyst.attribute_key(a) for a in wanted] == [catalyst.attribute_key(a) for a in given]:
-        return plan
-    # Joined with itself, the frame has other ids on one of the sides.
-    pairs = zip(given, wanted, strict=True)
-    return catalyst.project([catalyst.alias(one, other.name(), other.exprId()) for one, other in pairs], plan)
+        return None
 
 
 def _without_stream(catalyst: Catalyst, plan: Any) -> Any:
@@ -141,7 +122,7 @@ def _without_stream(catalyst: Catalyst, plan: Any) -> Any:
     """
     if not plan.isStreaming():
         return plan
-    kind = plan.getClass().getSimpleName()
+    kind = class_name(plan)
     below = catalyst.items(plan.children())
     if kind == "LogicalRelation":
         return catalyst.copy(plan, isStreaming=False)

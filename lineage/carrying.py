@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bigdebug.lineage.annotate import SESSION_WINDOW
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.conditions import (
     Conjunct,
     constant,
@@ -23,7 +23,7 @@ from bigdebug.lineage.conditions import (
     substituted,
 )
 from bigdebug.lineage.equalities import columns_across, join_condition
-from bigdebug.lineage.operators import Operator, is_one_sided, join_kind
+from bigdebug.lineage.operators import Operator, is_one_sided
 
 # A condition in other terms must not grow without end: x + x of x + x of …
 _MOST_LETTERS = 20_000
@@ -90,7 +90,7 @@ def _terms(catalyst: Catalyst, columns: Any) -> dict[str, Any]:
     """What the columns of a projection or aggregate stand for, by key; opaque ones are left out."""
     found = {}
     for column in catalyst.items(columns):
-        kind = column.getClass().getSimpleName()
+        kind = class_name(column)
         if kind == "AttributeReference":
             term = column
         elif kind == "Alias":
@@ -171,7 +171,7 @@ class _Join:
 
 
 def _join(catalyst: Catalyst, operator: Operator) -> _Join:
-    kind = join_kind(operator.plan)
+    kind = operator.join_kind
     full = kind == "FullOuter"
     filled = (full or kind == "RightOuter", full or kind == "LeftOuter")
     condition = join_condition(catalyst, operator)
@@ -245,9 +245,9 @@ def _to_sides(catalyst: Catalyst, join: _Join, conjunct: Conjunct) -> tuple[bool
 def _unmerged(catalyst: Catalyst, expression: Any, across: Mapping[str, Any], side: int) -> Any:
     """With a side's own column for `coalesce(left key, right key)`, the key of a full join."""
     children = catalyst.items(expression.children())
-    if expression.getClass().getSimpleName() == "Coalesce" and len(children) == 2:
+    if class_name(expression) == "Coalesce" and len(children) == 2:
         here, there = children[side], children[1 - side]
-        if there.getClass().getSimpleName() == here.getClass().getSimpleName() == "AttributeReference":
+        if class_name(there) == class_name(here) == "AttributeReference":
             partner = across.get(catalyst.attribute_key(there))
             if partner is not None and catalyst.attribute_key(partner) == catalyst.attribute_key(here):
                 return here

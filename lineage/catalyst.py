@@ -7,6 +7,7 @@ Fields of a node never pass through Python: py4j would turn a small `Long` into 
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -33,6 +34,12 @@ def fresh_name(kind: str) -> str:
     return f"{ID_PREFIX}{kind}{next(_serial)}"
 
 
+def class_name(node: Any) -> str:
+    """The simple name of the class of a plan node or an expression."""
+    # One call where it is a case class, as nearly all are.
+    return str(node.productPrefix() or node.getClass().getSimpleName())
+
+
 class Catalyst:
     """Catalyst, as one SparkSession sees it.
 
@@ -56,7 +63,16 @@ class Catalyst:
 
     def seq(self, items: Iterable[Any]) -> Any:
         """A Scala `Seq` of JVM objects."""
-        return self.jvm.PythonUtils.toSeq(list(items))
+        found = self._nil
+        for item in reversed(list(items)):
+            found = found.prepended(item)
+        return found
+
+    def extended(self, seq: Any, more: Iterable[Any]) -> Any:
+        """A Scala `Seq` with more elements at its end; its own don't come by here."""
+        for item in more:
+            seq = seq.appended(item)
+        return seq
 
     def items(self, seq: Any) -> list[Any]:
         """The elements of a Scala `Seq`."""
@@ -67,6 +83,10 @@ class Catalyst:
         if isinstance(package, Names):
             return package.singleton(name)
         return getattr(getattr(package, name + "$"), "MODULE$")
+
+    @cached_property
+    def _nil(self) -> Any:
+        return self.singleton(self.jvm.scala.collection.immutable, "Nil")
 
     @cached_property
     def none(self) -> Any:
@@ -90,7 +110,16 @@ class Catalyst:
         """Whether it is of a JVM class; strings, numbers and None come as Python's own, and are of none."""
         return hasattr(value, "_get_object_id") and bool(self.class_named(class_name).isInstance(value))
 
+    @cached_property
+    def hadoop_conf(self) -> Any:
+        """The session's Hadoop `Configuration`, a copy of our own."""
+        return self.jsession.sessionState().newHadoopConf()
+
     # -- plan nodes ---------------------------------------------------------------------------------
+
+    def names(self, plan: Any) -> list[str]:
+        """The names of a plan's columns."""
+        return [field["name"] for field in json.loads(plan.schema().json())["fields"]]
 
     def fields(self, node: Any) -> Any:
         """A node's constructor fields as a Java `Object[]`, boxed as Spark holds them."""
@@ -112,6 +141,15 @@ class Catalyst:
 
     def project(self, columns: Iterable[Any], child: Any) -> Any:
         return self.logical.Project(self.seq(columns), child)
+
+    def project_more(self, columns: Iterable[Any], child: Any, own: Any | None = None) -> Any:
+        """Columns of a plan, and more.
+
+        Args:
+            own: a plan with the columns to keep; None for all of the child's.
+        """
+        kept = (child if own is None else own).output()
+        return self.logical.Project(self.extended(kept, columns), child)
 
     def filter(self, condition: Any, child: Any) -> Any:
         return self.logical.Filter(condition, child)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.mapped import is_mapped
@@ -22,6 +22,7 @@ _OPERATORS = {
     "Sample": "takes rows by chance",
     "Offset": "skips rows by position",
     "Tail": "takes rows by position",
+    "AttachDistributedSequence": "numbers rows by position",
     RECURSION: "is a recursion: any record that it reads may be behind each of its rows",
     "Deduplicate": "keeps whichever duplicate comes first",
 }
@@ -137,7 +138,7 @@ def _totally_ordered(catalyst: Catalyst, operator: Operator) -> bool:
     ordered = {
         catalyst.attribute_key(order.child())
         for order in catalyst.items(operator.plan.order())
-        if order.child().getClass().getSimpleName() == "AttributeReference"
+        if class_name(order.child()) == "AttributeReference"
     }
     below = operator.child
     while below.kind in ("Project", "Filter"):
@@ -145,5 +146,5 @@ def _totally_ordered(catalyst: Catalyst, operator: Operator) -> bool:
     if below.kind != "Aggregate":
         return False
     keys = catalyst.items(below.plan.groupingExpressions())
-    named = {catalyst.attribute_key(k) for k in keys if k.getClass().getSimpleName() == "AttributeReference"}
+    named = {catalyst.attribute_key(k) for k in keys if class_name(k) == "AttributeReference"}
     return len(named) == len(keys) and named <= ordered

@@ -227,7 +227,7 @@ def _having(values: RowSet, kind: str) -> RowsOf:
             ]
 
         def narrow(top: Annotated) -> Any:
-            plan = catalyst.project([*catalyst.output(root.plan), *top.attributes], top.plan)
+            plan = catalyst.project_more(top.attributes, top.plan, root.plan)
             if holds_sessions(catalyst, root):
                 plan = behind_barrier(catalyst, plan)
             return semi_joined(catalyst, plan, values, conditions)

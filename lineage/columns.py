@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.certainty import varying
 from bigdebug.lineage.errors import UnknownNameError
 from bigdebug.lineage.finding import numbered
@@ -35,6 +35,7 @@ _PASSING = _LIMITS | {
     "ResolvedHint",
     "EventTimeWatermark",
     "CollectMetrics",
+    "AttachDistributedSequence",
 }
 _DECIDING = frozenset({"Filter", "Join", "AsOfJoin", "Deduplicate"})
 # They matter where rows are taken by position above them.
@@ -240,7 +241,7 @@ class _Walk:
 
     def _parts(self, expression: Any, filtered: bool) -> tuple[Keys, Keys]:
         """What an expression refers to, and what the filters of its aggregate functions refer to."""
-        kind = expression.getClass().getSimpleName()
+        kind = class_name(expression)
         if kind == "AttributeReference":
             return frozenset({self._catalyst.attribute_key(expression)}), _NONE
         if kind == "AggregateExpression" and expression.filter().isDefined():

@@ -11,6 +11,7 @@ from pyspark.sql.classic.dataframe import DataFrame
 from bigdebug.lineage.actions import Running, rows_of
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.capturing import capture
+from bigdebug.lineage.catalyst import class_name
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.failed_query import failed_query
 from bigdebug.lineage.nodes import Operation, call_site, mark, node_id_of, record_operator
@@ -175,7 +176,7 @@ def _query_in(plan: Any, text: str) -> Any | None:
 def _written_query(plan: Any, text: str) -> tuple[str, Any] | None:
     """The verb and the query of a command that writes one; None for any other command."""
     for _ in range(_MOST_WRAPPERS):
-        kind = plan.getClass().getSimpleName()
+        kind = class_name(plan)
         merged = _merged(plan) if _verb_in(text) == "MERGE" else None
         if merged is not None:
             return "MERGE", merged
@@ -205,7 +206,7 @@ def _merged(plan: Any) -> Any | None:
     That join holds the rows that stay as they are, too; what was merged is what its source gave.
     """
     for _ in range(_MOST_ABOVE_JOIN):
-        kind = plan.getClass().getSimpleName()
+        kind = class_name(plan)
         if kind == "Join":
             if plan.joinType().toString() == "LeftAnti":
                 return plan.left()  # nothing is updated: what isn't there yet is appended

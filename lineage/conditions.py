@@ -9,7 +9,7 @@ from typing import Any
 
 from py4j.protocol import Py4JJavaError
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 
 # Expressions that give a value, or null, whatever stands in a row.
 _HARMLESS = frozenset(
@@ -41,7 +41,7 @@ class Conjunct:
 
 def conjuncts_of(catalyst: Catalyst, condition: Any) -> list[Any]:
     """What a condition joins by AND; what always holds is left out."""
-    kind = condition.getClass().getSimpleName()
+    kind = class_name(condition)
     if kind == "And":
         return [*conjuncts_of(catalyst, condition.left()), *conjuncts_of(catalyst, condition.right())]
     return [] if kind == "Literal" and condition.value() is True else [condition]
@@ -55,7 +55,7 @@ def references(catalyst: Catalyst, expression: Any) -> dict[str, Any]:
 
 def substituted(catalyst: Catalyst, expression: Any, terms: Mapping[str, Any]) -> Any:
     """The expression with other terms for the attributes of these keys."""
-    if expression.getClass().getSimpleName() == "AttributeReference":
+    if class_name(expression) == "AttributeReference":
         return terms.get(catalyst.attribute_key(expression), expression)
     children = catalyst.items(expression.children())
     changed = [substituted(catalyst, child, terms) for child in children]
@@ -81,7 +81,7 @@ def guarded(catalyst: Catalyst, expression: Any) -> Any:
 def _is_harmless(catalyst: Catalyst, expression: Any) -> bool:
     if expression.foldable():  # what throws there is the user's own slip, and worth an error
         return True
-    if expression.getClass().getSimpleName() not in _HARMLESS:
+    if class_name(expression) not in _HARMLESS:
         return False
     return all(_is_harmless(catalyst, child) for child in catalyst.items(expression.children()))
 
@@ -110,9 +110,9 @@ def text_of(catalyst: Catalyst, expression: Any) -> str:
 
 
 def _bare(catalyst: Catalyst, expression: Any) -> Any:
-    kind = expression.getClass().getSimpleName()
+    kind = class_name(expression)
     if kind == "KnownFloatingPointNormalized" or (  # ours
-        kind == "Cast" and expression.child().getClass().getSimpleName() == "Literal"
+        kind == "Cast" and class_name(expression.child()) == "Literal"
     ):
         return _bare(catalyst, expression.child())
     if kind == "AttributeReference":

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.conditions import (
     Conjunct,
     conjuncts_of,
@@ -142,9 +142,7 @@ def _nearly(catalyst: Catalyst, each: Followed) -> list[Dropped]:
         for pair, both in zip(pairs.values(), names, strict=True)
         for side, name in zip(pair, both, strict=True)
     ]
-    plan = catalyst.project(
-        [*catalyst.output(operator.plan), *columns], fulfilling(catalyst, operator, strict)
-    )
+    plan = catalyst.project_more(columns, fulfilling(catalyst, operator, strict), operator.plan)
     frame = catalyst.frame(plan)
     for left, right in names:
         frame = frame.filter(are_alike(F.col(left), F.col(right)))
@@ -162,7 +160,7 @@ def _nearly(catalyst: Catalyst, each: Followed) -> list[Dropped]:
 def _pair(conjunct: Conjunct) -> tuple[Any, Any] | None:
     """The sides of `column = constant`, without a cast of the column to the constant's type."""
     expression = conjunct.expression
-    if expression.getClass().getSimpleName() not in ("EqualTo", "EqualNullSafe"):
+    if class_name(expression) not in ("EqualTo", "EqualNullSafe"):
         return None
     left, right = expression.left(), expression.right()
     if left.foldable() == right.foldable():
@@ -171,7 +169,7 @@ def _pair(conjunct: Conjunct) -> tuple[Any, Any] | None:
 
 
 def _uncast(expression: Any) -> Any:
-    return expression.child() if expression.getClass().getSimpleName() == "Cast" else expression
+    return expression.child() if class_name(expression) == "Cast" else expression
 
 
 def references_of(catalyst: Catalyst, conjuncts: Sequence[Conjunct]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.conditions import conjuncts_of, references
 from bigdebug.lineage.operators import Operator
 
@@ -49,10 +49,10 @@ def join_condition(catalyst: Catalyst, operator: Operator) -> JoinCondition:
     equalities, others = [], []
     for condition in conjuncts_of(catalyst, operator.plan.condition().get()):
         found = None
-        if condition.getClass().getSimpleName() in _EQUAL:
+        if class_name(condition) in _EQUAL:
             pair = (condition.left(), condition.right())
             spoken = [references(catalyst, each).keys() for each in pair]
-            null_safe = condition.getClass().getSimpleName() == "EqualNullSafe"
+            null_safe = class_name(condition) == "EqualNullSafe"
             if all(spoken) and spoken[0] <= left and spoken[1] <= right:
                 found = Equality(pair, null_safe)
             elif all(spoken) and spoken[1] <= left and spoken[0] <= right:
@@ -69,6 +69,6 @@ def columns_across(catalyst: Catalyst, condition: JoinCondition, side: int) -> d
     found = {}
     for equality in condition.equalities:
         here, there = equality.sides[side], equality.sides[1 - side]
-        if all(each.getClass().getSimpleName() == "AttributeReference" for each in (here, there)):
+        if all(class_name(each) == "AttributeReference" for each in (here, there)):
             found[catalyst.attribute_key(there)] = here
     return found

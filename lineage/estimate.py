@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bigdebug.lineage.catalyst import Catalyst
     from bigdebug.lineage.identity import SourceLeaf
 
 LARGE_BYTES = 10_000_000_000
@@ -29,6 +30,22 @@ class Estimate:
     seconds: float | None
 
 
-def bytes_read(sources: Iterable[SourceLeaf]) -> int:
+# What Spark takes a table for whose size it hasn't looked up.
+_UNKNOWN = (1 << 63) - 1
+
+
+def bytes_read(catalyst: Catalyst, sources: Iterable[SourceLeaf]) -> int:
     """What the files of some sources hold together: the most that one pass over them reads."""
-    return sum(int(leaf.operator.plan.relation().sizeInBytes()) for leaf in sources if leaf.in_files)
+    return sum(_size(catalyst, leaf) for leaf in sources if leaf.in_files)
+
+
+def _size(catalyst: Catalyst, leaf: SourceLeaf) -> int:
+    relation = leaf.operator.plan.relation()
+    size = int(relation.sizeInBytes())
+    if size < _UNKNOWN:
+        return size
+    if leaf.listed is None:
+        from bigdebug.lineage.listing import listed_files  # loads PySpark
+
+        leaf.listed = listed_files(catalyst, relation)
+    return sum(size for _, size, _ in leaf.listed)

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.sql_formatter import SQLStringFormatter
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.unlogged import unlogged
 
 logger = logging.getLogger("bigdebug")
@@ -79,7 +79,7 @@ def _with_parameters(catalyst: Catalyst, parsed: Any, parameters: Any) -> Any:
 
 def _without_command(catalyst: Catalyst, parsed: Any, written: Written) -> Any | None:
     """The parsed query in the command's place, below what stands around it."""
-    if parsed.getClass().getSimpleName() not in _AROUND:
+    if class_name(parsed) not in _AROUND:
         return written(parsed)
     query = _without_command(catalyst, parsed.children().apply(0), written)
     return None if query is None else parsed.withNewChildren(catalyst.seq([query]))

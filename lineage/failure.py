@@ -8,6 +8,10 @@ _TRACEBACK = "Traceback (most recent call last):"
 _UNREADABLE = re.compile(
     r"Encountered error while reading file (?P<file>\S+?)\.(?: (?P<rest>[^\n]*?))? *SQLSTATE"
 )
+# A write says only that it failed, whatever the reason.
+_WRAPPER = re.compile(r"\[TASK_WRITE_FAILED\]|Job aborted due to stage failure|Writing job aborted")
+# What the file systems of Java and Hadoop throw.
+_STORING = re.compile(r"java\.(io|nio\.file)\.\w+|org\.apache\.hadoop\.|.*\bAccessDenied")
 _ERROR_LINE = re.compile(r"(?!SQLSTATE)[A-Za-z_][\w.]*(: .*)?$")
 
 
@@ -43,6 +47,14 @@ def unreadable_file(error: BaseException) -> tuple[str, str] | None:
     return found["file"], _cut(_root_cause(java) or found["rest"].strip() or "it is damaged")
 
 
+def unwritable(error: BaseException) -> str | None:
+    """Why Spark couldn't write a file; None where that isn't what failed."""
+    if unreadable_file(error) is not None:
+        return None
+    cause = _root_cause(getattr(error, "java_exception", None))
+    return _cut(cause) if cause and _STORING.match(cause) else None
+
+
 def _root_cause(java: Any) -> str | None:
     try:
         while java is not None and java.getCause() is not None:
@@ -75,7 +87,11 @@ def _message(error: BaseException) -> str:
     java: Any = getattr(error, "java_exception", None)
     if java is not None:
         try:
-            return str(java.toString())
+            text = str(java.toString())
+            while _WRAPPER.search(text) and java.getCause() is not None:
+                java = java.getCause()
+                text = str(java.toString())
+            return text
         except Exception:  # the JVM is gone, which is why it failed
             return "the JVM can't be reached"
     return str(error)

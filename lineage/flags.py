@@ -54,7 +54,7 @@ class Flagging(Annotator):
             numbered = self.catalyst.expressions.GreaterThanOrEqual(leaf.id, self.catalyst.as_long(zero))
             plan, condition = leaf.plan, self.catalyst.all_of([condition, numbered])
         flag = self.catalyst.alias(condition, fresh_name("flag"))
-        plan = self.catalyst.project([*self.catalyst.output(operator.plan), flag], plan)
+        plan = self.catalyst.project_more([flag], plan, operator.plan)
         return Annotated(plan, (IdColumn(source, flag.toAttribute()),))
 
     def is_reached(self, annotated: Annotated) -> Any | None:
@@ -93,9 +93,7 @@ class Flagging(Annotator):
         literal = catalyst.singleton(catalyst.expressions, "Literal")
         listed = catalyst.seq(literal.apply(number) for number in numbers)
         flag = catalyst.alias(catalyst.expressions.In(partition_number(catalyst), listed), fresh_name("flag"))
-        plan = catalyst.project(
-            [*catalyst.output(operator.plan), flag], on_kept_input(catalyst, operator, kept)
-        )
+        plan = catalyst.project_more([flag], on_kept_input(catalyst, operator, kept), operator.plan)
         return Annotated(plan, (IdColumn(kept.annotated.ids[0].origin, flag.toAttribute()),))
 
     def _recursion(self, operator: Operator) -> Annotated:
@@ -112,7 +110,7 @@ class Flagging(Annotator):
                     .count()
                 )
                 flag = catalyst.alias(literal.apply(bool(some)), fresh_name("flag"))
-                plan = catalyst.project([*catalyst.output(plan), flag], plan)
+                plan = catalyst.project_more([flag], plan)
                 ids.append(IdColumn(below.ids[0].origin, flag.toAttribute()))
         return Annotated(plan, tuple(ids))
 

@@ -170,7 +170,9 @@ class ForwardTrace:
     @property
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
-        return sum(bytes_read(question.sources.values()) for question, _, _ in self._outputs)
+        return sum(
+            bytes_read(question.catalyst, question.sources.values()) for question, _, _ in self._outputs
+        )
 
     @cached_property
     def _doubts(self) -> list[str]:

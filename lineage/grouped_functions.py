@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bigdebug.lineage import worker_columns
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.operators import Operator
 
 GROUPED_FUNCTIONS = frozenset(
@@ -73,7 +73,7 @@ def carried_past(
 
 def python_aggregate(catalyst: Catalyst, column: Any) -> Any | None:
     """The first aggregate function in Python that an expression holds."""
-    if column.getClass().getSimpleName() == "PythonUDAF":
+    if class_name(column) == "PythonUDAF":
         return column
     for child in catalyst.items(column.children()):
         found = python_aggregate(catalyst, child)

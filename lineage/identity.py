@@ -16,7 +16,7 @@ from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.row_identity import HADOOP_RELATION, RowIdentity, identity_of
+from bigdebug.lineage.row_identity import HADOOP_RELATION, RowIdentity
 
 JDBC_RELATION = "org.apache.spark.sql.execution.datasources.jdbc.JDBCRelation"
 MEMORY_KINDS = frozenset({"LocalRelation", "LogicalRDD"})
@@ -81,9 +81,12 @@ def is_source(operator: Operator) -> bool:
     return not operator.children and operator.kind not in ("OneRowRelation", "UnionLoopRef", DOMAIN)
 
 
-def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:
-    """The kind of a source, as the contract spells it; refuses leaves that aren't understood."""
-    places = identity_of(catalyst, operator.plan)
+def leaf_kind(catalyst: Catalyst, operator: Operator, places: RowIdentity | None = None) -> str:
+    """The kind of a source, as the contract spells it; refuses leaves that aren't understood.
+
+    Args:
+        places: tells the source's records apart, if anything does.
+    """
     if places is not None:
         return places.kind
     if operator.kind in MEMORY_KINDS:
@@ -96,7 +99,12 @@ def leaf_kind(catalyst: Catalyst, operator: Operator) -> str:
             return "jdbc"
         if not catalyst.is_instance(relation, HADOOP_RELATION):
             return str(relation.getClass().getSimpleName())
-        return str(relation.fileFormat().toString()).lower().removesuffix("fileformat")
+        format = relation.fileFormat()
+        text = str(format.toString())
+        # One that doesn't name itself is told by the name that readers know it by.
+        if "@" in text and hasattr(format, "shortName"):
+            text = str(format.shortName())
+        return text.lower().removesuffix("fileformat")
     if operator.kind == "DataSourceV2Relation":
         return str(operator.plan.table().name())
     raise UnsupportedOperatorError(
@@ -111,22 +119,21 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
     Args:
         valued: append the record itself as a struct, too.
     """
-    plan = leaf.operator.plan
-    columns = catalyst.output(plan)
+    plan = own = leaf.operator.plan
     if leaf.operator.stored is not None:
         identified = leaf.operator.stored
-        identity = catalyst.output(identified)[-1]
+        identity = identified.output().last()
     elif leaf.once is not None:
         identified = leaf.once
-        identity = catalyst.output(identified)[-1]
+        identity = identified.output().last()
     else:
         if leaf.places is not None:
             plan, file, position = leaf.places.place(catalyst, plan)
             number = catalyst.struct([("file", file), ("position", position)])
         else:
-            number = _number(catalyst, leaf, columns)
+            number = _number(catalyst, leaf)
         alias = catalyst.alias(number, fresh_name("id"))
-        identified = catalyst.project([*columns, alias], plan)
+        identified = catalyst.project_more([alias], plan, own)
         identity = alias.toAttribute()
         if not leaf.has_positions:
             # A database may give its rows in another order, or others, the next time; all questions of a trace
@@ -135,16 +142,15 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
             leaf.once = identified
     if not valued:
         return AnnotatedLeaf(identified, identity)
-    shown = leaf.pinned if leaf.pinned is not None else columns
+    shown = leaf.pinned if leaf.pinned is not None else catalyst.output(own)
     value = catalyst.alias(catalyst.struct((column.name(), column) for column in shown), fresh_name("value"))
-    return AnnotatedLeaf(
-        catalyst.project([*columns, identity, value], identified), identity, value.toAttribute()
-    )
+    plan = catalyst.project_more([identity, value], identified, own)
+    return AnnotatedLeaf(plan, identity, value.toAttribute())
 
 
-def _number(catalyst: Catalyst, leaf: SourceLeaf, columns: list[Any]) -> Any:
+def _number(catalyst: Catalyst, leaf: SourceLeaf) -> Any:
     if leaf.kind == "range":
-        return columns[0]
+        return leaf.operator.plan.output().head()
     number = catalyst.expressions.MonotonicallyIncreasingID()
     if leaf.pinned:
         # Which rows a CSV scan drops as malformed depends on the columns it reads, so these are read always.

@@ -12,6 +12,8 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
 
+_USER_DEFINED = "org.apache.spark.sql.types.UserDefinedType"
+
 
 def hashed_key(catalyst: Catalyst, key: Sequence[Any]) -> tuple[Any, Any]:
     """Two expressions that are equal for rows of one group and for no others: hashes that don't hang together.
@@ -34,6 +36,8 @@ def _parts(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
     # Spark's hash passes over nulls: (null, 'a') and ('a', null) would be one. What can't be null is told the
     # same, for beyond an outer join it can.
     yield catalyst.expressions.IsNull(expression)
+    if "<" in kind and catalyst.is_instance(expression.dataType(), _USER_DEFINED):
+        expression = catalyst.expressions.UnwrapUDT(expression)
     if "<" in kind:
         yield _shape(catalyst, expression)
     yield catalyst.expressions.CollationKey(expression) if "collate" in kind else expression

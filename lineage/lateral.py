@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 
 DOMAIN = "Domain"
 """Kind of the operator that gives a domain; its mirror has no inputs."""
@@ -42,7 +42,7 @@ def _ordered(catalyst: Catalyst, plan: Any) -> Any:
     """
     children = [_ordered(catalyst, child) for child in catalyst.items(plan.children())]
     plan = plan.withNewChildren(catalyst.seq(children))
-    if plan.getClass().getSimpleName() != "Window" or not plan.orderSpec().isEmpty():
+    if class_name(plan) != "Window" or not plan.orderSpec().isEmpty():
         return plan
     if "row_number()" not in str(plan.windowExpressions().mkString()):
         return plan
@@ -65,7 +65,7 @@ def _ordered(catalyst: Catalyst, plan: Any) -> Any:
 
 def mark_domains(catalyst: Catalyst, plan: Any) -> None:
     """Note which aggregates below a join's right side give distinct values of its left side."""
-    if plan.getClass().getSimpleName() == "Join":
+    if class_name(plan) == "Join":
         _mark_those_of(catalyst, plan.right(), plan.left())
     for child in catalyst.items(plan.children()):
         mark_domains(catalyst, child)
@@ -73,7 +73,7 @@ def mark_domains(catalyst: Catalyst, plan: Any) -> None:
 
 def _mark_those_of(catalyst: Catalyst, plan: Any, left: Any) -> None:
     # A plan of the user's that reads the same again has other expression ids.
-    if plan.getClass().getSimpleName() == "Aggregate" and plan.child().fastEquals(left):
+    if class_name(plan) == "Aggregate" and plan.child().fastEquals(left):
         plan.setTagValue(_mark(catalyst), "domain")
         return
     for child in catalyst.items(plan.children()):

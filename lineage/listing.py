@@ -26,7 +26,7 @@ def listed_files(catalyst: Catalyst, relation: Any) -> Fingerprint:
 
 def files_now(catalyst: Catalyst, paths: Iterable[str]) -> Fingerprint:
     """Files at Hadoop paths as they are now; those that are gone left out."""
-    conf = catalyst.jsession.sessionState().newHadoopConf()
+    conf = catalyst.hadoop_conf
     found = []
     for name in paths:
         path = catalyst.jvm.org.apache.hadoop.fs.Path(name)
@@ -56,7 +56,7 @@ def differences(then: Fingerprint, now: Fingerprint) -> list[str]:
 def exists(catalyst: Catalyst, path: str) -> bool:
     """Whether there is a file or folder at a Hadoop path."""
     place = catalyst.jvm.org.apache.hadoop.fs.Path(path)
-    return bool(place.getFileSystem(catalyst.jsession.sessionState().newHadoopConf()).exists(place))
+    return bool(place.getFileSystem(catalyst.hadoop_conf).exists(place))
 
 
 def _entry(status: Any) -> list[Any]:

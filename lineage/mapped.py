@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.annotated import Annotated
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.operators import Operator
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class KeptInput:
 def is_mapped(operator: Operator) -> bool:
     """Whether it runs code that sees a whole partition."""
     if operator.kind == "Generate":
-        return bool(operator.plan.generator().getClass().getSimpleName() == "PythonUDTF")
+        return bool(class_name(operator.plan.generator()) == "PythonUDTF")
     return operator.kind in MAPPED
 
 
@@ -50,7 +50,7 @@ def partition_number(catalyst: Catalyst) -> Any:
 
 def on_kept_input(catalyst: Catalyst, operator: Operator, kept: KeptInput) -> Any:
     """The function's plan over its kept input."""
-    own = catalyst.project(catalyst.output(operator.child.plan), kept.annotated.plan)
+    own = catalyst.project_more([], kept.annotated.plan, operator.child.plan)
     return operator.plan.withNewChildren(catalyst.seq([own]))
 
 
@@ -61,8 +61,7 @@ def keep_input(annotator: Annotator, operator: Operator) -> KeptInput:
         catalyst, child = annotator.catalyst, operator.child
         below = annotator.annotate(child)
         partition = catalyst.alias(partition_number(catalyst), fresh_name("partition"))
-        columns = [*catalyst.output(child.plan), *below.attributes, partition]
-        plan = catalyst.project(columns, below.plan)
+        plan = catalyst.project_more([*below.attributes, partition], below.plan, child.plan)
         if not _scans(annotator, child):
             # Its RDD keeps the rows when a job first comes by, and gives them up when nobody holds it any more.
             plan = catalyst.analyzed(catalyst.frame(plan).localCheckpoint(eager=False))

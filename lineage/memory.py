@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 
 
 def numbered_rows(catalyst: Catalyst, columns: Iterable[Any], relation: Any) -> Any:
@@ -32,7 +32,7 @@ def numbered_as_split(catalyst: Catalyst, relation: Any) -> Any:
     """
     numbered = numbered_rows(catalyst, catalyst.output(relation), relation)
     found = catalyst.execution(relation).withCachedData()
-    if found.getClass().getSimpleName() != "InMemoryRelation":
+    if class_name(found) != "InMemoryRelation":
         return numbered
     rows = catalyst.execution(numbered).toRdd()
     frame = catalyst.jsession.internalCreateDataFrame(rows, numbered.schema(), False)

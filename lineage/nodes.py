@@ -12,6 +12,7 @@ from pyspark.sql.group import GroupedData
 
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import CallSite, caller, capture
+from bigdebug.lineage.checkpoints import CHECKPOINTS, keep_checkpoint
 
 logger = logging.getLogger("bigdebug")
 
@@ -104,6 +105,8 @@ def _record_frame(
     elif made is not subject:
         plan.setTagValue(attachment.tag, recorder.tag(node))
     made.__dict__[_NODE] = recorder.tag(node)
+    if operation.name in CHECKPOINTS and isinstance(subject, DataFrame):
+        keep_checkpoint(subject.sparkSession, subject._jdf.queryExecution().analyzed(), plan)
     if search:
         recorder.find_parents(node, attachment.tag, search)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bigdebug.lineage.batches import with_batches_opened
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst
+from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst, class_name
+from bigdebug.lineage.checkpoints import with_checkpoints_opened
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.influence import subqueries_joined
@@ -32,6 +34,7 @@ KEEPING = frozenset(
         "ResolvedHint",
         "EventTimeWatermark",
         "CollectMetrics",
+        "AttachDistributedSequence",
     }
 )
 """Kinds of operators that give each row of their input once: what is counted below them holds for them."""
@@ -78,6 +81,11 @@ class Operator:
     def call_site(self) -> CallSite | None:
         return self.node.call_site if self.node else None
 
+    @cached_property
+    def join_kind(self) -> str:
+        """Of a join `Inner`, `LeftOuter`, `LeftSemi`, …, as Spark's classes are called."""
+        return _join_kind(self.plan)
+
     def walk(self, end: str | None = None) -> Iterator[Operator]:
         """This operator and all below it, parents first, children in the plan's order.
 
@@ -118,7 +126,7 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
         laterals: leave lateral joins as they are.
         subqueries: leave subqueries as they are, within the expressions of operators.
     """
-    plan = with_batches_opened(catalyst, plan)
+    plan = with_batches_opened(catalyst, with_checkpoints_opened(catalyst, plan))
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
     if plan.containsPattern(pattern):
@@ -141,7 +149,7 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
 
 def _hand_tags_down(catalyst: Catalyst, plan: Any, pattern: Any) -> None:
     """`WithCTE` goes when its definitions are inlined: its tag, that of a whole SQL text, goes to its query."""
-    if plan.getClass().getSimpleName() == "WithCTE":
+    if class_name(plan) == "WithCTE":
         tag, query = plan.getTagValue(catalyst.tag), plan.plan()
         if tag.isDefined() and query.getTagValue(catalyst.tag).isEmpty():
             query.setTagValue(catalyst.tag, tag.get())
@@ -195,7 +203,7 @@ class _Mirror:
             if own_tag.isDefined():
                 tag = own_tag.get()
                 node = self.lookup(tag) or node
-            kind = plan.getClass().getSimpleName()
+            kind = class_name(plan)
             if kind not in TRANSPARENT:
                 break
             if kind == "View":
@@ -238,7 +246,7 @@ class _Mirror:
 
 
 def _is_stored(catalyst: Catalyst, plan: Any) -> bool:
-    if plan.getClass().getSimpleName() != "LocalRelation" or plan.output().isEmpty():
+    if class_name(plan) != "LocalRelation" or plan.output().isEmpty():
         return False
     return str(plan.output().last().name()).startswith(ID_PREFIX)
 
@@ -252,9 +260,8 @@ def is_distinct(operator: Operator) -> bool:
 
 def is_one_sided(operator: Operator) -> bool:
     """A join whose right side only decides which rows of the left stay."""
-    return operator.kind == "Join" and join_kind(operator.plan) in _ONE_SIDED
+    return operator.kind == "Join" and operator.join_kind in _ONE_SIDED
 
 
-def join_kind(join: Any) -> str:
-    """`Inner`, `LeftOuter`, `LeftSemi`, …, as Spark's classes are called."""
-    return str(join.joinType().getClass().getSimpleName()).rstrip("$")
+def _join_kind(join: Any) -> str:
+    return class_name(join.joinType()).rstrip("$")

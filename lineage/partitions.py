@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 
 Packed = list[list[tuple[str, int]]]
 """For each partition of a scan the blocks of files it holds, in order, as (file URI, first byte)."""
@@ -33,7 +33,7 @@ class Partitioned:
     def packed(self) -> Packed:
         """How the scan packs files."""
         scan = self._execution.executedPlan().collectLeaves().apply(0)
-        if scan.getClass().getSimpleName() != "FileSourceScanExec":
+        if class_name(scan) != "FileSourceScanExec":
             return []  # the optimizer saw that nothing is to be read
         return [
             [(str(file.urlEncodedPath()), int(file.start())) for file in partition.files()]

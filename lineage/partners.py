@@ -15,7 +15,7 @@ from bigdebug.lineage.culprits import culprits, upwards
 from bigdebug.lineage.equalities import join_condition
 from bigdebug.lineage.matching import Followed, count_matching, follow, matching
 from bigdebug.lineage.near import Key, key_columns, key_of, near_keys
-from bigdebug.lineage.operators import Operator, join_kind
+from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.sampling import MOST, Dropped, sampled
 
 # Values that Spark reads from their text in Python.
@@ -102,7 +102,7 @@ class _Unpaired:
         )
 
     def _is_anti(self) -> bool:
-        return join_kind(self.join.plan) == "LeftAnti"
+        return self.join.join_kind == "LeftAnti"
 
     def _without_keys(self) -> str:
         held = " AND ".join(self.others)

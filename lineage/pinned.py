@@ -7,9 +7,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from py4j.protocol import Py4JError
+from pyspark.core.rdd import RDD
 from pyspark.sql import SparkSession
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.row_identity import HADOOP_RELATION
 
@@ -47,7 +48,19 @@ def pinned_session(spark: SparkSession, conf: Any | None = None) -> Catalyst:
         ours.settings().putAll(_java_map(spark, conf.getAllConfs()))
     for key, value in _OURS.items():
         jclone.sessionState().conf().setConfString(key, value)
-    return Catalyst(SparkSession(spark.sparkContext, jclone, {}))
+    return Catalyst(made_aside(lambda: SparkSession(context, jclone, {})))
+
+
+def made_aside(make: Callable[[], SparkSession]) -> SparkSession:
+    """A session of ours, made so that the user's `rdd.toDF()` stays with theirs.
+
+    PySpark gives that method anew with every session: frames of the program's would then be made in ours.
+    """
+    before = RDD.toDF
+    try:
+        return make()
+    finally:
+        RDD.toDF = before
 
 
 @contextmanager
@@ -103,7 +116,7 @@ def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:
     relations = catalyst.jvm.org.apache.spark.sql.execution.datasources
 
     def rebind(leaf: Any) -> Any:
-        if leaf.getClass().getSimpleName() != "LogicalRelation":
+        if class_name(leaf) != "LogicalRelation":
             return leaf
         relation = leaf.relation()
         if not catalyst.is_instance(relation, HADOOP_RELATION):

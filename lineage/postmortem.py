@@ -13,6 +13,7 @@ from pyspark.sql import Column, SparkSession
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.chaining import chained
+from bigdebug.lineage.counting import rows_of_operators
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
@@ -22,6 +23,7 @@ from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
+from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
@@ -125,6 +127,18 @@ class Replay:
         """
         return WhyNot(self._question(), where)
 
+    def rows_of_operators(self) -> dict[int, int]:
+        """By number of the recorded operator, how many rows it gave for the output.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        return rows_of_operators(self._question())
+
+    def of(self, output: Output) -> Replay | RddReplay:
+        """Another output of the run, to be asked about in the same Spark; not to be closed."""
+        return open_output(self._run, output, allow_changed=self._allow_changed, spark=self._spark)
+
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Index:
         """The output's whole lineage, written to the store: for traces without Spark.
 
@@ -166,7 +180,7 @@ class Replay:
     def _open(self) -> Opened:
         if self._opened is None:
             # Settings of the run must not leak into a session that belongs to somebody else.
-            session = self._spark if self._owned else self._spark.newSession()
+            session = self._spark if self._owned else made_aside(self._spark.newSession)
             with deep_plans():
                 self._opened = open_recipe(session, self._recipe, allow_changed=self._allow_changed)
             self._spark = session

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 
 _READ_FROM_FILES = frozenset({"AttributeReference", "GetStructField"})
 _FLOATING = re.compile(
@@ -20,7 +20,7 @@ _FLOATING = re.compile(
 
 def unpushed(catalyst: Catalyst, condition: Any) -> Any:
     """The same expression, its floating-point columns in a form that isn't pushed down to files."""
-    if condition.getClass().getSimpleName() in _READ_FROM_FILES:
+    if class_name(condition) in _READ_FROM_FILES:
         if _FLOATING.search(str(condition.dataType().catalogString())):
             return catalyst.expressions.KnownFloatingPointNormalized(condition)
         return condition

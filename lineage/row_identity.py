@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 
 HADOOP_RELATION = "org.apache.spark.sql.execution.datasources.HadoopFsRelation"
 
@@ -45,7 +45,7 @@ class _FileMetadata:
     format_name = "ParquetFileFormat"
 
     def holds(self, catalyst: Catalyst, plan: Any) -> bool:
-        if plan.getClass().getSimpleName() != "LogicalRelation":
+        if class_name(plan) != "LogicalRelation":
             return False
         relation = plan.relation()
         if not catalyst.is_instance(relation, HADOOP_RELATION):
@@ -54,12 +54,14 @@ class _FileMetadata:
 
     def place(self, catalyst: Catalyst, plan: Any) -> tuple[Any, Any, Any]:
         plan = plan.withMetadataColumns()
-        # Whatever the user's own columns are called.
-        (metadata,) = [
-            column
-            for column in catalyst.output(plan)
-            if column.metadata().contains("__file_source_metadata_col")
-        ]
+        # Whatever the user's own columns are called; Spark puts it behind them.
+        metadata = plan.output().last()
+        if not metadata.metadata().contains("__file_source_metadata_col"):
+            (metadata,) = [
+                column
+                for column in catalyst.output(plan)
+                if column.metadata().contains("__file_source_metadata_col")
+            ]
 
         def part(name: str) -> Any:
             ordinal = metadata.dataType().fieldIndex(name)
@@ -83,7 +85,7 @@ class _Iceberg:
     tried = False
 
     def holds(self, _: Catalyst, plan: Any) -> bool:
-        if plan.getClass().getSimpleName() != "DataSourceV2Relation":
+        if class_name(plan) != "DataSourceV2Relation":
             return False
         return str(plan.table().getClass().getName()).startswith("org.apache.iceberg.spark.")
 

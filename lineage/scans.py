@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
 
@@ -67,7 +67,7 @@ def _depends_on_columns(catalyst: Catalyst, source: SourceLeaf) -> bool:
 
 def _scans(catalyst: Catalyst, physical: Any) -> Iterator[_Scan]:
     for leaf in catalyst.items(physical.collectLeaves()):
-        kind = leaf.getClass().getSimpleName()
+        kind = class_name(leaf)
         if kind == "FileSourceScanExec":
             attributes = frozenset(catalyst.attribute_key(each) for each in catalyst.items(leaf.output()))
             columns = tuple(str(name) for name in leaf.requiredSchema().fieldNames())

@@ -7,7 +7,8 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from bigdebug.lineage.batches import batch_of
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.checkpoints import is_kept
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import JDBC_RELATION, SourceLeaf, is_source, leaf_kind
@@ -15,6 +16,8 @@ from bigdebug.lineage.listing import differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
+
+_TRIED = frozenset({"parquet", "orc", "csv", "json", "text", "xml", "binaryfile"})
 
 # schema.table, each perhaps quoted as some database does
 _TABLE = re.compile(
@@ -35,9 +38,10 @@ def sources_of(
         names = numbered([source_name(catalyst, leaf) for leaf in leaves])
     found = {}
     for leaf, name in zip(leaves, names, strict=True):
-        source = SourceLeaf(leaf, name, leaf_kind(catalyst, leaf), leaf.call_site)
-        source.columns = [column.name() for column in catalyst.output(leaf.plan)]
-        source.places = identity_of(catalyst, leaf.plan)
+        places = identity_of(catalyst, leaf.plan)
+        source = SourceLeaf(leaf, name, leaf_kind(catalyst, leaf, places), leaf.call_site)
+        source.columns = catalyst.names(leaf.plan)
+        source.places = places
         source.in_files = is_file_relation(catalyst, leaf.plan)
         batch = batch_of(catalyst, leaf.plan)
         if batch is not None:
@@ -47,6 +51,12 @@ def sources_of(
                     hint="trace within the function that the query calls, while the batch is at hand",
                 )
             source.notes.append(f"{name}: the trace ends at {batch}, for {batch.reason}")
+        if batch is None and is_kept(catalyst, leaf.plan):
+            source.notes.append(
+                f"{name}: the trace ends at a checkpoint, for what it was made of has changed since"
+            )
+        if source.in_files and source.kind not in _TRIED:
+            source.notes.append(f"{name}: reading records of {source.kind} files has not been tried yet")
         if source.places is not None and not source.places.tried:
             source.notes.append(f"{name}: reading records of {source.kind} tables has not been tried yet")
         if not source.has_positions:
@@ -81,9 +91,7 @@ def require_unchanged(
 
 
 def is_file_relation(catalyst: Catalyst, plan: Any) -> bool:
-    return plan.getClass().getSimpleName() == "LogicalRelation" and catalyst.is_instance(
-        plan.relation(), HADOOP_RELATION
-    )
+    return class_name(plan) == "LogicalRelation" and catalyst.is_instance(plan.relation(), HADOOP_RELATION)
 
 
 def source_name(catalyst: Catalyst, leaf: Operator) -> str:

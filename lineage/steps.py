@@ -46,7 +46,7 @@ class Marking(Annotator):
 
     def _with(self, annotated: Annotated, origin: Any, expression: Any) -> Annotated:
         column = self.catalyst.alias(expression, fresh_name("mark"))
-        plan = self.catalyst.project([*self.catalyst.output(annotated.plan), column], annotated.plan)
+        plan = self.catalyst.project_more([column], annotated.plan)
         return Annotated(plan, (*annotated.ids, IdColumn(origin, column.toAttribute())))
 
 

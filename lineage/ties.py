@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.segments import local_relation
 
@@ -18,7 +18,7 @@ def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
         limit: a `GlobalLimit`.
     """
     count = limit.plan.limitExpr()
-    if count.getClass().getSimpleName() != "Literal":
+    if class_name(count) != "Literal":
         return False
     if catalyst.singleton(catalyst.expressions, "SubExprUtils").hasOuterReferences(limit.plan):
         return False  # in a correlated subquery there is a limit for every row outside it

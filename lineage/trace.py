@@ -61,7 +61,7 @@ class Trace:
         self._root = root
         self._leaves = sources
         self._annotators = [Annotator(catalyst, sources, beside=beside)]
-        if bytes_read(sources.values()) <= SMALL_BYTES:
+        if bytes_read(catalyst, sources.values()) <= SMALL_BYTES:
             self._annotators.insert(0, Annotator(catalyst, sources, values=True, beside=beside))
         self._annotator = self._annotators[0]
         self._annotator.check(root)
@@ -143,7 +143,7 @@ class Trace:
     @property
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
-        return bytes_read(self._leaves.values())
+        return bytes_read(self._catalyst, self._leaves.values())
 
     def __repr__(self) -> str:
         return (

@@ -13,7 +13,7 @@ from pyspark.sql import Column
 
 from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.barrier import behind_barrier, holds_sessions
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.operators import Operator
@@ -70,7 +70,7 @@ def rows_where(
         )
 
     def narrow(top: Annotated) -> Any:
-        plan = catalyst.project([*catalyst.output(root.plan), *top.attributes], top.plan)
+        plan = catalyst.project_more(top.attributes, top.plan, root.plan)
         if holds_sessions(catalyst, root):
             plan = behind_barrier(catalyst, plan)
         return catalyst.filter(condition, plan)
@@ -87,7 +87,7 @@ def _condition(catalyst: Catalyst, root: Operator, where: str | Column, rows_of:
     except UnknownNameError:
         _narrowed(catalyst, root, where, root.plan, [], rows_of)
         return None  # it means a hidden column, such as `_metadata`
-    return plan.condition() if plan.getClass().getSimpleName() == "Filter" else None
+    return plan.condition() if class_name(plan) == "Filter" else None
 
 
 def _narrowed(
@@ -104,9 +104,8 @@ def _narrowed(
             f"where can't be {type(where).__name__}",
             hint='give a condition as SQL text, such as "total < 0", or as a Column',
         )
-    columns = catalyst.output(root.plan)
     if ids:
-        plan = catalyst.project([*columns, *ids], plan)
+        plan = catalyst.project_more(ids, plan, root.plan)
         if holds_sessions(catalyst, root):
             plan = behind_barrier(catalyst, plan)
     frame = catalyst.frame(plan)
@@ -119,7 +118,7 @@ def _narrowed(
             hint=f'give a condition over the columns of {rows_of}, such as "total < 0"',
         ) from None
     except AnalysisException as error:
-        names = ", ".join(column.name() for column in columns)
+        names = ", ".join(catalyst.names(root.plan))
         if (error.getCondition() or "").startswith("UNRESOLVED_COLUMN"):
             message = f"where={str(where)!r} names a column that {rows_of} doesn't have"
             raise UnknownNameError(message, hint=f"the columns are: {names}") from None
@@ -127,7 +126,7 @@ def _narrowed(
             f"where={str(where)!r} can't be evaluated over {rows_of}: {first_line(error)}",
             hint=f"the columns are: {names}",
         ) from None
-    if filtered.getClass().getSimpleName() != "Filter":
+    if class_name(filtered) != "Filter":
         return filtered
     return catalyst.filter(unpushed(catalyst, filtered.condition()), filtered.child())
 

@@ -118,7 +118,7 @@ class WhyNot:
     @property
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
-        return bytes_read(self._question.sources.values())
+        return bytes_read(self._question.catalyst, self._question.sources.values())
 
     def __repr__(self) -> str:
         return f"<WhyNot of {self._question.root.described()}>"

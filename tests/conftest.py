@@ -1,4 +1,4 @@
-"""One real Spark session for the whole test run."""
+"""One real Spark session for each process that runs tests."""
 
 import os
 import sys
@@ -15,6 +15,15 @@ from tests.quick_java import QuickJava
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Proofs(config))
     config.pluginmanager.register(QuickJava(config))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes for all the tests; one for some that are named, and for the long proofs.
+
+    More would only wait for one another: each has a Spark and a Java of its own.
+    """
+    everything = config.args == config.getini("testpaths")
+    return 2 if everything and config.option.markexpr != "proof" else 0
 
 
 @pytest.fixture(scope="session")

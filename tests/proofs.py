@@ -78,6 +78,7 @@ class Proofs:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._share = float(os.environ.get("PROOF_SHARE", "1"))
+        self._begun = False
         self._ran: dict[str, Proved] = {}
         self._written: Path | None = None
 
@@ -93,6 +94,7 @@ class Proofs:
         metafunc.parametrize("part", parts, ids=[f"part {p.number + 1} of {count}" for p in parts])
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        self._begun = self._begun or _mark(item) is not None
         before = self._kept.get(item.nodeid) if _mark(item) else None
         if before and before.result == "passed":
             pytest.skip(f"passed at {self._commit}")
@@ -109,9 +111,9 @@ class Proofs:
         return report  # type: ignore[return-value]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        asked = [item for item in session.items if _mark(item)]
-        if not asked or self._config.option.collectonly:
+        if not self._begun:
             return
+        asked = [item for item in session.items if _mark(item)]
         known = {item.nodeid: _described(item) for item in asked} | self._kept | self._ran
         self._written = (RESULTS if self._share == 1 else self._folder or RESULTS) / "proof.md"
         self._written.write_text(self._head() + table(known.values()))

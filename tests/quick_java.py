@@ -6,6 +6,7 @@ of Spark and stays in pytest's cache. Java behaves the same with both and withou
 that doesn't fit, and takes none.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -43,8 +44,11 @@ class QuickJava:
         if java is None or self._config.option.collectonly:
             return
         archive = self._archive(java)
-        if archive and not archive.exists() and len(session.items) >= MANY:
-            _make(archive, java)
+        if archive and len(session.items) >= MANY:
+            with archive.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # of the processes that share the tests one makes it
+                if not archive.exists():
+                    _make(archive, java)
         # Spark's scripts hand these on to Java: to the small one that finds out the command, and to the real one.
         _add("SPARK_LAUNCHER_OPTS", QUICK)
         _add("SPARK_SUBMIT_OPTS", f"{QUICK} {ROOMY} {_class_path(java)} {_from(archive) if archive else ''}")

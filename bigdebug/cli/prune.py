@@ -40,11 +40,15 @@ class Age(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 
 @store_option
 @json_option
 def command(older_than: datetime.timedelta, store: str, as_json: bool) -> None:
-    """Delete the runs that ended long ago. Running ones stay."""
-    removed = [run.run_id for run in Store(store).prune(older_than)]
+    """Delete the runs that ended long ago, and what is left of indexes that were never finished. Running ones stay."""
+    place = Store(store)
+    removed = [run.run_id for run in place.prune(older_than)]
+    unfinished = place.tidy()
     if as_json:
-        click.echo(json_text({"store": store, "removed": removed}))
+        click.echo(json_text({"store": store, "removed": removed, "unfinished_indexes": unfinished}))
         return
     for run_id in removed:
         click.echo(run_id)
-    show_line(message_console(), f"Removed {plural(len(removed), 'run')}.")
+    many = "index" if unfinished == 1 else "indexes"
+    rest = f" and what was left of {unfinished:,} unfinished {many}" if unfinished else ""
+    show_line(message_console(), f"Removed {plural(len(removed), 'run')}{rest}.")

@@ -2,6 +2,7 @@
 
 import platform
 import shlex
+from collections.abc import Mapping
 
 import rich_click as click
 from rich.console import Console
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from bigdebug.cli.code_line import code_line
 from bigdebug.cli.graph_view import draw_graph
+from bigdebug.cli.operator_rows import Rows, count_rows
 from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
 from bigdebug.cli.rendering import (
     a_table,
@@ -19,6 +21,7 @@ from bigdebug.cli.rendering import (
     message_console,
     moment,
     output_console,
+    plural,
     show_line,
     show_table,
     status_text,
@@ -32,19 +35,26 @@ from bigdebug.lineage.store import Store, StoredRun
 @click.command("show")
 @run_argument
 @click.option("--graph", is_flag=True, help="Draw how each output came about.")
+@click.option(
+    "--rows",
+    "counted",
+    is_flag=True,
+    help="Count the rows that each operator gave, by computing the outputs again; with the graph.",
+)
 @store_option
 @json_option
-def command(run: str, graph: bool, store: str, as_json: bool) -> None:
+def command(run: str, graph: bool, counted: bool, store: str, as_json: bool) -> None:
     """Show the outputs of a run and how they came about."""
     found = Store(store).find(run)
+    rows = count_rows(found) if counted else {}
     if as_json:
-        click.echo(json_text(_described(found)))
+        click.echo(json_text(_described(found, rows)))
         return
     console = output_console()
     _show_head(console, found)
     _show_outputs(console, found)
-    if graph:
-        _show_graph(console, found)
+    if graph or counted:
+        _show_graph(console, found, rows)
     elif found.nodes:
         _show_operators(console, found)
     messages = message_console()
@@ -53,7 +63,7 @@ def command(run: str, graph: bool, store: str, as_json: bool) -> None:
     _show_next(messages, found, store)
 
 
-def _described(run: StoredRun) -> dict[str, object]:
+def _described(run: StoredRun, rows: Rows) -> dict[str, object]:
     return {
         "store": run.store,
         **run_head(run),
@@ -61,9 +71,13 @@ def _described(run: StoredRun) -> dict[str, object]:
         "redact": list(run.redact),
         "versions": run.versions,
         "settings": run.settings,
-        "outputs": [output_json(output) for output in run.outputs],
+        "outputs": [output_json(output) | {"indexed": run.indexed(output.number)} for output in run.outputs],
         "operators": [operator_json(node) for _, node in sorted(run.nodes.items())],
     }
+
+
+def _by_text(rows: Mapping[int, int]) -> dict[str, int]:
+    return {str(number): rows[number] for number in sorted(rows)}
 
 
 def _show_head(console: Console, run: StoredRun) -> None:
@@ -99,6 +113,9 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
     with_recipes = set(recipes) != {"yes"}
     if with_recipes:
         add_column(table, "recipe", whole=True)
+    indexed = {output.number for output in run.outputs if run.indexed(output.number)}
+    if indexed:
+        add_column(table, "index", whole=True)
     for output, recipe in zip(run.outputs, recipes, strict=True):
         table.add_row(
             str(output.number),
@@ -108,6 +125,7 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
             duration(output.seconds),
             status_text(_status(run, output)),
             *([recipe] if with_recipes else []),
+            *(["yes" if output.number in indexed else ""] if indexed else []),
         )
     show_table(console, table)
     for output in run.outputs:
@@ -154,19 +172,22 @@ def _operators(run: StoredRun, *, with_code: bool) -> Table:
     return table
 
 
-def _show_graph(console: Console, run: StoredRun) -> None:
+def _show_graph(console: Console, run: StoredRun, rows: Rows) -> None:
     for output in run.outputs:
         if output.node is None:
             continue
-        lines = draw_graph(run.nodes, output.node)
+        lines = draw_graph(run.nodes, output.node, rows.get(output.number))
+        counts = ["" if line.rows is None else plural(line.rows, "row") for line in lines]
+        room = max(map(len, counts))
         width = max(len(line.rails) + len(visible(line.text)) for line in lines)
         site = output.call_site.label if output.call_site else ""
         head = f"output {output.number}: {output.action}{f' {output.target}' if output.target else ''}"
         console.print()
         show_line(console, Text(visible(head), style="bold"), f"  {site}" if site else "")
-        for line in lines:
+        for line, count in zip(lines, counts, strict=True):
             gap = " " * (width - len(line.rails) - len(visible(line.text)))
-            at = Text(f"{gap}  {line.call_site}" if line.call_site else "", style="cyan")
+            told = f"{gap}  {count:>{room}}" if room else gap
+            at = Text(f"{told}  {line.call_site}" if line.call_site else told.rstrip(), style="cyan")
             show_line(console, Text(line.rails, style="dim"), visible(line.text), at)
 
 

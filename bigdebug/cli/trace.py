@@ -1,17 +1,20 @@
 """`bigdebug trace`: from rows of a recorded output back to source records, or from these to the rows."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from bigdebug.cli.code_line import code_line
 from bigdebug.cli.options import json_option, run_argument, store_option
-from bigdebug.cli.rendering import message_console, output_console, show_line, stage
+from bigdebug.cli.rendering import message_console, output_console, plural, show_line, size, stage
 from bigdebug.cli.replaying import ask_if_large, cost, replaying
+from bigdebug.cli.saving import SavedFile, save_records
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
-from bigdebug.cli.values import json_text
+from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
@@ -53,6 +56,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Where the trace is conservative, find fewer records that give the rows again, by replays.",
 )
+@click.option(
+    "-o",
+    "--out",
+    "target",
+    type=SavedFile(dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Write all records of the source to a file, too: .parquet, .csv or .jsonl. Asks Spark.",
+)
 @click.option("--no-index", is_flag=True, help="Ask Spark, even if the output has an index.")
 @click.option("--dry-run", is_flag=True, help="Only say how much the trace would read.")
 @click.option(
@@ -70,6 +81,7 @@ def command(
     windows: bool,
     influence: bool,
     narrow: bool,
+    target: Path | None,
     no_index: bool,
     dry_run: bool,
     allow_changed: bool,
@@ -86,6 +98,10 @@ def command(
     With --forward it goes the other way: which rows of the output did these records go into?
 
         bigdebug trace last 1 --forward --where "flight = 745 and day = 4"
+
+    A few records are shown; -o writes all of them, however many, to a file, with their places in the column _record:
+
+        bigdebug trace last 1 --where "dest = 'PSE'" --source flights -o flights.parquet
     """
     if forward and (windows or influence or narrow):
         raise click.UsageError(
@@ -93,7 +109,7 @@ def command(
         )
     found = Store(store).find(run)
     chosen = found.output(output)
-    if not (no_index or forward or windows or influence or narrow) and found.indexed(chosen.number):
+    if not (no_index or forward or windows or influence or narrow or target) and found.indexed(chosen.number):
         told = _told_by_index(found, chosen, where, source, limit, dry_run, as_json)
         if told:
             return
@@ -105,16 +121,40 @@ def command(
             return
         ask_if_large("The trace", estimate)
         # Shown while Spark lives: a source looks its files up when it is asked for them.
+        traced: Trace | RddTrace | ForwardTrace
         if forward:
-            asked = replay.forward(where, source)
+            traced = asked = replay.forward(where, source)
             answer = _answer(asked, found, chosen, where, None, limit, start=asked.source)
         else:
-            traced = replay.trace(where, Beside(windows, influence))
+            traced = backward = replay.trace(where, Beside(windows, influence))
             if narrow:
                 with stage("Narrowing the trace by replays"):
-                    traced = traced.narrow()
+                    traced = backward.narrow()
             answer = _answer(traced, found, chosen, where, source, limit)
+        saved = _save(traced, answer, target) if target and answer.matched else None
         _show(answer, as_json)
+        if saved:
+            show_line(message_console(), f"\n{saved}")
+
+
+def _save(trace: "Trace | RddTrace | ForwardTrace", answer: TraceAnswer, target: Path) -> str:
+    """Write all records of the one source that there is; says what was written."""
+    reached = [one for one in answer.sources if one.count] or answer.sources[:1]
+    if len(reached) != 1:
+        raise BigDebugError(
+            f"the trace leads to records of {len(reached)} sources, and a file holds those of one",
+            hint=f"choose one with --source: {', '.join(one.name for one in reached)}",
+        )
+    (only,) = reached
+    records = trace.records(only.name)
+    if not hasattr(records, "sparkSession"):
+        raise BigDebugError(
+            "records of RDDs can't be written to a file yet",
+            hint="leave out -o; --limit N --json gives them as JSON",
+        )
+    with stage(f"Writing {plural(only.count, 'record')} to {target}"):
+        written = save_records(records, target)
+    return f"wrote {plural(only.count, 'record')} of {visible(only.name)} to {target}: {size(written)}"
 
 
 def _told_by_index(

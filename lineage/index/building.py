@@ -17,6 +17,7 @@ from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.columns import ColumnLineage
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.failure import unwritable
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.manifest import (
     Block,
@@ -76,7 +77,8 @@ def build_index(
     """
     folder = f"{output}-{secrets.token_hex(4)}"
     began = time.monotonic()
-    with deep_plans(), asking(question.catalyst, f"the lineage of output {output}"), store.making(folder):
+    about = f"the lineage of output {output}"
+    with deep_plans(), asking(question.catalyst, about), store.making(output, folder):
         builder = _Builder(question, store, folder, redact, progress, execution)
         manifest = builder.manifest(began)
         store.publish(output, folder, manifest.to_bytes())
@@ -150,7 +152,7 @@ class _Builder:
         if table.counts is not None:
             (column,) = table.ids[0].columns[-1:]
             self._known[table.counts] = _sizes(self._store.table(f"{self._folder}/{name}"), column)
-        return IndexedSegment(name, rows, table.keyed, table.unique, table.ids, table.steps)
+        return IndexedSegment(name, rows, table.keyed, table.sessions, table.unique, table.ids, table.steps)
 
     def _write(self, frame: DataFrame, name: str) -> int:
         """Write a table; how many rows it has."""
@@ -160,8 +162,11 @@ class _Builder:
         try:
             writer.parquet(self._store.hadoop_uri(f"{self._folder}/{name}"))
         except Py4JJavaError as error:
+            why = unwritable(error)
+            if why is None:
+                raise
             raise BigDebugError(
-                f"the index can't be written to {self._store.location}: {error.java_exception}",
+                f"the index can't be written to {self._store.location}: {why}",
                 hint="name another store, or make room there",
             ) from error
         return self._store.rows(f"{self._folder}/{name}")

@@ -8,7 +8,8 @@ from typing import Any
 
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Boundary, IdColumn
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.barrier import is_session_window
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.steps import within
@@ -48,6 +49,8 @@ def given_rows(
         # One boundary, and all above it passes its rows on: no other row of it can be meant.
         if not isinstance(column.origin, Boundary) or column.origin.operator is not chain[-1]:
             return None
+        if any(map(is_session_window, column.origin.grouping)):
+            return None
         keys = [_attribute(catalyst, expression) for expression in column.origin.grouping]
         if any(key not in places for key in keys):
             return None
@@ -62,6 +65,6 @@ def given_rows(
 
 
 def _attribute(catalyst: Catalyst, expression: Any) -> str | None:
-    if expression.getClass().getSimpleName() != "AttributeReference":
+    if class_name(expression) != "AttributeReference":
         return None
     return catalyst.attribute_key(expression)

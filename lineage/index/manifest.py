@@ -10,7 +10,7 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.text_records import TextFormat
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,8 @@ class IndexedSegment:
         folder: where its files lie, within the index.
         rows: how many it has.
         keyed: it has the columns `h1` and `h2`, and each of its files is sorted by the first.
+        sessions: it has the column `at`, too, for the keys hold a session; ids that lead here have four columns,
+            the two hashes of the key's other parts, and when the session starts and ends.
         unique: no two of its rows have the same ids.
         ids: its id columns.
         steps: its operators, from the top down.
@@ -130,6 +132,7 @@ class IndexedSegment:
     folder: str
     rows: int
     keyed: bool
+    sessions: bool
     unique: bool
     ids: tuple[IdColumns, ...]
     steps: tuple[IndexedStep, ...]

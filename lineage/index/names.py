@@ -3,5 +3,8 @@
 KEY = ("h1", "h2")
 """The hashes of a segment's key; the first column of its table is the first of them."""
 
+AT = "at"
+"""Where keys hold a session: when the row's own window starts. A row belongs to the session that this falls into."""
+
 ID = "id"
 """Record ids in the table of a source's records; its columns are `c0`, `c1`, …"""

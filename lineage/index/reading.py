@@ -175,6 +175,8 @@ class IndexedTrace:
             table = self._table(column.segment)
             if not keys.num_rows:
                 found = table.none()
+            elif below.sessions:
+                found = table.of_sessions(keys)
             elif below.keyed:
                 found = table.of_keys(keys)
             else:

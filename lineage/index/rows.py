@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from bigdebug.lineage.index.manifest import IndexedSegment
 from bigdebug.lineage.index.masks import Bounds, Mask, constant
-from bigdebug.lineage.index.names import KEY
+from bigdebug.lineage.index.names import AT, KEY
 from bigdebug.lineage.store.tables import TableStore
 
 _FEW = 200_000
@@ -103,6 +103,23 @@ def _matching(table: pa.Table, keys: pa.Table) -> pa.Table:
     return table.take(as_arrow(same.astype(np.int64)))
 
 
+def _within(table: pa.Table, keys: pa.Table) -> pa.Table:
+    """The rows that fall into a session of their key; sessions of one key don't overlap."""
+    one, two, start, end = (as_numpy(keys.column(i)) for i in range(4))
+    row_one, row_two, at = (as_numpy(table.column(name)) for name in (*KEY, AT))
+    # Sessions and rows in one order, a session before the rows that begin when it does: each row's is the last
+    # session before it.
+    kind = np.concatenate([np.zeros(len(one), np.int64), np.ones(len(at), np.int64)])
+    when = np.concatenate([start, at])
+    order = np.lexsort([kind, when, np.concatenate([two, row_two]), np.concatenate([one, row_one])])
+    sessions = np.maximum.accumulate(np.where(kind[order] == 0, np.arange(len(order)), -1))
+    found = np.full(len(order), -1, np.int64)
+    found[order] = np.where(sessions >= 0, order[sessions], -1)
+    mine = found[len(one) :]
+    inside = (mine >= 0) & (one[mine] == row_one) & (two[mine] == row_two) & (at < end[mine])
+    return table.take(as_arrow(np.flatnonzero(inside).astype(np.int64)))
+
+
 def no_rows(columns: Sequence[str]) -> pa.Table:
     """A table of ids or hashes without rows."""
     return pa.table({name: as_arrow(np.empty(0, dtype=np.int64)) for name in columns})
@@ -167,19 +184,30 @@ class SegmentRows:
 
     def of_keys(self, keys: pa.Table) -> Rows:
         """The rows of some keys, two columns of hashes. Reads no more than the row groups they may stand in."""
+        table = self._of_hashes(keys, KEY)
+        if table is None:
+            return self.none()
+        return Rows(_matching(table, keys).select(self._ids), self._segment, self._files)
+
+    def of_sessions(self, keys: pa.Table) -> Rows:
+        """The rows of some sessions: two columns of hashes, and when each starts and ends."""
+        table = self._of_hashes(keys, (*KEY, AT))
+        if table is None:
+            return self.none()
+        return Rows(_within(table, keys).select(self._ids), self._segment, self._files)
+
+    def _of_hashes(self, keys: pa.Table, columns: Sequence[str]) -> pa.Table | None:
+        """Some columns and the ids of the rows whose first hash is a key's; None where there are none."""
         first = np.unique(as_numpy(keys.column(0)))
         found = []
         for file in self._files:
             groups = [g for g in range(file.num_row_groups) if _may_hold(file.metadata.row_group(g), first)]
             if groups:
-                table = file.read_row_groups(groups, columns=[*KEY, *self._ids])
+                table = file.read_row_groups(groups, columns=[*columns, *self._ids])
                 table = table.filter(pc.is_in(table.column(KEY[0]), as_arrow(first)))
                 if table.num_rows:
                     found.append(table)
-        if not found:
-            return self.none()
-        table = pa.concat_tables(found)
-        return Rows(_matching(table, keys).select(self._ids), self._segment, self._files)
+        return pa.concat_tables(found) if found else None
 
 
 def _bounds(file: pq.ParquetFile, group: int) -> Bounds:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
-from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.index.manifest import IdColumns, IndexedStep
-from bigdebug.lineage.index.names import KEY
+from bigdebug.lineage.index.names import AT, KEY
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
@@ -33,6 +33,7 @@ class SegmentTable:
     Attributes:
         plan: JVM plan of its rows.
         keyed: it has the key's columns.
+        sessions: a session is part of its key, and when a row's own window starts a column of it.
         sorted_by: names of the columns that each of its files is to be sorted by.
         unique: no two of its rows have the same ids.
         counts: number of the source each of whose records is in one of its rows, or None.
@@ -43,6 +44,7 @@ class SegmentTable:
 
     plan: Any
     keyed: bool
+    sessions: bool
     sorted_by: tuple[str, ...]
     unique: bool
     counts: int | None
@@ -70,11 +72,7 @@ class Tables:
         self._annotator.check(question.root)
 
     def segments(self) -> Iterator[SegmentTable]:
-        """The output's first, then those below boundaries, each after the one that leads to it.
-
-        Raises:
-            UnsupportedOperatorError: the rows below a boundary can't be found by a hash.
-        """
+        """The output's first, then those below boundaries, each after the one that leads to it."""
         waiting: list[Boundary | None] = [None]
         for boundary in waiting:  # which grows on the way
             top = self._question.root if boundary is None else boundary.input
@@ -92,7 +90,7 @@ class Tables:
         catalyst = self._catalyst
         columns: list[Any] = []
         stored: tuple[str | None, ...] = ()
-        keyed = False
+        keyed = sessions = False
         plan = annotated.plan
         given = None
         if boundary is None:
@@ -109,13 +107,13 @@ class Tables:
             ]
         elif boundary.grouping:
             keyed = True
-            if any(map(is_session_window, boundary.grouping)):
-                raise UnsupportedOperatorError(
-                    f"{boundary.operator.described()} groups by session windows, which can't be indexed yet",
-                    hint="trace without an index",
-                )
-            hashes = hashed_key(catalyst, boundary.grouping)
+            window, others = _split(boundary.grouping, boundary.grouping)
+            hashes = hashed_key(catalyst, others)
             columns += [catalyst.alias(each, name) for each, name in zip(hashes, KEY, strict=True)]
+            if window is not None:
+                # Spark merges each row's own window into the session's: a row belongs where its window starts.
+                sessions = True
+                columns.append(catalyst.alias(_instant(catalyst, window, 0), AT))
         ids = []
         for i, (column, number) in enumerate(zip(annotated.ids, numbers, strict=True)):
             parts = list(self._parts(column)) if given is None else given.keys[i] or [self._truth]
@@ -130,7 +128,8 @@ class Tables:
         return SegmentTable(
             catalyst.project(columns, plan),
             keyed,
-            KEY[:1] if keyed else self._sorting(annotated, stored),
+            sessions,
+            (*KEY[:1], AT) if sessions else KEY[:1] if keyed else self._sorting(annotated, stored),
             gives_records_once(self._annotator, top),
             ids[0].source if gives_all_records(self._annotator, top) else None,
             tuple(ids),
@@ -159,7 +158,7 @@ class Tables:
             for column in annotated.ids
             if isinstance(column.origin, Boundary)
             for expression in column.origin.grouping
-            if expression.getClass().getSimpleName() == "AttributeReference"
+            if class_name(expression) == "AttributeReference"
         }
         return (
             tuple(
@@ -184,7 +183,10 @@ class Tables:
                 parts = [self._truth]
             else:
                 fields = [catalyst.field(column.id, i) for i in range(len(origin.grouping))]
-                parts = list(hashed_key(catalyst, fields))
+                window, others = _split(origin.grouping, fields)
+                parts = list(hashed_key(catalyst, others))
+                if window is not None:
+                    parts += [_instant(catalyst, window, 0), _instant(catalyst, window, 1)]
         else:
             parts = [column.id]
         for part in parts:
@@ -192,3 +194,27 @@ class Tables:
                 absent = catalyst.expressions.IsNull(column.id)
                 part = catalyst.expressions.If(absent, catalyst.null(part.dataType()), part)
             yield part
+
+
+def _split(grouping: Sequence[Any], fields: Sequence[Any]) -> tuple[Any | None, list[Any]]:
+    """The part of a key that is a session's window, if one is (Spark allows no second), and the others.
+
+    Args:
+        grouping: the grouping expressions.
+        fields: in their order, the key's parts.
+    """
+    window = None
+    others = []
+    for expression, part in zip(grouping, fields, strict=True):
+        if is_session_window(expression):
+            window = part
+        else:
+            others.append(part)
+    return window, others
+
+
+def _instant(catalyst: Catalyst, window: Any, end: int) -> Any:
+    """When a window starts, or ends, in microseconds: exact for timestamps with and without a time zone."""
+    field = catalyst.field(window, end)
+    long_type = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "LongType")
+    return catalyst.expressions.PreciseTimestampConversion(field, field.dataType(), long_type)

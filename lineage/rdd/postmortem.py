@@ -97,6 +97,16 @@ class RddReplay:
         """Raises BigDebugError: that isn't known of RDDs yet."""
         raise BigDebugError("why an element of an RDD is missing can't be told yet", hint=_NOT_YET)
 
+    def rows_of_operators(self) -> Any:
+        """Raises BigDebugError: the elements of RDDs aren't counted yet."""
+        raise BigDebugError("the elements of RDDs can't be counted by operator yet", hint=_NOT_YET)
+
+    def of(self, output: Output) -> Any:
+        """Another output of the run, to be asked about in the same Spark; not to be closed."""
+        from bigdebug.lineage.postmortem import open_output  # which imports this
+
+        return open_output(self._run, output, allow_changed=self._allow_changed, spark=self._spark)
+
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Any:
         """Raises BigDebugError: RDDs can't be indexed yet."""
         raise BigDebugError("outputs of RDDs can't be indexed yet", hint=_NOT_YET)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.catalyst import EXPRESSION, OPTION, PLAN_EXPRESSION, SEQ, Catalyst
+from bigdebug.lineage.catalyst import EXPRESSION, OPTION, PLAN_EXPRESSION, SEQ, Catalyst, class_name
 from bigdebug.lineage.errors import RecipeError
 from bigdebug.lineage.operators import TRANSPARENT
 
@@ -25,7 +25,7 @@ _CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation", "DataSou
 # Hygiene, not a wall: a recipe holds pickled functions as well, and running them is what it is for.
 _READABLE_CLASSES = (
     "maxdepth=100000;org.apache.spark.sql.**;org.apache.spark.api.python.**;org.apache.spark.util.**;"
-    "org.apache.spark.QueryContextType;org.apache.spark.unsafe.types.*;java.util.concurrent.atomic.*;"
+    "org.apache.spark.ml.linalg.*;org.apache.spark.mllib.linalg.*;org.apache.spark.QueryContextType;org.apache.spark.unsafe.types.*;java.util.concurrent.atomic.*;"
     "scala.**;java.lang.*;java.lang.invoke.SerializedLambda;java.util.*;java.math.*;[*;!*"
 )
 
@@ -84,7 +84,7 @@ class PlanWriter:
             RecipeError: a node holds a plan in a place that isn't known.
         """
         tag = plan.getTagValue(self.catalyst.tag)
-        kind = plan.getClass().getSimpleName()
+        kind = class_name(plan)
         if kind in TRANSPARENT:
             inner = self.write(plan.children().apply(0))
             if tag.isDefined():
@@ -156,7 +156,7 @@ class PlanWriter:
             return expression, []
         if self.catalyst.is_instance(expression, PLAN_EXPRESSION):
             return self.catalyst.null(expression.dataType()), [([], self._plan_expression(expression))]
-        if expression.getClass().getSimpleName() == "InSubquery":
+        if class_name(expression) == "InSubquery":
             return self.catalyst.null(expression.dataType()), [([], self._in_subquery(expression))]
         children, cuts = [], []
         for i, child in enumerate(self.catalyst.items(expression.children())):

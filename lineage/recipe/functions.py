@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import RecipeError
 
 
@@ -41,6 +41,6 @@ def _functions(catalyst: Catalyst, plan: Any) -> Iterator[Any]:
         ]
         while expressions:
             expression = expressions.pop()
-            if expression.getClass().getSimpleName() in ("PythonUDF", "PythonUDAF", "PythonUDTF"):
+            if class_name(expression) in ("PythonUDF", "PythonUDAF", "PythonUDTF"):
                 yield expression
             expressions += catalyst.items(expression.children())

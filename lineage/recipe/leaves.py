@@ -13,7 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from bigdebug.lineage.batches import batch_of
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.checkpoints import CHECKPOINTS
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.identity import JDBC_RELATION
@@ -70,7 +71,7 @@ class LeafWriter:
         return len(self.descriptions) - 1
 
     def _described(self, plan: Any) -> Description:
-        if plan.getClass().getSimpleName() == "LogicalRelation":
+        if class_name(plan) == "LogicalRelation":
             relation = plan.relation()
             if self.catalyst.is_instance(relation, JDBC_RELATION):
                 return described_database(self.catalyst, relation, self.redacted.names)
@@ -81,7 +82,7 @@ class LeafWriter:
                     hint="trace in the running program with session.trace",
                 )
             return self._files(plan, relation)
-        if plan.getClass().getSimpleName() == "DataSourceV2Relation":
+        if class_name(plan) == "DataSourceV2Relation":
             if not self.catalyst.is_instance(plan.table(), PYTHON_TABLE):
                 raise RecipeError(
                     f"the source {plan.table().name()} can't be read again from a recipe yet",
@@ -126,8 +127,8 @@ class LeafWriter:
                 f"{batch} of a streaming query can't be made again: {batch.reason}",
                 hint="trace within the function that the query calls, while the batch is at hand",
             )
-        if plan.getClass().getSimpleName() == "LogicalRDD" and not self._made_of_local_data(plan):
-            raise RecipeError("a DataFrame made from an RDD can't be made again from a recipe yet")
+        if class_name(plan) == "LogicalRDD":
+            self._require_local_data(plan)
         catalyst = self.catalyst
         columns = catalyst.output(plan)
         hashed = [column for column in columns if self.redacted.holds(column)]
@@ -149,16 +150,23 @@ class LeafWriter:
     def _numbered(self, plan: Any, kept: list[Any]) -> Any:
         """The plan of a leaf's rows, as they are kept, with their ids as last column."""
         catalyst = self.catalyst
-        if plan.getClass().getSimpleName() == "LocalRelation":
+        if class_name(plan) == "LocalRelation":
             return numbered_rows(catalyst, kept, plan)
         number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
         return catalyst.project([*kept, number], plan)
 
-    def _made_of_local_data(self, plan: Any) -> bool:
-        """Whether an RDD holds what the user gave `createDataFrame`: then reading it runs no code of theirs."""
+    def _require_local_data(self, plan: Any) -> None:
+        """Make sure that an RDD holds what the user gave `createDataFrame`: then reading it runs no code of theirs."""
         tag = plan.getTagValue(self.catalyst.tag)
         node = self.lookup(tag.get()) if tag.isDefined() else None
-        return node is not None and node.operator == "createDataFrame"
+        if node is not None and node.operator in CHECKPOINTS:
+            raise RecipeError(
+                "a checkpoint of a plan of very many operators, or of sources that have changed, can't be made again "
+                "from a recipe",
+                hint="trace in the running program with session.trace, back to the checkpoint",
+            )
+        if node is None or node.operator != "createDataFrame":
+            raise RecipeError("a DataFrame made from an RDD can't be made again from a recipe yet")
 
 
 _MASKS = {"bigint": (1 << 63) - 1, "int": (1 << 31) - 1, "smallint": (1 << 15) - 1, "tinyint": (1 << 7) - 1}
@@ -262,10 +270,14 @@ class LeafReader:
         options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
         try:
             frame = reader.options(**options).load([_literal(path) for path in self._present(description)])
-            return self.catalyst.analyzed(frame)
+            plan = self.catalyst.analyzed(frame)
         except AnalysisException as error:
             names = ", ".join(plain_path(path) for path in description["paths"])
             raise SourceChangedError(f"{names} can't be read any more: {first_line(error)}") from error
+        if class_name(plan) == "Project":
+            # Texts of a fixed length are padded above the relation; in the recorded plan they are so already.
+            plan = plan.child()
+        return plan
 
     def _present(self, description: Description) -> list[str]:
         """The paths that are still there; what is gone is an error, or noted by its files, where others are left."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import RecipeError
 
 _COMPARING = frozenset(
@@ -113,7 +113,7 @@ class RedactedColumns:
                 made[self._key(alias)] = self._references(alias)
         output = catalyst.output(node)
         children = catalyst.items(node.children())
-        kind = node.getClass().getSimpleName()
+        kind = class_name(node)
         if kind in ("Union", "Expand"):
             rows = (
                 [
@@ -144,7 +144,7 @@ class RedactedColumns:
         stack = [expression]
         while stack:
             each = stack.pop()
-            if each.getClass().getSimpleName() == kind:
+            if class_name(each) == kind:
                 yield each
             stack += self._catalyst.items(each.children())
 
@@ -165,7 +165,7 @@ class RedactedColumns:
         Args:
             made: the expression's value goes into such a column.
         """
-        kind = expression.getClass().getSimpleName()
+        kind = class_name(expression)
         children = self._catalyst.items(expression.children())
         if kind == "Alias":
             self._check(children[0], made or self._key(expression) in self._keys)
@@ -183,7 +183,7 @@ class RedactedColumns:
                 self._refuse()
             return
         for child in children:
-            beside = touched and kind not in _CONNECTING and child.getClass().getSimpleName() == "Literal"
+            beside = touched and kind not in _CONNECTING and class_name(child) == "Literal"
             self._check(child, made or beside)
 
     def _holds_alias(self, expression: Any) -> bool:

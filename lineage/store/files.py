@@ -31,6 +31,9 @@ class StoreFiles(Protocol):
 
     def read(self, run_id: str, name: str) -> bytes: ...
 
+    def holds(self, run_id: str, name: str) -> bool:
+        """Whether there is such a file."""
+
     def write(self, run_id: str, name: str, data: bytes) -> None:
         """Write a file at once: a reader sees all of it or nothing."""
 

@@ -73,6 +73,9 @@ class LocalFiles:
     def read(self, run_id: str, name: str) -> bytes:
         return (self.path / run_id / name).read_bytes()
 
+    def holds(self, run_id: str, name: str) -> bool:
+        return (self.path / run_id / name).is_file()
+
     def write(self, run_id: str, name: str, data: bytes) -> None:
         path = self.path / run_id / name
         handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)  # mode 0600

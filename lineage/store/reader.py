@@ -213,10 +213,9 @@ class StoredRun:
     def indexed(self, number: int) -> bool:
         """Whether an output has an index."""
         try:
-            self._files.read(self.run_id, f"lineage/{number}.json")
+            return self._files.holds(self.run_id, f"lineage/{number}.json")
         except OSError:
             return False
-        return True
 
     @property
     def tables(self) -> "TableStore":

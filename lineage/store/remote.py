@@ -80,6 +80,9 @@ class RemoteFiles:
         with self._filesystem.open_input_stream(self._at(run_id, name)) as stream:
             return bytes(stream.read())
 
+    def holds(self, run_id: str, name: str) -> bool:
+        return bool(self._filesystem.get_file_info(self._at(run_id, name)).type == FileType.File)
+
     def write(self, run_id: str, name: str, data: bytes) -> None:
         # An object appears when its stream is closed; where that isn't so, a torn file is refused later.
         with self._filesystem.open_output_stream(self._at(run_id, name)) as stream:

@@ -139,6 +139,15 @@ class Store:
             self.remove(run)
         return old
 
+    def unfinished(self) -> dict[StoredRun, dict[str, int]]:
+        """By run, the folders that killed makers of indexes left behind, and the bytes in each."""
+        found = {run: run.tables.unfinished() for run in self.runs()}
+        return {run: folders for run, folders in found.items() if folders}
+
+    def tidy(self) -> int:
+        """Remove what killed makers of indexes left behind; how many indexes that were."""
+        return sum(run.tables.tidy() for run in self.runs())
+
     def _open(self, run_id: str) -> StoredRun:
         return StoredRun(self._files, run_id)
 

@@ -1,12 +1,14 @@
 """The tables of a run's indexes: folders of Parquet files that Spark writes and pyarrow reads.
 
 An index appears when the file that names its folder does, and a new one takes an old one's place in that moment:
-whatever happens, and however many are made at once, it is there whole or not at all.
+whatever happens, and however many are made at once, it is there whole or not at all. While one is made, a file
+beside its folder names the process that makes it, so that what a killed one left behind is known for that.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -16,8 +18,11 @@ from pyarrow.fs import FileSelector, FileType
 
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store.files import StoreFiles
+from bigdebug.lineage.store.process import ProcessIdentity
 
 _FOLDER = "lineage"
+_MAKING = ".making"
+_TABLES = re.compile(r"(\d+)-[0-9a-f]{8}")
 
 
 class TableStore:
@@ -61,14 +66,20 @@ class TableStore:
     # -- writing ------------------------------------------------------------------------------------
 
     @contextmanager
-    def making(self, folder: str) -> Iterator[None]:
+    def making(self, output: int, folder: str) -> Iterator[None]:
         """Around the writing of an index's tables; what was written is removed again where that fails.
+
+        What killed makers of the same output's index left behind is removed first.
 
         Raises:
             UnreachableError: the store can't be written.
         """
+        marker = f"{_FOLDER}/{folder}{_MAKING}"
         try:
             self._files.make_folder(self._run_id, _FOLDER)
+            self.tidy(output)
+            maker = json.dumps(ProcessIdentity.current().written()).encode("ascii")
+            self._files.write(self._run_id, marker, maker)
         except OSError as error:
             raise UnreachableError(
                 f"the store {self.location} can't be written: {error.strerror or error}",
@@ -79,6 +90,8 @@ class TableStore:
         except BaseException:
             self._remove(folder)
             raise
+        finally:
+            self._remove_marker(folder)
 
     def hadoop_uri(self, name: str) -> str:
         """Where Spark is to write a table."""
@@ -108,7 +121,7 @@ class TableStore:
         Raises:
             UnreachableError: the store can't be written.
         """
-        former = self.manifest(output)
+        former = self._folder_of(output)
         try:
             self._files.close_to_others(self._run_id, f"{_FOLDER}/{folder}")
             self._files.write(self._run_id, f"{_FOLDER}/{output}.json", manifest)
@@ -118,13 +131,77 @@ class TableStore:
                 hint="make room there, or name another store",
             ) from error
         if former is not None:
-            with suppress(ValueError, KeyError, TypeError):  # a damaged one names no folder
-                self._remove(json.loads(former)["folder"])
+            self._remove(former)
 
     def _remove(self, folder: str) -> None:
         filesystem, path = self._at(folder)
         with suppress(OSError):
             filesystem.delete_dir(path)
+
+    # -- what was never finished --------------------------------------------------------------------
+
+    def unfinished(self, output: int | None = None) -> dict[str, int]:
+        """What killed makers of indexes left behind: folders, and the bytes in each.
+
+        Those whose maker may still be alive, also on another machine, aren't among them.
+
+        Args:
+            output: of its indexes only.
+        """
+        # In this order: an index that is whole after the folders were listed had its maker named, or is named.
+        folders = [entry.base_name for entry in self._below() if entry.type == FileType.Directory]
+        makers = {
+            entry.base_name.removesuffix(_MAKING): self._may_be_alive(entry.base_name)
+            for entry in self._below()
+            if entry.base_name.endswith(_MAKING)
+        }
+        found = {}
+        for folder in sorted({*folders, *makers}):
+            named = _TABLES.fullmatch(folder)
+            if named is None or makers.get(folder) or (output is not None and int(named[1]) != output):
+                continue
+            if folder != self._folder_of(int(named[1])):
+                found[folder] = sum(entry.size or 0 for entry in self._entries(folder))
+            elif folder in makers:
+                self._remove_marker(folder)  # killed when all was done
+        return found
+
+    def tidy(self, output: int | None = None) -> int:
+        """Remove what `unfinished` finds; how many that were."""
+        found = self.unfinished(output)
+        for folder in found:
+            self._remove(folder)
+            self._remove_marker(folder)
+        return len(found)
+
+    def _may_be_alive(self, marker: str) -> bool:
+        try:
+            content = json.loads(self._files.read(self._run_id, f"{_FOLDER}/{marker}"))
+        except FileNotFoundError:
+            return False  # it has just come to its end
+        except (OSError, ValueError):
+            return True
+        maker = ProcessIdentity.read(content) if isinstance(content, dict) else None
+        return maker is None or maker.alive() is not False
+
+    def _folder_of(self, output: int) -> str | None:
+        """The folder of an output's index."""
+        manifest = self.manifest(output)
+        if manifest is None:
+            return None
+        try:
+            return str(json.loads(manifest)["folder"])
+        except (ValueError, KeyError, TypeError):  # a damaged one names no folder
+            return None
+
+    def _remove_marker(self, folder: str) -> None:
+        filesystem, path = self._at(f"{folder}{_MAKING}")
+        with suppress(OSError):
+            filesystem.delete_file(path)
+
+    def _below(self) -> list[Any]:
+        filesystem, path = self._files.place(self._run_id, _FOLDER)
+        return list(filesystem.get_file_info(FileSelector(path, allow_not_found=True)))
 
     # -- inside -------------------------------------------------------------------------------------
 

@@ -61,6 +61,26 @@ def record(store: str = ".bigdebug") -> RunWriter:
     return writer
 
 
+def test_which_outputs_are_indexed(capsys: pytest.CaptureFixture[str]) -> None:
+    writer = record()
+    writer.close("done")
+    Path(".bigdebug", writer.run_id, "lineage").mkdir()
+    Path(".bigdebug", writer.run_id, "lineage", "2.json").write_text("{}")
+    assert main(["show", "last"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (head,) = [line for line in lines if line.startswith("output  action")]
+    rows = {
+        line.split()[0]: line[head.index("index") :].strip()
+        for line in lines
+        if line[:6].strip() in ("1", "2", "3")
+    }
+    assert {number: rows[number] for number in "123"} == {"1": "", "2": "yes", "3": ""}
+    assert main(["show", "last", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    jsonschema.validate(content, schema("show"))
+    assert [output["indexed"] for output in content["outputs"]] == [False, True, False]
+
+
 def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     writer = record()
     writer.close("failed")

@@ -38,6 +38,8 @@ def empty_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (["last", "1"], 2, "--where"),
         (["last", "1", "--where", "true", "--limit", "-1"], 2, "--limit"),
         (["last", "1", "--where", "true", "--forward", "--windows"], 2, "backward traces"),
+        (["last", "1", "--where", "true", "-o", "records.txt"], 2, "must end in .parquet, .csv, .jsonl"),
+        (["last", "1", "--where", "true", "-o", "no/such/records.csv"], 2, "there is no folder"),
         (["none", "1", "--where", "true"], 1, "no run 'none'"),
         (["last", "7", "--where", "true"], 1, "has no output '7'"),
         (["last", "1", "--where", "true", "--store", "nowhere"], 3, "no store nowhere"),
@@ -213,6 +215,11 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "no source": ["last", "1", *PSE, "--source", "planes"],
         "dry run": ["last", "1", *PSE, "--dry-run", "--json"],
         "counts": ["last", "1", *PSE, "--json", "--limit", "0"],
+        "to a file": ["last", "1", *PSE, "--source", "flights", "--limit", "2", "-o", "flights.jsonl"],
+        "to one file": ["last", "1", *PSE, "--json", "-o", "all.csv"],
+        "nothing to a file": ["last", "2", "--where", "dest = 'nowhere'", "-o", "nothing.csv"],
+        "rows of operators": ["show", "last", "--rows"],
+        "rows of operators as json": ["show", "last", "--rows", "--json"],
         "looked up": ["last", "4", "--where", "minutes = 1", "--influence", "--windows", "--json"],
         "forward": ["last", "1", "--forward", "--where", "tail = 'N4'"],
         "forward as json": ["last", "2", "--forward", "--source", "airlines", "--where", "true", "--json"],
@@ -223,7 +230,7 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     }
     flights = recorded / "flights.csv"
     before, stood = flights.read_bytes(), flights.stat()
-    commands = [["trace", *line] for line in lines.values()]
+    commands = [line if line[0] == "show" else ["trace", *line] for line in lines.values()]
     commands.insert(list(lines).index("changed"), ["append", "flights.csv", "AA,PSE,100,N100\n"])
     try:
         ran = python(recorded, "-c", SEVERAL, given=json.dumps(commands))
@@ -319,6 +326,42 @@ def test_a_dry_run_says_what_it_would_read(recorded: Path, answers: dict[str, An
 def test_counts_alone(answers: dict[str, Answer]) -> None:
     content = json.loads(answers["counts"].out)
     assert [(source["count"], source["records"]) for source in content["sources"]] == [(20, []), (2, [])]
+
+
+def test_all_records_go_to_a_file(answers: dict[str, Answer], recorded: Path) -> None:
+    answer = answers["to a file"]
+    assert answer.code == 0
+    assert "flights.csv: 20 records, the first 2 shown" in answer.out
+    assert answer.err.startswith("\nwrote 20 records of flights.csv to flights.jsonl: ")
+    written = [json.loads(line) for line in (recorded / "flights.jsonl").read_text().splitlines()]
+    assert [row["minutes"] for row in written] == list(range(0, 60, 3))
+    place = {"file": str(recorded / "flights.csv"), "position": 3, "partition": None}
+    assert written[1] == {"carrier": "B6", "dest": "PSE", "minutes": 3, "tail": "N3", "_record": place}
+    refused = answers["to one file"]
+    assert (refused.code, refused.out) == (1, "")
+    assert "--source: flights.csv, airlines.json" in refused.err
+    assert answers["nothing to a file"].code == 0
+    assert not {path.name for path in recorded.iterdir()} & {"all.csv", "nothing.csv"}
+    assert not list(recorded.glob(".flights*"))
+
+
+def test_rows_of_each_operator(answers: dict[str, Answer]) -> None:
+    answer = answers["rows of operators"]
+    assert (answer.code, "counted" in answer.err) == (0, False), answer.err
+    drawn = [line.split() for line in answer.out.splitlines()]
+    for operator, rows in (("groupBy.agg", "3"), ("orderBy", "3"), ("join", "60"), ("read.csv", "60")):
+        assert any(
+            operator in line and line[line.index("rows") - 1] == rows for line in drawn if "rows" in line
+        )
+    assert answers["rows of operators as json"].err == ""
+    content = json.loads(answers["rows of operators as json"].out)
+    jsonschema.validate(content, schema("show"))
+    names = {node["id"]: node["operator"] for node in content["operators"]}
+    counted = [
+        {names[int(n)]: c for n, c in output["operator_rows"].items()} for output in content["outputs"]
+    ]
+    assert counted[0] == {"read.csv": 60, "read.json": 3, "join": 60, "groupBy.agg": 3, "orderBy": 3}
+    assert (counted[2], counted[3]["filter"]) == ({"read.csv": 60, "filter": 60}, 3)
 
 
 def test_forward(answers: dict[str, Answer]) -> None:

@@ -119,22 +119,54 @@ def test_full_capture_indexes_each_output_right_after_its_action(
     assert len(rows) == open_index(run.tables, 1).rows  # type: ignore[union-attr]
 
 
+def test_groups_of_a_user_defined_type(session: bigdebug.Session, spark: SparkSession) -> None:
+    from pyspark.ml.linalg import Vectors
+
+    rows = [(n, Vectors.dense([n % 2, 1.5])) for n in range(3)]
+    frame = spark.createDataFrame(rows, ["m", "vector"]).groupBy("vector").agg(F.count("*").alias("n"))
+    frame.collect()
+    (output,) = session.outputs
+    assert told(session.index(output).trace("n = 2"))[:4] == told(session.trace(output, "n = 2"))[:4]
+
+
 def test_what_cant_be_indexed_is_logged_and_the_program_goes_on(
-    spark: SparkSession, orders: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with bigdebug.attach(spark, store=tmp_path / "store", capture="full") as session:
-        times = spark.createDataFrame([("2024-01-01 00:00:00", 1)], "at string, v int").select(
-            F.col("at").cast("timestamp").alias("at"), "v"
-        )
-        sessions = times.groupBy(F.session_window("at", "5 minutes")).count()
-        assert sessions.collect()[0]["count"] == 1
-        assert sessions.collect()[0]["count"] == 1
-        with pytest.raises(UnsupportedOperatorError, match="session windows"):
+        turned = spark.createDataFrame([("a", 1), ("b", 2)], "k string, v int").transpose()
+        assert len(turned.collect()) == 1
+        assert len(turned.collect()) == 1
+        with pytest.raises(UnsupportedOperatorError, match="Transpose"):
             session.index(session.outputs[0])
     logged = [record.getMessage() for record in caplog.records if "indexed" in record.getMessage()]
     assert len(logged) == 1, "once is enough"
     assert "output 1 isn't indexed" in logged[0]
     assert not (tmp_path / "store" / session.run_id / "lineage" / "1.json").exists()
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize("zone", ["timestamp", "timestamp_ntz"])
+def test_sessions_are_found_by_their_rows(session: bigdebug.Session, spark: SparkSession, zone: str) -> None:
+    rows = [(n, "ab"[n % 2] if n % 5 else None, (n * n * 37) % 1800) for n in range(60)]
+    events = spark.createDataFrame(rows, "id int, user string, second int").select(
+        "id", "user", F.timestamp_seconds("second").cast(zone).alias("at")
+    )
+    window = F.session_window("at", "20 seconds")
+    by_user = events.groupBy(window, "user").agg(F.count("*").alias("n"), F.min("id").alias("least"))
+    alone = events.groupBy(window).agg(F.count("*").alias("n"), F.min("id").alias("least"))
+    above = by_user.groupBy("n").agg(F.min("least").alias("least"))
+    for frame in (by_user, alone, above) if zone == "timestamp" else (by_user,):
+        given = frame.collect()
+        output = session.outputs[-1]
+        index = session.index(output)
+        assert index.rows == len(given)
+        assert told(index.trace()) == told(session.trace(output))
+        counts = {row.least: index.trace(f"least = {row.least}").sources[0].count for row in given}
+        if frame is not above:
+            assert counts == {row.least: row.n for row in given}
+        for row in given[:1]:
+            where = f"least = {row.least} and n = {row.n}"
+            assert told(index.trace(where)) == told(session.trace(output, where))
 
 
 def test_a_program_that_overwrites_its_source_is_indexed_or_told(
@@ -222,6 +254,59 @@ def test_an_index_that_cant_be_written_is_absent_and_the_former_one_stands(
     assert index.trace("k = 'k1'").matched == 1
     folder = tmp_path / "store" / session.run_id / "lineage"
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1, "the half of one is gone"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 400 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(folder)]
+    try:
+        made = subprocess.run(mount, capture_output=True, check=False)
+    except OSError as error:
+        pytest.skip(f"no file system of its own can be mounted here: {error}")
+    if made.returncode:
+        pytest.skip(f"no file system of its own can be mounted here: {made.stderr.decode()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_is_full(small_disk: Path, spark: SparkSession) -> None:
+    with bigdebug.attach(spark, store=small_disk / "store") as session:
+        numbers = spark.range(300_000)
+        numbers.where("id < 9").collect()
+        large = numbers.selectExpr("id", "sha2(string(id), 256) s").where("id < 250000")
+        large.write.format("noop").mode("overwrite").save()
+        small, written = session.outputs
+        session.index(small)
+        with pytest.raises(BigDebugError, match=r"can't be written.*No space left") as told:
+            session.index(written)
+        assert "\n" not in told.value.message
+        assert "make room" in (told.value.hint or "")
+        tables = session._recorder.tables
+        assert tables is not None
+        assert open_index(tables, written.number) is None
+        lineage = small_disk / "store" / session.run_id / "lineage"
+        assert len(list(lineage.iterdir())) == 2, "the small one's folder and file"
+        index = open_index(tables, small.number)
+        assert index is not None
+        assert index.trace("id = 3").matched == 1
+
+
+def test_what_fails_while_it_is_computed_is_no_fault_of_the_store(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    spark.range(30).repartition(2).write.parquet(str(tmp_path / "data"))
+    spark.read.parquet(str(tmp_path / "data")).where("id > 3").collect()
+    damaged = next((tmp_path / "data").glob("part-*"))
+    before = damaged.stat()
+    damaged.write_bytes(b"\0" * before.st_size)
+    os.utime(damaged, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (damaged.parent / f".{damaged.name}.crc").unlink()
+    with pytest.raises(BigDebugError, match=f"{damaged.name} can't be read") as told:
+        session.index(session.outputs[-1])
+    assert "\n" not in told.value.message
 
 
 def test_files_of_an_index_are_closed_to_others(

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.cli.main import main
+from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import (
     BigDebugError,
     ExitCode,
@@ -23,6 +24,7 @@ from bigdebug.lineage.errors import (
     UnknownNameError,
 )
 from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.recipe.codec import Pieces
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
 
@@ -178,6 +180,20 @@ def test_pieces_that_are_no_pieces(copied: Path, spark: SparkSession) -> None:
         archive.writestr("recipe.json", description)
         archive.writestr("pieces.bin", b"no java here")
     with pytest.raises(RecipeError, match="damaged"):
+        trace(copied, spark)
+
+
+def test_pieces_of_classes_that_no_plan_holds(copied: Path, spark: SparkSession) -> None:
+    catalyst = Catalyst(spark)
+    foreign = Pieces(catalyst)
+    foreign.add(catalyst.jvm.java.net.URI("file:///etc/passwd"))
+    file = recipe_file(copied)
+    with zipfile.ZipFile(file) as archive:
+        description = archive.read("recipe.json")
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("recipe.json", description)
+        archive.writestr("pieces.bin", foreign.to_bytes())
+    with pytest.raises(RecipeError, match="REJECTED"):
         trace(copied, spark)
 
 

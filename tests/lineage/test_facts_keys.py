@@ -145,11 +145,22 @@ def test_keys_within_structs_that_a_files_statistics_would_lose(
 
 
 @pytest.mark.parametrize(
-    "key", ["map('a', id % 2)", "struct(map('a', id % 2) as m)", "array(map(id % 2, 'a'))"]
+    "key",
+    [
+        "map('a', id % 2)",
+        "struct(map('a', id % 2) as m)",
+        "array(map(id % 2, 'a'))",
+        "make_interval(0, int(id % 2))",
+        "struct(make_interval(0, int(id % 2)) as i)",
+    ],
 )
-def test_map_keys_are_refused(key: str, session: bigdebug.Session, spark: SparkSession) -> None:
+def test_keys_that_spark_cant_compare_are_refused(
+    key: str, session: bigdebug.Session, spark: SparkSession
+) -> None:
     grouped = spark.range(6).groupBy(F.expr(key).alias("key")).count()
-    with pytest.raises(UnsupportedOperatorError, match=r"Aggregate at test_facts_keys.py:\d+ .*map<") as told:
+    with pytest.raises(
+        UnsupportedOperatorError, match=r"Aggregate at test_facts_keys.py:\d+ .*(map<|interval)"
+    ) as told:
         session.trace(grouped, "count = 3")
     assert told.value.hint
 

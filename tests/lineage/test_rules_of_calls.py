@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import IntegerType
 
@@ -17,6 +18,13 @@ def _plain(v: int | None) -> int | None:
 @F.pandas_udf(IntegerType())  # type: ignore[call-overload]
 def _vectorized(v: pd.Series) -> pd.Series:
     return v * 2
+
+
+def _numbered(frame: DataFrame) -> DataFrame:
+    """With `zipWithIndex`, or where Spark is older with pandas-on-Spark's index, which is the same operator."""
+    if hasattr(frame, "zipWithIndex"):
+        return frame.zipWithIndex()
+    return frame.pandas_api().to_spark(index_col="index")
 
 
 CALLS = {
@@ -73,6 +81,11 @@ CALLS = {
         lambda f: f["orders"]._joinAsOf(f["customers"], f["orders"].v, f["customers"].n, direction="nearest"),
         "v = 20",
         {"orders": {2}, "customers": {4}},
+    ),
+    "rows numbered": Calls(
+        lambda f: _numbered(f["orders"]).groupBy("k").agg(F.max("index").alias("i")),
+        "k = 'b'",
+        {"orders": {3, 5}},
     ),
     "na and stat helpers": Calls(
         lambda f: f["orders"].na.fill({"v": 0}).na.drop(subset=["k"]).replace("a", "A", subset=["k"]),

@@ -34,6 +34,10 @@ VARYING: dict[str, tuple[Callable[[Frames], DataFrame], str]] = {
         lambda f: f["orders"].withColumn("i", F.monotonically_increasing_id()),
         "monotonically_increasing_id",
     ),
+    "rows numbered": (
+        lambda f: f["orders"].pandas_api().to_spark(index_col="i"),
+        "AttachDistributedSequence",
+    ),
     "rand in a subquery": (
         lambda f: f["orders"].sparkSession.sql(
             "select * from orders where v > (select max(m) from (select v * rand(1) as m from orders))"

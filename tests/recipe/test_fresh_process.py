@@ -162,6 +162,19 @@ def partitioned_table(spark: SparkSession) -> DataFrame:
     return spark.table("recipe_places").groupBy("place").agg(F.sum("n").alias("n"))
 
 
+@query("code = 'b'")
+def texts_of_a_fixed_length(spark: SparkSession) -> DataFrame:
+    return spark.table("recipe_codes").groupBy("code").agg(F.sum("n").alias("n"))
+
+
+@query("n = 2")
+def vectors(spark: SparkSession) -> DataFrame:
+    from pyspark.ml.linalg import Vectors
+
+    rows = [(n, Vectors.dense([n % 2, 1.5])) for n in range(3)]
+    return spark.createDataFrame(rows, ["m", "vector"]).groupBy("vector").agg(F.count("*").alias("n"))
+
+
 @query("c299 > 5")
 def three_hundred_operators(spark: SparkSession) -> DataFrame:
     frame = spark.range(8).toDF("c0")
@@ -187,6 +200,11 @@ def tail(spark: SparkSession) -> DataFrame:
 def sampled_by_position(spark: SparkSession) -> DataFrame:
     numbered = spark.table("orders").sample(fraction=0.3, seed=11).withColumn("r", F.rand(5))
     return numbered.filter("r > 0.4").limit(9)
+
+
+@query()
+def sampled_with_another_seed_than_was_given(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").sample(0.5, seed=3)  # Spark takes 0.5 for withReplacement, and draws a seed
 
 
 # -- Python functions -------------------------------------------------------------------------------
@@ -319,6 +337,8 @@ def answers(
     spark.createDataFrame([(n, n % 4) for n in range(40)], "n int, place int").write.mode(
         "overwrite"
     ).partitionBy("place").saveAsTable("recipe_places")
+    spark.sql("create table recipe_codes (code char(4), n int) using parquet")
+    spark.sql("insert into recipe_codes values ('a', 1), ('b', 2), ('b', 3)")
     spark.udf.register("twice", F.udf(lambda amount: amount * 2, "int"))
     live: dict[str, dict[str, Any]] = {}
     numbers: dict[str, str] = {}
@@ -358,6 +378,7 @@ def answers(
     again = json.loads((folder / "answers.json").read_text())
     yield {name: (live[name], again[numbers[name]]) for name in QUERIES}
     spark.sql("drop table recipe_places")
+    spark.sql("drop table recipe_codes")
     for view in ("orders", "customers", "lists"):
         spark.catalog.dropTempView(view)
     spark.sql("drop temporary function twice")

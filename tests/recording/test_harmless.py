@@ -56,6 +56,13 @@ def test_a_fault_of_ours_is_said_once_and_the_program_goes_on(
     ]
 
 
+def test_frames_of_rdds_are_made_where_they_were(spark: SparkSession, session: bigdebug.Session) -> None:
+    rdd = spark.sparkContext.parallelize([(1,), (2,)], 1)
+    before = rdd.toDF("n int").sparkSession  # type: ignore[attr-defined]
+    assert session.trace(spark.range(3), "id = 1").matched == 1
+    assert rdd.toDF("n int").sparkSession is before  # type: ignore[attr-defined]
+
+
 def test_the_dataflow_is_bounded() -> None:
     flow = Dataflow(most=3)
     for parent in range(5):

@@ -13,7 +13,7 @@ from drawing import Case, cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import Judge
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from python_functions import functions
 from tree import union_of
@@ -125,7 +125,9 @@ OPERATORS = st.lists(
         st.tuples(st.just("rename")),
         st.tuples(st.just("sum")),
         st.tuples(st.just("distinct")),
-        st.tuples(st.sampled_from(["inner", "left_semi", "left"]), PAIRS, st.integers(-1, 4)),
+        st.tuples(st.just("rank")),
+        st.tuples(st.just("explode"), st.integers(0, 4)),
+        st.tuples(st.sampled_from(["inner", "left_semi", "left", "left_anti"]), PAIRS, st.integers(-1, 4)),
         st.tuples(st.just("union"), PAIRS, st.integers(-1, 4)),
     ),
     min_size=1,
@@ -175,6 +177,15 @@ def applied(spark: SparkSession, known: Known, operator: tuple[Any, ...], key: s
     if kind == "sum":
         frame = known.frame.groupBy(name).agg(F.sum(value).alias(value))
         return known.become(frame, [sum(known.values)] if known.values else [], "Aggregate")
+    if kind == "rank":  # the least of each key, all that tie
+        ranked = known.frame.withColumn("r", F.rank().over(Window.partitionBy(name).orderBy(value)))
+        least = [each for each in known.values if each == min(known.values)]
+        return known.become(ranked.filter("r = 1").drop("r"), least, "Filter")
+    if kind == "explode":  # twice those above a bound, the others not at all
+        twice = F.filter(F.array(value, value), lambda each: each > arguments[0])
+        frame = known.frame.select(name, value, F.explode(twice).alias("e")).drop("e")
+        doubled = [each for each in known.values for _ in range(2) if each > arguments[0]]
+        return known.become(frame, doubled, "Generate")
     if kind == "distinct":
         return known.become(known.frame.distinct(), sorted(set(known.values)), "Deduplicate")
     pairs, most = arguments
@@ -191,6 +202,8 @@ def applied(spark: SparkSession, known: Known, operator: tuple[Any, ...], key: s
     frame = known.frame.join(right, F.col(name) == F.col("r_k"), kind).select(name, value)
     if kind == "left":
         return known.become(frame, known.values * max(1, len(other.values)), "Join")
+    if kind == "left_anti":
+        return known.become(frame, [] if other.values else known.values, "Join")
     if known.values and not other.values:
         lost = other.lost if other.lost != ("source", 0) else ("Join", len(known.values))
         return Known(frame, [], lost)

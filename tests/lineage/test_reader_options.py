@@ -1,0 +1,180 @@
+"""Formats and options of readers: the same records live, from a recipe and from an index, each in its place."""
+
+import bz2
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+from bigdebug.lineage.index.reading import open_index
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
+
+SCHEMA = "k int, n int, t string"
+Made = tuple[DataFrame, set[tuple[str, int]]]
+"""A frame with the column `k`, and of the records with `k = 1` the file's name and the position in it."""
+
+
+def lines(first: int, count: int, write: Callable[[int], str], end: str = "\n") -> str:
+    return "".join(write(n) + end for n in range(first, first + count))
+
+
+def as_csv(n: int) -> str:
+    return f"{n % 3},{n},t{n}"
+
+
+def as_json(n: int) -> str:
+    return json.dumps({"k": n % 3, "n": n, "t": f"t{n}"})
+
+
+def ones(name: str, first: int, count: int) -> set[tuple[str, int]]:
+    return {(name, n - first) for n in range(first, first + count) if n % 3 == 1}
+
+
+def xml(spark: SparkSession, folder: Path) -> Made:
+    for part in range(2):
+        rows = lines(9 * part, 9, lambda n: f"<row><k>{n % 3}</k><n>{n}</n><t>t{n}</t></row>")
+        (folder / f"{part}.xml").write_text(f"<rows>\n{rows}</rows>")
+    frame = spark.read.xml(str(folder), rowTag="row", schema=SCHEMA)
+    return frame, ones("0.xml", 0, 9) | ones("1.xml", 9, 9)
+
+
+def malformed_xml(spark: SparkSession, folder: Path) -> Made:
+    (folder / "a.xml").write_text("<r><e><k>1</k></e><e><k>x</k></e><e><k>1</k></e></r>")
+    return spark.read.xml(str(folder), rowTag="e", schema=SCHEMA, mode="DROPMALFORMED"), {
+        ("a.xml", 0),
+        ("a.xml", 1),
+    }
+
+
+def packed_json_with_bad_lines(spark: SparkSession, folder: Path) -> Made:
+    text = "\n".join([as_json(1), "{bad", as_json(3), "", as_json(4)])
+    (folder / "a.json.gz").write_bytes(gzip.compress(text.encode()))
+    frame = spark.read.json(str(folder), schema=f"{SCHEMA}, _corrupt_record string")
+    return frame, {("a.json.gz", 0), ("a.json.gz", 3)}
+
+
+def json_in_utf_16(spark: SparkSession, folder: Path) -> Made:
+    (folder / "a.json").write_bytes(lines(0, 9, as_json, "|").encode("utf-16le"))
+    return spark.read.json(str(folder), SCHEMA, encoding="UTF-16LE", lineSep="|"), ones("a.json", 0, 9)
+
+
+def csv_in_latin_1(spark: SparkSession, folder: Path) -> Made:
+    text = "k;n;t\n" + lines(0, 9, lambda n: f"{n % 3};{n};\xe9{n}")
+    (folder / "a.csv.bz2").write_bytes(bz2.compress(text.encode("latin-1")))
+    frame = spark.read.csv(str(folder), SCHEMA, header=True, sep=";", encoding="ISO-8859-1")
+    return frame, ones("a.csv.bz2", 0, 9)
+
+
+def globs_and_paths(spark: SparkSession, folder: Path) -> Made:
+    for part in range(4):
+        (folder / f"s-{part}.csv").write_text(lines(10 * part, 5, as_csv))
+    frame = spark.read.csv([str(folder / "s-3.csv"), str(folder / "s-[01].csv")], SCHEMA)
+    return frame, ones("s-3.csv", 30, 5) | ones("s-0.csv", 0, 5) | ones("s-1.csv", 10, 5)
+
+
+def folders_within_folders(spark: SparkSession, folder: Path) -> Made:
+    (folder / "x" / "y").mkdir(parents=True)
+    (folder / "x" / "y" / "a.csv").write_text(lines(0, 5, as_csv))
+    (folder / "x" / "b.txt").write_text("1,no,record")
+    (folder / "c.csv").write_text(lines(50, 5, as_csv))
+    frame = spark.read.csv(str(folder), SCHEMA, recursiveFileLookup=True, pathGlobFilter="*.csv")
+    return frame, ones("a.csv", 0, 5) | ones("c.csv", 50, 5)
+
+
+def empty_files(spark: SparkSession, folder: Path) -> Made:
+    for name, text in {"0": "", "1": "k,n,t\n", "2": "k,n,t\n0,1,x\n1,5,x\n", "3": ""}.items():
+        (folder / f"{name}.csv").write_text(text)
+    return spark.read.csv(str(folder), SCHEMA, header=True), {("2.csv", 1)}
+
+
+def merged_schemas(spark: SparkSession, folder: Path) -> Made:
+    for part, columns in enumerate((["k"], ["k", "n"])):
+        frame = spark.range(6).selectExpr("id % 3 k", "id n").select(*columns).coalesce(1)
+        frame.write.parquet(str(folder / f"part={part}"))
+    files = {path.name for path in folder.glob("*/*.parquet")}
+    read = spark.read.option("mergeSchema", True).parquet(str(folder))
+    return read, {(name, position) for name in files for position in (1, 4)}
+
+
+def values_of_folders(spark: SparkSession, folder: Path) -> Made:
+    for k in range(3):
+        (folder / f"k={k}").mkdir()
+        (folder / f"k={k}" / f"{k}.json").write_text(lines(0, 3, lambda n: json.dumps({"n": n})))
+    frame = spark.read.json(str(folder), "n int, k int")
+    return frame, {("1.json", n) for n in range(3)}
+
+
+def whole_texts(spark: SparkSession, folder: Path) -> Made:
+    for n in range(3):
+        (folder / f"{n}.txt").write_text(f"{n}\nand more")
+    frame = spark.read.text(str(folder), wholetext=True)
+    return frame.select(F.substring("value", 1, 1).cast("int").alias("k")), {("1.txt", 0)}
+
+
+def whole_files(spark: SparkSession, folder: Path) -> Made:
+    for n in range(3):
+        (folder / f"{n}.bin").write_bytes(b"x" * n)
+    frame = spark.read.format("binaryFile").load(str(folder))
+    return frame.select(F.col("length").cast("int").alias("k")), {("1.bin", 0)}
+
+
+CASES = (
+    xml, malformed_xml, packed_json_with_bad_lines, json_in_utf_16, csv_in_latin_1, globs_and_paths,
+    folders_within_folders, empty_files, merged_schemas, values_of_folders, whole_texts, whole_files,
+)  # fmt: skip
+
+
+def places(trace: Any) -> list[tuple[str, int | None]]:
+    return sorted((Path(r.location.file or "").name, r.location.position) for r in trace.collect())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_live_from_a_recipe_and_from_an_index(
+    case: Callable[[SparkSession, Path], Made], spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    with bigdebug.attach(spark, store=str(tmp_path / "store")) as session:
+        frame, expected = case(spark, tmp_path / "data")
+        frame.groupBy("k").agg(F.count("*").alias("c")).collect()
+        output = session.outputs[-1]
+        live = session.trace(output, "k = 1")
+        assert places(live) == sorted(expected)
+        assert live.exact
+        assert live.sources[0].kind in {"binaryfile", "csv", "json", "parquet", "text", "xml"}
+        assert not any("tried" in note for note in live.notes)
+        session.index(output)
+        found = live.collect()
+    run = Store(str(tmp_path / "store")).find("last")
+    index = open_index(run.tables, output.number)
+    assert index is not None
+    assert places(index.trace("k = 1")) == sorted(expected)
+    assert open_output(run, output, spark=spark).trace("k = 1").collect() == found
+
+
+@contextmanager
+def second_versions(spark: SparkSession) -> Iterator[None]:
+    """Have Spark read files by its second kind of sources."""
+    spark.conf.set("spark.sql.sources.useV1SourceList", "")
+    yield
+    spark.conf.unset("spark.sql.sources.useV1SourceList")
+
+
+def test_files_read_by_the_second_kind_of_sources_have_no_places(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(lines(0, 9, as_csv))
+    with second_versions(spark):
+        frame = spark.read.csv(str(tmp_path), SCHEMA)
+    trace = session.trace(frame.groupBy("k").count(), "k = 1")
+    assert sorted(record.value["n"] for record in trace.collect()) == [1, 4, 7]
+    assert {record.location.position for record in trace.collect()} == {None}
+    assert not trace.exact
+    assert any("have no file or position" in note for note in trace.notes)
