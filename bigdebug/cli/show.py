@@ -71,7 +71,12 @@ def _described(run: StoredRun, rows: Rows) -> dict[str, object]:
         "redact": list(run.redact),
         "versions": run.versions,
         "settings": run.settings,
-        "outputs": [output_json(output) | {"indexed": run.indexed(output.number)} for output in run.outputs],
+        "outputs": [
+            output_json(output)
+            | {"indexed": run.indexed(output.number)}
+            | ({"operator_rows": _by_text(rows[output.number])} if output.number in rows else {})
+            for output in run.outputs
+        ],
         "operators": [operator_json(node) for _, node in sorted(run.nodes.items())],
     }
 
