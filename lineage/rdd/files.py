@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from bigdebug.lineage.listing import Fingerprint, differences
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.rdd.kinds import IN_FILES
 from bigdebug.lineage.rdd.operator import RddOperator
+
+# Commas that aren't within a pattern's braces.
+_BETWEEN = re.compile(r",(?![^{}]*})")
 
 _HADOOP = ("HadoopRDD", "NewHadoopRDD", "BinaryFileRDD", "WholeTextFileRDD")
 
@@ -37,6 +41,22 @@ def fingerprint(operator: RddOperator, jrdd: Any) -> Fingerprint:
         for path in split.getPaths() if combined else [split.getPath()]:
             paths.setdefault(path.toString(), path)
     return sorted(_entries(operator.context, paths.values()))
+
+
+def absolute_paths(context: Any, paths: str) -> str:
+    """Paths as Hadoop takes them (several with commas between, with patterns), wherever they are read from.
+
+    Args:
+        context: of the program, whose folder relative ones are of.
+        paths: as the program wrote them.
+    """
+    conf = context._jsc.hadoopConfiguration()
+    maker = context._jvm.org.apache.hadoop.fs.Path
+    found = []
+    for part in _BETWEEN.split(paths):
+        path = maker(part)
+        found.append(str(path.getFileSystem(conf).makeQualified(path).toString()))
+    return ",".join(found)
 
 
 def files_now(context: Any, paths: Sequence[str]) -> Fingerprint:

@@ -17,7 +17,7 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import RecipeError, UnsupportedOperatorError
 from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.rdd.annotator import frozen_for
-from bigdebug.lineage.rdd.files import fingerprint
+from bigdebug.lineage.rdd.files import absolute_paths, fingerprint
 from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled
 from bigdebug.lineage.rdd.kinds import IN_FILES, UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -235,6 +235,8 @@ def _source(operator: RddOperator) -> tuple[Fingerprint, dict[str, Any]]:
     for name, value in arguments.items():
         if isinstance(value, str) and without_user(value) != value:
             raise RecipeError(f"{operator.described()} has a user and password in its address")
+        if name in ("path", "name"):
+            arguments[name] = absolute_paths(operator.context, value)
         if name == "conf" and value:
             arguments[name] = {key: each for key, each in value.items() if not is_secret(str(key))}
     if operator.listed is None:

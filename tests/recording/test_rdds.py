@@ -16,6 +16,8 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.cli.schemas import schema
+from bigdebug.lineage.errors import SourceChangedError
+from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 
 
@@ -189,7 +191,7 @@ def bigdebug_command(folder: Path, *arguments: str) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
-def test_a_trace_when_the_program_is_long_gone(program: Path) -> None:
+def test_a_trace_when_the_program_is_long_gone(spark: SparkSession, program: Path) -> None:
     ran = bigdebug_command(program, "run", "words.py")
     assert (ran.stdout, ran.returncode) == ("[('a', (3, 'first')), ('b', (2, 'second'))]\n", 0), ran.stderr
     run = Store(str(program / ".bigdebug")).find("last")
@@ -207,6 +209,5 @@ def test_a_trace_when_the_program_is_long_gone(program: Path) -> None:
         ("words.py:10", "memory", [(0, ["b", "second"])]),
     ]
     (program / "lines.txt").write_text("a\n")
-    changed = bigdebug_command(program, "trace", "last", "1", "--where", "key == 'b'")
-    assert changed.returncode == 1
-    assert "lines.txt changed from 15 to 2 bytes" in changed.stderr
+    with pytest.raises(SourceChangedError, match=r"lines\.txt changed from 15 to 2 bytes"):
+        open_output(run, run.outputs[0], spark=spark).trace("key == 'b'")
