@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -29,6 +28,7 @@ from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
+from bigdebug.lineage.recomputed import Recomputed
 from bigdebug.lineage.starting import end_starting_java
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf
@@ -38,16 +38,12 @@ if TYPE_CHECKING:
     from bigdebug.lineage.store import StoredRun
 
 
-class Replay:
-    """An output of a recorded run, ready to be asked about. Close it to stop the Spark it started.
+class Replay(Recomputed):
+    """An output of a recorded run, ready to be asked about.
 
     Args:
-        spark: the session to ask in.
-        run: the recorded run.
-        output: one of its outputs.
+        spark, run, output, allow_changed, owned: as `Recomputed` has them.
         recipe: of that output.
-        allow_changed: go on where a source isn't what it was.
-        owned: stop the session at the end.
     """
 
     def __init__(
@@ -60,12 +56,8 @@ class Replay:
         allow_changed: bool,
         owned: bool,
     ) -> None:
-        self._spark = spark
-        self._run = run
-        self._output = output
+        super().__init__(spark, run, output, allow_changed=allow_changed, owned=owned)
         self._recipe = recipe
-        self._allow_changed = allow_changed
-        self._owned = owned
         self._opened: Opened | None = None
 
     def estimate(self) -> Estimate:
@@ -87,7 +79,7 @@ class Replay:
         """
         opened = self._open()
         nearest = trace_rows(
-            self._spark,
+            self.spark,
             opened.rows,
             self._node_of,
             where,
@@ -135,10 +127,6 @@ class Replay:
         """
         return rows_of_operators(self._question())
 
-    def of(self, output: Output) -> Replay | RddReplay:
-        """Another output of the run, to be asked about in the same Spark; not to be closed."""
-        return open_output(self._run, output, allow_changed=self._allow_changed, spark=self._spark)
-
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Index:
         """The output's whole lineage, written to the store: for traces without Spark.
 
@@ -154,22 +142,10 @@ class Replay:
         manifest = build_index(self._question(), tables, number, self._run.redact, progress)
         return Index(tables, manifest)
 
-    def cancel(self) -> None:
-        """Stop the jobs of a running question."""
-        context = self._spark.sparkContext
-        if self._owned:
-            # On a thread of its own: this one's connection to the JVM may be in the middle of a call.
-            threading.Thread(target=context.cancelAllJobs, daemon=True).start()
-
-    def close(self) -> None:
-        """Stop Spark, where it was started for this."""
-        if self._owned:
-            self._spark.stop()
-
     def _question(self) -> Question:
         opened = self._open()
         return question_about(
-            self._spark,
+            self.spark,
             opened.rows,
             self._node_of,
             names=opened.names,
@@ -180,10 +156,10 @@ class Replay:
     def _open(self) -> Opened:
         if self._opened is None:
             # Settings of the run must not leak into a session that belongs to somebody else.
-            session = self._spark if self._owned else made_aside(self._spark.newSession)
+            session = self.spark if self._owned else made_aside(self.spark.newSession)
             with deep_plans():
                 self._opened = open_recipe(session, self._recipe, allow_changed=self._allow_changed)
-            self._spark = session
+            self.spark = session
         return self._opened
 
     def _node_of(self, tag: str) -> Node | None:

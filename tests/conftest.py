@@ -26,6 +26,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 2 if everything and config.option.markexpr != "proof" else 0
 
 
+# Folders of few tests that take long each: begun last, they would keep one process alone at the end.
+LONG = ("tests/lineage/properties", "tests/readme", "tests/recipe", "tests/tpch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A local session with two cores, small shuffles and a warehouse of its own."""

@@ -23,11 +23,13 @@ def count_rows(run: StoredRun) -> Rows:
             f"no output of {run.run_id} has a recipe, so no rows can be counted",
             hint="leave out --rows, or record the program again: bigdebug run",
         )
+    from bigdebug.lineage.postmortem import open_output  # loads PySpark
+
     found = {}
     with replaying(run, outputs[0], allow_changed=False) as first:
         for output in outputs:
             try:
-                replay = first if output is outputs[0] else first.of(output)
+                replay = first if output is outputs[0] else open_output(run, output, spark=first.spark)
                 ask_if_large(f"Each count of output {output.number}", replay.estimate())
                 with stage(f"Counting the rows behind output {output.number}"):
                     found[output.number] = replay.rows_of_operators()

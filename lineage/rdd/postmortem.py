@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 import platform
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from bigdebug.lineage.rdd.recipe import RddRecipe, opened_data
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.standins import BroadcastValue
 from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.recomputed import Recomputed
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -34,16 +34,12 @@ _TOLD = 3
 _NOT_YET = "ask for a backward trace: bigdebug trace RUN OUTPUT --where …"
 
 
-class RddReplay:
-    """An RDD's output of a recorded run, ready to be asked about. Close it to stop the Spark it started.
+class RddReplay(Recomputed):
+    """An RDD's output of a recorded run, ready to be asked about.
 
     Args:
-        spark: the session to ask in.
-        run: the recorded run.
-        output: one of its outputs.
+        spark, run, output, allow_changed, owned: as `Recomputed` has them.
         recipe: of that output.
-        allow_changed: go on where a source isn't what it was.
-        owned: stop the session at the end.
     """
 
     def __init__(
@@ -56,12 +52,8 @@ class RddReplay:
         allow_changed: bool,
         owned: bool,
     ) -> None:
-        self._spark = spark
-        self._run = run
-        self._output = output
+        super().__init__(spark, run, output, allow_changed=allow_changed, owned=owned)
         self._recipe = recipe
-        self._allow_changed = allow_changed
-        self._owned = owned
         self._opened: tuple[RddRows, tuple[str, ...]] | None = None
 
     def estimate(self) -> Estimate:
@@ -101,32 +93,15 @@ class RddReplay:
         """Raises BigDebugError: the elements of RDDs aren't counted yet."""
         raise BigDebugError("the elements of RDDs can't be counted by operator yet", hint=_NOT_YET)
 
-    def of(self, output: Output) -> Any:
-        """Another output of the run, to be asked about in the same Spark; not to be closed."""
-        from bigdebug.lineage.postmortem import open_output  # which imports this
-
-        return open_output(self._run, output, allow_changed=self._allow_changed, spark=self._spark)
-
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Any:
         """Raises BigDebugError: RDDs can't be indexed yet."""
         raise BigDebugError("outputs of RDDs can't be indexed yet", hint=_NOT_YET)
-
-    def cancel(self) -> None:
-        """Stop the jobs of a running question."""
-        if self._owned:
-            # On a thread of its own: this one's connection to the JVM may be in the middle of a call.
-            threading.Thread(target=self._spark.sparkContext.cancelAllJobs, daemon=True).start()
-
-    def close(self) -> None:
-        """Stop Spark, where it was started for this."""
-        if self._owned:
-            self._spark.stop()
 
     # -- inside -------------------------------------------------------------------------------------
 
     def _open(self) -> tuple[RddRows, tuple[str, ...]]:
         """The operators, alive in this Spark, and what has changed since."""
-        _check_versions(self._spark, self._recipe)
+        _check_versions(self.spark, self._recipe)
         try:
             arguments, shared, action, broadcasts = pickle.loads(self._recipe.pieces)
         except Exception as error:
@@ -143,7 +118,7 @@ class RddReplay:
                 described["kind"],
                 inputs,
                 {**(_opened(given, values) if inputs else given), **own},
-                self._spark.sparkContext,
+                self.spark.sparkContext,
                 self._node(described["node"], described["kind"]),
             )
             if "partitions" in operator.arguments:
@@ -160,7 +135,7 @@ class RddReplay:
 
     def _compared(self, operator: RddOperator, then: Any) -> list[str]:
         """What of a source's files isn't what it was, where that is allowed."""
-        context = self._spark.sparkContext
+        context = self.spark.sparkContext
         known = files_now(context, [path for path, _, _ in then])
         gone = sorted({path for path, _, _ in then} - {path for path, _, _ in known})
         if gone and not (known and self._allow_changed):

@@ -40,12 +40,14 @@ ODD = """
 
 
 def test_every_format(spark: SparkSession, tmp_path: Path) -> None:
+    spark.conf.set("spark.sql.caseSensitive", "true")
+    try:
+        # Made before anything is recorded: a trace ends here, at all its columns.
+        odd = spark.sql(ODD).localCheckpoint().where("n > 1")
+    finally:
+        spark.conf.unset("spark.sql.caseSensitive")
     with bigdebug.attach(spark, store=str(tmp_path / "store")) as session:
-        spark.conf.set("spark.sql.caseSensitive", "true")
-        try:
-            trace = session.trace(spark.sql(ODD).localCheckpoint().where("n > 1"))
-        finally:
-            spark.conf.unset("spark.sql.caseSensitive")
+        trace = session.trace(odd)
         for ending in ("parquet", "csv", "jsonl"):
             target = tmp_path / f"records.{ending}"
             assert save_records(trace.records(), target) == target.stat().st_size
