@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import platform
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from bigdebug.lineage.rdd.recipe import RddRecipe, opened_data
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.standins import BroadcastValue
 from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class RddReplay(Recomputed):
 
     def _open(self) -> tuple[RddRows, tuple[str, ...]]:
         """The operators, alive in this Spark, and what has changed since."""
-        _check_versions(self.spark, self._recipe)
+        require_versions(self.spark.version, self._recipe.spark, self._recipe.python)
         try:
             arguments, shared, action, broadcasts = pickle.loads(self._recipe.pieces)
         except Exception as error:
@@ -163,21 +163,3 @@ def _pickled(carried: tuple[bytes, list[int]], values: list[Any]) -> Pickled:
 def _opened(carried: tuple[bytes, list[int]], values: list[Any]) -> dict[str, Any]:
     found: dict[str, Any] = _pickled(carried, values).thawed()
     return found
-
-
-def _check_versions(spark: SparkSession, recipe: RddRecipe) -> None:
-    here = platform.python_version()
-    if _minor(recipe.python) != _minor(here):
-        raise RecipeError(
-            f"the run's Python functions were pickled by Python {recipe.python}, this is Python {here}",
-            hint=f"ask with Python {_minor(recipe.python)}",
-        )
-    if _minor(spark.version) != _minor(recipe.spark):
-        raise RecipeError(
-            f"the run was recorded with Spark {recipe.spark}, this is Spark {spark.version}",
-            hint=f"pip install 'pyspark[sql]~={_minor(recipe.spark)}.0' and ask again",
-        )
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])

@@ -23,6 +23,7 @@ from bigdebug.lineage.recipe.leaves import LeafReader, LeafWriter
 from bigdebug.lineage.recipe.redaction import RedactedColumns, require_absent
 from bigdebug.lineage.recipe.settings import recorded_libraries, recorded_settings
 from bigdebug.lineage.recipe.sqltext import without_sql_text
+from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.sources import sources_of
 
 
@@ -116,7 +117,7 @@ def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = Fa
         RecipeError: Spark or Python is of another minor version than the run's, or the recipe is damaged.
         SourceChangedError: a source is gone or changed, unless that is allowed (gone never is).
     """
-    _check_versions(spark, recipe)
+    require_versions(spark.version, recipe.spark, recipe.python if recipe.uses_python else None)
     conf: Any = spark._jsparkSession.sessionState().conf()
     for key, value in recipe.settings.items():
         conf.setConfString(key, value)
@@ -133,21 +134,3 @@ def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = Fa
         ) from error
     rows = OutputRows(plan, spark._jsparkSession, conf.clone(), recipe.limit, recipe.tail)
     return Opened(rows, recipe.names, recipe.all_names, leaves.changes)
-
-
-def _check_versions(spark: SparkSession, recipe: Recipe) -> None:
-    if _minor(spark.version) != _minor(recipe.spark):
-        raise RecipeError(
-            f"the run was recorded with Spark {recipe.spark}, this is Spark {spark.version}",
-            hint=f"pip install 'pyspark[sql]~={_minor(recipe.spark)}.0' and ask again",
-        )
-    if recipe.uses_python and _minor(recipe.python) != _minor(platform.python_version()):
-        raise RecipeError(
-            f"the run's Python functions were pickled by Python {recipe.python}, "
-            f"this is Python {platform.python_version()}",
-            hint=f"ask with Python {_minor(recipe.python)}",
-        )
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
