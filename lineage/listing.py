@@ -26,10 +26,18 @@ def listed_files(catalyst: Catalyst, relation: Any) -> Fingerprint:
 
 def files_now(catalyst: Catalyst, paths: Iterable[str]) -> Fingerprint:
     """Files at Hadoop paths as they are now; those that are gone left out."""
-    conf = catalyst.hadoop_conf
+    return files_at(catalyst.hadoop_conf, map(catalyst.jvm.org.apache.hadoop.fs.Path, paths))
+
+
+def files_at(conf: Any, paths: Iterable[Any]) -> Fingerprint:
+    """The same of Hadoop's own paths.
+
+    Args:
+        conf: a Hadoop `Configuration`.
+        paths: JVM objects.
+    """
     found = []
-    for name in paths:
-        path = catalyst.jvm.org.apache.hadoop.fs.Path(name)
+    for path in paths:
         try:
             found.append(_entry(path.getFileSystem(conf).getFileStatus(path)))
         except Py4JJavaError as error:

@@ -10,7 +10,7 @@ from py4j.protocol import Py4JJavaError
 
 from bigdebug.lineage.errors import SourceChangedError
 from bigdebug.lineage.failure import first_line
-from bigdebug.lineage.listing import Fingerprint, differences
+from bigdebug.lineage.listing import Fingerprint, differences, files_at
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.rdd.kinds import IN_FILES
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -40,7 +40,7 @@ def fingerprint(operator: RddOperator, jrdd: Any) -> Fingerprint:
         combined = split.getClass().getSimpleName().startswith("Combine")
         for path in split.getPaths() if combined else [split.getPath()]:
             paths.setdefault(path.toString(), path)
-    return sorted(_entries(operator.context, paths.values()))
+    return files_at(operator.context._jsc.hadoopConfiguration(), paths.values())
 
 
 def absolute_paths(context: Any, paths: str) -> str:
@@ -62,7 +62,7 @@ def absolute_paths(context: Any, paths: str) -> str:
 def files_now(context: Any, paths: Sequence[str]) -> Fingerprint:
     """The same of files as they are now; those that are gone left out."""
     maker = context._jvm.org.apache.hadoop.fs.Path
-    return sorted(_entries(context, [maker(path) for path in paths]))
+    return files_at(context._jsc.hadoopConfiguration(), map(maker, paths))
 
 
 def require_unchanged(operator: RddOperator, then: Fingerprint, since: float | None = None) -> None:
@@ -89,18 +89,6 @@ def require_unchanged(operator: RddOperator, then: Fingerprint, since: float | N
             f"{changes[0]} since the program read it",
             hint="make the RDD again and trace what is made of that",
         )
-
-
-def _entries(context: Any, paths: Any) -> Iterator[list[Any]]:
-    conf = context._jsc.hadoopConfiguration()
-    for path in paths:
-        try:
-            status = path.getFileSystem(conf).getFileStatus(path)
-        except Py4JJavaError as error:
-            if error.java_exception.getClass().getSimpleName() == "FileNotFoundException":
-                continue
-            raise
-        yield [str(status.getPath().toString()), int(status.getLen()), int(status.getModificationTime())]
 
 
 def _splits(jrdd: Any) -> Iterator[Any]:
