@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
+    from bigdebug.lineage.rdd.index.reading import RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
     from bigdebug.lineage.whynot import WhyNot
@@ -148,7 +149,7 @@ class Session:
 
         return live_why_not(self._attachment.spark, self._recorder, data, where)
 
-    def index(self, output: Output) -> "Index":
+    def index(self, output: Output) -> "Index | RddIndex":
         """Write the whole lineage of an output to the store: traces of it then need no Spark.
 
         Args:
@@ -158,7 +159,10 @@ class Session:
             BigDebugError: its lineage can't be told, or can't be written; says why and what to do.
         """
         from bigdebug.lineage.live import live_index
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_index
 
+        if is_about_rdd(self._recorder, output):
+            return live_rdd_index(self._recorder, output)
         return live_index(self._attachment.spark, self._recorder, output)
 
     def detach(self) -> None:

@@ -22,6 +22,7 @@ from bigdebug.lineage.store import Store, StoredRun
 if TYPE_CHECKING:
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index, IndexedTrace
+    from bigdebug.lineage.rdd.index.reading import IndexedRddTrace, RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
 
@@ -163,8 +164,9 @@ def _told_by_index(
     """Answer from the output's index, without Spark; whether that could be done."""
     from bigdebug.lineage.index.conditions import NeedsSparkError  # loads pyarrow
     from bigdebug.lineage.index.reading import open_index
+    from bigdebug.lineage.rdd.index.reading import open_rdd_index
 
-    index = open_index(run.tables, output.number)
+    index = open_rdd_index(run.tables, output.number) or open_index(run.tables, output.number)
     if index is None:
         return False
     try:
@@ -180,7 +182,7 @@ def _told_by_index(
     return True
 
 
-def _written_earlier(index: "Index", run: StoredRun, output: Output) -> list[str]:
+def _written_earlier(index: "Index | RddIndex", run: StoredRun, output: Output) -> list[str]:
     """Where sources were written by earlier runs: an index ends there, a trace in Spark goes on."""
     from bigdebug.lineage.links import writings
 
@@ -201,7 +203,7 @@ def _show(answer: TraceAnswer, as_json: bool) -> None:
 
 
 def _answer(
-    trace: "Trace | RddTrace | ForwardTrace | IndexedTrace",
+    trace: "Trace | RddTrace | ForwardTrace | IndexedTrace | IndexedRddTrace",
     run: StoredRun,
     output: Output,
     where: str,

@@ -12,6 +12,7 @@ from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import caller
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.nodes import call_site, complain
+from bigdebug.lineage.rdd.capturing import capture_rdd
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.recording import adopt, bound, known_operator
 from bigdebug.lineage.rdd.rows import rows_of_action
@@ -42,8 +43,6 @@ def begin_rdd_action(
     target = given.get("path")
     recorder = attachment.recorder
     adopt(recorder, operator)
-    if recorder.capture == "full":
-        recorder.complain("rdd index", "the lineage of RDDs isn't captured in full; their recipes are kept")
     output = recorder.add_output(
         caller(frame)[1] or action,
         node=operator.node.id if operator.node else None,
@@ -71,6 +70,8 @@ def finish_rdd_action(action: str, running: Running, result: Any, error: BaseExc
             running.output.end("done", rows=1)
         else:
             running.output.end("done")
+        if error is None and action != "toLocalIterator":
+            capture_rdd(running.recorder, running.output.number)
     except Exception as problem:
         complain(problem)
     return result

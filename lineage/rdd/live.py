@@ -12,6 +12,8 @@ from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.files import fingerprint, require_unchanged
+from bigdebug.lineage.rdd.index.building import build_rdd_index
+from bigdebug.lineage.rdd.index.reading import RddIndex
 from bigdebug.lineage.rdd.kinds import IN_FILES
 from bigdebug.lineage.rdd.reading import read_again
 from bigdebug.lineage.rdd.recording import known_operator
@@ -44,6 +46,39 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
         raise BigDebugError(
             "an RDD has neither windows nor subqueries", hint="leave out windows and influence"
         )
+    rows = _rows_asked(recorder, data)
+    trace = RddTrace(rows, predicate_of(where))
+    if trace.bytes > LARGE_BYTES:
+        logger.warning("this trace reads up to %.1f GB", trace.bytes / 1e9)
+    return trace
+
+
+def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:
+    """The whole lineage of an RDD's output of the recorder's run, written to its store.
+
+    Args:
+        recorder: what the program did so far.
+        output: one of its outputs.
+
+    Raises:
+        UnreachableError: Spark was stopped, or there is no store.
+        BigDebugError: its lineage can't be told.
+    """
+    rows = _rows_asked(recorder, output)
+    if recorder.tables is None:
+        raise UnreachableError(
+            "there is no store to write an index to", hint="name one that can be written: attach(store=…)"
+        )
+    if recorder.redact:
+        raise BigDebugError(
+            "elements of RDDs have no columns, so that none of their values can be redacted",
+            hint="trace the output in the running program",
+        )
+    return RddIndex(recorder.tables, build_rdd_index(rows, recorder.tables, output.number))
+
+
+def _rows_asked(recorder: Recorder, data: Any) -> RddRows:
+    """What a question is about, whose sources are still what the program read."""
     if isinstance(data, RDD):
         rows = rows_of_rdd(known_operator(data))
     else:
@@ -54,7 +89,6 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
             "the Spark of this RDD was stopped",
             hint="ask from the store: bigdebug trace RUN OUTPUT --where …",
         )
-    predicate = predicate_of(where)
     since = data.started if isinstance(data, Output) else None
     for operator in rows.operator.walk():
         if operator.kind in IN_FILES:
@@ -62,7 +96,4 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
                 jrdd = read_again(operator, operator.arguments)._jrdd
                 operator.listed = fingerprint(operator, jrdd)
             require_unchanged(operator, operator.listed, since)
-    trace = RddTrace(rows, predicate)
-    if trace.bytes > LARGE_BYTES:
-        logger.warning("this trace reads up to %.1f GB", trace.bytes / 1e9)
-    return trace
+    return rows

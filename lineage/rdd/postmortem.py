@@ -16,6 +16,8 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.files import files_now, fingerprint
 from bigdebug.lineage.rdd.freezing import Pickled
+from bigdebug.lineage.rdd.index.building import build_rdd_index
+from bigdebug.lineage.rdd.index.reading import RddIndex
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import read_again
 from bigdebug.lineage.rdd.recipe import RddRecipe, opened_data
@@ -76,9 +78,7 @@ class RddReplay(Recomputed):
                 "an RDD has neither windows nor subqueries", hint="leave out --windows and --influence"
             )
         predicate = predicate_of(where)
-        if self._opened is None:
-            self._opened = self._open()
-        rows, changes = self._opened
+        rows, changes = self._asked()
         return RddTrace(rows, predicate, changes)
 
     def forward(self, where: Any = None, source: str | None = None) -> Any:
@@ -93,11 +93,26 @@ class RddReplay(Recomputed):
         """Raises BigDebugError: the elements of RDDs aren't counted yet."""
         raise BigDebugError("the elements of RDDs can't be counted by operator yet", hint=_NOT_YET)
 
-    def index(self, progress: Callable[[str], None] = lambda _: None) -> Any:
-        """Raises BigDebugError: RDDs can't be indexed yet."""
-        raise BigDebugError("outputs of RDDs can't be indexed yet", hint=_NOT_YET)
+    def index(self, progress: Callable[[str], None] = lambda _: None) -> RddIndex:
+        """The output's whole lineage, written to the store: for traces without Spark.
+
+        Args:
+            progress: told what is done next.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            UnreachableError: the store can't be written.
+        """
+        rows, changes = self._asked()
+        tables, number = self._run.tables, self._output.number
+        return RddIndex(tables, build_rdd_index(rows, tables, number, changes, progress))
 
     # -- inside -------------------------------------------------------------------------------------
+
+    def _asked(self) -> tuple[RddRows, tuple[str, ...]]:
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
 
     def _open(self) -> tuple[RddRows, tuple[str, ...]]:
         """The operators, alive in this Spark, and what has changed since."""

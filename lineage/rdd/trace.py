@@ -13,14 +13,15 @@ from bigdebug.lineage.errors import BigDebugError, UnsupportedOperatorError
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.location import Location, TracedRecord
-from bigdebug.lineage.rdd import conditions, standins, workers
+from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
 from bigdebug.lineage.rdd.doubts import doubts_about
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import RddSource, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
-from bigdebug.lineage.rdd.walk import Predicate, Segment, Walk, release
+from bigdebug.lineage.rdd.travelling import travelling
+from bigdebug.lineage.rdd.walk import Predicate, Segment, Walk, release_walk
 
 
 class RddTrace:
@@ -35,11 +36,11 @@ class RddTrace:
     def __init__(self, rows: RddRows, where: Predicate | None = None, notes: tuple[str, ...] = ()) -> None:
         self._root = rows.operator
         self._context = rows.operator.context
-        _require_understood(self._root)
-        self._sources = sources_in(_contributing_in_order(self._root))
+        require_understood(self._root)
+        self._sources = sources_in(contributing_in_order(self._root))
         self._static_doubts = [*notes, *doubts_about(self._root)]
         self._walk = Walk(rows, where)
-        weakref.finalize(self, release, self._walk)
+        weakref.finalize(self, release_walk, self._walk)
 
     # -- the public face ----------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class RddTrace:
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[None]:
-        with jobs_of_ours(self._context, what), _travelling():
+        with jobs_of_ours(self._context, what), travelling():
             yield
 
     @cached_property
@@ -227,7 +228,7 @@ class _Files:
         return self._trace._files(self._source)
 
 
-def _contributing_in_order(root: RddOperator) -> list[RddOperator]:
+def contributing_in_order(root: RddOperator) -> list[RddOperator]:
     """All operators that elements may stem from, in the order that the program names them."""
     seen: dict[RddOperator, None] = {}
     waiting = [root]
@@ -239,7 +240,8 @@ def _contributing_in_order(root: RddOperator) -> list[RddOperator]:
     return list(seen)
 
 
-def _require_understood(root: RddOperator) -> None:
+def require_understood(root: RddOperator) -> None:
+    """Raises UnsupportedOperatorError where an operator can't be traced; says which, and where it stands."""
     for operator in root.walk():
         if operator.problem:
             raise UnsupportedOperatorError(
@@ -253,19 +255,3 @@ def _require_understood(root: RddOperator) -> None:
                 "method whose lineage isn't understood (df.rdd, a barrier stage)",
                 hint="attach before the RDD is made, and make it with the methods of SparkContext and RDD",
             )
-
-
-@contextmanager
-def _travelling() -> Iterator[None]:
-    """Have what runs in Spark's workers pickled by value: they need not have bigdebug."""
-    from pyspark import cloudpickle
-
-    modules = [workers, standins, conditions]
-    fresh = [each for each in modules if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
-    for module in fresh:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in fresh:
-            cloudpickle.unregister_pickle_by_value(module)

@@ -202,9 +202,13 @@ def _joined(annotated: Any, pairs: Any, key: Callable[[Any], Any]) -> Any:
     return annotated.map(workers.with_key(key)).join(pairs).map(workers.joined_left)
 
 
-def release(walk: Walk) -> None:
+def release_walk(walk: Walk) -> None:
     """Give back what a trace that nobody holds any more kept in Spark."""
-    kept = [*walk.kept, *walk.annotator.kept.values()]
+    release([*walk.kept, *walk.annotator.kept.values()])
+
+
+def release(kept: list[Any]) -> None:
+    """Have Spark keep RDDs no longer."""
     if kept:
         # On a thread of its own: the collector may run in the middle of a call to the JVM.
         threading.Thread(target=_unpersist, args=(kept,), daemon=True).start()

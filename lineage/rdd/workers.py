@@ -79,6 +79,15 @@ def known_key(key: Any) -> Any:
     return key
 
 
+def known_key_of(key: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """What gives the `known_key` of an element."""
+
+    def known(element: Any) -> Any:
+        return known_key(key(element))
+
+    return known
+
+
 def has_nan(key: Any) -> bool:
     """Whether a key is not a number, or a tuple that holds such a one."""
     if isinstance(key, tuple):

@@ -22,6 +22,7 @@ from bigdebug.lineage.store.process import ProcessIdentity
 
 _FOLDER = "lineage"
 _MAKING = ".making"
+_DATA = (".parquet", ".relation", ".elements")
 _TABLES = re.compile(r"(\d+)-[0-9a-f]{8}")
 
 
@@ -97,6 +98,18 @@ class TableStore:
         """Where Spark is to write a table."""
         return self._files.hadoop_uri(self._run_id, f"{_FOLDER}/{name}")
 
+    def place(self, name: str) -> tuple[Any, str]:
+        """Where files of indexes are: a `pyarrow.fs.FileSystem` and the path in it."""
+        return self._at(name)
+
+    def check_trusted(self, output: int) -> None:
+        """Make sure that nobody else could have written an output's index.
+
+        Raises:
+            RecipeError: somebody else could; says how to mend that.
+        """
+        self._files.check_trusted(self._run_id, f"{_FOLDER}/{output}.json")
+
     def rows(self, name: str) -> int:
         """How many rows a table has that Spark has just written.
 
@@ -112,8 +125,8 @@ class TableStore:
         return sum(self._opened(part).metadata.num_rows for part in parts)
 
     def size(self, folder: str) -> int:
-        """Bytes of the Parquet files below a folder."""
-        return sum(entry.size for entry in self._entries(folder) if entry.base_name.endswith(".parquet"))
+        """Bytes of the data below a folder."""
+        return sum(entry.size for entry in self._entries(folder) if entry.base_name.endswith(_DATA))
 
     def publish(self, output: int, folder: str, manifest: bytes) -> None:
         """Make a written index that of its output, and remove the former one.

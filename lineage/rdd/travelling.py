@@ -1,0 +1,25 @@
+"""Functions of ours that travel to Spark's workers by value: these need not have bigdebug."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bigdebug.lineage.rdd import conditions, standins, workers
+from bigdebug.lineage.rdd.index import names, writing
+
+
+@contextmanager
+def travelling() -> Iterator[None]:
+    """Have what runs in Spark's workers pickled by value."""
+    from pyspark import cloudpickle
+
+    modules = [workers, standins, conditions, names, writing]
+    fresh = [each for each in modules if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+    for module in fresh:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in fresh:
+            cloudpickle.unregister_pickle_by_value(module)
