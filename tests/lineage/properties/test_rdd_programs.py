@@ -16,6 +16,7 @@ from rdd_programs import OPERATIONS, Data, Element, Program
 
 import bigdebug
 from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.rdd.index.reading import open_rdd_index
 from bigdebug.lineage.store import Store
 from tests.proofs import Part
 
@@ -67,6 +68,16 @@ def judge(spark: SparkSession, program: Program, given_sources: list[Data], seed
         later = replay.trace(asked)
         assert later.matched == trace.matched
         assert repr(later.collect()) == repr(trace.collect()), "live and post-mortem differ"
+        if seed % 2 == 0:
+            replay.index()
+        else:
+            session.index(output)
+        index = open_rdd_index(run.tables, output.number)
+        assert index is not None
+        assert index.rows == len(expected)
+        indexed = index.trace(asked)
+        assert (indexed.matched, indexed.exact) == (trace.matched, trace.exact)
+        assert repr(indexed.collect()) == repr(trace.collect()), "live and index differ"
 
 
 def judge_records(
