@@ -56,13 +56,18 @@ class Action:
 
 
 class Running:
-    """An action that has begun."""
+    """An action that has begun.
+
+    Attributes:
+        tap: what notes, while an RDD's action runs, what its elements were made of; None if nothing does.
+    """
 
     def __init__(
         self, recorder: Recorder, output: OutputHandle, spark: Any, execution: Any | None = None
     ) -> None:
         self.recorder = recorder
         self.output = output
+        self.tap: Any = None
         self._spark = spark
         self._execution = execution
 

@@ -1,6 +1,7 @@
 """Keeps what a program did: its dataflow, its outputs, and the run in the store that they are written to."""
 
 import importlib.metadata
+import itertools
 import logging
 import platform
 import re
@@ -103,6 +104,7 @@ class Recorder:
         self._run_ids: set[str] = set()
         self._ancestry = Ancestry(self.node_id, self._link)
         self._said: set[str] = set()
+        self._taps = itertools.count(1)
 
     # -- what is known ------------------------------------------------------------------------------
 
@@ -110,6 +112,10 @@ class Recorder:
     def run_id(self) -> str | None:
         """Id of the run that is being written; None before the first session."""
         return self._run.run_id if self._run else None
+
+    def next_tap(self) -> str:
+        """A name for the folder of one tap's notes, beside the run's indexes."""
+        return f"tap-{next(self._taps)}"
 
     @property
     def outputs(self) -> list[Output]:

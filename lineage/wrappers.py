@@ -23,6 +23,7 @@ from bigdebug.lineage.ending import before_stop
 from bigdebug.lineage.nodes import Operation, complain, keep_beside, record_operator
 from bigdebug.lineage.patches import Kind, Patch
 from bigdebug.lineage.rdd.actions import begin_rdd_action, finish_rdd_action
+from bigdebug.lineage.rdd.capture.captured import recorded_operator, recorded_source, tapping
 from bigdebug.lineage.rdd.recording import record_rdd, record_source
 
 _Method = Callable[..., Any]
@@ -121,17 +122,31 @@ def _command(original: _Method) -> _Method:
 
 def _rdd_operator(kind: str, source: bool, original: _Method) -> _Method:
     record = record_source if source else record_rdd
+    observe = recorded_source if source else recorded_operator
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        taps = None
         try:
-            result = original(*args, **kwargs)
+            frame = sys._getframe(1)
+            if not source and _is_users(frame):
+                taps = tapping(kind, original, args, kwargs)
+        except Exception as problem:
+            complain(problem)
+        try:
+            if taps is None:
+                result = original(*args, **kwargs)
+            else:
+                result = taps.method(*taps.args, **taps.kwargs)
+                taps.called(result)
         except BaseException as error:
             _leave_no_trace(error)
             raise
         try:
             frame = sys._getframe(1)
             if _is_users(frame):
-                record(kind, original, args, kwargs, result, frame)
+                record(
+                    kind, original, args, kwargs, result, frame, observe if taps is None else taps.recorded
+                )
         except Exception as problem:
             complain(problem)
         return result
@@ -146,6 +161,8 @@ def _rdd_action(action: str, original: _Method) -> _Method:
             frame = sys._getframe(1)
             if _is_users(frame):
                 running = begin_rdd_action(action, original, args, kwargs, frame)
+                if running is not None and running.tap is not None:
+                    args = (running.tap.rdd, *args[1:])
         except Exception as problem:
             complain(problem)
         try:

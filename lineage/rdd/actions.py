@@ -12,6 +12,7 @@ from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import caller
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.nodes import call_site, complain
+from bigdebug.lineage.rdd.capture.captured import action_tap
 from bigdebug.lineage.rdd.capturing import capture_rdd
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.recording import adopt, bound, known_operator
@@ -52,7 +53,12 @@ def begin_rdd_action(
         spark=attachment.spark,
         target=target if isinstance(target, str) else None,
     )
-    return Running(recorder, output, None)
+    running = Running(recorder, output, None)
+    try:
+        running.tap = action_tap(recorder, action, args[0])
+    except Exception as problem:
+        complain(problem)
+    return running
 
 
 def finish_rdd_action(action: str, running: Running, result: Any, error: BaseException | None) -> Any:
@@ -71,7 +77,7 @@ def finish_rdd_action(action: str, running: Running, result: Any, error: BaseExc
         else:
             running.output.end("done")
         if error is None and action != "toLocalIterator":
-            capture_rdd(running.recorder, running.output.number)
+            capture_rdd(running.recorder, running.output.number, running.tap, result)
     except Exception as problem:
         complain(problem)
     return result

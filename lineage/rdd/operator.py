@@ -32,6 +32,7 @@ class RddOperator:
         computed: the same as they were when the RDD itself was first computed.
         listed: of a source in files, what these were: path, size and modification time of each.
         problem: why it can't be traced, if it can't.
+        taps: of a boundary or a join what notes, while its job runs, what its elements were made of.
         serial: grows with time, so that an operator's is greater than those of its inputs.
     """
 
@@ -46,6 +47,7 @@ class RddOperator:
     computed: dict[RddOperator, Any] | None = None
     listed: list[list[Any]] | None = None
     problem: str | None = None
+    taps: tuple[Any, ...] | None = None
     serial: int = field(default_factory=lambda: next(_serials))
     _rdd: Any = None
 

@@ -110,6 +110,10 @@ class RddSource:
         self._count_before(set(every))
         return {partition: (self.splits[partition][0], self._before(partition)) for partition in every}
 
+    def know_counts(self, counts: dict[int, int]) -> None:
+        """Take in how many records some partitions have, which need not be counted then."""
+        self._counts.update(counts)
+
     # -- inside -------------------------------------------------------------------------------------
 
     def _location(self, place: Place, value: Any) -> Location:

@@ -29,8 +29,13 @@ def record_rdd(
     kwargs: dict[str, Any],
     result: Any,
     frame: FrameType,
+    made: Callable[[RddOperator, Any], None] | None = None,
 ) -> None:
-    """Record the RDDs that a method of an RDD returned, if their context is attached."""
+    """Record the RDDs that a method of an RDD returned, if their context is attached.
+
+    Args:
+        made: told of each operator and its RDD.
+    """
     given = bound(method, args, kwargs)
     subject = given.pop("self")
     inputs = [subject, *_rdds_in(given)] if isinstance(subject, RDD) else _rdds_in(given)
@@ -40,7 +45,9 @@ def record_rdd(
         if isinstance(each, RDD) and not any(each is one for one in inputs):
             attachment = attachments.of_context(each.ctx)
             if attachment is not None:
-                _record(attachment, kind, inputs, arguments, each, frame)
+                operator = _record(attachment, kind, inputs, arguments, each, frame)
+                if made is not None:
+                    made(operator, each)
 
 
 def record_source(
@@ -50,8 +57,13 @@ def record_source(
     kwargs: dict[str, Any],
     result: Any,
     frame: FrameType,
+    made: Callable[[RddOperator, Any], None] | None = None,
 ) -> None:
-    """Record the RDD that a method of a SparkContext read or made, if the context is attached."""
+    """Record the RDD that a method of a SparkContext read or made, if the context is attached.
+
+    Args:
+        made: told of the operator and its RDD.
+    """
     attachment = attachments.of_context(result.ctx) if isinstance(result, RDD) else None
     if attachment is None:
         return
@@ -65,6 +77,8 @@ def record_source(
         operator.source = result._jrdd, result._jrdd_deserializer
     paths = [value for name, value in given.items() if name in _PATHS and isinstance(value, str)]
     _add(attachment, operator, result, frame, paths if kind in IN_FILES else [])
+    if made is not None:
+        made(operator, result)
 
 
 def bound(method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -93,12 +107,13 @@ def _record(
     arguments: dict[str, Any],
     made: Any,
     frame: FrameType,
-) -> None:
+) -> RddOperator:
     operator = RddOperator(kind, tuple(map(known_operator, inputs)), arguments, made.ctx)
     if kind in SAMPLING:
         # The seed may be Spark's own choice: what holds it is kept in place of the arguments.
         operator.arguments = {"sampler": _own_function(made).__self__}
     _add(attachment, operator, made, frame, [])
+    return operator
 
 
 def _add(

@@ -6,7 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bigdebug.lineage.rdd import conditions, standins, workers
+from bigdebug.lineage.rdd.capture import heads, notes, taps
 from bigdebug.lineage.rdd.index import names, writing
+
+_MODULES = (workers, standins, conditions, names, writing, heads, notes, taps)
+
+
+def travel_from_now_on() -> None:
+    """Have the same pickled by value for good: taps are in the program's own functions, whenever Spark takes these."""
+    from pyspark import cloudpickle
+
+    for module in _MODULES:
+        cloudpickle.register_pickle_by_value(module)
 
 
 @contextmanager
@@ -14,8 +25,7 @@ def travelling() -> Iterator[None]:
     """Have what runs in Spark's workers pickled by value."""
     from pyspark import cloudpickle
 
-    modules = [workers, standins, conditions, names, writing]
-    fresh = [each for each in modules if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+    fresh = [each for each in _MODULES if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
     for module in fresh:
         cloudpickle.register_pickle_by_value(module)
     try:

@@ -14,13 +14,13 @@ from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for, is_boundary
 from bigdebug.lineage.rdd.doubts import doubts_about
-from bigdebug.lineage.rdd.files import fingerprint
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.index import writing
-from bigdebug.lineage.rdd.index.manifest import RddManifest, StoredRelation, StoredSource
+from bigdebug.lineage.rdd.index.manifest import RddManifest, StoredRelation
+from bigdebug.lineage.rdd.index.sources import SourceWriter
 from bigdebug.lineage.rdd.kinds import BY_PARTITION
 from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.reading import RddSource, sources_in
+from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.trace import contributing_in_order, require_understood
@@ -116,6 +116,7 @@ class _Builder:
         relations = [StoredRelation(self._files("output", written, writing.RELATION), placed=True)]
         for boundary in self._boundaries:
             relations.append(self._below(boundary, by_place))
+        writer = SourceWriter(self._filesystem, self._path, self._folder, self._progress)
         return RddManifest(
             folder=self._folder,
             spark=str(root.context.version),
@@ -126,7 +127,7 @@ class _Builder:
             output=root.described(),
             elements=self._files("output", written, writing.ELEMENTS),
             relations=tuple(relations),
-            sources=tuple(map(self._source, sources)),
+            sources=tuple(writer.stored(source, self.annotator.leaf(source.operator)) for source in sources),
         )
 
     # -- inside -------------------------------------------------------------------------------------
@@ -195,33 +196,3 @@ class _Builder:
 
     def _files(self, name: str, written: list[writing.Written], ending: str) -> tuple[str, ...]:
         return tuple(f"{self._folder}/{name}/{file}{ending}" for _, file, _ in written)
-
-    def _source(self, source: RddSource) -> StoredSource:
-        leaf = self.annotator.leaf(source.operator)
-        splits: tuple[tuple[str, int, int], ...] | None = None
-        records: tuple[str, ...] = ()
-        if source.whole_files or source.splits is None:
-            self._progress(f"the records of {source.name}")
-            every = source.rdd.map(workers.first_of) if source.whole_files else source.rdd
-            if source.whole_files or source.kind in ("memory", "range"):
-                write = writing.elements_written(self._filesystem, f"{self._path}/records-{leaf}")
-                written = sorted(every.mapPartitionsWithIndex(write).collect())
-                records = self._files(f"records-{leaf}", written, writing.ELEMENTS)
-        else:
-            self._progress(f"where the records of {source.name} stand")
-            firsts = source.first_positions()
-            splits = tuple((file, start, firsts[n][1]) for n, (file, start) in enumerate(source.splits))
-        listed = source.operator.listed
-        if listed is None:
-            listed = fingerprint(source.operator, source.rdd._jrdd)
-        return StoredSource(
-            leaf=leaf,
-            name=source.name,
-            kind=source.kind,
-            call_site=source.call_site,
-            splits=splits,
-            whole=source.whole_files,
-            lines=source.operator.kind == "textFile" and bool(source.operator.arguments["use_unicode"]),
-            listed=tuple((str(path), int(size), int(at)) for path, size, at in listed or ()),
-            records=records,
-        )

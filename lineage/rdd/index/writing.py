@@ -81,11 +81,16 @@ class TaskFile:
     def write(self, batch: Any) -> None:
         self._writer.write_batch(batch)
 
-    def commit(self) -> None:
-        """Have the file appear."""
+    def commit(self, told: str = "") -> None:
+        """Have the file appear.
+
+        Args:
+            told: what its name is to tell, before its ending.
+        """
         self._writer.close()
         self._stream.close()
-        self._filesystem.move(self._path + UNFINISHED, self._path)
+        stem, dot, ending = self._path.rpartition(".")
+        self._filesystem.move(self._path + UNFINISHED, stem + told + dot + ending)
 
     def abandon(self) -> None:
         """Remove what was written."""
@@ -220,6 +225,25 @@ def _pickled(elements: list[Any]) -> bytes:
         from pyspark import cloudpickle
 
         return bytes(cloudpickle.dumps(elements))
+
+
+def written_value(filesystem: Any, folder: str, leaf: int, value: Any) -> None:
+    """Write a value that an action made of all elements, as the only element of an output.
+
+    Args:
+        filesystem: pyarrow's.
+        folder: where files `0.…` are to be.
+        leaf: the action's number; the value's id there is the key of all elements, None.
+        value: the value.
+    """
+    with TaskFile(filesystem, folder, "0" + RELATION, schema_of(True)) as file:
+        writer = RelationWriter(file, True, frozenset())
+        writer.add([(leaf, None)], 0)
+        writer.flush()
+    with TaskFile(filesystem, folder, "0" + ELEMENTS, elements_schema()) as file:
+        elements = ElementWriter(file, 0)
+        elements.add(value)
+        elements.flush()
 
 
 def attempt_name(partition: int) -> str:

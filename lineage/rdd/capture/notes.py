@@ -1,0 +1,201 @@
+"""What a task notes of a chain: how many elements had come out of it when each record was handed on.
+
+What came out between two records was made of the first of them. Notes are written a part at a time, so that a task
+holds no more than some 64 MB of them. Travels by value to Spark's Python workers.
+"""
+
+from __future__ import annotations
+
+import pickle
+from array import array
+from contextlib import suppress
+from typing import Any
+
+from bigdebug.lineage.rdd.capture.heads import Head, PlaceHead, stems
+from bigdebug.lineage.rdd.index.names import place_number
+from bigdebug.lineage.rdd.index.writing import (
+    ELEMENTS,
+    RELATION,
+    Codes,
+    ElementWriter,
+    TaskFile,
+    attempt_name,
+    coded,
+    elements_schema,
+    schema_of,
+)
+
+MOST_NAMES = 1 << 20
+MOST_KEYS = 1 << 17
+MOST_BYTES = 8 << 20
+"""So much is held at most: names of elements, different keys, and elements."""
+
+OURS = "bigdebug-"
+"""What the job groups of our own questions begin with; nothing is noted for these."""
+
+
+class Notes:
+    """The notes of one task; whatever is in their way, the elements go on.
+
+    Args:
+        head: of the chain.
+        partition: the task's.
+        place: where files go: pyarrow's file system, pickled (there may be no pyarrow), and a folder.
+
+    Attributes:
+        names: of the elements that came out, as codes of keys, or the elements themselves.
+        marks: by record how many names there were when it was handed on.
+        ids: of these records, where places don't tell them.
+        codes: of the keys.
+        bytes: roughly how large the elements held are.
+    """
+
+    def __init__(self, head: Head, partition: int, place: tuple[bytes, str]) -> None:
+        self._head = head
+        self._partition = partition
+        self._before = 0  # records whose notes are written
+        self._given = 0  # elements whose notes are written
+        self._files: list[TaskFile] = []
+        self._elements: ElementWriter | None = None
+        self._broken = False
+        self.names: Any = array("i")
+        self.marks = array("q")
+        self.ids: list[Any] = []
+        self.codes = Codes()
+        self.bytes = 0
+        self._place = place
+
+    def begin(self, *, elements: bool) -> bool:
+        """Whether there is something to be noted, and a file for it.
+
+        Args:
+            elements: keep the elements that come out, and name them by place; else they are named by their keys.
+        """
+        try:
+            from pyspark import TaskContext
+
+            context = TaskContext.get()
+            group = None if context is None else context.getLocalProperty("spark.jobGroup.id")
+            if group is not None and group.startswith(OURS):
+                return False
+            filesystem, folder = pickle.loads(self._place[0]), self._place[1]
+            if elements:
+                self.names = []
+            elif self._is_noted(filesystem, folder):
+                return False
+            self._files.append(TaskFile(filesystem, folder, self._name, schema_of(elements)))
+            if elements:
+                kept = TaskFile(
+                    filesystem, folder, attempt_name(self._partition) + ELEMENTS, elements_schema()
+                )
+                self._files.append(kept)
+                self._elements = ElementWriter(kept, self._partition)
+        except Exception:
+            self._abandon()
+        return not self._broken
+
+    @property
+    def _name(self) -> str:
+        return attempt_name(self._partition) + RELATION
+
+    def _is_noted(self, filesystem: Any, folder: str) -> bool:
+        """Whether another attempt has noted the same."""
+        from pyarrow.fs import FileSelector
+
+        found = filesystem.get_file_info(FileSelector(folder, allow_not_found=True))
+        return any(
+            each.base_name.startswith(f"{self._partition}-") and each.base_name.endswith(RELATION)
+            for each in found
+        )
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to write."""
+        return (
+            len(self.marks) >= MOST_NAMES
+            or len(self.names) >= MOST_NAMES
+            or len(self.codes) >= MOST_KEYS
+            or self.bytes >= MOST_BYTES
+        )
+
+    def flush(self) -> None:
+        """Write what is held; the last record may give more yet."""
+        try:
+            if not self._broken:
+                self._write()
+        except Exception:
+            self._abandon()
+        self._given += len(self.names)
+        del self.names[:]
+        self.codes.clear()
+        self.bytes = 0
+        if self.marks:
+            self._before += len(self.marks) - 1
+            del self.marks[:]
+            self.marks.append(0)
+            del self.ids[:-1]
+
+    def finish(self) -> None:
+        """Have the files appear: all elements have come out."""
+        self.flush()
+        if self._broken:
+            return
+        try:
+            records = self._before + len(self.marks)
+            for file in self._files:
+                file.commit(f".{records}" if file is self._files[0] else "")
+            self._files = []
+        except Exception:
+            self._abandon()
+
+    def close(self) -> None:
+        """Leave nothing behind where not all elements came out: the task failed, or nobody wanted the rest."""
+        if self._files:
+            self._abandon()
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _abandon(self) -> None:
+        self._broken = True
+        for file in self._files:
+            with suppress(Exception):
+                file.abandon()
+        self._files = []
+
+    def _write(self) -> None:
+        import numpy as np
+        import pyarrow as pa
+
+        count = len(self.names)
+        if not count:
+            return
+        if self._elements is None:
+            names: Any = coded(pa.array(np.frombuffer(self.names, dtype=np.int32).copy()), self.codes)
+        else:
+            first = place_number((self._partition, self._given))
+            names = pa.array(np.arange(first, first + count))
+            for element in self.names:
+                self._elements.add(element)
+            self._elements.flush()
+        offsets = np.append(np.frombuffer(self.marks, dtype=np.int64), count)
+        gave = np.flatnonzero(offsets[1:] > offsets[:-1])
+        lists = pa.ListArray.from_arrays(pa.array(np.append(offsets[gave], count), pa.int32()), names)
+        for leaf, places, keys, rows in stems(self._head, self._ids(gave), np.arange(len(gave))):
+            number = len(rows)
+            whole = number == len(gave)
+            self._files[0].write(
+                pa.record_batch(
+                    [
+                        pa.array(np.full(number, leaf, dtype=np.int32)),
+                        pa.nulls(number, pa.int64()) if places is None else places,
+                        coded(pa.nulls(number, pa.int32()), ()) if keys is None else keys,
+                        lists if whole else lists.take(pa.array(rows)),
+                    ],
+                    schema=schema_of(self._elements is not None),
+                )
+            )
+
+    def _ids(self, records: Any) -> Any:
+        if isinstance(self._head, PlaceHead):
+            return place_number((self._partition, self._before)) + records
+        return [self.ids[record] for record in records.tolist()]

@@ -1,0 +1,236 @@
+"""Taps in a chain of functions, as Spark's Python workers run them.
+
+Within a stage a record's id need not travel with it. A head stands where the chain begins and notes each record that
+it hands on; a foot stands where the chain ends, before a shuffle or an action, and notes what comes out (as in Titian,
+Interlandi et al., VLDB 2016, without a fork of Spark). Only through a join does an id travel, beside the value.
+Travels by value to the workers, which need not have bigdebug.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PairHead, PlaceHead
+from bigdebug.lineage.rdd.capture.notes import Notes
+from bigdebug.lineage.rdd.index.names import place_number
+
+Function = Callable[[int, Iterable[Any]], Iterable[Any]]
+"""Of a partition's number and its elements."""
+
+_CHUNK = 1 << 12
+_END = object()
+
+
+class Cell:
+    """What the head of a chain and its foot share in a task.
+
+    Args:
+        head: of the chain.
+
+    Attributes:
+        notes: where the head notes records, if the foot has it do so.
+        tells: whether the head tells of each record what it is.
+        now: the id of the record that was handed on last.
+    """
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+        self.notes: Notes | None = None
+        self.tells = False
+        self.now: Any = None
+
+    def __reduce__(self) -> Any:
+        return Cell, (self.head,)
+
+
+def headed_below(cell: Cell, function: Function) -> Function:
+    """A chain's first function with a head in front of it."""
+
+    def chain(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+        return function(partition, _handed_on(cell, partition, elements))
+
+    return chain
+
+
+def headed_above(cell: Cell, function: Function) -> Function:
+    """What makes a boundary's elements, or a join's, with the head of the next chain behind it."""
+
+    def chain(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+        made = function(partition, elements)
+        return _pairs(cell, made) if isinstance(cell.head, PairHead) else _handed_on(cell, partition, made)
+
+    return chain
+
+
+def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] | None) -> Function:
+    """Note the keys of what comes out of a chain.
+
+    Args:
+        cell: of the chain.
+        place: where notes go.
+        key: gives the key of an element; None takes its first part.
+    """
+
+    def foot(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+        notes = Notes(cell.head, partition, place)
+        if not notes.begin(elements=False):
+            return elements
+        cell.notes = notes
+        return _by_first(notes, iter(elements)) if key is None else _by_key(notes, iter(elements), key)
+
+    return foot
+
+
+def given_foot(cell: Cell, place: tuple[bytes, str]) -> Function:
+    """Note, and keep, what comes out of a chain for an action."""
+
+    def foot(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+        notes = Notes(cell.head, partition, place)
+        if not notes.begin(elements=True):
+            return elements
+        cell.notes = notes
+        return _given(notes, iter(elements))
+
+    return foot
+
+
+def telling_foot(cell: Cell) -> Function:
+    """Have the values of pairs that come out of a chain travel with the ids of the records they were made of."""
+
+    def foot(_: int, elements: Iterable[Any]) -> Iterable[Any]:
+        cell.tells = True
+        return ((element[0], (element[1], cell.now)) for element in elements)
+
+    return foot
+
+
+# -- heads ------------------------------------------------------------------------------------------
+
+
+def _handed_on(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterator[Any]:
+    # As a generator it looks when the first element is asked for: the foot has said by then what it wants.
+    notes = cell.notes
+    if notes is not None:
+        if isinstance(cell.head, PlaceHead):
+            yield from _marked(notes, iter(elements))
+        else:
+            yield from _marked_by_key(notes, iter(elements), cell.head)
+    elif not cell.tells:
+        yield from elements
+    elif isinstance(cell.head, PlaceHead):
+        first = place_number((partition, 0))
+        for cell.now, element in enumerate(elements, first):
+            yield element
+    else:
+        key = _key_of(cell.head)
+        for element in elements:
+            cell.now = key(element)
+            yield element
+
+
+def _marked(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
+    mark, names = notes.marks.append, notes.names
+    element: Any = None
+    while element is not _END:
+        element = _END
+        for element in islice(elements, _CHUNK):
+            mark(len(names))
+            yield element
+        if notes.full:
+            notes.flush()
+
+
+def _marked_by_key(notes: Notes, elements: Iterator[Any], head: Head) -> Iterator[Any]:
+    mark, note, names, key = notes.marks.append, notes.ids.append, notes.names, _key_of(head)
+    for count, element in enumerate(elements):
+        note(key(element))
+        mark(len(names))
+        yield element
+        if not count % _CHUNK and notes.full:
+            notes.flush()
+
+
+def _pairs(cell: Cell, elements: Iterable[Any]) -> Iterator[Any]:
+    """What a join of values with ids made, as the pairs that the join of the values makes."""
+    notes = cell.notes
+    for count, (key, (left, right)) in enumerate(elements):
+        ids = (None if left is None else left[1], None if right is None else right[1])
+        if notes is not None:
+            notes.ids.append(ids)
+            notes.marks.append(len(notes.names))
+            if not count % _CHUNK and notes.full:
+                notes.flush()
+        else:
+            cell.now = ids
+        yield key, (None if left is None else left[0], None if right is None else right[0])
+
+
+def _key_of(head: Head) -> Callable[[Any], Any]:
+    assert isinstance(head, KeyHead)
+    return _first if head.key is None else head.key
+
+
+def _first(element: Any) -> Any:
+    return element[0]
+
+
+# -- feet -------------------------------------------------------------------------------------------
+
+
+def _by_first(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
+    note, codes = notes.names.append, notes.codes
+    element: Any = None
+    try:
+        while element is not _END:
+            element = _END
+            for element in islice(elements, _CHUNK):
+                try:
+                    note(codes[element[0]])
+                except Exception:
+                    # No pair, or no key: the program's own error comes right after.
+                    notes.close()
+                yield element
+            if notes.full:
+                notes.flush()
+        notes.finish()
+    finally:
+        notes.close()
+
+
+def _by_key(notes: Notes, elements: Iterator[Any], key: Callable[[Any], Any]) -> Iterator[Any]:
+    note, codes = notes.names.append, notes.codes
+    element: Any = None
+    try:
+        while element is not _END:
+            element = _END
+            for element in islice(elements, _CHUNK):
+                try:
+                    note(codes[key(element)])
+                except Exception:
+                    notes.close()
+                yield element
+            if notes.full:
+                notes.flush()
+        notes.finish()
+    finally:
+        notes.close()
+
+
+def _given(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
+    note, size = notes.names.append, sys.getsizeof
+    element: Any = None
+    try:
+        while element is not _END:
+            element = _END
+            for element in islice(elements, _CHUNK):
+                note(element)
+                notes.bytes += size(element)
+                if notes.full:
+                    notes.flush()
+                yield element
+        notes.finish()
+    finally:
+        notes.close()

@@ -1,0 +1,69 @@
+"""Writing down what an index knows of a source: where its records stand, and those that stand nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.files import fingerprint
+from bigdebug.lineage.rdd.index import writing
+from bigdebug.lineage.rdd.index.manifest import StoredSource
+from bigdebug.lineage.rdd.reading import RddSource
+
+
+class SourceWriter:
+    """Writes what an index knows of sources.
+
+    Args:
+        filesystem: pyarrow's.
+        path: of the index's folder.
+        folder: the same within the run's folder of indexes.
+        progress: told what is done next.
+    """
+
+    def __init__(
+        self, filesystem: Any, path: str, folder: str, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._filesystem = filesystem
+        self._path = path
+        self._folder = folder
+        self._progress = progress
+
+    def stored(self, source: RddSource, leaf: int) -> StoredSource:
+        """What the index is to know of a source.
+
+        Args:
+            source: the source.
+            leaf: its number.
+        """
+        splits: tuple[tuple[str, int, int], ...] | None = None
+        records: tuple[str, ...] = ()
+        if source.whole_files or source.splits is None:
+            self._progress(f"the records of {source.name}")
+            every = source.rdd.map(workers.first_of) if source.whole_files else source.rdd
+            if source.whole_files or source.kind in ("memory", "range"):
+                records = self._records(every, f"records-{leaf}")
+        else:
+            self._progress(f"where the records of {source.name} stand")
+            firsts = source.first_positions()
+            splits = tuple((file, start, firsts[n][1]) for n, (file, start) in enumerate(source.splits))
+        listed = source.operator.listed
+        if listed is None:
+            listed = fingerprint(source.operator, source.rdd._jrdd)
+        return StoredSource(
+            leaf=leaf,
+            name=source.name,
+            kind=source.kind,
+            call_site=source.call_site,
+            splits=splits,
+            whole=source.whole_files,
+            lines=source.operator.kind == "textFile" and bool(source.operator.arguments["use_unicode"]),
+            listed=tuple((str(path), int(size), int(at)) for path, size, at in listed),
+            records=records,
+        )
+
+    def _records(self, rdd: Any, name: str) -> tuple[str, ...]:
+        write = writing.elements_written(self._filesystem, f"{self._path}/{name}")
+        written = sorted(rdd.mapPartitionsWithIndex(write).collect())
+        return tuple(f"{self._folder}/{name}/{file}{writing.ELEMENTS}" for _, file, _ in written)
