@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only trunk|tpch|index|memory] [--rows N …] [--scale S]`: measure, print, keep tables.
+"""`python -m benchmarks [--only trunk|tpch|index|memory|rdd] [--rows N …] [--scale S]`: measure, print, keep tables.
 
 Resumable: what was measured at this commit is kept in the folder of results and not measured again.
 """
@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import index, measures
+from benchmarks import index, measures, rdd
 from benchmarks.memory import memory
 from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1, help="of TPC-H")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 100, 1000], help="of text")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "bigdebug-benchmarks")
     arguments = parser.parse_args()
     arguments.data.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,12 @@ def _memory(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
         yield f"memory {kind} {sizes}", lambda k=kind: memory(spark, arguments.data, sizes, k)  # type: ignore[misc]
 
 
-TABLES = {"trunk": _trunk, "tpch": _tpch, "index": _index, "memory": _memory}
+def _rdd(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for megabytes in arguments.megabytes:
+        yield f"text {megabytes}", lambda m=megabytes: rdd.measured(spark, arguments.data, m)  # type: ignore[misc]
+
+
+TABLES = {"trunk": _trunk, "tpch": _tpch, "index": _index, "memory": _memory, "rdd": _rdd}
 
 
 def _session(folder: Path) -> SparkSession:

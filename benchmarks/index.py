@@ -64,7 +64,7 @@ def indexed(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterator
             name,
             rows,
             kind,
-            paired(lambda: _command(store, 1, where), lambda: _command(store, 2, where), 3),  # noqa: B023
+            paired(lambda: command_seconds(store, 1, where), lambda: command_seconds(store, 2, where), 3),  # noqa: B023
         )
 
 
@@ -73,7 +73,8 @@ def _ask(trace: Any) -> None:
     assert all(source.count for source in trace.sources)
 
 
-def _command(store: str, output: int, where: str) -> float:
+def command_seconds(store: str, output: int, where: str) -> float:
+    """How long `bigdebug trace` takes in a process of its own."""
     command = [
         sys.executable,
         "-m",

@@ -69,7 +69,10 @@ def stems(head: Head, ids: Any, rows: Any) -> Iterator[Stem]:
         numbers = pa.array([codes[key] for key in ids], pa.int32())
         yield head.leaf, None, coded(numbers, codes), rows
     else:
-        for side, below in enumerate((head.left, head.right)):
-            there = [i for i, pair in enumerate(ids) if pair[side] is not None]
+        for below, of_side in zip((head.left, head.right), zip(*ids, strict=True), strict=True):
+            if None not in of_side:
+                yield from stems(below, of_side, rows)
+                continue
+            there = [i for i, one in enumerate(of_side) if one is not None]
             if there:
-                yield from stems(below, [ids[i][side] for i in there], rows[np.array(there)])
+                yield from stems(below, [of_side[i] for i in there], rows[np.array(there)])

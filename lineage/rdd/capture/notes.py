@@ -198,4 +198,6 @@ class Notes:
     def _ids(self, records: Any) -> Any:
         if isinstance(self._head, PlaceHead):
             return place_number((self._partition, self._before)) + records
+        if len(records) == len(self.ids):
+            return self.ids
         return [self.ids[record] for record in records.tolist()]

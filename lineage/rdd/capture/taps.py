@@ -145,27 +145,38 @@ def _marked(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
 
 def _marked_by_key(notes: Notes, elements: Iterator[Any], head: Head) -> Iterator[Any]:
     mark, note, names, key = notes.marks.append, notes.ids.append, notes.names, _key_of(head)
-    for count, element in enumerate(elements):
-        note(key(element))
-        mark(len(names))
-        yield element
-        if not count % _CHUNK and notes.full:
+    element: Any = None
+    while element is not _END:
+        element = _END
+        for element in islice(elements, _CHUNK):
+            note(key(element))
+            mark(len(names))
+            yield element
+        if notes.full:
             notes.flush()
 
 
 def _pairs(cell: Cell, elements: Iterable[Any]) -> Iterator[Any]:
     """What a join of values with ids made, as the pairs that the join of the values makes."""
     notes = cell.notes
-    for count, (key, (left, right)) in enumerate(elements):
-        ids = (None if left is None else left[1], None if right is None else right[1])
-        if notes is not None:
-            notes.ids.append(ids)
-            notes.marks.append(len(notes.names))
-            if not count % _CHUNK and notes.full:
-                notes.flush()
-        else:
-            cell.now = ids
-        yield key, (None if left is None else left[0], None if right is None else right[0])
+    if notes is None:
+        for key, (left, right) in elements:
+            cell.now = (left and left[1], right and right[1])
+            yield key, (left and left[0], right and right[0])
+        return
+    mark, note, names = notes.marks.append, notes.ids.append, notes.names
+    joined = iter(elements)
+    pair: Any = None
+    while pair is not _END:
+        pair = _END
+        for pair in islice(joined, _CHUNK):
+            key, (left, right) = pair
+            # A side without a partner is None; else it is a value with its ids, and never false.
+            note((left and left[1], right and right[1]))
+            mark(len(names))
+            yield key, (left and left[0], right and right[0])
+        if notes.full:
+            notes.flush()
 
 
 def _key_of(head: Head) -> Callable[[Any], Any]:

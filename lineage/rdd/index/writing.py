@@ -76,7 +76,8 @@ class TaskFile:
         self._path = f"{folder}/{name}"
         filesystem.create_dir(folder, recursive=True)
         self._stream = filesystem.open_output_stream(self._path + UNFINISHED)
-        self._writer = pa.ipc.new_stream(self._stream, schema)
+        compressed = pa.ipc.IpcWriteOptions(compression="zstd")
+        self._writer = pa.ipc.new_stream(self._stream, schema, options=compressed)
 
     def write(self, batch: Any) -> None:
         self._writer.write_batch(batch)

@@ -1,0 +1,211 @@
+"""`capture="full"` of RDDs: what taps note while the job runs, and that the program is none the wiser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from operator import add
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+import bigdebug
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.rdd.capture import notes
+from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
+
+
+@pytest.fixture(scope="module")
+def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
+    store = str(tmp_path_factory.mktemp("store"))
+    with bigdebug.attach(spark, store=store, capture="full") as attached:
+        yield attached
+
+
+@pytest.fixture
+def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
+    return spark.sparkContext
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> str:
+    path = tmp_path / "text.txt"
+    path.write_text("".join(f"w{i % 7} w{i % 3} x{i}\n" for i in range(60)))
+    return str(path)
+
+
+def captured(session: bigdebug.Session) -> RddIndex:
+    """The index of the latest output."""
+    index = open_rdd_index(session._recorder.tables, session.outputs[-1].number)
+    assert index is not None
+    return index
+
+
+def was_tapped(index: RddIndex) -> bool:
+    """Whether it was made without a second pass."""
+    return all(
+        file.startswith("tap-")
+        for relation in index._manifest.relations
+        for file in relation.files
+        if not file.endswith("output/0.relation")  # a value, which the driver writes
+    )
+
+
+def judge(session: bigdebug.Session, where: Callable[[Any], Any]) -> None:
+    """The index of the latest output was made of taps, and answers as a live trace does."""
+    index, output = captured(session), session.outputs[-1]
+    assert was_tapped(index)
+    told, live = index.trace(where), session.trace(output, where=where)
+    assert told.matched == live.matched > 0
+    assert told.exact
+    assert repr(told.collect()) == repr(live.collect())
+    assert [source.count for source in told.sources] == [source.count for source in live.sources]
+    assert [source.files for source in told.sources] == [source.files for source in live.sources]
+
+
+def word_count(context: SparkContext, text: str) -> Any:
+    words = context.textFile(text, 3).flatMap(str.split)
+    return words.map(lambda word: (word, 1)).reduceByKey(add)
+
+
+def test_word_count(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    assert dict(word_count(context, text).collect())["w2"] == 29
+    judge(session, lambda pair: pair[0] == "w2")
+
+
+def test_grep(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    assert len(context.textFile(text, 3).filter(lambda line: "w5" in line).collect()) == 8
+    judge(session, lambda line: "x5" in line)
+
+
+def test_joins(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    kinds = context.parallelize([("w1", "one"), ("w2", "two"), ("v", "none"), ("w1", "eins")], 2)
+    counts = word_count(context, text)
+    assert sorted(counts.join(kinds).collect()) == [
+        ("w1", (29, "eins")),
+        ("w1", (29, "one")),
+        ("w2", (29, "two")),
+    ]
+    judge(session, lambda pair: pair[1][1] == "eins")
+    outer = kinds.fullOuterJoin(counts.filter(lambda pair: pair[0] != "w2")).leftOuterJoin(kinds)
+    rows = outer.filter(lambda pair: pair[0] in ("v", "w2", "w3")).collect()
+    assert sorted(rows, key=str) == [
+        ("v", (("none", None), "none")),
+        ("w2", (("two", None), "two")),
+        ("w3", ((None, 9), None)),
+    ]
+    for word in ("v", "w2", "w3"):
+        judge(session, lambda pair, word=word: pair[0] == word)
+
+
+def test_other_groupings_and_actions(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    lines = context.textFile(text, 3)
+    assert lines.map(len).sum() == 530
+    judge(session, lambda _: True)
+    assert dict(lines.groupBy(lambda line: line[:2]).mapValues(len).collect())["w3"] == 9
+    judge(session, lambda pair: pair[0] == "w3")
+    assert context.range(100, numSlices=3).map(lambda number: number % 5).distinct().count() == 5
+    judge(session, lambda number: number == 3)
+    kept = word_count(context, text).cache()
+    assert kept.filter(lambda pair: pair[1] > 25).count() == 3
+    judge(session, lambda pair: pair[0] == "w0")
+    assert kept.map(lambda pair: (pair[1], 1)).reduceByKey(add).filter(lambda pair: pair[0] > 25).count() == 1
+    judge(session, lambda pair: pair[0] == 29)
+
+
+def test_notes_are_written_a_part_at_a_time(
+    session: bigdebug.Session, context: SparkContext, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notes, "MOST_KEYS", 2)  # travels with the taps
+    monkeypatch.setattr("bigdebug.lineage.rdd.capture.taps._CHUNK", 5)
+    word_count(context, text).filter(lambda pair: pair[1] > 8).collect()
+    judge(session, lambda pair: pair[0] == "w1")
+
+
+def test_what_taps_do_not_cover_takes_a_second_pass(
+    session: bigdebug.Session, context: SparkContext, text: str
+) -> None:
+    lines = context.textFile(text, 3)
+    assert lines.union(lines).zipWithIndex().filter(lambda pair: pair[1] == 61).collect() == [
+        ("w1 w1 x1", 61)
+    ]
+    index = captured(session)
+    assert not was_tapped(index)
+    assert [record.location.position for record in index.trace().collect()] == [1]
+    assert word_count(context, text).take(1)
+    assert captured(session).rows == 1
+
+
+def test_a_tap_in_trouble_lets_the_elements_go_on(
+    session: bigdebug.Session, context: SparkContext, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(notes.Notes, "_write", full_disk)  # the class travels with the taps
+    counts = word_count(context, text)
+    assert dict(counts.collect())["w2"] == 29
+    index = captured(session)
+    assert not was_tapped(index)
+    assert index.trace(lambda pair: pair[0] == "w2").sources[0].count == 26
+
+
+def test_the_programs_own_errors_stay(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    counts = word_count(context, text).map(lambda pair: 1 // (pair[1] - 29))
+    with pytest.raises(Exception, match="ZeroDivisionError"):
+        counts.collect()
+    assert session.outputs[-1].status == "failed"
+    assert open_rdd_index(session._recorder.tables, session.outputs[-1].number) is None
+    unhashable = context.parallelize([([1], 2)], 1).reduceByKey(add)
+    with pytest.raises(Exception, match="unhashable type: 'list'"):
+        unhashable.collect()
+
+
+def test_a_condition_that_raises(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    word_count(context, text).collect()
+    with pytest.raises(BigDebugError, match=r"can't be evaluated over .*IndexError"):
+        captured(session).trace("x[7]").matched  # noqa: B018
+
+
+PROGRAM = """
+import os, sys
+from pyspark import SparkConf, SparkContext
+import bigdebug
+
+text, store, mark = sys.argv[1:]
+context = SparkContext(conf=SparkConf().setMaster("local[2,4]").set("spark.ui.enabled", "false"))
+with bigdebug.attach(context, store=store, capture="full"):
+    def dies(line):
+        for turn in ("first", "second"):
+            if "x37" in line and not os.path.exists(mark + turn):
+                open(mark + turn, "w").close()
+                os._exit(7)
+        return line
+    lines = context.textFile(text, 3).map(dies)
+    counts = lines.flatMap(str.split).map(lambda word: (word, 1)).reduceByKey(lambda a, b: a + b)
+    print(sorted(counts.collect()))
+"""
+
+
+def test_a_worker_that_dies_twice(tmp_path: Path, text: str) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    store, mark = str(tmp_path / "store"), str(tmp_path / "died-")
+    made = subprocess.run(
+        [sys.executable, str(program), text, store, mark], capture_output=True, text=True, check=True
+    )
+    assert Path(mark + "second").exists()
+    assert "('w2', 29)" in made.stdout
+    from bigdebug.lineage.store import Store
+
+    run = Store(store).find("last")
+    index = open_rdd_index(run.tables, 1)
+    assert index is not None
+    assert was_tapped(index)
+    expected = [i for i in range(60) if "w2" in (f"w{i % 7}", f"w{i % 3}")]
+    assert [record.location.position for record in index.trace("key == 'w2'").collect()] == expected
+    assert [record.value for record in index.trace("key == 'x37'").collect()] == ["w2 w1 x37"]
