@@ -48,11 +48,13 @@ class Captured:
         head: of the chain that makes them.
         cell: of the same; None where no chain has begun.
         again: a new chain over its elements, once they are kept, can have the same head.
+        few: of most records nothing may come out of the chain.
     """
 
     head: Head
     cell: Cell | None
     again: bool
+    few: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,11 @@ def action_tap(recorder: Recorder, action: str, rdd: Any) -> Tap | None:
     if action not in _GIVEN:
         return None
     if action not in ("collect", "saveAsPickleFile"):
-        return _tap(recorder, rdd, given_foot)
+        return _tap(recorder, rdd, _given_foot(rdd))
     # These compute the very RDD: Spark takes its functions the first time, and so for all times.
     known: Tap | None = rdd.__dict__.get(_STAND_IN)
     if known is None and getattr(rdd, "_jrdd_val", None) is None:
-        known = _tap(recorder, rdd, given_foot)
+        known = _tap(recorder, rdd, _given_foot(rdd))
         if known is not None:
             rdd._jrdd, known.rdd._jrdd  # noqa: B018
             rdd.__dict__[_STAND_IN] = known
@@ -210,7 +212,8 @@ def follow(kind: str, below: Any, made: Any) -> None:
     keeping = kind in (_ONE_FOR_ONE if isinstance(captured.head, PlaceHead) else _KEY_KEEPING)
     if isinstance(captured.head, KeyHead) and captured.head.key is not None:
         keeping = kind == "filter"  # elements are their own keys
-    made.__dict__[_KEY] = Captured(captured.head, cell, captured.again and keeping)
+    few = kind == "filter" or (captured.few and kind in _ONE_FOR_ONE and _goes_on(below))
+    made.__dict__[_KEY] = Captured(captured.head, cell, captured.again and keeping, few)
 
 
 def with_foot(rdd: Any, foot: Callable[[Cell], Function]) -> Any | None:
@@ -238,6 +241,12 @@ def _tap(recorder: Recorder, rdd: Any, foot: Callable[[Cell, tuple[bytes, str]],
 
 def _captures(recorder: Recorder) -> bool:
     return recorder.capture == "full" and recorder.tables is not None and not recorder.redact
+
+
+def _given_foot(rdd: Any) -> Callable[[Cell, tuple[bytes, str]], Function]:
+    captured = _captured(rdd)
+    few = captured is not None and captured.few
+    return lambda cell, place: given_foot(cell, place, few)
 
 
 def _captured(rdd: Any) -> Captured | None:

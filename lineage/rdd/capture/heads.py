@@ -56,23 +56,32 @@ def stems(head: Head, ids: Any, rows: Any) -> Iterator[Stem]:
 
     Args:
         head: whose ids they are.
-        ids: of places an array of numbers, else a list.
+        ids: of places numbers, of keys these; of pairs the ids of both sides, each by itself, where
+            None, or in an array -1, says that there was no partner.
         rows: an array: which of the records each is of.
     """
     import numpy as np
     import pyarrow as pa
 
     if isinstance(head, PlaceHead):
-        yield head.leaf, pa.array(np.asarray(ids, dtype=np.int64)), None, rows
+        places = np.asarray(ids, dtype=np.int64)
+        there = places >= 0
+        if there.all():
+            yield head.leaf, pa.array(places), None, rows
+        elif there.any():
+            yield head.leaf, pa.array(places[there]), None, rows[there]
     elif isinstance(head, KeyHead):
         codes = Codes()
         numbers = pa.array([codes[key] for key in ids], pa.int32())
         yield head.leaf, None, coded(numbers, codes), rows
     else:
-        for below, of_side in zip((head.left, head.right), zip(*ids, strict=True), strict=True):
-            if None not in of_side:
-                yield from stems(below, of_side, rows)
-                continue
-            there = [i for i, one in enumerate(of_side) if one is not None]
-            if there:
-                yield from stems(below, [of_side[i] for i in there], rows[np.array(there)])
+        for below, of_side in zip((head.left, head.right), ids, strict=True):
+            known, of_known = of_side, rows
+            if isinstance(of_side, list | tuple):
+                kept = [i for i, one in enumerate(of_side) if one is not None]
+                if not kept:
+                    continue
+                known, of_known = [of_side[i] for i in kept], rows[np.array(kept)]
+                if isinstance(below, PairHead):
+                    known = tuple(zip(*known, strict=True))
+            yield from stems(below, known, of_known)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import pickle
 from array import array
 from contextlib import suppress
+from operator import length_hint
 from typing import Any
 
-from bigdebug.lineage.rdd.capture.heads import Head, PlaceHead, stems
+from bigdebug.lineage.rdd.capture.heads import Head, PairHead, PlaceHead, stems
 from bigdebug.lineage.rdd.index.names import place_number
 from bigdebug.lineage.rdd.index.writing import (
     ELEMENTS,
@@ -30,6 +31,8 @@ MOST_KEYS = 1 << 17
 MOST_BYTES = 8 << 20
 """So much is held at most: names of elements, different keys, and elements."""
 
+_NEVER = 1 << 40
+
 OURS = "bigdebug-"
 """What the job groups of our own questions begin with; nothing is noted for these."""
 
@@ -45,7 +48,9 @@ class Notes:
     Attributes:
         names: of the elements that came out, as codes of keys, or the elements themselves.
         marks: by record how many names there were when it was handed on.
-        ids: of these records, where places don't tell them.
+        ids: of these records, where places don't tell them; of pairs those of both sides, each by itself.
+        counter: an iterator over numbers, of which one is taken for each record, where few of them give anything:
+            then `records` holds for each name the number of its record, and there are no marks.
         codes: of the keys.
         bytes: roughly how large the elements held are.
     """
@@ -60,7 +65,13 @@ class Notes:
         self._broken = False
         self.names: Any = array("i")
         self.marks = array("q")
-        self.ids: list[Any] = []
+        self.ids: Any = []
+        if isinstance(head, PairHead):
+            self.ids = tuple(
+                array("q") if isinstance(side, PlaceHead) else [] for side in (head.left, head.right)
+            )
+        self.counter: Any = None
+        self.records = array("q")
         self.codes = Codes()
         self.bytes = 0
         self._place = place
@@ -93,6 +104,15 @@ class Notes:
         except Exception:
             self._abandon()
         return not self._broken
+
+    def count(self) -> None:
+        """Count records rather than mark them."""
+        self.counter = iter(range(_NEVER))
+
+    @property
+    def counted(self) -> int:
+        """How many records were counted."""
+        return _NEVER - length_hint(self.counter)
 
     @property
     def _name(self) -> str:
@@ -127,13 +147,15 @@ class Notes:
             self._abandon()
         self._given += len(self.names)
         del self.names[:]
+        del self.records[:]
         self.codes.clear()
         self.bytes = 0
         if self.marks:
             self._before += len(self.marks) - 1
             del self.marks[:]
             self.marks.append(0)
-            del self.ids[:-1]
+            for ids in self.ids if isinstance(self.ids, tuple) else (self.ids,):
+                del ids[:-1]
 
     def finish(self) -> None:
         """Have the files appear: all elements have come out."""
@@ -141,7 +163,7 @@ class Notes:
         if self._broken:
             return
         try:
-            records = self._before + len(self.marks)
+            records = self._before + len(self.marks) if self.counter is None else self.counted
             for file in self._files:
                 file.commit(f".{records}" if file is self._files[0] else "")
             self._files = []
@@ -177,10 +199,15 @@ class Notes:
             for element in self.names:
                 self._elements.add(element)
             self._elements.flush()
-        offsets = np.append(np.frombuffer(self.marks, dtype=np.int64), count)
-        gave = np.flatnonzero(offsets[1:] > offsets[:-1])
-        lists = pa.ListArray.from_arrays(pa.array(np.append(offsets[gave], count), pa.int32()), names)
-        for leaf, places, keys, rows in stems(self._head, self._ids(gave), np.arange(len(gave))):
+        if self.counter is None:
+            offsets = np.append(np.frombuffer(self.marks, dtype=np.int64), count)
+            gave = np.flatnonzero(offsets[1:] > offsets[:-1])
+            ids, starts = self._ids(gave), offsets[gave]
+        else:
+            gave, starts = np.unique(np.frombuffer(self.records, dtype=np.int64), return_index=True)
+            ids = place_number((self._partition, 0)) + gave
+        lists = pa.ListArray.from_arrays(pa.array(np.append(starts, count), pa.int32()), names)
+        for leaf, places, keys, rows in stems(self._head, ids, np.arange(len(gave))):
             number = len(rows)
             whole = number == len(gave)
             self._files[0].write(
@@ -198,6 +225,14 @@ class Notes:
     def _ids(self, records: Any) -> Any:
         if isinstance(self._head, PlaceHead):
             return place_number((self._partition, self._before)) + records
-        if len(records) == len(self.ids):
-            return self.ids
-        return [self.ids[record] for record in records.tolist()]
+        if isinstance(self.ids, tuple):
+            return tuple(self._of(ids, records) for ids in self.ids)
+        return self._of(self.ids, records)
+
+    @staticmethod
+    def _of(ids: Any, records: Any) -> Any:
+        import numpy as np
+
+        if isinstance(ids, array):
+            return np.frombuffer(ids, dtype=np.int64)[records]
+        return ids if len(records) == len(ids) else [ids[record] for record in records.tolist()]

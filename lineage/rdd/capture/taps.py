@@ -9,8 +9,10 @@ Travels by value to the workers, which need not have bigdebug.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
+from operator import itemgetter
 from typing import Any
 
 from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PairHead, PlaceHead
@@ -49,20 +51,20 @@ class Cell:
 def headed_below(cell: Cell, function: Function) -> Function:
     """A chain's first function with a head in front of it."""
 
-    def chain(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+    def headed(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
         return function(partition, _handed_on(cell, partition, elements))
 
-    return chain
+    return headed
 
 
 def headed_above(cell: Cell, function: Function) -> Function:
     """What makes a boundary's elements, or a join's, with the head of the next chain behind it."""
 
-    def chain(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+    def headed(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
         made = function(partition, elements)
         return _pairs(cell, made) if isinstance(cell.head, PairHead) else _handed_on(cell, partition, made)
 
-    return chain
+    return headed
 
 
 def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] | None) -> Function:
@@ -84,13 +86,21 @@ def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] |
     return foot
 
 
-def given_foot(cell: Cell, place: tuple[bytes, str]) -> Function:
-    """Note, and keep, what comes out of a chain for an action."""
+def given_foot(cell: Cell, place: tuple[bytes, str], few: bool) -> Function:
+    """Note, and keep, what comes out of a chain for an action.
+
+    Args:
+        cell: of the chain.
+        place: where notes go.
+        few: of most records nothing may come out.
+    """
 
     def foot(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
         notes = Notes(cell.head, partition, place)
         if not notes.begin(elements=True):
             return elements
+        if few and isinstance(cell.head, PlaceHead):
+            notes.count()
         cell.notes = notes
         return _given(notes, iter(elements))
 
@@ -110,19 +120,29 @@ def telling_foot(cell: Cell) -> Function:
 # -- heads ------------------------------------------------------------------------------------------
 
 
-def _handed_on(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterator[Any]:
-    # As a generator it looks when the first element is asked for: the foot has said by then what it wants.
-    notes = cell.notes
-    if notes is not None:
-        if isinstance(cell.head, PlaceHead):
-            yield from _marked(notes, iter(elements))
-        else:
-            yield from _marked_by_key(notes, iter(elements), cell.head)
-    elif not cell.tells:
-        yield from elements
-    elif isinstance(cell.head, PlaceHead):
-        first = place_number((partition, 0))
-        for cell.now, element in enumerate(elements, first):
+def _handed_on(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+    # It is decided when the first element is asked for: the foot has said by then what it wants.
+    return chain.from_iterable(_decided(cell, partition, elements))
+
+
+def _decided(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterator[Iterable[Any]]:
+    notes, head = cell.notes, cell.head
+    if notes is not None and not isinstance(head, PlaceHead):
+        yield _marked_by_key(notes, iter(elements), head)
+    elif notes is not None and notes.counter is not None:
+        # Without a step of Python: most records give nothing, and of these nothing is to be noted.
+        yield map(itemgetter(0), zip(elements, notes.counter, strict=False))
+    elif notes is not None:
+        yield _marked(notes, iter(elements))
+    elif cell.tells:
+        yield _told(cell, partition, elements)
+    else:
+        yield elements
+
+
+def _told(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterator[Any]:
+    if isinstance(cell.head, PlaceHead):
+        for cell.now, element in enumerate(elements, place_number((partition, 0))):
             yield element
     else:
         key = _key_of(cell.head)
@@ -164,17 +184,31 @@ def _pairs(cell: Cell, elements: Iterable[Any]) -> Iterator[Any]:
             cell.now = (left and left[1], right and right[1])
             yield key, (left and left[0], right and right[0])
         return
-    mark, note, names = notes.marks.append, notes.ids.append, notes.names
-    joined = iter(elements)
+    yield from _marked_pairs(notes, iter(elements))
+
+
+def _marked_pairs(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
+    mark, names = notes.marks.append, notes.names
+    (left_ids, right_ids) = notes.ids
+    note_left, note_right = left_ids.append, right_ids.append
+    no_left, no_right = (-1 if isinstance(ids, array) else None for ids in notes.ids)
     pair: Any = None
     while pair is not _END:
         pair = _END
-        for pair in islice(joined, _CHUNK):
+        for pair in islice(elements, _CHUNK):
             key, (left, right) = pair
-            # A side without a partner is None; else it is a value with its ids, and never false.
-            note((left and left[1], right and right[1]))
             mark(len(names))
-            yield key, (left and left[0], right and right[0])
+            if left is None:
+                note_left(no_left)
+            else:
+                left, left_id = left
+                note_left(left_id)
+            if right is None:
+                note_right(no_right)
+            else:
+                right, right_id = right
+                note_right(right_id)
+            yield key, (left, right)
         if notes.full:
             notes.flush()
 
@@ -231,7 +265,7 @@ def _by_key(notes: Notes, elements: Iterator[Any], key: Callable[[Any], Any]) ->
 
 
 def _given(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
-    note, size = notes.names.append, sys.getsizeof
+    note, size, counter = notes.names.append, sys.getsizeof, notes.counter
     element: Any = None
     try:
         while element is not _END:
@@ -239,6 +273,8 @@ def _given(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
             for element in islice(elements, _CHUNK):
                 note(element)
                 notes.bytes += size(element)
+                if counter is not None:
+                    notes.records.append(notes.counted - 1)
                 if notes.full:
                     notes.flush()
                 yield element

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from bigdebug.lineage.rdd.index.names import name_of, place_number
@@ -74,7 +74,8 @@ class TaskFile:
 
         self._filesystem = filesystem
         self._path = f"{folder}/{name}"
-        filesystem.create_dir(folder, recursive=True)
+        with suppress(OSError):  # two tasks may make it at once; what else is wrong, the next line says
+            filesystem.create_dir(folder, recursive=True)
         self._stream = filesystem.open_output_stream(self._path + UNFINISHED)
         compressed = pa.ipc.IpcWriteOptions(compression="zstd")
         self._writer = pa.ipc.new_stream(self._stream, schema, options=compressed)
