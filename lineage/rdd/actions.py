@@ -12,8 +12,8 @@ from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import caller
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.nodes import call_site, complain
-from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.recording import adopt, bound, known_operator
+from bigdebug.lineage.rdd.operator import RddOperator, known_operator
+from bigdebug.lineage.rdd.recording import adopt, bound, give_node
 from bigdebug.lineage.rdd.rows import rows_of_action
 
 _RETURN_ROWS = {
@@ -41,6 +41,7 @@ def begin_rdd_action(
     acted = RddOperator(action, (operator,), given, operator.context, Node(0, action, site))
     target = given.get("path")
     recorder = attachment.recorder
+    give_node(attachment, operator, frame)
     adopt(recorder, operator)
     if recorder.capture == "full":
         recorder.complain("rdd index", "the lineage of RDDs isn't captured in full; their recipes are kept")

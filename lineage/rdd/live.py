@@ -11,12 +11,11 @@ from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
-from bigdebug.lineage.rdd.files import fingerprint, require_unchanged
-from bigdebug.lineage.rdd.kinds import IN_FILES
-from bigdebug.lineage.rdd.reading import read_again
-from bigdebug.lineage.rdd.recording import known_operator
+from bigdebug.lineage.rdd.mixed import MixedTrace, all_operators, frames_below
+from bigdebug.lineage.rdd.operator import known_operator
+from bigdebug.lineage.rdd.reading import require_all_unchanged
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
-from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.rdd.trace import RddTrace, require_understood
 from bigdebug.lineage.recorder import Recorder, logger
 
 
@@ -56,13 +55,10 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
         )
     predicate = predicate_of(where)
     since = data.started if isinstance(data, Output) else None
-    for operator in rows.operator.walk():
-        if operator.kind in IN_FILES:
-            if operator.listed is None:
-                jrdd = read_again(operator, operator.arguments)._jrdd
-                operator.listed = fingerprint(operator, jrdd)
-            require_unchanged(operator, operator.listed, since)
-    trace = RddTrace(rows, predicate)
+    require_understood(rows.operator)
+    frames = frames_below([rows.operator], recorder.node_of)
+    require_all_unchanged(all_operators([rows.operator], frames), since)
+    trace = MixedTrace([rows.operator], frames, rows, predicate) if frames else RddTrace(rows, predicate)
     if trace.bytes > LARGE_BYTES:
         logger.warning("this trace reads up to %.1f GB", trace.bytes / 1e9)
     return trace
