@@ -156,10 +156,7 @@ class Annotator:
 
     def _by_partition(self, operator: RddOperator, frozen: Frozen) -> Any:
         (below,) = operator.inputs
-        if has_fixed_order(below):
-            plain = self.plain(below, frozen)
-        else:
-            plain = self.kept_input(operator, frozen)
+        plain = self.plain(below, frozen) if has_fixed_order(below) else self.kept_input(operator, frozen)
         arguments = self.arguments(operator, frozen)
         return plain.mapPartitionsWithIndex(
             workers.pulled(self.leaf(operator), self._function(operator, plain, arguments)),
