@@ -46,7 +46,8 @@ def jobs_of_ours(
         BigDebugError: Spark couldn't compute the answer.
     """
     if getattr(_current, "group", None) is not None:
-        yield _current.group
+        with around():
+            yield _current.group
         return
     if context._jsc is None or context._jsc.sc().isStopped():
         raise UnreachableError(

@@ -7,6 +7,7 @@ together with the layout of the very scan that made it: `layout.py` turns it int
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +39,7 @@ class SourceLeaf:
         listed: of its files `[path, size, modification time]`, as its plan listed them; None till asked for.
         places: tells its records apart by file and row number; None if they have to be counted.
         once: where records have no place, the JVM plan of its rows and ids as they were read first; None till then.
+        make_once: makes `once`, where its rows come in another order each time.
     """
 
     operator: Operator
@@ -51,6 +53,7 @@ class SourceLeaf:
     listed: Fingerprint | None = None
     places: RowIdentity | None = None
     once: Any | None = None
+    make_once: Callable[[], Any] | None = None
 
     @property
     def identified_by_file(self) -> bool:
@@ -120,6 +123,8 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
         valued: append the record itself as a struct, too.
     """
     plan = own = leaf.operator.plan
+    if leaf.once is None and leaf.make_once is not None:
+        leaf.once = leaf.make_once()
     if leaf.operator.stored is not None:
         identified = leaf.operator.stored
         identity = identified.output().last()

@@ -19,6 +19,7 @@ from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows
+from bigdebug.lineage.rdd.crossing import through_rdds
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.whynot import WhyNot
@@ -159,7 +160,8 @@ def _trace(
 ) -> Trace:
     if isinstance(data, Output):
         rows = _rows_of(recorder, data)
-        return trace_rows(spark, rows, recorder.node_of, where, action=data, beside=beside)
+        trace = trace_rows(spark, rows, recorder.node_of, where, action=data, beside=beside)
+        return through_rdds(trace, recorder.node_of, data.started, beside)
     if type(data).__module__.startswith("pyspark.sql.connect"):
         raise BigDebugError(
             "a DataFrame of Spark Connect can't be traced, for its plan is out of reach",
@@ -167,7 +169,8 @@ def _trace(
         )
     plan = _plan_of(data)
     rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
-    return trace_rows(data.sparkSession, rows, recorder.node_of, where, beside=beside)
+    trace = trace_rows(data.sparkSession, rows, recorder.node_of, where, beside=beside)
+    return through_rdds(trace, recorder.node_of, None, beside)
 
 
 def _plan_of(data: Any) -> Any:

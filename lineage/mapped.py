@@ -62,7 +62,7 @@ def keep_input(annotator: Annotator, operator: Operator) -> KeptInput:
         below = annotator.annotate(child)
         partition = catalyst.alias(partition_number(catalyst), fresh_name("partition"))
         plan = catalyst.project_more([*below.attributes, partition], below.plan, child.plan)
-        if not _scans(annotator, child):
+        if not scans(annotator, child):
             # Its RDD keeps the rows when a job first comes by, and gives them up when nobody holds it any more.
             plan = catalyst.analyzed(catalyst.frame(plan).localCheckpoint(eager=False))
         found = KeptInput(Annotated(plan, below.ids), partition.toAttribute())
@@ -70,7 +70,8 @@ def keep_input(annotator: Annotator, operator: Operator) -> KeptInput:
     return found
 
 
-def _scans(annotator: Annotator, operator: Operator) -> bool:
+def scans(annotator: Annotator, operator: Operator) -> bool:
+    """Whether rows stand where the scan of files put them, whatever columns there are."""
     while operator.kind in _SCANNING:
         operator = operator.child
     source = annotator.sources.get(operator)

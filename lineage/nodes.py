@@ -13,6 +13,7 @@ from pyspark.sql.group import GroupedData
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import CallSite, caller, capture
 from bigdebug.lineage.checkpoints import CHECKPOINTS, keep_checkpoint
+from bigdebug.lineage.rdd.joints import keep_joint
 
 logger = logging.getLogger("bigdebug")
 
@@ -94,9 +95,8 @@ def _record_frame(
     subject = args[0] if args else None
     grouped = subject.__dict__.get(_GROUPED) if hasattr(subject, "__dict__") else None
     label = caller(frame)[1] or (f"{grouped}.{operation.label}" if grouped else operation.label)
-    if operation.name == "createDataFrame" and isinstance(
-        kwargs.get("data", args[1] if len(args) > 1 else None), RDD
-    ):
+    given = kwargs.get("data", args[1] if len(args) > 1 else None)
+    if operation.name == "createDataFrame" and isinstance(given, RDD):
         label = FROM_RDD
     paths = _strings(operation.name, args, kwargs) if _has_paths(operation) else ()
     node = recorder.add_node(label, call_site(attachment, frame), parents, paths)
@@ -105,6 +105,8 @@ def _record_frame(
     elif made is not subject:
         plan.setTagValue(attachment.tag, recorder.tag(node))
     made.__dict__[_NODE] = recorder.tag(node)
+    if label == FROM_RDD:
+        keep_joint(given, plan, node, recorder.tag(node))
     if operation.name in CHECKPOINTS and isinstance(subject, DataFrame):
         keep_checkpoint(subject.sparkSession, subject._jdf.queryExecution().analyzed(), plan)
     if search:

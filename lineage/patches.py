@@ -41,6 +41,10 @@ class Kind(Enum):
     """Returns an RDD that is read from somewhere, or made of data at hand."""
     RDD_ACTION = "RDD action"
     """Computes elements of the RDD: an output."""
+    FRAME_RDD = "RDD of a frame"
+    """A property: the frame's rows as an RDD, made when it is first asked for."""
+    CONVERSION = "conversion"
+    """Makes rows of an RDD's elements, within a call that is recorded: how, is noted."""
     UNRECORDED = "unrecorded"
     """Goes on as ever; that it isn't recorded is said once."""
     SESSION = "session"
@@ -146,6 +150,8 @@ TABLE: tuple[Patch, ...] = (
     _patch("core.rdd:RDD", Kind.RDD_ACTION, " ".join(sorted(ACTIONS))),
     _patch("core.context:SparkContext", Kind.RDD_SOURCE, " ".join(sorted(SOURCES))),
     _patch("core.context:SparkContext", Kind.RDD_OPERATOR, "union", "SparkContext."),
+    _patch("sql.classic.dataframe:DataFrame", Kind.FRAME_RDD, "rdd"),
+    _patch("sql.session:SparkSession", Kind.CONVERSION, "_createFromRDD"),
     _patch("sql.session:SparkSession", Kind.LIFECYCLE, "stop"),
     _patch("core.context:SparkContext", Kind.LIFECYCLE, "stop"),
 )
@@ -182,7 +188,8 @@ class Patches:
             for name in patch.names:
                 method = vars(owner).get(name)
                 # What the parent of all frames doesn't hand on (`DataFrame.toPandas(df)`) does nothing at all.
-                if callable(method) and (patch.owner != _PARENT or hasattr(method, "__wrapped__")):
+                usable = callable(method) or isinstance(method, functools.cached_property)
+                if usable and (patch.owner != _PARENT or hasattr(method, "__wrapped__")):
                     yield owner, name, patch
 
     def install(self, wrapper_of: Callable[[Patch, str, Any], Callable[..., Any]]) -> None:
@@ -195,7 +202,15 @@ class Patches:
             if not self._installed:
                 for owner, name, patch in self.methods():
                     original = vars(owner)[name]
-                    wrapper = _dressed(wrapper_of(patch, name, original), original)
+                    wrapper: Any
+                    if isinstance(original, functools.cached_property):
+                        function = original.func
+                        wrapper = functools.cached_property(
+                            _dressed(wrapper_of(patch, name, function), function)
+                        )
+                        wrapper.__set_name__(owner, name)
+                    else:
+                        wrapper = _dressed(wrapper_of(patch, name, original), original)
                     setattr(owner, name, wrapper)
                     self._installed.append((owner, name, original, wrapper))
 

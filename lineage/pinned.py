@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -22,6 +23,8 @@ _OURS = {
     # Ids of hidden columns would otherwise be cut from long plans in our own messages.
     "spark.sql.debug.maxToStringFields": "50",
 }
+
+_at_work = threading.local()
 
 
 def pinned_session(spark: SparkSession, conf: Any | None = None) -> Catalyst:
@@ -69,6 +72,10 @@ def settings_at_work(catalyst: Catalyst) -> Iterator[None]:
 
     Spark does this around its own actions; ours fetch rows of a physical plan beneath them.
     """
+    outer = getattr(_at_work, "catalyst", None)
+    if outer is catalyst:
+        yield
+        return
     companion = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.classic, "SparkSession")
     context = catalyst.spark.sparkContext
     jcontext = context._jsc.sc()
@@ -80,9 +87,11 @@ def settings_at_work(catalyst: Catalyst) -> Iterator[None]:
         catalyst.settings = _sql_settings(catalyst)
     properties.putAll(catalyst.settings)
     jcontext.setLocalProperties(properties)
+    _at_work.catalyst = catalyst
     try:
         yield
     finally:
+        _at_work.catalyst = outer
         # Nothing is left to be put back where Spark has gone meanwhile.
         with suppress(Py4JError, OSError):
             if context._jsc is not None:

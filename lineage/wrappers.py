@@ -24,7 +24,8 @@ from bigdebug.lineage.nodes import Operation, complain, keep_beside, record_oper
 from bigdebug.lineage.patches import Kind, Patch
 from bigdebug.lineage.rdd.actions import begin_rdd_action, finish_rdd_action
 from bigdebug.lineage.rdd.capture.captured import recorded_operator, recorded_source, tapping
-from bigdebug.lineage.rdd.recording import record_rdd, record_source
+from bigdebug.lineage.rdd.joints import note_conversion
+from bigdebug.lineage.rdd.recording import record_frame_rdd, record_rdd, record_source
 
 _Method = Callable[..., Any]
 
@@ -47,6 +48,10 @@ def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
         return _rdd_operator(label, patch.kind is Kind.RDD_SOURCE, original)
     if patch.kind is Kind.RDD_ACTION:
         return _rdd_action(name, original)
+    if patch.kind is Kind.FRAME_RDD:
+        return _frame_rdd(original)
+    if patch.kind is Kind.CONVERSION:
+        return _conversion(original)
     if patch.kind is Kind.COMMAND:
         return _command(original)
     if patch.kind is Kind.BATCHES:
@@ -147,6 +152,39 @@ def _rdd_operator(kind: str, source: bool, original: _Method) -> _Method:
                 record(
                     kind, original, args, kwargs, result, frame, observe if taps is None else taps.recorded
                 )
+        except Exception as problem:
+            complain(problem)
+        return result
+
+    return wrapper
+
+
+def _frame_rdd(original: _Method) -> _Method:
+    def wrapper(frame: Any) -> Any:
+        try:
+            result = original(frame)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+        try:
+            asked = sys._getframe(2)  # between stands the standard library's cached property
+            record_frame_rdd(frame, result, asked, by_user=_is_users(asked))
+        except Exception as problem:
+            complain(problem)
+        return result
+
+    return wrapper
+
+
+def _conversion(original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+        try:
+            note_conversion(result[0], kwargs["rdd"] if "rdd" in kwargs else args[1])
         except Exception as problem:
             complain(problem)
         return result

@@ -14,8 +14,8 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.nodes import call_site, complain
 from bigdebug.lineage.rdd.capture.captured import action_tap
 from bigdebug.lineage.rdd.capturing import capture_rdd
-from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.recording import adopt, bound, known_operator
+from bigdebug.lineage.rdd.operator import RddOperator, known_operator
+from bigdebug.lineage.rdd.recording import adopt, bound, give_node
 from bigdebug.lineage.rdd.rows import rows_of_action
 
 _RETURN_ROWS = {
@@ -43,6 +43,7 @@ def begin_rdd_action(
     acted = RddOperator(action, (operator,), given, operator.context, Node(0, action, site))
     target = given.get("path")
     recorder = attachment.recorder
+    give_node(attachment, operator, frame)
     adopt(recorder, operator)
     output = recorder.add_output(
         caller(frame)[1] or action,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import add
-from typing import Any
+from typing import Any, Protocol
 
 from pyspark.core.rdd import RDD
 from pyspark.storagelevel import StorageLevel
@@ -17,8 +17,10 @@ from bigdebug.lineage.rdd.kinds import (
     BY_PARTITION,
     COGROUPS,
     GROUPING,
+    INTO_FRAME,
     KEYED_VALUES,
     NUMBERING,
+    OF_FRAME,
     RECORD_WISE,
     SAMPLING,
     SUBTRACTING,
@@ -43,15 +45,24 @@ class Marks:
     kept: RddOperator | None = None
 
 
+class NumberedRows(Protocol):
+    """A DataFrame whose rows are elements of an RDD."""
+
+    def elements(self, leaf: int) -> Any:
+        """The annotated RDD of its rows, each with its number as the id of that leaf."""
+
+
 class Annotator:
     """Makes annotated and plain RDDs of operators, each once, so that what Spark has shuffled it uses again.
 
     Args:
         context: the SparkContext.
+        frames: the DataFrames whose rows are among the elements, by the operators that give these.
     """
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, frames: Mapping[RddOperator, NumberedRows] | None = None) -> None:
         self.context = context
+        self.frames = frames or {}
         self.kept: dict[RddOperator, Any] = {}
         self._leaves: dict[RddOperator, int] = {}
         self._plain: dict[tuple[RddOperator, int], Any] = {}
@@ -115,9 +126,22 @@ class Annotator:
             self._arguments[key] = {**taken, **shared}
         return self._arguments[key]
 
+    def kept_input(self, operator: RddOperator, given: Frozen) -> Any:
+        """The elements that an operator reads, where these come in another order each time.
+
+        What is traced further must be numbered as what the operator reads: it is computed once, and kept.
+        """
+        if operator not in self.kept:
+            (below,) = operator.inputs
+            kept = self.annotated(below, frozen_for(operator, given), Marks()).map(workers.itself, True)
+            self.kept[operator] = kept.persist(StorageLevel.MEMORY_AND_DISK)
+        return self.kept[operator].map(workers.element_of, True)
+
     # -- inside -------------------------------------------------------------------------------------
 
     def _annotate(self, operator: RddOperator, frozen: Frozen, marks: Marks | None) -> Any:
+        if operator.kind == OF_FRAME:
+            return self.frames[operator].elements(self.leaf(operator))
         if not operator.inputs:
             return self.plain(operator, frozen).mapPartitionsWithIndex(
                 workers.numbered(self.leaf(operator)), True
@@ -132,14 +156,7 @@ class Annotator:
 
     def _by_partition(self, operator: RddOperator, frozen: Frozen) -> Any:
         (below,) = operator.inputs
-        if has_fixed_order(below):
-            plain = self.plain(below, frozen)
-        else:
-            # What is traced further must be numbered as what the function reads: computed once, and kept.
-            if operator not in self.kept:
-                kept = self.annotated(below, frozen, Marks()).map(workers.itself, True)
-                self.kept[operator] = kept.persist(StorageLevel.MEMORY_AND_DISK)
-            plain = self.kept[operator].map(workers.element_of, True)
+        plain = self.plain(below, frozen) if has_fixed_order(below) else self.kept_input(operator, frozen)
         arguments = self.arguments(operator, frozen)
         return plain.mapPartitionsWithIndex(
             workers.pulled(self.leaf(operator), self._function(operator, plain, arguments)),
@@ -189,6 +206,8 @@ def frozen_for(operator: RddOperator, given: Frozen) -> Frozen:
 
 def is_boundary(operator: RddOperator) -> bool:
     """Whether an element of it stems from many of its input."""
+    if operator.kind in (OF_FRAME, INTO_FRAME):
+        return True
     return operator.kind in BOUNDARIES or operator.kind in VALUE_ACTIONS or operator.kind in KEYED_VALUES
 
 
@@ -220,6 +239,8 @@ def has_fixed_order(operator: RddOperator) -> bool:
     """Whether its elements come in the same partitions and the same order whenever it is computed."""
     fixed = RECORD_WISE | SAMPLING | NUMBERING | UNIONS | BY_PARTITION | {"coalesce"}
     for below in operator.walk():
+        if below.kind == OF_FRAME and not below.in_order:
+            return False
         if below.inputs and below.kind not in fixed:
             return False
         if below.kind == "coalesce" and below.arguments.get("shuffle"):

@@ -57,6 +57,12 @@ IN_FILES = _names(
 SOURCES = IN_FILES | _names("parallelize range emptyRDD")
 """Methods of a SparkContext that read or make a source."""
 
+OF_FRAME = "DataFrame.rdd"
+"""The rows of a DataFrame as elements."""
+
+INTO_FRAME = "createDataFrame"
+"""A DataFrame of an RDD: where a trace of the DataFrame goes on as one of the RDD. No RDD is made by it."""
+
 UNKNOWN = "unknown"
 """Kind of an RDD that was made before anything was recorded, or by a method that isn't."""
 

@@ -11,14 +11,13 @@ from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
-from bigdebug.lineage.rdd.files import fingerprint, require_unchanged
 from bigdebug.lineage.rdd.index.building import build_rdd_index
 from bigdebug.lineage.rdd.index.reading import RddIndex
-from bigdebug.lineage.rdd.kinds import IN_FILES
-from bigdebug.lineage.rdd.reading import read_again
-from bigdebug.lineage.rdd.recording import known_operator
+from bigdebug.lineage.rdd.mixed import Frames, MixedTrace, all_operators, frames_below
+from bigdebug.lineage.rdd.operator import known_operator
+from bigdebug.lineage.rdd.reading import require_all_unchanged
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
-from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.rdd.trace import RddTrace, require_understood
 from bigdebug.lineage.recorder import Recorder, logger
 
 
@@ -46,8 +45,9 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
         raise BigDebugError(
             "an RDD has neither windows nor subqueries", hint="leave out windows and influence"
         )
-    rows = _rows_asked(recorder, data)
-    trace = RddTrace(rows, predicate_of(where))
+    predicate = predicate_of(where)
+    rows, frames = _rows_asked(recorder, data)
+    trace = MixedTrace([rows.operator], frames, rows, predicate) if frames else RddTrace(rows, predicate)
     if trace.bytes > LARGE_BYTES:
         logger.warning("this trace reads up to %.1f GB", trace.bytes / 1e9)
     return trace
@@ -64,7 +64,12 @@ def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:
         UnreachableError: Spark was stopped, or there is no store.
         BigDebugError: its lineage can't be told.
     """
-    rows = _rows_asked(recorder, output)
+    rows, frames = _rows_asked(recorder, output)
+    if frames:
+        raise BigDebugError(
+            f"lineage through a DataFrame can't be written down yet ({next(iter(frames)).described()})",
+            hint="trace the output in the running program",
+        )
     if recorder.tables is None:
         raise UnreachableError(
             "there is no store to write an index to", hint="name one that can be written: attach(store=…)"
@@ -77,8 +82,8 @@ def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:
     return RddIndex(recorder.tables, build_rdd_index(rows, recorder.tables, output.number))
 
 
-def _rows_asked(recorder: Recorder, data: Any) -> RddRows:
-    """What a question is about, whose sources are still what the program read."""
+def _rows_asked(recorder: Recorder, data: Any) -> tuple[RddRows, Frames]:
+    """What a question is about, whose sources are still what the program read, and the DataFrames below it."""
     if isinstance(data, RDD):
         rows = rows_of_rdd(known_operator(data))
     else:
@@ -90,10 +95,7 @@ def _rows_asked(recorder: Recorder, data: Any) -> RddRows:
             hint="ask from the store: bigdebug trace RUN OUTPUT --where …",
         )
     since = data.started if isinstance(data, Output) else None
-    for operator in rows.operator.walk():
-        if operator.kind in IN_FILES:
-            if operator.listed is None:
-                jrdd = read_again(operator, operator.arguments)._jrdd
-                operator.listed = fingerprint(operator, jrdd)
-            require_unchanged(operator, operator.listed, since)
-    return rows
+    require_understood(rows.operator)
+    frames = frames_below([rows.operator], recorder.node_of)
+    require_all_unchanged(all_operators([rows.operator], frames), since)
+    return rows, frames

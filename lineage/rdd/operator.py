@@ -10,9 +10,24 @@ from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.output import OutputRows
+from bigdebug.lineage.rdd.kinds import UNKNOWN
 
 _KEY = "_bigdebug_operator"
 _serials = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class FrameRows:
+    """The DataFrame behind a `df.rdd`.
+
+    Attributes:
+        spark: its session.
+        rows: its plan, and the settings at that moment.
+    """
+
+    spark: Any
+    rows: OutputRows
 
 
 @dataclass(eq=False)
@@ -31,6 +46,9 @@ class RddOperator:
             (a shuffle), or first computed and kept; None where Spark takes them anew for whatever reads it.
         computed: the same as they were when the RDD itself was first computed.
         listed: of a source in files, what these were: path, size and modification time of each.
+        frame: of `df.rdd`, the DataFrame.
+        in_order: of `df.rdd`, whether its rows come in the same partitions and order whenever they are computed;
+            known once a question has looked at the DataFrame.
         problem: why it can't be traced, if it can't.
         taps: of a boundary or a join what notes, while its job runs, what its elements were made of.
         serial: grows with time, so that an operator's is greater than those of its inputs.
@@ -46,6 +64,8 @@ class RddOperator:
     frozen: dict[RddOperator, Any] | None = None
     computed: dict[RddOperator, Any] | None = None
     listed: list[list[Any]] | None = None
+    frame: FrameRows | None = None
+    in_order: bool = False
     problem: str | None = None
     taps: tuple[Any, ...] | None = None
     serial: int = field(default_factory=lambda: next(_serials))
@@ -91,4 +111,13 @@ class RddOperator:
 def operator_of(rdd: Any) -> RddOperator | None:
     """What an RDD was asked for with, where that was recorded."""
     found: RddOperator | None = getattr(rdd, "__dict__", {}).get(_KEY)
+    return found
+
+
+def known_operator(rdd: Any) -> RddOperator:
+    """What an RDD was asked for with; of one that wasn't recorded an operator that says so."""
+    found = operator_of(rdd)
+    if found is None:
+        found = RddOperator(UNKNOWN, (), {}, rdd.ctx)
+        found.belong_to(rdd)
     return found

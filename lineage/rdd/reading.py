@@ -12,8 +12,8 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.location import Location, TracedRecord, plain_path
 from bigdebug.lineage.rdd import workers
-from bigdebug.lineage.rdd.files import file_splits
-from bigdebug.lineage.rdd.kinds import IN_FILES
+from bigdebug.lineage.rdd.files import file_splits, fingerprint, require_unchanged
+from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
 
 _KINDS = {"textFile": "text", "parallelize": "memory", "emptyRDD": "memory"}
@@ -36,13 +36,30 @@ def read_again(operator: RddOperator, arguments: dict[str, Any]) -> Any:
     return getattr(operator.context, operator.kind)(**arguments)
 
 
+def require_all_unchanged(operators: Iterable[RddOperator], since: float | None) -> None:
+    """Make sure that the files of sources are as they were when the program read them.
+
+    Args:
+        operators: those of sources among others.
+        since: when an action read them, in seconds since the epoch; None where nothing is asked of an action.
+
+    Raises:
+        SourceChangedError: one changed or is gone.
+    """
+    for operator in operators:
+        if operator.kind in IN_FILES:
+            if operator.listed is None:
+                operator.listed = fingerprint(operator, read_again(operator, operator.arguments)._jrdd)
+            require_unchanged(operator, operator.listed, since)
+
+
 def sources_in(operators: Iterable[RddOperator]) -> list[RddSource]:
     """The sources among operators, named as users know them.
 
     Args:
         operators: in the order that their sources are to have.
     """
-    found = [operator for operator in operators if not operator.inputs]
+    found = [each for each in operators if not each.inputs and each.kind != OF_FRAME]
     return [
         RddSource(operator, name)
         for operator, name in zip(found, numbered([_name(operator) for operator in found]), strict=True)

@@ -19,7 +19,7 @@ from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.rdd.annotator import frozen_for
 from bigdebug.lineage.rdd.files import absolute_paths, fingerprint
 from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled
-from bigdebug.lineage.rdd.kinds import IN_FILES, UNKNOWN
+from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME, UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import read_again
 from bigdebug.lineage.rdd.rows import RddRows
@@ -189,6 +189,10 @@ class _Writer:
     def _describe(self, operator: RddOperator, frozen: Frozen) -> None:
         if operator.problem:
             raise RecipeError(operator.problem)
+        if operator.kind == OF_FRAME:
+            raise RecipeError(
+                f"{operator.described()} makes elements of a DataFrame, which can't be done again from a recipe yet"
+            )
         if operator.kind == UNKNOWN:
             raise UnsupportedOperatorError("it reads an RDD that wasn't recorded")
         inputs = [self._numbers[below, id(frozen_for(below, frozen))] for below in operator.inputs]

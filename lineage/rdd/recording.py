@@ -13,9 +13,10 @@ from pyspark.core.rdd import RDD, PipelinedRDD
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import caller, mask_literals
 from bigdebug.lineage.nodes import call_site
+from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.rdd.freezing import freeze_made
-from bigdebug.lineage.rdd.kinds import IN_FILES, SAMPLING, UNKNOWN
-from bigdebug.lineage.rdd.operator import RddOperator, operator_of
+from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME, SAMPLING
+from bigdebug.lineage.rdd.operator import FrameRows, RddOperator, known_operator
 from bigdebug.lineage.recorder import Recorder
 
 _PATHS = {"path", "name"}
@@ -91,13 +92,36 @@ def bound(method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, A
     return dict(call.arguments)
 
 
-def known_operator(rdd: Any) -> RddOperator:
-    """What an RDD was asked for with; of one that wasn't recorded an operator that says so."""
-    found = operator_of(rdd)
-    if found is None:
-        found = RddOperator(UNKNOWN, (), {}, rdd.ctx)
-        found.belong_to(rdd)
-    return found
+def record_frame_rdd(made_of: Any, rdd: Any, frame: FrameType, *, by_user: bool) -> None:
+    """Record the RDD of a DataFrame, if the session of that is attached.
+
+    Args:
+        made_of: the DataFrame.
+        rdd: PySpark makes it once for a DataFrame, and gives the same one ever after.
+        frame: of the call.
+        by_user: whether the user's code asked for it first; else it gets its node from what the user makes of it.
+    """
+    attachment = attachments.of(made_of._session)
+    if attachment is None:
+        return
+    operator = RddOperator(OF_FRAME, (), {}, rdd.ctx)
+    operator.source = rdd._jrdd, rdd._jrdd_deserializer
+    rows = OutputRows(made_of._jdf.logicalPlan(), attachment.jsession, attachment.conf.clone())
+    operator.frame = FrameRows(made_of.sparkSession, rows)
+    operator.belong_to(rdd)
+    if by_user:
+        give_node(attachment, operator, frame)
+
+
+def give_node(attachment: Attachment, operator: RddOperator, frame: FrameType) -> None:
+    """Have the RDD of a DataFrame in the dataflow, where it isn't yet."""
+    if operator.frame is None or operator.node is not None or attachment.jsession is None:
+        return
+    found = operator.frame.rows.plan.getTagValue(attachment.tag)
+    parent = attachment.recorder.node_id(None if found.isEmpty() else str(found.get()))
+    site = call_site(attachment, frame)
+    operator.node = attachment.recorder.add_node("rdd", site, [] if parent is None else [parent])
+    operator.tag = attachment.recorder.tag(operator.node)
 
 
 def _record(
@@ -120,6 +144,7 @@ def _add(
     attachment: Attachment, operator: RddOperator, made: Any, frame: FrameType, paths: list[str]
 ) -> None:
     for below in operator.inputs:
+        give_node(attachment, below, frame)
         adopt(attachment.recorder, below)
     parents = [below.node.id for below in operator.inputs if below.node is not None]
     name = operator.kind.rpartition(".")[2]

@@ -39,7 +39,7 @@ class RddTrace:
         require_understood(self._root)
         self._sources = sources_in(contributing_in_order(self._root))
         self._static_doubts = [*notes, *doubts_about(self._root)]
-        self._walk = Walk(rows, where)
+        self._walk = Walk(rows, where, self._context)
         weakref.finalize(self, release_walk, self._walk)
 
     # -- the public face ----------------------------------------------------------------------------
@@ -63,14 +63,7 @@ class RddTrace:
     def steps(self) -> list[Step]:
         """The operators on the way back, from the output down; each once, whatever ways lead to it."""
         with self._asking("steps"):
-            marks = self._marked(self._walk.segments, Marks()).flatMap(workers.marks_of).distinct()
-            counts = marks.map(workers.first_of).countByValue()
-            on_the_way = {each for segment in self._walk.segments for each, _ in segment.operators()}
-            return [
-                Step(each.label, each.call_site, count, partial(self._step_records, each))
-                for each in sorted(on_the_way, key=lambda each: -each.serial)
-                if each.inputs and (count := counts.get(mark_of(each)))
-            ]
+            return list(self._steps_by_operator().values())
 
     def records(self, source: str | None = None) -> Any:
         """An RDD of a source's records on the trace, as `TracedRecord`s: Spark's workers need bigdebug for it.
@@ -123,6 +116,19 @@ class RddTrace:
     def __repr__(self) -> str:
         names = ", ".join(source.name for source in self._sources)
         return f"<RddTrace of {self._root.described()} back to {names}>"
+
+    def _steps_by_operator(self) -> dict[RddOperator, Step]:
+        segments = self._walk.segments
+        if not segments:
+            return {}
+        marks = self._marked(segments, Marks()).flatMap(workers.marks_of).distinct()
+        counts = marks.map(workers.first_of).countByValue()
+        on_the_way = {each for segment in segments for each, _ in segment.operators()}
+        return {
+            each: Step(each.label, each.call_site, count, partial(self._step_records, each))
+            for each in sorted(on_the_way, key=lambda each: -each.serial)
+            if each.inputs and (count := counts.get(mark_of(each)))
+        }
 
     # -- how it gets there --------------------------------------------------------------------------
 
@@ -252,6 +258,6 @@ def require_understood(root: RddOperator) -> None:
             what = readers[0].described() if readers else "this"
             raise UnsupportedOperatorError(
                 f"{what} reads an RDD that wasn't recorded: it was made before bigdebug was attached, or by a "
-                "method whose lineage isn't understood (df.rdd, a barrier stage)",
+                "method whose lineage isn't understood (a barrier stage)",
                 hint="attach before the RDD is made, and make it with the methods of SparkContext and RDD",
             )

@@ -5,16 +5,23 @@ from __future__ import annotations
 import contextlib
 import heapq
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 from pyspark.storagelevel import StorageLevel
 
 from bigdebug.lineage.rdd import workers
-from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for, is_boundary, within
+from bigdebug.lineage.rdd.annotator import (
+    Annotator,
+    NumberedRows,
+    contributing,
+    frozen_for,
+    is_boundary,
+    within,
+)
 from bigdebug.lineage.rdd.freezing import Frozen
-from bigdebug.lineage.rdd.kinds import BY_PARTITION
+from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
@@ -25,6 +32,16 @@ MOST_KEYS = 5_000
 Predicate = Callable[[Any], Any]
 Narrow = Callable[[Any], Any]
 """Gives the elements asked about, of an annotated RDD."""
+
+
+class AskedRows(NumberedRows, Protocol):
+    """A DataFrame on the way of a trace."""
+
+    def ask(self, numbers: Any) -> None:
+        """Trace the rows of these numbers, an RDD."""
+
+    def arrivals(self) -> Iterable[tuple[RddOperator, Any]]:
+        """Where that leads to RDDs: the operators that made DataFrames of them, and the ids of the rows."""
 
 
 class Segment:
@@ -58,8 +75,11 @@ class Walk:
     """Goes down from the elements asked about, a segment at a time. Runs its jobs when it is first asked.
 
     Args:
-        rows: what was asked about.
+        rows: what was asked about; None where the question is about a DataFrame above.
         where: a function of an element that says whether it is on the trace; None for all.
+        context: the SparkContext.
+        frames: the DataFrames that it goes through, by the operators that give their rows.
+        seeds: gives by operator an RDD of the ids that are known to be on the trace beforehand.
 
     Attributes:
         annotator: makes the annotated RDDs.
@@ -67,11 +87,20 @@ class Walk:
         kept: what is kept in Spark.
     """
 
-    def __init__(self, rows: RddRows, where: Predicate | None) -> None:
+    def __init__(
+        self,
+        rows: RddRows | None,
+        where: Predicate | None,
+        context: Any,
+        frames: Mapping[RddOperator, AskedRows] | None = None,
+        seeds: Callable[[], Mapping[RddOperator, Any]] = dict,
+    ) -> None:
         self._rows = rows
         self._where = where
-        self._context = rows.operator.context
-        self.annotator = Annotator(self._context)
+        self._context = context
+        self._frames = frames or {}
+        self._seeds = seeds
+        self.annotator = Annotator(context, self._frames)
         self.nan_keys: set[RddOperator] = set()
         self.kept: list[Any] = []
         self._arrived: dict[RddOperator, list[Any]] = {}
@@ -80,19 +109,24 @@ class Walk:
 
     @cached_property
     def first(self) -> Segment:
-        where = self._where
+        where, rows = self._where, self._rows
+        assert rows is not None
 
         def narrow(annotated: Any) -> Any:
-            given = only_given(self._rows, annotated)
+            given = only_given(rows, annotated)
             return given if where is None else given.filter(lambda pair: where(pair[0]))
 
-        return self._segment([(self._rows.operator, self._rows.frozen)], narrow)
+        return self._segment([(rows.operator, rows.frozen)], narrow)
 
     @cached_property
     def segments(self) -> list[Segment]:
         """All segments the trace runs through, the output's first; each boundary once, whoever leads to it."""
-        segments = [self.first]
-        self._arrive(self.first)
+        segments = []
+        if self._rows is not None:
+            segments.append(self.first)
+            self._arrive(self.first)
+        for operator, ids in self._seeds().items():
+            self._arrive_at(operator, ids)
         # A boundary is looked at when all segments that may lead to it have been: those are later ones.
         waiting = [(-each.serial, each) for each in self._arrived if is_boundary(each)]
         heapq.heapify(waiting)
@@ -147,6 +181,11 @@ class Walk:
                 self._arrived.setdefault(operator, []).append(ids)
                 self._given.setdefault(operator, self._frozen_at(segment, operator))
 
+    def _arrive_at(self, operator: RddOperator, ids: Any) -> None:
+        """Note the ids of the rows of a DataFrame that an operator made."""
+        self._arrived.setdefault(operator, []).append(ids)
+        self._given.setdefault(operator, operator.frozen or {})
+
     def _frozen_at(self, segment: Segment, wanted: RddOperator) -> Frozen:
         """The functions in effect at an operator of a segment."""
         seen: set[RddOperator] = set()
@@ -169,6 +208,14 @@ class Walk:
         names = self._context.union(arrived) if len(arrived) > 1 else arrived[0]
         given = self._given[boundary]
         tops = [(below, given) for below in contributing(boundary)]
+        if boundary.kind == OF_FRAME:
+            frame = self._frames[boundary]
+            frame.ask(names)
+            for operator, ids in frame.arrivals():
+                self._arrive_at(operator, ids)
+            return None
+        if boundary.kind == INTO_FRAME:
+            return self._at_places(boundary, names, tops)
         if boundary.kind in BY_PARTITION:
             reads = dict(names.reduceByKey(max).collect())
             if not reads:
@@ -192,6 +239,26 @@ class Walk:
         if nan:
             self.nan_keys.add(boundary)
         return self._segment(tops, narrow)
+
+    def _at_places(
+        self, boundary: RddOperator, names: Any, tops: list[tuple[RddOperator, Frozen]]
+    ) -> Segment | None:
+        """The elements that rows of a DataFrame were made of: a row stands where its element does."""
+        places = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
+        if not places:
+            return None
+        wanted: dict[int, set[int]] = {}
+        for partition, place in places:
+            wanted.setdefault(partition, set()).add(place)
+        pairs = names.map(workers.with_nothing).distinct() if len(places) > MOST_KEYS else None
+
+        def narrow(annotated: Any) -> Any:
+            if pairs is None:
+                return annotated.mapPartitionsWithIndex(workers.at_places(wanted), True)
+            return annotated.mapPartitionsWithIndex(workers.placed).join(pairs).map(workers.joined_left)
+
+        kept = boundary if boundary in self.annotator.kept else None
+        return self._found(tops, narrow, self.annotator.inputs(boundary, self._given[boundary]), kept)
 
 
 def _among(annotated: Any, keys: frozenset[Any], key: Callable[[Any], Any]) -> Any:

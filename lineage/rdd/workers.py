@@ -318,3 +318,33 @@ def marks_of(annotated: Annotated) -> Iterator[tuple[int, Any]]:
 def path_of(found: tuple[Any, tuple[tuple[str, Any], Any]]) -> str:
     """The path of a file that is a record, of what a join by place gave."""
     return found[1][0][0]
+
+
+def framed(leaf: int) -> Callable[[Any], Annotated]:
+    """A row of a DataFrame that was numbered, with its number as its id."""
+
+    def annotate(row: Any) -> Annotated:
+        return row[0], ((leaf, row[1]),)
+
+    return annotate
+
+
+def alone(element: Any) -> tuple[Any]:
+    """An element as a row of one column."""
+    return (element,)
+
+
+def place_of_number(row: Any) -> tuple[int, int]:
+    """Partition and place of a row, by Spark's `monotonically_increasing_id`."""
+    return row[0] >> 33, row[0] & ((1 << 33) - 1)
+
+
+def at_places(
+    places: dict[int, set[int]],
+) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """The elements at some places."""
+
+    def chosen(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
+        return (element for _, element in picked(places)(partition, elements))
+
+    return chosen

@@ -1,0 +1,223 @@
+"""DataFrames that a trace of RDDs goes through: their rows as elements, and a trace of those on the way.
+
+A DataFrame that shuffles may give its rows in another order each time. So it is computed once with its ids, each
+row is numbered, and kept: elements carry the number, and the trace goes on from the kept rows of the numbers that
+are on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from bigdebug.lineage.annotated import Annotated
+from bigdebug.lineage.asking import asking
+from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.mapped import scans
+from bigdebug.lineage.operators import NodeLookup
+from bigdebug.lineage.pushdown import unpushed
+from bigdebug.lineage.questions import question_about
+from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.annotator import Annotator, has_fixed_order
+from bigdebug.lineage.rdd.joints import joints_among
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.segments import RowSet, Segment, fetch, semi_joined
+from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.where import RowsOf, Where
+
+# Operators that leave rows where they are.
+_IN_PLACE = frozenset({"Project", "Filter", "ResolvedHint"})
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A DataFrame's rows with their ids and their numbers.
+
+    Attributes:
+        annotated: the plan, and the id columns.
+        number: JVM attribute of it: the number of the row.
+    """
+
+    annotated: Annotated
+    number: Any
+
+
+class Frame:
+    """The DataFrame behind a `df.rdd` on the way of a trace.
+
+    Args:
+        operator: that gives its rows as elements.
+        lookup: gives the recorded node of a tag's value.
+        beside: what counts as contributors, too.
+
+    Attributes:
+        trace: of the rows that were asked for.
+        joints: by leaf, the operators that made DataFrames of RDDs: there the way goes on.
+    """
+
+    def __init__(self, operator: RddOperator, lookup: NodeLookup, beside: Beside | None = None) -> None:
+        assert operator.frame is not None
+        question = question_about(
+            operator.frame.spark,
+            operator.frame.rows,
+            lookup,
+            influence=beside.influence if beside else False,
+        )
+        self.operator = operator
+        self._catalyst = question.catalyst
+        self._root = question.root
+        self._keys: RowSet | None = None
+        self.persisted: list[DataFrame] = []
+        self.joints = joints_among(operator.context, question.sources.values())
+        self.trace = _TraceOfKept(
+            question.catalyst,
+            question.root,
+            question.sources,
+            RowsOf(lambda _, __: Where(self._narrow, is_condition=False)),
+            question.notes,
+            beside=beside,
+        )
+        self.trace.kept = lambda: self.numbered.annotated
+
+    def in_order(self) -> bool:
+        """Whether the rows come in the same partitions and order whenever they are computed."""
+        below = self._root
+        while below.kind in _IN_PLACE:
+            below = below.child
+        source = self.trace._leaves.get(below)
+        if source is None or below.kind == "LocalRelation":
+            return False
+        if source in self.joints:
+            return has_fixed_order(self.joints[source])
+        # Of files in folders by a column's value, those that a filter leaves out move the others together.
+        return source.kind in ("memory", "range") or (
+            source.in_files and bool(below.plan.relation().partitionSchema().isEmpty())
+        )
+
+    @cached_property
+    def numbered(self) -> Numbered:
+        """Its rows with their ids and their numbers, computed once."""
+        catalyst, annotator = self._catalyst, self.trace._annotator
+        below = annotator.annotate(self._root)
+        number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("number"))
+        plan = catalyst.project_more([*below.attributes, number], below.plan, self._root.plan)
+        if not scans(annotator, self._root):
+            # Its RDD keeps the rows when a job first comes by, and gives them up when nobody holds it any more.
+            plan = catalyst.analyzed(catalyst.frame(plan).localCheckpoint(eager=False))
+        return Numbered(Annotated(plan, below.ids), number.toAttribute())
+
+    def elements(self, leaf: int) -> Any:
+        """The annotated RDD of its rows, each with its number as the id of that leaf."""
+        catalyst = self._catalyst
+        with asking(catalyst, "rows of a DataFrame"):
+            own = catalyst.output(self._root.plan)
+            row = catalyst.alias(catalyst.struct((each.name(), each) for each in own), fresh_name("row"))
+            plan = catalyst.project([row, self.numbered.number], self.numbered.annotated.plan)
+            return catalyst.frame(plan).rdd.map(workers.framed(leaf), True)
+
+    def ask(self, numbers: Any) -> None:
+        """Trace the rows of these numbers, an RDD."""
+        catalyst = self._catalyst
+        with asking(catalyst, "rows of a DataFrame"):
+            frame = catalyst.spark.createDataFrame(numbers.distinct().map(workers.alone), "number long")
+            plan = catalyst.analyzed(frame)
+            found = fetch(catalyst, plan, catalyst.output(plan), valued=False)
+            assert found is not None
+            self._keys = found[0]
+            if found[1] is not None:
+                self.persisted.append(found[1])
+
+    def arrivals(self) -> Iterator[tuple[RddOperator, Any]]:
+        """Where that leads to RDDs: the operators that made DataFrames of them, and the ids of the rows."""
+        with asking(self._catalyst, "rows of a DataFrame"):
+            for leaf, joint in self.joints.items():
+                ids = places_on(self.trace, leaf)
+                if ids is not None:
+                    yield joint, ids
+
+    def own_sources(self) -> list[SourceLeaf]:
+        """Its sources but for those where the way goes on."""
+        return [leaf for leaf in self.trace._leaves.values() if leaf not in self.joints]
+
+    def ask_for_nothing(self) -> None:
+        """Where the way didn't come by."""
+        if self._keys is None:
+            self.ask(self.operator.context.emptyRDD())
+
+    def _narrow(self, kept: Annotated) -> Any:
+        self.ask_for_nothing()
+        keys, number = self._keys, self.numbered.number
+        assert keys is not None
+        catalyst = self._catalyst
+        return semi_joined(
+            catalyst,
+            kept.plan,
+            keys,
+            lambda columns: [catalyst.same(unpushed(catalyst, number), columns[0])],
+        )
+
+
+class _TraceOfKept(Trace):
+    """A trace of rows of a DataFrame that was kept."""
+
+    kept: Any
+
+    @cached_property
+    def _first(self) -> Segment:
+        annotated: Annotated = self.kept()
+        if annotated.ids:
+            self._top.take_kept(annotated)
+        else:
+            found = fetch(self._catalyst, self._top.narrow(annotated), [], valued=False)
+            assert found is not None
+            self._top.preset(found[0], ())
+        return self._top
+
+
+def places_on(trace: Trace, leaf: SourceLeaf) -> Any | None:
+    """An RDD of the partitions and places of a leaf's rows on a trace; None where there are none."""
+    records = trace._records.get(leaf)
+    if records is None or not records.count:
+        return None
+    catalyst, rows = trace._catalyst, records.rows
+    plan = catalyst.project([catalyst.output(rows.plan)[0]], rows.plan)
+    return catalyst.frame(plan).rdd.map(workers.place_of_number)
+
+
+def take_elements_once(
+    annotator: Annotator, catalyst: Catalyst, joints: Mapping[SourceLeaf, RddOperator]
+) -> None:
+    """Have leaves hold the rows of elements that are kept, where these come in another order each time.
+
+    Args:
+        annotator: of the RDDs below.
+        catalyst: of the session that the leaves belong to.
+        joints: by leaf, the operator that made a DataFrame of an RDD.
+    """
+    for leaf, joint in joints.items():
+        if not has_fixed_order(joint.inputs[0]):
+            leaf.make_once = _maker(annotator, catalyst, leaf, joint)
+
+
+def _maker(annotator: Annotator, catalyst: Catalyst, leaf: SourceLeaf, joint: RddOperator) -> Any:
+    def make() -> Any:
+        frozen = joint.frozen or {}
+        rdd = annotator.kept_input(joint, frozen)
+        for function in annotator.arguments(joint, frozen)["functions"]:
+            rdd = rdd.mapPartitionsWithIndex(function)
+        jrdd = catalyst.jvm.SerDeUtil.toJavaArray(rdd._to_java_object_rdd())
+        own = leaf.operator.plan
+        made = catalyst.jsession.applySchemaToPythonRDD(jrdd.rdd(), own.schema().json())
+        plan = made.queryExecution().analyzed()
+        number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
+        pairs = zip(catalyst.output(plan), catalyst.output(own), strict=True)
+        columns = [catalyst.alias(new, old.name(), old.exprId()) for new, old in pairs]
+        return catalyst.project([*columns, number], plan)
+
+    return make

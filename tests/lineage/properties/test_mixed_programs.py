@@ -1,0 +1,109 @@
+"""Random programs through RDDs and DataFrames: traces are held against a reference in plain Python and a replay."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from typing import Any
+
+import mixed_programs as programs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mixed_programs import ON_FRAMES, ON_RDDS, Element, Pair, Step
+from pyspark.cloudpickle import register_pickle_by_value
+from pyspark.sql import SparkSession
+
+import bigdebug
+from tests.proofs import Part
+
+register_pickle_by_value(programs)  # Spark's workers have no way to import it
+
+
+def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]], seed: int) -> None:
+    with tempfile.TemporaryDirectory() as store, bigdebug.attach(spark, store=store) as session:
+        rdd = spark.sparkContext.parallelize(given_data[0], 2)
+        frame = spark.createDataFrame(given_data[1], programs.SCHEMA)
+        numbers = iter(range(100))
+        numbered = [[(pair, frozenset([next(numbers)])) for pair in pairs] for pairs in given_data]
+        order = seed % 2
+        made = programs.run(program, [rdd, frame][:: -1 if order else 1], seed // 2)
+        sources = numbered[:: -1 if order else 1]
+        expected = programs.reference(program, sources)
+        rows = [(row[0], row[1]) for row in made.collect()]
+        assert Counter(rows) == Counter(pair for pair, _ in expected), "the reference is wrong"
+
+        wanted = rows[seed % len(rows)] if rows else (0, 0)
+        where: Any = lambda pair: pair == wanted  # noqa: E731
+        if program[-1].on_frames:
+            key = "null" if wanted[0] is None else wanted[0]
+            where = f"k <=> {key} and v = {wanted[1]}"
+        trace = session.trace(session.outputs[-1] if seed % 3 else made, where)
+        matching = [ids for pair, ids in expected if pair == wanted]
+        assert trace.matched == len(matching)
+        assert trace.exact, trace.notes
+        found = traced(trace, given_data, [len(part) for part in rdd.glom().collect()])
+        assert found == frozenset().union(*matching)
+        judge_replay(program, sources, found, [wanted] * len(matching))
+        if seed % 4 == 0:
+            assert all(step.count > 0 for step in trace.steps)
+
+
+def traced(trace: Any, given_data: list[list[Pair]], sizes: list[int]) -> frozenset[int]:
+    """The numbers of the records on a trace: an RDD's are pairs, a DataFrame's have columns."""
+    found = []
+    first = len(given_data[0])
+    for record in trace.collect():
+        if isinstance(record.value, dict):
+            # Spark gives each of the two partitions its half of what stands in the frame's list.
+            start = 0 if record.location.partition == 0 else len(given_data[1]) // 2
+            number = first + start + record.location.position
+            assert tuple(record.value.values()) == given_data[1][number - first]
+        else:
+            number = sum(sizes[: record.location.partition]) + record.location.position
+            assert record.value == given_data[0][number]
+        found.append(number)
+    assert len(trace.collect()) == sum(source.count for source in trace.sources)
+    return frozenset(found)
+
+
+def judge_replay(
+    program: list[Step], sources: list[list[Element]], found: frozenset[int], matching: list[Pair]
+) -> None:
+    """The traced records alone give the rows again, and as many of them."""
+    alone = [[element for element in source if element[1] <= found] for source in sources]
+    again = Counter(pair for pair, _ in programs.reference(program, alone))
+    assert Counter(matching) <= again
+
+
+@settings(max_examples=3)
+@given(program=programs.programs, sources=st.tuples(programs.data, programs.data), seed=st.integers(0, 100))
+def test_traces_of_mixed_programs(
+    spark: SparkSession, program: list[Step], sources: tuple[list[Pair], list[Pair]], seed: int
+) -> None:
+    judge(spark, program, list(sources), seed)
+
+
+DATA: list[list[Pair]] = [[(None, 2), (1, 3), (2, 4), (1, 3)], [(1, 5), (None, 0), (2, 4), (0, 2)]]
+
+
+@pytest.mark.proof("each operator after a joint, and below another")
+@pytest.mark.parametrize("number", range(max(len(ON_FRAMES), len(ON_RDDS))))
+def test_each_operator_beside_joints(spark: SparkSession, number: int) -> None:
+    on_rdds, on_frames = ON_RDDS[number % len(ON_RDDS)], ON_FRAMES[number % len(ON_FRAMES)]
+    program = [Step(False, on_rdds, 1), Step(True, on_frames, 0), Step(False, ON_RDDS[3], 1)]
+    for seed in (0, 3):
+        judge(spark, program, DATA, seed)
+        judge(spark, [*program[1:], Step(True, ON_FRAMES[3], 0)], DATA, seed)
+
+
+@pytest.mark.proof("random programs through RDDs and DataFrames, of up to 4 operators", examples=100)
+def test_traces_of_many_mixed_programs(part: Part, spark: SparkSession) -> None:
+    @part.drawn
+    @given(
+        program=programs.programs, sources=st.tuples(programs.data, programs.data), seed=st.integers(0, 100)
+    )
+    def judged(program: list[Step], sources: tuple[list[Pair], list[Pair]], seed: int) -> None:
+        judge(spark, program, list(sources), seed)
+
+    judged()

@@ -1,0 +1,177 @@
+"""One trace through RDDs and DataFrames, to the sources on either side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark import RDD, SparkContext
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import IntegerType
+
+import bigdebug
+from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
+
+
+@pytest.fixture(scope="module")
+def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
+    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
+        yield attached
+
+
+@pytest.fixture
+def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
+    return spark.sparkContext
+
+
+@pytest.fixture
+def orders(spark: SparkSession, session: bigdebug.Session, tmp_path: Path) -> DataFrame:
+    """Twelve orders in a file: n, and k = n modulo 3."""
+    (tmp_path / "orders.csv").write_text("n,k\n" + "".join(f"{n},{n % 3}\n" for n in range(12)))
+    return spark.read.csv(str(tmp_path / "orders.csv"), header=True, schema="n int, k int")
+
+
+@pytest.fixture
+def lines(context: SparkContext, tmp_path: Path) -> Any:
+    """Twelve lines of text: k n."""
+    (tmp_path / "lines.txt").write_text("".join(f"{n % 3} {n}\n" for n in range(12)))
+    return context.textFile(str(tmp_path / "lines.txt"), 3)
+
+
+def places(trace: Any) -> list[tuple[str, int | None]]:
+    return [(record.source, record.location.position) for record in trace.collect()]
+
+
+def numbers(line: str) -> tuple[int, ...]:
+    return tuple(map(int, line.split()))
+
+
+def test_from_an_rdd_to_the_file_of_a_dataframe(session: bigdebug.Session, orders: DataFrame) -> None:
+    totals = orders.groupBy("k").agg(F.sum("n").alias("total"))
+    pairs = totals.rdd.map(lambda row: (row.k, row["total"]))
+    assert sorted(pairs.collect()) == [(0, 18), (1, 22), (2, 26)]
+    trace = session.trace(session.outputs[-1], where="key == 1")
+    assert trace.matched == 1
+    assert places(trace) == [("orders.csv", n) for n in (1, 4, 7, 10)]
+    assert trace.collect()[3].value == {"n": 10, "k": 1}
+    assert [(s.name, s.kind, s.count) for s in trace.sources] == [("orders.csv", "csv", 4)]
+    assert [Path(f).name for f in trace.sources[0].files] == ["orders.csv"]
+    assert [(s.operator, s.count) for s in trace.steps] == [("map", 1), ("rdd", 1), ("Aggregate", 1)]
+    assert [row.total for row in trace.steps[1].records().collect()] == [22]
+    assert [row.total for row in trace.steps[2].records().collect()] == [22]
+    assert sorted(row.n for row in trace.records().collect()) == [1, 4, 7, 10]
+    assert (trace.exact, trace.notes) == (True, [])
+
+
+def test_from_a_dataframe_to_the_file_of_an_rdd(session: bigdebug.Session, lines: Any) -> None:
+    totals = lines.map(numbers).toDF(["k", "n"]).groupBy("k").agg(F.sum("n").alias("total"))
+    assert {row.k: row.total for row in totals.collect()} == {0: 18, 1: 22, 2: 26}
+    trace = session.trace(session.outputs[-1], "k = 2")
+    assert trace.matched == 1
+    assert places(trace) == [("lines.txt", n) for n in (2, 5, 8, 11)]
+    assert trace.collect()[0].value == "2 2"
+    assert [(s.name, s.kind, s.count) for s in trace.sources] == [("lines.txt", "text", 4)]
+    assert [(s.operator, s.count) for s in trace.steps] == [("Aggregate", 1), ("map", 4)]
+    assert [r.location.position for r in trace.records().collect()] != []
+    assert (trace.exact, trace.notes) == (True, [])
+
+
+def test_to_and_fro(session: bigdebug.Session, orders: DataFrame, lines: Any) -> None:
+    """File to RDD to DataFrame to RDD, joined with another file, to DataFrame to RDD; shuffled each time."""
+    sums = lines.map(numbers).reduceByKey(lambda a, b: a + b).toDF("k int, total int")
+    joined = sums.join(orders.where("n < 6"), "k").groupBy("k", "total").agg(F.count("*").alias("many"))
+    keyed = joined.rdd.map(lambda row: (row.k % 2, row.total)).groupByKey().mapValues(sum)
+    last = keyed.toDF(["odd", "sum"]).where("sum > 0").rdd.map(tuple)
+    assert sorted(last.collect()) == [(0, 44), (1, 22)]
+    trace = session.trace(last, where=lambda pair: pair[0] == 1)
+    assert places(trace) == [("lines.txt", n) for n in (1, 4, 7, 10)] + [("orders.csv", n) for n in (1, 4)]
+    assert trace.exact, trace.notes
+    names = [step.operator for step in trace.steps]
+    assert names[:3] == ["map", "rdd", "Filter"]
+    assert "Join" in names
+    frame = keyed.toDF(["odd", "sum"])
+    of_frame = session.trace(frame, "odd = 1")
+    assert places(of_frame) == places(trace)
+    assert [source.count for source in of_frame.sources] == [4, 2]
+
+
+@pytest.mark.parametrize(
+    ("make", "schema"),
+    [
+        (lambda n: (n % 3, n), "k int, n long"),
+        (lambda n: Row(k=n % 3, n=n), None),
+        (lambda n: {"n": n, "k": n % 3}, ["k", "n"]),
+        (lambda n: n, IntegerType()),
+    ],
+    ids=["DDL", "inferred", "names for dicts", "no struct"],
+)
+def test_ways_to_make_a_dataframe(
+    session: bigdebug.Session, spark: SparkSession, context: SparkContext, make: Any, schema: Any
+) -> None:
+    """Also where the elements come in another order each time: then rows are made of them once more."""
+    for moved in (False, True):
+        numbers = context.parallelize(range(9), 3)
+        rdd = (numbers.repartition(2) if moved else numbers).map(make)
+        frame = spark.createDataFrame(rdd, schema, samplingRatio=None if schema else 0.9)
+        frame = frame.withColumnRenamed("value", "n")
+        trace = session.trace(frame, "n = 7")
+        assert trace.matched == 1
+        assert [record.value for record in trace.collect()] == [7]
+
+
+def test_a_dataframe_with_itself(session: bigdebug.Session, lines: Any) -> None:
+    frame = lines.map(numbers).toDF(["k", "n"])
+    pairs = frame.alias("a").join(frame.alias("b"), F.expr("a.n = b.n + 1")).selectExpr("a.n", "b.n m")
+    trace = session.trace(pairs, "n = 8")
+    assert places(trace) == [("lines.txt", 7), ("lines.txt", 8)]
+
+
+def test_what_pyspark_gives_stays_as_it_is(
+    session: bigdebug.Session, spark: SparkSession, orders: DataFrame
+) -> None:
+    assert type(orders.rdd) is RDD
+    assert orders.rdd is orders.rdd
+    frame = spark.range(3)
+    frame.foreach(print)  # PySpark itself asks for the RDD first
+    rdd = frame.rdd.map(lambda row: row.id)
+    assert rdd.collect() == [0, 1, 2]
+    assert [record.value for record in session.trace(rdd, where="x == 2").collect()] == [{"id": 2}]
+    nodes = session.graph.nodes(data=True)
+    assert [data["operator"] for _, data in nodes][-2:] == ["rdd", "map"]
+
+
+def test_functions_of_partitions_and_positions_are_marked(
+    session: bigdebug.Session, orders: DataFrame
+) -> None:
+    numbered = orders.rdd.zipWithIndex().map(lambda pair: (pair[1], pair[0].n))
+    trace = session.trace(numbered, where="key == 5")
+    assert (places(trace), trace.exact) == ([("orders.csv", 5)], True)
+    shuffled = orders.groupBy("k").count().rdd.zipWithIndex()
+    trace = session.trace(shuffled, where=lambda pair: pair[0].k == 1)
+    assert (len(trace.collect()), trace.exact) == (4, False)
+    lazy = orders.rdd.mapPartitions(lambda part: (row.n for row in part)).map(lambda n: (n,)).toDF(["n"])
+    trace = session.trace(lazy, "n = 2")
+    assert (places(trace), trace.exact) == ([("orders.csv", n) for n in (0, 1, 2)], False)
+    with pytest.raises(BigDebugError, match="can't be narrowed"):
+        trace.narrow()
+
+
+def test_what_cannot_be_gone_through(
+    session: bigdebug.Session, context: SparkContext, orders: DataFrame, tmp_path: Path
+) -> None:
+    barrier = context.parallelize([(1,)], 1).barrier().mapPartitions(lambda part: part)
+    frame = barrier.map(tuple).toDF(["n"])
+    trace = session.trace(frame)
+    assert ([source.kind for source in trace.sources], len(trace.collect())) == (["memory"], 1)
+    assert any("the trace ends at a DataFrame of an RDD" in note for note in trace.notes)
+    rdd = orders.rdd.map(tuple)
+    rdd.count()
+    (tmp_path / "orders.csv").write_text("n,k\n1,1\n")
+    with pytest.raises(SourceChangedError, match=r"orders\.csv"):
+        session.trace(session.outputs[-1])
+    maps = context.parallelize([({"a": 1},)], 1).toDF("m map<string,int>")
+    with pytest.raises(UnsupportedOperatorError, match=r"Aggregate at test_joints\.py:\d+ .*groups by"):
+        session.trace(maps.groupBy("m").count().rdd.map(tuple))
