@@ -62,13 +62,14 @@ class Walk:
         where: a function of an element that says whether it is on the trace; None for all.
 
     Attributes:
+        rows: what was asked about.
         annotator: makes the annotated RDDs.
         nan_keys: the boundaries with keys on the trace that aren't equal to themselves.
         kept: what is kept in Spark.
     """
 
     def __init__(self, rows: RddRows, where: Predicate | None) -> None:
-        self._rows = rows
+        self.rows = rows
         self._where = where
         self._context = rows.operator.context
         self.annotator = Annotator(self._context)
@@ -80,13 +81,13 @@ class Walk:
 
     @cached_property
     def first(self) -> Segment:
+        return self._segment([(self.rows.operator, self.rows.frozen)], self.asked)
+
+    def asked(self, annotated: Any) -> Any:
+        """The elements asked about, of all of an annotated RDD."""
         where = self._where
-
-        def narrow(annotated: Any) -> Any:
-            given = only_given(self._rows, annotated)
-            return given if where is None else given.filter(lambda pair: where(pair[0]))
-
-        return self._segment([(self._rows.operator, self._rows.frozen)], narrow)
+        given = only_given(self.rows, annotated)
+        return given if where is None else given.filter(lambda pair: where(pair[0]))
 
     @cached_property
     def segments(self) -> list[Segment]:
