@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bigdebug.lineage.errors import BigDebugError
+    from bigdebug.lineage.rdd.record_wise import record_wise
     from bigdebug.session import Session, attach, current
 
-__all__ = ["BigDebugError", "Session", "attach", "current"]
+__all__ = ["BigDebugError", "Session", "attach", "current", "record_wise"]
+_ELSEWHERE = {"BigDebugError": "lineage.errors", "record_wise": "lineage.rdd.record_wise"}
 
 
 def __getattr__(name: str) -> Any:
     """Load what a program asks for when it does: the command needs little of it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from bigdebug import session
-    from bigdebug.lineage import errors
+    from importlib import import_module
 
-    found = getattr(errors if name == "BigDebugError" else session, name)
+    found = getattr(import_module(f"bigdebug.{_ELSEWHERE.get(name, 'session')}"), name)
     globals()[name] = found
     return found
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
+    from bigdebug.lineage.rdd.forward import ForwardRddTrace
     from bigdebug.lineage.rdd.index.reading import RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
@@ -80,6 +81,15 @@ class Session:
     @overload
     def trace(
         self,
+        data: "RDD[Any]",
+        where: "str | Callable[[Any], object] | None" = None,
+        *,
+        direction: Literal["forward"],
+    ) -> "ForwardRddTrace": ...
+
+    @overload
+    def trace(
+        self,
         data: "DataFrame | RDD[Any] | Output",
         where: "str | Column | None" = None,
         direction: Literal["backward"] = "backward",
@@ -101,11 +111,12 @@ class Session:
         *,
         windows: bool = False,
         influence: bool = False,
-    ) -> "Trace | ForwardTrace | RddTrace":
+    ) -> "Trace | ForwardTrace | RddTrace | ForwardRddTrace":
         """Trace rows back to the source records they came from, or source records forward to the rows they went into.
 
         Args:
-            data: a DataFrame, an RDD, or an `Output` of this run; for `forward` the DataFrame that reads a source.
+            data: a DataFrame, an RDD, or an `Output` of this run; for `forward` the DataFrame or RDD that reads a
+                source.
             where: which rows: SQL text or a Column over the columns of `data`; of an RDD a function of an
                 element, or the text of an expression in Python of an element `x`; all, if left out.
             direction: `backward`, or `forward`: to the outputs of this run so far.
@@ -117,21 +128,17 @@ class Session:
         """
         from bigdebug.lineage.beside import Beside
         from bigdebug.lineage.live import live_forward, live_trace
-        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_trace
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_forward, live_rdd_trace
 
         if direction not in _DIRECTIONS:
             raise _WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
         if is_about_rdd(self._recorder, data):
             if direction == "forward":
-                raise BigDebugError(
-                    "RDDs can't be traced forward yet", hint="trace the output backward, with a condition"
-                )
+                _require_alone(windows or influence)
+                return live_rdd_forward(self._recorder, data, where)
             return live_rdd_trace(self._recorder, data, where, Beside(windows, influence))
         if direction == "forward":
-            if windows or influence:
-                raise _WrongValueError(
-                    "windows and influence are for backward traces", hint="leave them out, or trace backward"
-                )
+            _require_alone(windows or influence)
             return live_forward(self._attachment.spark, self._recorder, data, where)
         return live_trace(self._attachment.spark, self._recorder, data, where, Beside(windows, influence))
 
@@ -341,6 +348,13 @@ def _require_classic(spark: Any) -> None:
         )
     if (spark if _is_context(spark) else spark._sc)._jsc is None:
         raise BigDebugError(f"the {type(spark).__name__} is stopped", hint="attach to a new one")
+
+
+def _require_alone(beside: bool) -> None:
+    if beside:
+        raise _WrongValueError(
+            "windows and influence are for backward traces", hint="leave them out, or trace backward"
+        )
 
 
 def _require_capture(capture: str) -> None:

@@ -25,6 +25,7 @@ from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
@@ -236,14 +237,9 @@ class NarrowedTrace(Trace):
 
     @property
     def notes(self) -> list[str]:
-        names = ", ".join(leaf.name for leaf in self._found.rows)
         count = sum(rows.count for rows in self._found.rows.values())
-        least = (
-            "none of them can be left out"
-            if self._found.minimal
-            else "the time ran out before there were fewer"
-        )
-        told = f"narrowed by {self._found.replays} replays: these {count:,} of {names} give the rows again; {least}"
+        names = [leaf.name for leaf in self._found.rows]
+        told = told_of(self._found.replays, count, names, self._found.minimal)
         return [*self._whole.notes, told]
 
     @property

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +37,13 @@ class SavedFile(click.Path):
         return path
 
 
-def save_records(frame: "DataFrame", target: Path) -> int:
+def save_records(frame: "DataFrame", target: Path, by: Sequence[str] = (_PLACE,)) -> int:
     """Write records to a file, by file and position; a file that is there is replaced when all is written.
 
     Args:
         frame: as `Trace.records` gives them: the columns, and the struct `_record` where they have a place.
         target: the file; its ending tells the format.
+        by: the columns that tell the order, where there are such.
 
     Returns:
         How many bytes it has.
@@ -57,7 +59,7 @@ def save_records(frame: "DataFrame", target: Path) -> int:
     kind = FORMATS[target.suffix.lower()]
     target = target.absolute()
     folder = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
-    writer = _shown(_ordered(frame), kind).write.format(kind)
+    writer = _shown(_ordered(frame, by), kind).write.format(kind)
     writer = writer.option("compression", "zstd" if kind == "parquet" else "none")
     options: dict[str, Any] = (
         {"header": True, "escape": '"'} if kind == "csv" else {"ignoreNullFields": False}
@@ -83,10 +85,10 @@ def save_records(frame: "DataFrame", target: Path) -> int:
     return target.stat().st_size
 
 
-def _ordered(frame: "DataFrame") -> "DataFrame":
+def _ordered(frame: "DataFrame", by: Sequence[str]) -> "DataFrame":
     """In one partition, sorted by place: on disk, where that takes more than Spark's memory."""
     whole = frame.repartition(1)
-    return whole.sortWithinPartitions(_PLACE) if _PLACE in frame.columns else whole
+    return whole.sortWithinPartitions(*by) if set(by) <= set(frame.columns) else whole
 
 
 def _shown(frame: "DataFrame", kind: str) -> "DataFrame":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from bigdebug.cli.code_line import code_line
+from bigdebug.cli.element_table import PLACE, element_table
 from bigdebug.cli.options import json_option, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, plural, show_line, size, stage
 from bigdebug.cli.replaying import ask_if_large, cost, replaying
@@ -20,8 +21,11 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index, IndexedTrace
+    from bigdebug.lineage.rdd.forward import ForwardRddTrace
     from bigdebug.lineage.rdd.index.reading import IndexedRddTrace, RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
@@ -122,9 +126,10 @@ def command(
             return
         ask_if_large("The trace", estimate)
         # Shown while Spark lives: a source looks its files up when it is asked for them.
-        traced: Trace | RddTrace | ForwardTrace
+        traced: Trace | RddTrace | ForwardTrace | ForwardRddTrace
         if forward:
-            traced = asked = replay.forward(where, source)
+            asked: ForwardTrace | ForwardRddTrace = replay.forward(where, source)
+            traced = asked
             answer = _answer(asked, found, chosen, where, None, limit, start=asked.source)
         else:
             traced = backward = replay.trace(where, Beside(windows, influence))
@@ -132,14 +137,22 @@ def command(
                 with stage("Narrowing the trace by replays"):
                     traced = backward.narrow()
             answer = _answer(traced, found, chosen, where, source, limit)
-        saved = _save(traced, answer, target) if target and answer.matched else None
+        saved = _save(traced, answer, target, replay.spark) if target and answer.matched else None
         _show(answer, as_json)
         if saved:
             show_line(message_console(), f"\n{saved}")
 
 
-def _save(trace: "Trace | RddTrace | ForwardTrace", answer: TraceAnswer, target: Path) -> str:
+def _save(
+    trace: "Trace | RddTrace | ForwardTrace | ForwardRddTrace",
+    answer: TraceAnswer,
+    target: Path,
+    spark: "SparkSession",
+) -> str:
     """Write all records of the one source that there is; says what was written."""
+    from bigdebug.lineage.forward import ForwardTrace
+    from bigdebug.lineage.trace import Trace
+
     reached = [one for one in answer.sources if one.count] or answer.sources[:1]
     if len(reached) != 1:
         raise BigDebugError(
@@ -147,14 +160,11 @@ def _save(trace: "Trace | RddTrace | ForwardTrace", answer: TraceAnswer, target:
             hint=f"choose one with --source: {', '.join(one.name for one in reached)}",
         )
     (only,) = reached
-    records = trace.records(only.name)
-    if not hasattr(records, "sparkSession"):
-        raise BigDebugError(
-            "records of RDDs can't be written to a file yet",
-            hint="leave out -o; --limit N --json gives them as JSON",
-        )
     with stage(f"Writing {plural(only.count, 'record')} to {target}"):
-        written = save_records(records, target)
+        if isinstance(trace, Trace | ForwardTrace):
+            written = save_records(trace.records(only.name), target)
+        else:
+            written = save_records(element_table(spark, trace, only.name), target, PLACE)
     return f"wrote {plural(only.count, 'record')} of {visible(only.name)} to {target}: {size(written)}"
 
 
@@ -203,7 +213,7 @@ def _show(answer: TraceAnswer, as_json: bool) -> None:
 
 
 def _answer(
-    trace: "Trace | RddTrace | ForwardTrace | IndexedTrace | IndexedRddTrace",
+    trace: "Trace | RddTrace | ForwardTrace | ForwardRddTrace | IndexedTrace | IndexedRddTrace",
     run: StoredRun,
     output: Output,
     where: str,

@@ -29,6 +29,7 @@ from bigdebug.lineage.rdd.kinds import (
 )
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import read_again
+from bigdebug.lineage.rdd.record_wise import is_declared
 from bigdebug.lineage.rdd.rules import annotated_by_rule
 
 _BY_ELEMENT = frozenset({"distinct", "intersection", "countByValue"})
@@ -146,11 +147,13 @@ class Annotator:
             return self.plain(operator, frozen).mapPartitionsWithIndex(
                 workers.numbered(self.leaf(operator)), True
             )
+        if is_declared(operator):
+            return self._record_by_record(operator, frozen, marks)
         if operator.kind in BY_PARTITION:
             return self._by_partition(operator, frozen)
         if is_boundary(operator):
             plain = self.plain(operator, frozen)
-            return plain.map(workers.keyed(self.leaf(operator), _output_key(operator)), True)
+            return plain.map(workers.keyed(self.leaf(operator), output_key(operator)), True)
         inputs = [self.annotated(below, frozen, marks) for below in operator.inputs]
         return annotated_by_rule(operator.kind, inputs, self.arguments(operator, frozen))
 
@@ -160,6 +163,15 @@ class Annotator:
         arguments = self.arguments(operator, frozen)
         return plain.mapPartitionsWithIndex(
             workers.pulled(self.leaf(operator), self._function(operator, plain, arguments)),
+            bool(arguments.get("preservesPartitioning", False)),
+        )
+
+    def _record_by_record(self, operator: RddOperator, frozen: Frozen, marks: Marks | None) -> Any:
+        below = self.annotated(operator.inputs[0], frozen, marks)
+        arguments = self.arguments(operator, frozen)
+        function = self._function(operator, below, arguments)
+        return below.mapPartitionsWithIndex(
+            workers.last_read(function, operator.described()),
             bool(arguments.get("preservesPartitioning", False)),
         )
 
@@ -208,6 +220,8 @@ def is_boundary(operator: RddOperator) -> bool:
     """Whether an element of it stems from many of its input."""
     if operator.kind in (OF_FRAME, INTO_FRAME):
         return True
+    if is_declared(operator):
+        return False
     return operator.kind in BOUNDARIES or operator.kind in VALUE_ACTIONS or operator.kind in KEYED_VALUES
 
 
@@ -248,7 +262,8 @@ def has_fixed_order(operator: RddOperator) -> bool:
     return True
 
 
-def _output_key(operator: RddOperator) -> Callable[[Any], Any]:
+def output_key(operator: RddOperator) -> Callable[[Any], Any]:
+    """What tells the group that an element of a grouping operator was made of."""
     if operator.kind in VALUE_ACTIONS:
         return workers.nothing_of
     return workers.itself if operator.kind in ("distinct", "intersection") else workers.first_of

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bigdebug.lineage.rdd.annotator import contributing, has_fixed_order
-from bigdebug.lineage.rdd.kinds import NUMBERING, OPAQUE, SAMPLING
+from bigdebug.lineage.rdd.kinds import NUMBERING, SAMPLING
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.record_wise import is_opaque
 
 _OPAQUE = (
     "what {} made an element of, only its function knows: the trace holds all that it had read of the "
@@ -13,6 +16,19 @@ _OPAQUE = (
 _POSITION = "{} goes by position, and after a shuffle elements may come in another order"
 
 _BY_POSITION = SAMPLING | NUMBERING | {"zip", "glom"}
+
+
+def doubts_about_keys(boundaries: Iterable[RddOperator]) -> list[str]:
+    """Why a trace isn't exact that came by keys that aren't equal to themselves.
+
+    Args:
+        boundaries: that have such keys on the trace.
+    """
+    return [
+        f"{operator.described()} has keys that aren't equal to themselves (not a number): "
+        "the trace holds all elements with such keys"
+        for operator in sorted(boundaries, key=lambda each: each.serial)
+    ]
 
 
 def doubts_about(root: RddOperator) -> list[str]:
@@ -26,7 +42,7 @@ def doubts_about(root: RddOperator) -> list[str]:
     waiting = [root]
     while waiting:
         operator = waiting.pop()
-        if operator.kind in OPAQUE:
+        if is_opaque(operator):
             found.append((operator, _OPAQUE.format(operator.described())))
         elif operator.kind in _BY_POSITION and not all(map(has_fixed_order, operator.inputs)):
             found.append((operator, _POSITION.format(operator.described())))

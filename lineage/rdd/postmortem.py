@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
-from bigdebug.lineage.errors import BigDebugError, RecipeError, SourceChangedError
+from bigdebug.lineage.errors import BigDebugError, RecipeError, SourceChangedError, UnknownNameError
 from bigdebug.lineage.estimate import Estimate
+from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.listing import differences
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
+from bigdebug.lineage.rdd.counting import elements_of_operators
 from bigdebug.lineage.rdd.files import files_now, fingerprint
+from bigdebug.lineage.rdd.forward import ForwardRddTrace
 from bigdebug.lineage.rdd.freezing import Pickled
 from bigdebug.lineage.rdd.index.building import build_rdd_index
 from bigdebug.lineage.rdd.index.reading import RddIndex
 from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.reading import read_again
+from bigdebug.lineage.rdd.reading import read_again, sources_in
 from bigdebug.lineage.rdd.recipe import RddRecipe, opened_data
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.standins import BroadcastValue
-from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
 
@@ -78,20 +81,43 @@ class RddReplay(Recomputed):
                 "an RDD has neither windows nor subqueries", hint="leave out --windows and --influence"
             )
         predicate = predicate_of(where)
-        rows, changes = self._asked()
+        rows, changes = self._rows()
         return RddTrace(rows, predicate, changes)
 
-    def forward(self, where: Any = None, source: str | None = None) -> Any:
-        """Raises BigDebugError: RDDs can't be traced forward yet."""
-        raise BigDebugError("RDDs can't be traced forward yet", hint=_NOT_YET)
+    def forward(self, where: Any = None, source: str | None = None) -> ForwardRddTrace:
+        """A forward trace of a source's records to the output's elements.
+
+        Args:
+            where: which of the source's records: an expression in Python of a record `x`; None for all.
+            source: its name, or an unambiguous stem; may be left out where there is only one.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            UnknownNameError: there is no such source, or more than one.
+            BigDebugError: `where` is no Python.
+        """
+        predicate = predicate_of(where)
+        rows, changes = self._rows()
+        sources = sources_in(contributing_in_order(rows.operator))
+        if source is None and len(sources) > 1:
+            raise UnknownNameError(
+                "the records of which source isn't said",
+                hint=f"name the one you mean with --source: {', '.join(each.name for each in sources)}",
+            )
+        start = sources[0] if source is None else find_source(sources, source)
+        return ForwardRddTrace(start, [(rows, self._output)], predicate, changes)
 
     def why_not(self, where: Any) -> Any:
         """Raises BigDebugError: that isn't known of RDDs yet."""
         raise BigDebugError("why an element of an RDD is missing can't be told yet", hint=_NOT_YET)
 
-    def rows_of_operators(self) -> Any:
-        """Raises BigDebugError: the elements of RDDs aren't counted yet."""
-        raise BigDebugError("the elements of RDDs can't be counted by operator yet", hint=_NOT_YET)
+    def rows_of_operators(self) -> dict[int, int]:
+        """By number of the recorded operator, how many elements it gave for the output.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        return elements_of_operators(self._rows()[0])
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> RddIndex:
         """The output's whole lineage, written to the store: for traces without Spark.
@@ -103,13 +129,13 @@ class RddReplay(Recomputed):
             SourceChangedError: a source isn't what it was.
             UnreachableError: the store can't be written.
         """
-        rows, changes = self._asked()
+        rows, changes = self._rows()
         tables, number = self._run.tables, self._output.number
         return RddIndex(tables, build_rdd_index(rows, tables, number, changes, progress))
 
     # -- inside -------------------------------------------------------------------------------------
 
-    def _asked(self) -> tuple[RddRows, tuple[str, ...]]:
+    def _rows(self) -> tuple[RddRows, tuple[str, ...]]:
         if self._opened is None:
             self._opened = self._open()
         return self._opened

@@ -15,8 +15,8 @@ from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
-from bigdebug.lineage.rdd.doubts import doubts_about
-from bigdebug.lineage.rdd.kinds import BY_PARTITION, UNKNOWN
+from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys
+from bigdebug.lineage.rdd.kinds import UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import RddSource, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
@@ -72,6 +72,14 @@ class RddTrace:
             source: name or unambiguous stem; may be left out where there is only one source.
         """
         chosen = self._chosen(source)
+        name = chosen.name
+        with self._asking("source records"):
+            found = self._distributed_records(chosen)
+        return found.map(lambda r: TracedRecord(name, Location(r[0], r[1], r[2]), r[3]))
+
+    def placed_records(self, source: str) -> Any:
+        """The same as plain tuples (file, position, partition, record), for which no worker needs bigdebug."""
+        chosen = self._chosen(source)
         with self._asking("source records"):
             return self._distributed_records(chosen)
 
@@ -83,7 +91,7 @@ class RddTrace:
         """Up to `limit` records of one source."""
         chosen = self._chosen(source)
         with self._asking("records"):
-            return chosen.located(self._values(chosen, self._walk.ids(chosen.operator).takeOrdered(limit)))
+            return chosen.located(self._values(chosen, self._ids(chosen).takeOrdered(limit)))
 
     @property
     def exact(self) -> bool:
@@ -96,17 +104,22 @@ class RddTrace:
         return list(self._doubts)
 
     def narrow(self, seconds: float = 60.0) -> RddTrace:
-        """The trace itself, where it can't be smaller.
+        """A smaller trace where this one is conservative, by replaying the program on parts of its records.
+
+        Functions of whole partitions may have made an element of any record that they had read. Of the sources
+        below them the new trace has those records that give the elements asked for again, together with the other
+        sources as they are, and none of which can be left out.
+
+        Args:
+            seconds: how long to go on at most; what was found by then is the answer.
 
         Raises:
-            BigDebugError: it could be smaller; that isn't found out for RDDs.
+            BigDebugError: there is too much to be replayed, or the traced records alone don't give the elements
+                again.
         """
-        if not any(operator.kind in BY_PARTITION for operator in self._root.walk()):
-            return self
-        raise BigDebugError(
-            "traces of RDDs can't be narrowed yet",
-            hint="the notes say which operators make this one conservative",
-        )
+        from bigdebug.lineage.rdd.narrowed import narrowed_trace
+
+        return narrowed_trace(self, seconds)
 
     @property
     def bytes(self) -> int:
@@ -140,17 +153,16 @@ class RddTrace:
     @cached_property
     def _doubts(self) -> list[str]:
         self.sources  # noqa: B018  # what keys there are is seen on the way
-        told = [
-            f"{operator.described()} has keys that aren't equal to themselves (not a number): "
-            "the trace holds all elements with such keys"
-            for operator in sorted(self._walk.nan_keys, key=lambda each: each.serial)
-        ]
-        return [*self._static_doubts, *told]
+        return [*self._static_doubts, *doubts_about_keys(self._walk.nan_keys)]
 
     # -- what is shown ------------------------------------------------------------------------------
 
+    def _ids(self, source: RddSource) -> Any:
+        """An RDD of the places of a source's records on the trace, each once."""
+        return self._walk.ids(source.operator)
+
     def _count(self, source: RddSource) -> int:
-        return int(self._walk.ids(source.operator).count())
+        return int(self._ids(source).count())
 
     def _values(self, source: RddSource, places: list[tuple[int, int]]) -> list[tuple[tuple[int, int], Any]]:
         wanted: dict[int, set[int]] = {}
@@ -162,32 +174,21 @@ class RddTrace:
         return list(self._context.runJob(picking, workers.itself, sorted(wanted)))
 
     def _distributed_records(self, source: RddSource) -> Any:
-        places = self._walk.ids(source.operator).map(workers.with_nothing)
+        places = self._ids(source).map(workers.with_nothing)
         every = source.rdd.mapPartitionsWithIndex(workers.placed)
         found = every.join(places).mapValues(workers.first_of)
-        starts, whole, name = source.first_positions(), source.whole_files, source.name
-
-        def record(found: tuple[tuple[int, int], Any]) -> TracedRecord:
-            (partition, place), value = found
-            if whole:
-                return TracedRecord(name, Location(value[0].removeprefix("file:"), 0), value)
-            if partition not in starts:
-                return TracedRecord(name, Location(None, place, partition), value)
-            file, first = starts[partition]
-            return TracedRecord(name, Location(file, first + place), value)
-
-        return found.map(record)
+        return found.map(workers.located(source.first_positions(), source.whole_files))
 
     def _files(self, source: RddSource) -> list[str]:
         with self._asking("files"):
             if source.whole_files:
                 found = source.rdd.mapPartitionsWithIndex(workers.placed).join(
-                    self._walk.ids(source.operator).map(workers.with_nothing)
+                    self._ids(source).map(workers.with_nothing)
                 )
                 return source.files((), [[path] for path in found.map(workers.path_of).distinct().collect()])
             if source.splits is None:
                 return []
-            return source.files(self._walk.ids(source.operator).map(workers.first_of).distinct().collect())
+            return source.files(self._ids(source).map(workers.first_of).distinct().collect())
 
     def _marked(self, segments: list[Segment], marks: Marks) -> Any:
         narrowed = []

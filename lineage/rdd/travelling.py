@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
-from bigdebug.lineage.rdd import conditions, standins, workers
+from bigdebug.lineage.rdd import conditions, likeness, standins, workers
 from bigdebug.lineage.rdd.capture import heads, notes, taps
 from bigdebug.lineage.rdd.index import names, writing
 
-_MODULES = (workers, standins, conditions, names, writing, heads, notes, taps)
+_MODULES = (workers, standins, conditions, likeness, names, writing, heads, notes, taps)
 
 
 def travel_from_now_on() -> None:
@@ -21,11 +22,19 @@ def travel_from_now_on() -> None:
 
 
 @contextmanager
-def travelling() -> Iterator[None]:
-    """Have what runs in Spark's workers pickled by value."""
+def travelling(*more: ModuleType) -> Iterator[None]:
+    """Have what runs in Spark's workers pickled by value.
+
+    Args:
+        more: other modules of which something runs there.
+    """
     from pyspark import cloudpickle
 
-    fresh = [each for each in _MODULES if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
+    fresh = [
+        each
+        for each in (*_MODULES, *more)
+        if each.__name__ not in cloudpickle.list_registry_pickle_by_value()
+    ]
     for module in fresh:
         cloudpickle.register_pickle_by_value(module)
     try:

@@ -82,6 +82,7 @@ class Walk:
         seeds: gives by operator an RDD of the ids that are known to be on the trace beforehand.
 
     Attributes:
+        rows: what was asked about.
         annotator: makes the annotated RDDs.
         nan_keys: the boundaries with keys on the trace that aren't equal to themselves.
         kept: what is kept in Spark.
@@ -95,7 +96,7 @@ class Walk:
         frames: Mapping[RddOperator, AskedRows] | None = None,
         seeds: Callable[[], Mapping[RddOperator, Any]] = dict,
     ) -> None:
-        self._rows = rows
+        self.rows = rows
         self._where = where
         self._context = context
         self._frames = frames or {}
@@ -109,20 +110,21 @@ class Walk:
 
     @cached_property
     def first(self) -> Segment:
-        where, rows = self._where, self._rows
+        assert self.rows is not None
+        return self._segment([(self.rows.operator, self.rows.frozen)], self.asked)
+
+    def asked(self, annotated: Any) -> Any:
+        """The elements asked about, of all of an annotated RDD."""
+        where, rows = self._where, self.rows
         assert rows is not None
-
-        def narrow(annotated: Any) -> Any:
-            given = only_given(rows, annotated)
-            return given if where is None else given.filter(lambda pair: where(pair[0]))
-
-        return self._segment([(rows.operator, rows.frozen)], narrow)
+        given = only_given(rows, annotated)
+        return given if where is None else given.filter(lambda pair: where(pair[0]))
 
     @cached_property
     def segments(self) -> list[Segment]:
         """All segments the trace runs through, the output's first; each boundary once, whoever leads to it."""
         segments = []
-        if self._rows is not None:
+        if self.rows is not None:
             segments.append(self.first)
             self._arrive(self.first)
         for operator, ids in self._seeds().items():

@@ -54,6 +54,58 @@ def pulled(
     return annotate
 
 
+def flagged_since(
+    function: Callable[[int, Iterable[Any]], Iterable[Any]],
+) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """Call a function with a partition; its elements have a flag when it had read one with a flag by then."""
+
+    def annotate(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
+        ids: Any = ()
+
+        def watched() -> Iterator[Any]:
+            nonlocal ids
+            for element, own in elements:
+                ids = ids or own
+                yield element
+
+        for made in function(partition, watched()):
+            yield made, ids
+
+    return annotate
+
+
+def last_read(
+    function: Callable[[int, Iterable[Any]], Iterable[Any]], described: str
+) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """Call a function with a partition; each of its elements gets the ids of the one it had read last.
+
+    Args:
+        function: of a partition's number and it.
+        described: names the operator in what is raised where the function doesn't go record by record.
+    """
+
+    def annotate(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
+        last: Any = None
+        when = "before it had read one"
+
+        def watched() -> Iterator[Any]:
+            nonlocal last, when
+            for element, ids in elements:
+                last = ids
+                yield element
+            last, when = None, "after the end of the partition"
+
+        for made in function(partition, watched()):
+            if last is None:
+                raise ValueError(
+                    f"{described} is declared record-wise but gave an element {when}: "
+                    "leave @bigdebug.record_wise out"
+                )
+            yield made, last
+
+    return annotate
+
+
 def marked(mark: int, keep: bool = False) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
     """Give elements an id of the operator that made them, beside those they have.
 
@@ -118,6 +170,56 @@ def without_element(annotated: Annotated) -> Annotated:
 
 def element_of(annotated: Annotated) -> Any:
     return annotated[0]
+
+
+def with_no_ids(element: Any) -> Annotated:
+    return element, ()
+
+
+FLAG = ((0, None),)
+"""The ids of elements with a flag, where nothing else is asked of them; those of others are none."""
+
+
+def has_ids(annotated: Annotated) -> bool:
+    return bool(annotated[1])
+
+
+def flagged_if(chosen: Callable[[Any], Any] | None) -> Callable[[Any], Annotated]:
+    """Give elements a flag where they are chosen; None chooses all."""
+
+    def annotate(element: Any) -> Annotated:
+        return element, FLAG if chosen is None or chosen(element) else ()
+
+    return annotate
+
+
+def flagged_among(keys: frozenset[Any], key: Callable[[Any], Any]) -> Callable[[Any], Annotated]:
+    """Give elements a flag where they have one of the keys."""
+
+    def annotate(element: Any) -> Annotated:
+        return element, FLAG if known_key(key(element)) in keys else ()
+
+    return annotate
+
+
+def with_flag(key: Any) -> tuple[Any, bool]:
+    return key, True
+
+
+def placed_by_key(key: Callable[[Any], Any]) -> Callable[[int, Iterable[Any]], Iterator[Any]]:
+    """Elements with their partition and place, by their key."""
+
+    def pairs(partition: int, elements: Iterable[Any]) -> Iterator[Any]:
+        for place, element in enumerate(elements):
+            yield known_key(key(element)), ((partition, place), element)
+
+    return pairs
+
+
+def flagged_at_place(found: tuple[tuple[tuple[int, int], Any], bool | None]) -> tuple[Any, Annotated]:
+    """What a join with the keys that have a flag gave, by its place."""
+    (place, element), flag = found
+    return place, (element, FLAG if flag else ())
 
 
 def pair_up(annotated: Annotated) -> tuple[Any, Any]:
@@ -197,6 +299,40 @@ def picked(
                 yield (partition, place), element
 
     return pick
+
+
+def picked_by_number(
+    numbers: dict[int, dict[int, int]],
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[int, Any]]]:
+    """The elements at some places, each with the number given to its place."""
+
+    def pick(partition: int, elements: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        wanted = numbers.get(partition, {})
+        last = max(wanted, default=-1)
+        for place, element in enumerate(elements):
+            if place > last:
+                return
+            if place in wanted:
+                yield wanted[place], element
+
+    return pick
+
+
+def of_numbers(part: list[tuple[int, int]]) -> Callable[[Iterable[tuple[int, Any]]], Iterator[Any]]:
+    """Of numbered elements, whose numbers go up, those with a number in one of some ranges."""
+
+    def chosen(numbered: Iterable[tuple[int, Any]]) -> Iterator[Any]:
+        ranges = iter(part)
+        start, end = next(ranges, (0, 0))
+        for number, element in numbered:
+            while number >= end:
+                start, end = next(ranges, (-1, -1))
+                if end < 0:
+                    return
+            if number >= start:
+                yield element
+
+    return chosen
 
 
 def counted(elements: Iterable[Any]) -> Iterator[int]:
@@ -287,6 +423,38 @@ def placed(partition: int, elements: Iterable[Any]) -> Iterator[tuple[tuple[int,
     """Elements by their partition and place."""
     for place, element in enumerate(elements):
         yield (partition, place), element
+
+
+def located(
+    starts: dict[int, tuple[str | None, int]], whole_files: bool
+) -> Callable[[tuple[tuple[int, int], Any]], tuple[str | None, int, int | None, Any]]:
+    """Records by their place in Spark, with the place that a person can open.
+
+    Args:
+        starts: by partition the file, and the position of its first record in it.
+        whole_files: each record is a file.
+    """
+
+    def locate(found: tuple[tuple[int, int], Any]) -> tuple[str | None, int, int | None, Any]:
+        (partition, place), value = found
+        if whole_files:
+            path = value[0]
+            return (
+                "/" + path.removeprefix("file:").lstrip("/") if path.startswith("file:") else path,
+                0,
+                None,
+                value,
+            )
+        if partition not in starts:
+            return None, place, partition, value
+        file, first = starts[partition]
+        return file, first + place, None, value
+
+    return locate
+
+
+def without_place(element: Any) -> tuple[None, None, None, Any]:
+    return None, None, None, element
 
 
 def place_and_element(mark: tuple[int, int, Any]) -> tuple[tuple[int, int], Any]:

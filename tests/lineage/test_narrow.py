@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.narrowing import _Search
+from bigdebug.lineage.minimizing import Search
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,7 +123,7 @@ def test_what_the_search_leaves_is_minimal(size: int, needed: set[int]) -> None:
         tried.append(inside)
         return needed <= inside
 
-    search = _Search(test, float("inf"))
+    search = Search(test, float("inf"))
     left = search.minimized([(0, size)])
     assert {number for start, end in left for number in range(start, end)} == needed
     assert search.in_time

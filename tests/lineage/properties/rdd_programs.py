@@ -18,6 +18,8 @@ from typing import Any
 from hypothesis import strategies as st
 from pyspark.rddsampler import RDDSampler
 
+import bigdebug
+
 Ids = frozenset[int]
 KEYS = [None, 0, 1, True, 1.0, "a", "b", (1, None), (1, "a"), ((0, 1), "b")]
 
@@ -141,6 +143,18 @@ def reading_ahead(elements: Iterable[Any]) -> Iterator[Any]:
         if len(waiting) > 2:
             yield waiting.pop(0)
     yield from waiting
+
+
+@bigdebug.record_wise
+def copies_by_turns(elements: Iterable[Any]) -> Iterator[Any]:
+    """Of each element none, one or two, while the next one isn't read."""
+    for pair in elements:
+        yield from copies(pair)
+
+
+@bigdebug.record_wise
+def numbered_copies(partition: int, elements: Iterable[Any]) -> Iterator[Any]:
+    return ((key, (*value[:3], number)) for key, value in elements for number in range(2))
 
 
 def counting(elements: Iterable[Any]) -> Iterator[Any]:
@@ -396,6 +410,16 @@ OPERATIONS = [
         lambda r: r.mapPartitions(reading_ahead),
         opaque(lambda _, part: reading_ahead(part)),
         conservative=True,
+    ),
+    Operation(
+        "mapPartitions, declared",
+        lambda r: r.mapPartitions(copies_by_turns),
+        each(lambda e: [e.made(v) for v in copies(e.value)]),
+    ),
+    Operation(
+        "mapPartitionsWithIndex, declared",
+        lambda r: r.mapPartitionsWithIndex(numbered_copies, True),
+        each(lambda e: [e.made(v) for v in numbered_copies(0, [e.value])]),
     ),
     Operation(
         "mapPartitions with state",

@@ -82,6 +82,40 @@ def judge(spark: SparkSession, program: Program, given_sources: list[Data], seed
         indexed = index.trace(asked)
         assert (indexed.matched, indexed.exact) == (trace.matched, trace.exact)
         assert repr(indexed.collect()) == repr(trace.collect()), "live and index differ"
+        judge_forward(session, replay, rdds, data, expected, output.number, seed)
+
+
+def judge_forward(
+    session: Any,
+    replay: Any,
+    rdds: list[Any],
+    data: list[Data],
+    expected: list[Element],
+    output: int,
+    seed: int,
+) -> None:
+    """Elements are reached if a record chosen is on their backward trace, as the reference has it."""
+    first = [record for part in data[0] for record in part]
+    if not first:
+        return
+    chosen = repr(first[seed % len(first)])
+    numbers = {number for number, record in enumerate(first) if repr(record) == chosen}
+    trace = session.trace(rdds[0], where=lambda record: repr(record) == chosen, direction="forward")
+    assert trace.matched == len(numbers)
+    name = f"output {output}"
+    reached = [source for source in trace.sources if source.name == name]
+    values = Counter(record.value for record in trace.collect_source(name)) if reached else Counter()
+    assert sum(source.count for source in reached) == values.total()
+    assert Counter(each.value for each in expected if numbers & each.least) <= values, "not all are reached"
+    assert values <= Counter(each.value for each in expected if numbers & each.most), "too many are reached"
+    if reached and seed % 2:
+        ours = bigdebug.lineage.rdd.operator.operator_of(rdds[0]).node.id
+        later = [each.name for each in replay.trace()._sources if each.operator.node.id == ours]
+        for start in later:
+            again = replay.forward(lambda record: repr(record) == chosen, start)
+            assert Counter(record.value for record in again.collect()) == values, (
+                "live and post-mortem differ"
+            )
 
 
 def judge_records(

@@ -146,10 +146,39 @@ def test_functions_of_partitions_are_marked(session: bigdebug.Session, context: 
     assert [record.value for record in trace.collect()] == [0, 1, 2, 3]
     assert not trace.exact
     assert trace.notes[0].startswith("what mapPartitions at test_rdd_traces.py:")
-    with pytest.raises(BigDebugError, match="can't be narrowed"):
-        trace.narrow()
     lazy = context.parallelize(range(8), 2).mapPartitions(lambda part: (x for x in part))
     assert [r.value for r in session.trace(lazy, where=lambda x: x == 1).collect()] == [0, 1]
+
+
+def test_functions_declared_to_go_record_by_record(session: bigdebug.Session, context: SparkContext) -> None:
+    @bigdebug.record_wise
+    def looked_up(part: Any) -> Any:
+        names = dict(zip(range(8), "abcdefgh", strict=True))
+        for x in part:
+            if x != 2:
+                yield names[x]
+
+    @bigdebug.record_wise
+    def gathered(part: Any) -> Any:
+        return list(part)
+
+    @bigdebug.record_wise
+    def with_header(number: int, part: Any) -> Any:
+        yield f"part {number}"
+        yield from part
+
+    numbers = context.parallelize(range(8), 2)
+    trace = session.trace(numbers.mapPartitions(looked_up), where=lambda name: name in "df")
+    assert [record.value for record in trace.collect()] == [3, 5]
+    assert trace.exact
+    assert [(step.operator, step.count) for step in trace.steps] == [("mapPartitions", 2)]
+    assert trace.narrow() is trace
+    with pytest.raises(BigDebugError, match=r"gathered.* gave an element after the end of the partition"):
+        _ = session.trace(numbers.mapPartitions(gathered)).matched
+    with pytest.raises(BigDebugError, match="gave an element before it had read one"):
+        _ = session.trace(numbers.mapPartitionsWithIndex(with_header)).matched
+    with pytest.raises(BigDebugError, match="takes no attributes"):
+        bigdebug.record_wise(sorted)
 
 
 def test_many_keys_are_joined_in_spark(
@@ -216,7 +245,8 @@ with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
     except Exception as error:
         print("no bigdebug on the workers" in str(error))
     pairs = context.parallelize([1, 2, 3], 2).filter(chosen).map(lambda x: (x % 2, x))
-    groups = pairs.join(pairs.distinct()).mapPartitions(lambda part: list(part)).reduceByKey(lambda a, b: a + b)
+    declared = pairs.mapPartitions(bigdebug.record_wise(lambda part: (pair for pair in part)))
+    groups = declared.join(pairs.distinct()).mapPartitions(lambda part: list(part)).reduceByKey(lambda a, b: a + b)
     groups.take(1)
     trace = session.trace(session.outputs[-1], where="key == 1")
     print([record.value for record in trace.collect()], len(trace.steps))
@@ -234,7 +264,7 @@ def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
         [sys.executable, str(tmp_path / "remote.py")],
         env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["True", "[1, 3] 6"], done.stdout + done.stderr[-3000:]
+    assert done.stdout.splitlines() == ["True", "[1, 3] 7"], done.stdout + done.stderr[-3000:]
 
 
 def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> None:
@@ -244,8 +274,6 @@ def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> No
         session.trace(barrier)
     with pytest.raises(BigDebugError, match="no expression in Python"):
         session.trace(rdd, where="key = 1")
-    with pytest.raises(BigDebugError, match="forward"):
-        session.trace(rdd, direction="forward")
     with pytest.raises(BigDebugError, match="only backward traces"):
         session.why_not(rdd, "x = 1")
     rdd.collect()

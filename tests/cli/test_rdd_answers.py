@@ -1,0 +1,153 @@
+"""Commands that ask about the outputs of a program of RDDs."""
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+import pyarrow.parquet as pq
+import pytest
+
+from bigdebug.cli.schemas import schema
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+from operator import add
+from pyspark import SparkContext
+
+context = SparkContext("local[2]", "words")
+lines = context.textFile("lines.txt", 2)
+words = lines.flatMap(str.split).map(lambda word: (word, 1))
+words.reduceByKey(add).collect()
+lines.mapPartitions(lambda part: [line.upper() for line in part]).collect()
+context.parallelize([(1, None), ("a", {"b": 2.5})], 1).saveAsTextFile("out")
+"""
+ASKING = """
+import contextlib, io, json, sys
+from bigdebug.cli.main import main
+
+given = []
+for line in json.loads(sys.argv[1]):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(line)
+    given.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(given))
+"""
+
+
+@dataclass
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("words")
+    (place / "lines.txt").write_text('to be\nor not\nto "be, or"\n')
+    (place / "words.py").write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, "-m", "bigdebug", "run", "words.py"],
+        cwd=place, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return place
+
+
+@pytest.fixture(scope="module")
+def answers(folder: Path) -> dict[str, Answer]:
+    """What several command lines gave, asked in one process, to start Java once."""
+    to = ["trace", "last", "1", "--where", "key == 'to'"]
+    lines = {
+        "parquet": [*to, "-o", "to.parquet", "--json"],
+        "csv": [*to, "-o", "to.csv"],
+        "values": ["trace", "last", "3", "--where", "True", "-o", "values.jsonl"],
+        "forward": [
+            "trace",
+            "last",
+            "1",
+            "--forward",
+            "--where",
+            "'not' in x",
+            "-o",
+            "reached.jsonl",
+            "--json",
+        ],
+        "narrow": ["trace", "last", "2", "--narrow", "--where", "x == 'OR NOT'", "--json"],
+        "rows": ["show", "last", "--rows", "--json"],
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ASKING, json.dumps(list(lines.values()))],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    given = json.loads(done.stdout.splitlines()[-1])
+    return dict(zip(lines, (Answer(*answer) for answer in given), strict=True))
+
+
+def test_records_are_written_with_their_places(folder: Path, answers: dict[str, Answer]) -> None:
+    file = str(folder / "lines.txt")
+    assert answers["parquet"].code == 0, answers["parquet"].err
+    assert "wrote 2 records of lines.txt to to.parquet" in answers["parquet"].err
+    assert pq.read_table(folder / "to.parquet").to_pylist() == [
+        {"file": file, "position": 0, "partition": None, "value": "to be"},
+        {"file": file, "position": 2, "partition": None, "value": 'to "be, or"'},
+    ]
+    with (folder / "to.csv").open(newline="") as opened:
+        rows = list(csv.reader(opened))
+    assert rows == [
+        ["file", "position", "partition", "value"],
+        [file, "0", "", "to be"],
+        [file, "2", "", 'to "be, or"'],
+    ]
+
+
+def test_values_that_are_no_text_are_written_as_json(folder: Path, answers: dict[str, Answer]) -> None:
+    assert answers["values"].code == 0, answers["values"].err
+    rows = [json.loads(line) for line in (folder / "values.jsonl").read_text().splitlines()]
+    assert [(row["file"], row["partition"], row["position"]) for row in rows] == [(None, 0, 0), (None, 0, 1)]
+    assert [json.loads(row["value"]) for row in rows] == [[1, None], ["a", {"b": 2.5}]]
+
+
+def test_forward_to_the_elements_of_an_output(folder: Path, answers: dict[str, Answer]) -> None:
+    answer = answers["forward"]
+    assert answer.code == 0, answer.err
+    content = json.loads(answer.out)
+    jsonschema.validate(content, schema("trace"))
+    assert (content["matched"], content["exact"]) == (1, True)
+    (output,) = content["sources"]
+    assert (output["name"], output["kind"], output["count"]) == ("output 1", "output", 2)
+    assert sorted(record["value"] for record in output["records"]) == [["not", 1], ["or", 1]]
+    rows = [json.loads(line) for line in (folder / "reached.jsonl").read_text().splitlines()]
+    assert sorted(json.loads(row["value"]) for row in rows) == [["not", 1], ["or", 1]]
+
+
+def test_a_trace_is_narrowed(answers: dict[str, Answer]) -> None:
+    answer = answers["narrow"]
+    assert answer.code == 0, answer.err
+    content = json.loads(answer.out)
+    jsonschema.validate(content, schema("trace"))
+    assert [record["value"] for record in content["sources"][0]["records"]] == ["or not"]
+    assert "give the rows again; none of them can be left out" in content["notes"][-1]
+
+
+def test_elements_of_each_operator_are_counted(answers: dict[str, Answer]) -> None:
+    answer = answers["rows"]
+    assert answer.code == 0, answer.err
+    content = json.loads(answer.out)
+    jsonschema.validate(content, schema("show"))
+    names = {str(each["id"]): each["operator"] for each in content["operators"]}
+    counts = [
+        [(names[node], count) for node, count in output["operator_rows"].items()]
+        for output in content["outputs"]
+    ]
+    assert counts == [
+        [("textFile", 3), ("flatMap", 7), ("map", 7), ("reduceByKey", 6)],
+        [("textFile", 3), ("mapPartitions", 3)],
+        [("parallelize", 2)],
+    ]
