@@ -308,6 +308,10 @@ def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
     bare = _is_context(spark)
     attachment = Attachment(None if bare else spark, recorder, context=spark if bare else None)
     session = attachment.face = Session(attachment, owns_recorder=owns_recorder)
+    if recorder.capture == "full":
+        from bigdebug.lineage.sharing import warn_unless_shared
+
+        warn_unless_shared(attachment.context, recorder)
     attachments.add(attachment, keep=owns_recorder)
     patches.install(wrapper_of)
     on_stop(_detach_stopped)

@@ -17,6 +17,7 @@ import bigdebug
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd.capture import notes
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
+from bigdebug.lineage.sharing import seen_by_workers, warn_unless_shared
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +170,23 @@ def test_a_condition_that_raises(session: bigdebug.Session, context: SparkContex
     word_count(context, text).collect()
     with pytest.raises(BigDebugError, match=r"can't be evaluated over .*IndexError"):
         captured(session).trace("x[7]").matched  # noqa: B018
+
+
+def test_a_store_that_executors_do_not_see(
+    session: bigdebug.Session,
+    context: SparkContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert seen_by_workers(context, str(tmp_path))
+    assert not seen_by_workers(context, str(tmp_path / "elsewhere"))
+    monkeypatch.setattr(context, "master", "spark://somewhere:7077")
+    warn_unless_shared(context, session._recorder)
+    assert not caplog.messages
+    monkeypatch.setattr("bigdebug.lineage.sharing.seen_by_workers", lambda *_: False)
+    warn_unless_shared(context, session._recorder)
+    assert "Spark's executors don't see the store" in caplog.text
 
 
 PROGRAM = """
