@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
-from bigdebug.lineage.errors import BigDebugError, RecipeError, SourceChangedError
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import Estimate
-from bigdebug.lineage.listing import differences
-from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
-from bigdebug.lineage.rdd.files import files_now, fingerprint
-from bigdebug.lineage.rdd.freezing import Pickled
-from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.reading import read_again
-from bigdebug.lineage.rdd.recipe import RddRecipe, opened_data
+from bigdebug.lineage.rdd.mixed import MixedTrace, frames_below
+from bigdebug.lineage.rdd.recipe import RddRecipe
+from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.rdd.rows import RddRows
-from bigdebug.lineage.rdd.standins import BroadcastValue
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
@@ -30,7 +24,6 @@ if TYPE_CHECKING:
 
     from bigdebug.lineage.store import StoredRun
 
-_TOLD = 3
 _NOT_YET = "ask for a backward trace: bigdebug trace RUN OUTPUT --where …"
 
 
@@ -79,7 +72,10 @@ class RddReplay(Recomputed):
         if self._opened is None:
             self._opened = self._open()
         rows, changes = self._opened
-        return RddTrace(rows, predicate, changes)
+        frames = frames_below([rows.operator], self._node_of)
+        if not frames:
+            return RddTrace(rows, predicate, changes)
+        return MixedTrace([rows.operator], frames, rows, predicate, changes)
 
     def forward(self, where: Any = None, source: str | None = None) -> Any:
         """Raises BigDebugError: RDDs can't be traced forward yet."""
@@ -102,64 +98,14 @@ class RddReplay(Recomputed):
     def _open(self) -> tuple[RddRows, tuple[str, ...]]:
         """The operators, alive in this Spark, and what has changed since."""
         require_versions(self.spark.version, self._recipe.spark, self._recipe.python)
-        try:
-            arguments, shared, action, broadcasts = pickle.loads(self._recipe.pieces)
-        except Exception as error:
-            raise RecipeError(
-                f"the functions of the recipe can't be opened: {type(error).__name__}: {error}",
-                hint="ask where the modules that they use can be imported",
-            ) from error
-        values = [BroadcastValue(pickle.loads(data)) for data in broadcasts]
-        operators: list[RddOperator] = []
-        changes: list[str] = []
-        for described, given, own in zip(self._recipe.operators, arguments, shared, strict=True):
-            inputs = tuple(operators[number] for number in described["inputs"])
-            operator = RddOperator(
-                described["kind"],
-                inputs,
-                {**(_opened(given, values) if inputs else given), **own},
-                self.spark.sparkContext,
-                self._node(described["node"], described["kind"]),
-            )
-            if "partitions" in operator.arguments:
-                operator.arguments["partitions"] = opened_data(operator.arguments["partitions"])
-            if described["files"]:
-                changes += self._compared(operator, described["files"])
-            operators.append(operator)
-        asked = None if action is None else _pickled(action, values)
-        return RddRows(operators[-1], {}, self._recipe.action, asked), tuple(changes)
+        opened = Reopened(self.spark, self._recipe, self._node, allow_changed=self._allow_changed)
+        (top,) = opened.tops
+        return RddRows(top, {}, self._recipe.action, opened.action), tuple(opened.changes)
 
     def _node(self, number: int | None, kind: str) -> Node:
         found = self._run.nodes.get(number or 0)
         return found or Node(0, kind, self._output.call_site)
 
-    def _compared(self, operator: RddOperator, then: Any) -> list[str]:
-        """What of a source's files isn't what it was, where that is allowed."""
-        context = self.spark.sparkContext
-        known = files_now(context, [path for path, _, _ in then])
-        gone = sorted({path for path, _, _ in then} - {path for path, _, _ in known})
-        if gone and not (known and self._allow_changed):
-            raise SourceChangedError(
-                f"{plain_path(gone[0])} is gone since the run read it",
-                hint="put it back where it was; the trace reads its records from there",
-            )
-        changes = differences(then, fingerprint(operator, read_again(operator, operator.arguments)._jrdd))
-        if changes and not self._allow_changed:
-            more = f", and {len(changes) - 1:,} more of its files changed, too" if changes[1:] else ""
-            raise SourceChangedError(
-                f"{changes[0]} since the run read it{more}", hint="--allow-changed traces it as it is now"
-            )
-        told = [f"{change} since the run read it" for change in changes[:_TOLD]]
-        if changes[_TOLD:]:
-            told.append(f"{len(changes) - _TOLD:,} more files of it changed, too")
-        return told
-
-
-def _pickled(carried: tuple[bytes, list[int]], values: list[Any]) -> Pickled:
-    data, numbers = carried
-    return Pickled(data, tuple(values[number] for number in numbers))
-
-
-def _opened(carried: tuple[bytes, list[int]], values: list[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = _pickled(carried, values).thawed()
-    return found
+    def _node_of(self, tag: str) -> Node | None:
+        number = tag.rpartition("/")[2]
+        return self._run.nodes.get(int(number)) if number.isdecimal() else None
