@@ -24,8 +24,11 @@ from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
+from bigdebug.lineage.rdd.crossing import through_rdds
+from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
+from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
 from bigdebug.lineage.recomputed import Recomputed
@@ -88,6 +91,7 @@ class Replay(Recomputed):
             action=self._output,
             beside=beside,
         )
+        nearest = through_rdds(nearest, self._node_of, None, beside)
         return chained(nearest, self._run.store, self._run.run_id, self._output.started)
 
     def forward(self, where: str | Column | None = None, source: str | None = None) -> ForwardTrace:
@@ -157,10 +161,23 @@ class Replay(Recomputed):
         if self._opened is None:
             # Settings of the run must not leak into a session that belongs to somebody else.
             session = self.spark if self._owned else made_aside(self.spark.newSession)
+            joints: list[RddOperator] = []
+            changes: list[str] = []
             with deep_plans():
-                self._opened = open_recipe(session, self._recipe, allow_changed=self._allow_changed)
+                if self._recipe.below:
+                    below = RddRecipe.from_bytes(self._recipe.below)
+                    opened = Reopened(session, below, self._node, allow_changed=self._allow_changed)
+                    joints, changes = opened.tops, opened.changes
+                self._opened = open_recipe(
+                    session, self._recipe, allow_changed=self._allow_changed, joints=joints
+                )
+                self._opened.changes.extend(changes)
             self.spark = session
         return self._opened
+
+    def _node(self, number: int | None, kind: str) -> Node:
+        found = self._run.nodes.get(number or 0)
+        return found or Node(0, kind, self._output.call_site)
 
     def _node_of(self, tag: str) -> Node | None:
         number = tag.rpartition("/")[2]

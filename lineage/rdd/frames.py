@@ -25,7 +25,7 @@ from bigdebug.lineage.pushdown import unpushed
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Annotator, has_fixed_order
-from bigdebug.lineage.rdd.joints import joints_among
+from bigdebug.lineage.rdd.joints import joints_among, rows_of_elements
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.segments import RowSet, Segment, fetch, semi_joined
 from bigdebug.lineage.trace import Trace
@@ -67,6 +67,8 @@ class Frame:
             operator.frame.spark,
             operator.frame.rows,
             lookup,
+            names=operator.frame.names,
+            notes=operator.frame.notes,
             influence=beside.influence if beside else False,
         )
         self.operator = operator
@@ -209,12 +211,9 @@ def _maker(annotator: Annotator, catalyst: Catalyst, leaf: SourceLeaf, joint: Rd
     def make() -> Any:
         frozen = joint.frozen or {}
         rdd = annotator.kept_input(joint, frozen)
-        for function in annotator.arguments(joint, frozen)["functions"]:
-            rdd = rdd.mapPartitionsWithIndex(function)
-        jrdd = catalyst.jvm.SerDeUtil.toJavaArray(rdd._to_java_object_rdd())
+        functions = annotator.arguments(joint, frozen)["functions"]
         own = leaf.operator.plan
-        made = catalyst.jsession.applySchemaToPythonRDD(jrdd.rdd(), own.schema().json())
-        plan = made.queryExecution().analyzed()
+        plan = rows_of_elements(catalyst, rdd, functions, str(own.schema().json()))
         number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
         pairs = zip(catalyst.output(plan), catalyst.output(own), strict=True)
         columns = [catalyst.alias(new, old.name(), old.exprId()) for new, old in pairs]

@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bigdebug.lineage.catalyst import class_name
+from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.rdd.freezing import arguments_now, freeze
 from bigdebug.lineage.rdd.kinds import INTO_FRAME
@@ -102,6 +102,31 @@ def joints_among(context: Any, leaves: Iterable[Any]) -> dict[Any, RddOperator]:
     """
     found = {leaf: joint_of(context, leaf.operator.plan) for leaf in leaves if leaf.kind == "memory"}
     return {leaf: joint for leaf, joint in found.items() if joint is not None}
+
+
+def keep_reopened(operator: RddOperator, plan: Any) -> None:
+    """Keep what a DataFrame of a recipe was made of.
+
+    Args:
+        operator: that made a DataFrame of an RDD.
+        plan: of the DataFrame.
+    """
+    operator.context.__dict__.setdefault(_KEY, _Joints()).keep(plan.rdd(), operator)
+
+
+def rows_of_elements(catalyst: Catalyst, rdd: Any, functions: list[Callable[..., Any]], schema: str) -> Any:
+    """The JVM plan of the DataFrame of an RDD, made as PySpark made it.
+
+    Args:
+        catalyst: of the session.
+        rdd: the elements.
+        functions: that make rows of them.
+        schema: of the rows, as JSON.
+    """
+    for function in functions:
+        rdd = rdd.mapPartitionsWithIndex(function)
+    jrdd = catalyst.jvm.SerDeUtil.toJavaArray(rdd._to_java_object_rdd())
+    return catalyst.jsession.applySchemaToPythonRDD(jrdd.rdd(), schema).queryExecution().analyzed()
 
 
 def _own_function(made: Any) -> Any:

@@ -24,10 +24,14 @@ class FrameRows:
     Attributes:
         spark: its session.
         rows: its plan, and the settings at that moment.
+        names: of its sources, where a recipe recorded them.
+        notes: what is known to make a trace of it inexact.
     """
 
     spark: Any
     rows: OutputRows
+    names: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

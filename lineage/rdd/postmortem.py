@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
-from bigdebug.lineage.errors import BigDebugError, RecipeError, SourceChangedError, UnknownNameError
+from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.finding import find_source
-from bigdebug.lineage.listing import differences
-from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.counting import elements_of_operators
-from bigdebug.lineage.rdd.files import files_now, fingerprint
 from bigdebug.lineage.rdd.forward import ForwardRddTrace
-from bigdebug.lineage.rdd.freezing import Pickled
 from bigdebug.lineage.rdd.index.building import build_rdd_index
 from bigdebug.lineage.rdd.index.reading import RddIndex
-from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.reading import read_again, sources_in
-from bigdebug.lineage.rdd.recipe import RddRecipe, opened_data
+from bigdebug.lineage.rdd.mixed import MixedTrace, frames_below
+from bigdebug.lineage.rdd.reading import sources_in
+from bigdebug.lineage.rdd.recipe import RddRecipe
+from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.rdd.rows import RddRows
-from bigdebug.lineage.rdd.standins import BroadcastValue
 from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
@@ -35,7 +30,6 @@ if TYPE_CHECKING:
 
     from bigdebug.lineage.store import StoredRun
 
-_TOLD = 3
 _NOT_YET = "ask for a backward trace: bigdebug trace RUN OUTPUT --where …"
 
 
@@ -82,7 +76,10 @@ class RddReplay(Recomputed):
             )
         predicate = predicate_of(where)
         rows, changes = self._rows()
-        return RddTrace(rows, predicate, changes)
+        frames = frames_below([rows.operator], self._node_of)
+        if not frames:
+            return RddTrace(rows, predicate, changes)
+        return MixedTrace([rows.operator], frames, rows, predicate, changes)
 
     def forward(self, where: Any = None, source: str | None = None) -> ForwardRddTrace:
         """A forward trace of a source's records to the output's elements.
@@ -97,7 +94,7 @@ class RddReplay(Recomputed):
             BigDebugError: `where` is no Python.
         """
         predicate = predicate_of(where)
-        rows, changes = self._rows()
+        rows, changes = self._rows_alone()
         sources = sources_in(contributing_in_order(rows.operator))
         if source is None and len(sources) > 1:
             raise UnknownNameError(
@@ -117,7 +114,7 @@ class RddReplay(Recomputed):
         Raises:
             SourceChangedError: a source isn't what it was.
         """
-        return elements_of_operators(self._rows()[0])
+        return elements_of_operators(self._rows_alone()[0])
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> RddIndex:
         """The output's whole lineage, written to the store: for traces without Spark.
@@ -129,11 +126,22 @@ class RddReplay(Recomputed):
             SourceChangedError: a source isn't what it was.
             UnreachableError: the store can't be written.
         """
-        rows, changes = self._rows()
+        rows, changes = self._rows_alone()
         tables, number = self._run.tables, self._output.number
         return RddIndex(tables, build_rdd_index(rows, tables, number, changes, progress))
 
     # -- inside -------------------------------------------------------------------------------------
+
+    def _rows_alone(self) -> tuple[RddRows, tuple[str, ...]]:
+        """The same, where no DataFrame is below."""
+        rows, changes = self._rows()
+        frames = frames_below([rows.operator], self._node_of)
+        if frames:
+            raise BigDebugError(
+                f"{next(iter(frames)).described()} goes on from a DataFrame: only backward traces go through it yet",
+                hint=_NOT_YET,
+            )
+        return rows, changes
 
     def _rows(self) -> tuple[RddRows, tuple[str, ...]]:
         if self._opened is None:
@@ -143,64 +151,14 @@ class RddReplay(Recomputed):
     def _open(self) -> tuple[RddRows, tuple[str, ...]]:
         """The operators, alive in this Spark, and what has changed since."""
         require_versions(self.spark.version, self._recipe.spark, self._recipe.python)
-        try:
-            arguments, shared, action, broadcasts = pickle.loads(self._recipe.pieces)
-        except Exception as error:
-            raise RecipeError(
-                f"the functions of the recipe can't be opened: {type(error).__name__}: {error}",
-                hint="ask where the modules that they use can be imported",
-            ) from error
-        values = [BroadcastValue(pickle.loads(data)) for data in broadcasts]
-        operators: list[RddOperator] = []
-        changes: list[str] = []
-        for described, given, own in zip(self._recipe.operators, arguments, shared, strict=True):
-            inputs = tuple(operators[number] for number in described["inputs"])
-            operator = RddOperator(
-                described["kind"],
-                inputs,
-                {**(_opened(given, values) if inputs else given), **own},
-                self.spark.sparkContext,
-                self._node(described["node"], described["kind"]),
-            )
-            if "partitions" in operator.arguments:
-                operator.arguments["partitions"] = opened_data(operator.arguments["partitions"])
-            if described["files"]:
-                changes += self._compared(operator, described["files"])
-            operators.append(operator)
-        asked = None if action is None else _pickled(action, values)
-        return RddRows(operators[-1], {}, self._recipe.action, asked), tuple(changes)
+        opened = Reopened(self.spark, self._recipe, self._node, allow_changed=self._allow_changed)
+        (top,) = opened.tops
+        return RddRows(top, {}, self._recipe.action, opened.action), tuple(opened.changes)
 
     def _node(self, number: int | None, kind: str) -> Node:
         found = self._run.nodes.get(number or 0)
         return found or Node(0, kind, self._output.call_site)
 
-    def _compared(self, operator: RddOperator, then: Any) -> list[str]:
-        """What of a source's files isn't what it was, where that is allowed."""
-        context = self.spark.sparkContext
-        known = files_now(context, [path for path, _, _ in then])
-        gone = sorted({path for path, _, _ in then} - {path for path, _, _ in known})
-        if gone and not (known and self._allow_changed):
-            raise SourceChangedError(
-                f"{plain_path(gone[0])} is gone since the run read it",
-                hint="put it back where it was; the trace reads its records from there",
-            )
-        changes = differences(then, fingerprint(operator, read_again(operator, operator.arguments)._jrdd))
-        if changes and not self._allow_changed:
-            more = f", and {len(changes) - 1:,} more of its files changed, too" if changes[1:] else ""
-            raise SourceChangedError(
-                f"{changes[0]} since the run read it{more}", hint="--allow-changed traces it as it is now"
-            )
-        told = [f"{change} since the run read it" for change in changes[:_TOLD]]
-        if changes[_TOLD:]:
-            told.append(f"{len(changes) - _TOLD:,} more files of it changed, too")
-        return told
-
-
-def _pickled(carried: tuple[bytes, list[int]], values: list[Any]) -> Pickled:
-    data, numbers = carried
-    return Pickled(data, tuple(values[number] for number in numbers))
-
-
-def _opened(carried: tuple[bytes, list[int]], values: list[Any]) -> dict[str, Any]:
-    found: dict[str, Any] = _pickled(carried, values).thawed()
-    return found
+    def _node_of(self, tag: str) -> Node | None:
+        number = tag.rpartition("/")[2]
+        return self._run.nodes.get(int(number)) if number.isdecimal() else None

@@ -7,8 +7,8 @@ import json
 import pickle
 import platform
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark import cloudpickle
@@ -23,9 +23,11 @@ from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME, UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import read_again
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.recipe.archive import Recipe
+from bigdebug.lineage.recipe.building import build_recipe
 from bigdebug.lineage.recipe.settings import is_secret, without_secrets, without_user
 
-FORMAT = "rdd 1"
+FORMAT = "rdd 2"
 
 NodeLookup = Callable[[str], Node | None]
 
@@ -56,20 +58,25 @@ class RddRecipe:
     Attributes:
         spark: Spark's version when it was recorded.
         python: Python's version, which pickled functions depend on.
-        operators: inputs first: kind, inputs by number, node, and of a source in files these.
+        operators: inputs first: kind, inputs by number, node, of a source in files these, and of the rows of a
+            DataFrame that by number; its inputs are then the operators that made DataFrames that it reads.
+        tops: by number, the operators that it is a recipe of.
         action: the action, where it gave only some of the elements.
         libraries: settings of the Spark it ran in that say where classes are, and how RDDs are split.
         folder: the script's folder, where modules that functions refer to are found.
         pieces: pickled: by operator its arguments, those of the action, and what was broadcast.
+        frames: recipes of DataFrames whose rows are elements.
     """
 
     spark: str
     python: str
     operators: list[dict[str, Any]]
+    tops: list[int]
     action: str | None
     libraries: dict[str, str]
     folder: str | None
     pieces: bytes
+    frames: list[bytes] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
         described = {
@@ -77,6 +84,8 @@ class RddRecipe:
             "spark": self.spark,
             "python": self.python,
             "operators": self.operators,
+            "tops": self.tops,
+            "frames": len(self.frames),
             "action": self.action,
             "libraries": self.libraries,
             "folder": self.folder,
@@ -85,6 +94,8 @@ class RddRecipe:
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("rdd.json", json.dumps(described))
             archive.writestr("pieces.pkl", self.pieces)
+            for number, frame in enumerate(self.frames):
+                archive.writestr(f"frames/{number}.zip", frame)
         return buffer.getvalue()
 
     @classmethod
@@ -94,6 +105,9 @@ class RddRecipe:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 described = json.loads(archive.read("rdd.json"))
                 pieces = archive.read("pieces.pkl")
+                frames = [
+                    archive.read(f"frames/{number}.zip") for number in range(described.pop("frames", 0))
+                ]
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
             raise RecipeError(
                 f"the recipe is damaged ({error})", hint="run the script again to record a new one"
@@ -103,12 +117,14 @@ class RddRecipe:
                 "the recipe was written by another version of bigdebug",
                 hint="open it with that version, or run the script again",
             )
-        return cls(**described, pieces=pieces)
+        return cls(**described, pieces=pieces, frames=frames)
 
     @property
     def files(self) -> Fingerprint:
         """The files of all sources."""
-        return [file for operator in self.operators for file in operator["files"]]
+        own = [file for operator in self.operators for file in operator["files"]]
+        leaves = [leaf for frame in self.frames for leaf in Recipe.from_bytes(frame).leaves]
+        return own + [file for leaf in leaves for file in leaf.get("files", ())]
 
 
 def is_rdd_recipe(data: bytes) -> bool:
@@ -135,30 +151,43 @@ def build_rdd_recipe(
         RecipeError: it can't be stored; says which operator or source is the reason.
         UnsupportedOperatorError: it reads an RDD that wasn't recorded.
     """
-    if redact:
-        raise RecipeError("elements of RDDs have no columns, so that none of their values can be redacted")
-    context = rows.operator.context
-    writer = _Writer(lookup)
+    writer = _Writer(lookup, redact, folder)
     writer.add(rows.operator, rows.frozen)
     action = None if rows.arguments is None else writer.carried(rows.arguments)
-    conf = context.getConf()
-    libraries = {key: str(conf.get(key, "") or "") for key in _LIBRARIES}
-    return RddRecipe(
-        spark=context.version,
-        python=platform.python_version(),
-        operators=writer.operators,
-        action=rows.action,
-        libraries=without_secrets({key: value for key, value in libraries.items() if value}),
-        folder=folder,
-        pieces=cloudpickle.dumps((writer.arguments, writer.shared, action, writer.broadcasts)),
-    )
+    top = writer.number(rows.operator, rows.frozen)
+    return writer.recipe(rows.operator.context, [top], rows.action, action)
+
+
+def build_recipe_below(
+    joints: Sequence[RddOperator],
+    lookup: NodeLookup,
+    redact: frozenset[str] = frozenset(),
+    folder: str | None = None,
+) -> RddRecipe:
+    """The recipe of the RDDs that a DataFrame's leaves were made of; `build_rdd_recipe` has the errors.
+
+    Args:
+        joints: the operators that made DataFrames of them.
+        lookup, redact, folder: as there.
+    """
+    writer = _Writer(lookup, redact, folder)
+    for joint in joints:
+        writer.add(joint, {})
+    return writer.recipe(joints[0].context, [writer.number(joint, {}) for joint in joints])
 
 
 class _Writer:
     """Describes operators with the functions that Spark took; one that it took twice is described twice."""
 
-    def __init__(self, lookup: NodeLookup) -> None:
+    def __init__(self, lookup: NodeLookup, redact: frozenset[str], folder: str | None) -> None:
+        if redact:
+            raise RecipeError(
+                "elements of RDDs have no columns, so that none of their values can be redacted"
+            )
         self._lookup = lookup
+        self._folder = folder
+        self.frames: list[bytes] = []
+        self._of_frames: dict[RddOperator, tuple[int, tuple[RddOperator, ...]]] = {}
         self.operators: list[dict[str, Any]] = []
         self.arguments: list[Any] = []
         self.shared: list[dict[str, Any]] = []
@@ -167,6 +196,35 @@ class _Writer:
         self._described: dict[tuple[Any, ...], int] = {}
         self._broadcast: dict[int, int] = {}
         self._bytes = 0
+
+    def recipe(
+        self, context: Any, tops: list[int], action: str | None = None, carried: Any | None = None
+    ) -> RddRecipe:
+        """The recipe of what was added.
+
+        Args:
+            context: the SparkContext.
+            tops: what it is a recipe of.
+            action: the action, where it gave only some of the elements.
+            carried: its arguments.
+        """
+        conf = context.getConf()
+        libraries = {key: str(conf.get(key, "") or "") for key in _LIBRARIES}
+        return RddRecipe(
+            spark=context.version,
+            python=platform.python_version(),
+            operators=self.operators,
+            tops=tops,
+            action=action,
+            libraries=without_secrets({key: value for key, value in libraries.items() if value}),
+            folder=self._folder,
+            pieces=cloudpickle.dumps((self.arguments, self.shared, carried, self.broadcasts)),
+            frames=self.frames,
+        )
+
+    def number(self, operator: RddOperator, given: Frozen) -> int:
+        """The number of an operator that was added."""
+        return self._numbers[operator, id(frozen_for(operator, given))]
 
     def add(self, root: RddOperator, given: Frozen) -> None:
         """Describe an operator after those it reads. Without recursion: programs of many rounds are deep."""
@@ -178,7 +236,7 @@ class _Writer:
                 continue
             if not ready:
                 waiting.append((operator, outer, True))
-                waiting += [(below, frozen, False) for below in reversed(operator.inputs)]
+                waiting += [(below, frozen, False) for below in reversed(self._below(operator))]
                 continue
             self._describe(operator, frozen)
 
@@ -189,13 +247,9 @@ class _Writer:
     def _describe(self, operator: RddOperator, frozen: Frozen) -> None:
         if operator.problem:
             raise RecipeError(operator.problem)
-        if operator.kind == OF_FRAME:
-            raise RecipeError(
-                f"{operator.described()} makes elements of a DataFrame, which can't be done again from a recipe yet"
-            )
         if operator.kind == UNKNOWN:
             raise UnsupportedOperatorError("it reads an RDD that wasn't recorded")
-        inputs = [self._numbers[below, id(frozen_for(below, frozen))] for below in operator.inputs]
+        inputs = [self._numbers[below, id(frozen_for(below, frozen))] for below in self._below(operator)]
         taken = frozen[operator] if operator.inputs else None
         # What leads to an operator by several ways found the same functions, unless a variable changed between.
         same = operator, None if taken is None else taken.data, tuple(inputs)
@@ -206,7 +260,11 @@ class _Writer:
 
     def _append(self, operator: RddOperator, inputs: list[int], taken: Pickled | None) -> None:
         files: Fingerprint = []
-        if taken is None:
+        frame = None
+        if operator.kind == OF_FRAME:
+            frame = self._of_frames[operator][0]
+            self.arguments.append({})
+        elif taken is None:
             files, described = _source(operator)
             self.arguments.append(described)
         else:
@@ -214,7 +272,21 @@ class _Writer:
         self.shared.append({name: value for name, value in operator.arguments.items() if name in SHARED})
         node = self._lookup(operator.tag) if operator.tag else None
         number = node.id if node else None
-        self.operators.append({"kind": operator.kind, "inputs": inputs, "node": number, "files": files})
+        self.operators.append(
+            {"kind": operator.kind, "inputs": inputs, "node": number, "files": files, "frame": frame}
+        )
+
+    def _below(self, operator: RddOperator) -> tuple[RddOperator, ...]:
+        """What has to be described before an operator: its inputs, or what the DataFrame was made of."""
+        if operator.frame is None:
+            return operator.inputs
+        if operator not in self._of_frames:
+            joints: list[RddOperator] = []
+            frame = operator.frame
+            recipe = build_recipe(frame.spark, frame.rows, self._lookup, folder=self._folder, joints=joints)
+            self.frames.append(recipe.to_bytes())
+            self._of_frames[operator] = len(self.frames) - 1, tuple(joints)
+        return self._of_frames[operator][1]
 
     def _number_of(self, variable: Any) -> int:
         known = self._broadcast.get(id(variable))

@@ -31,6 +31,7 @@ class Recipe:
         libraries: settings of the Spark it ran in that say where Java classes are: drivers, formats.
         folder: the script's folder, where modules that functions refer to are found.
         pieces: Java-serialized objects the skeleton refers to.
+        below: the recipe of the RDDs that DataFrames among its leaves were made of, if any were.
     """
 
     spark: str
@@ -47,11 +48,12 @@ class Recipe:
     all_names: list[str] | None = None
     libraries: dict[str, str] = field(default_factory=dict)
     pieces: bytes = field(default=b"", repr=False)
+    below: bytes = field(default=b"", repr=False)
 
     def description(self) -> dict[str, Any]:
         """All but the pieces, as it is written."""
         described = {"format": FORMAT, **asdict(self)}
-        del described["pieces"]
+        del described["pieces"], described["below"]
         return described
 
     def to_bytes(self) -> bytes:
@@ -59,6 +61,8 @@ class Recipe:
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("recipe.json", json.dumps(self.description()))
             archive.writestr("pieces.bin", self.pieces)
+            if self.below:
+                archive.writestr("below.zip", self.below)
         return buffer.getvalue()
 
     @classmethod
@@ -68,11 +72,12 @@ class Recipe:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 description = json.loads(archive.read("recipe.json"))
                 pieces = archive.read("pieces.bin")
+                below = archive.read("below.zip") if "below.zip" in archive.namelist() else b""
         except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
             raise RecipeError(
                 f"the recipe is damaged ({error})", hint="run the script again to record a new one"
             ) from None
-        known = {each.name for each in fields(cls)} - {"pieces"}
+        known = {each.name for each in fields(cls)} - {"pieces", "below"}
         description = (
             {"all_names": None, "libraries": {}, **description}
             if isinstance(description, dict)
@@ -87,4 +92,4 @@ class Recipe:
                 "the recipe was written by another version of bigdebug",
                 hint="open it with that version, or run the script again",
             )
-        return cls(**description, pieces=pieces)
+        return cls(**description, pieces=pieces, below=below)

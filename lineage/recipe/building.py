@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from bigdebug.lineage.errors import RecipeError, UnsupportedOperatorError
 from bigdebug.lineage.lateral import laterals_joined
 from bigdebug.lineage.operators import NodeLookup, mirror, normalized
 from bigdebug.lineage.output import OutputRows
+from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.codec import Pieces, PlanReader, PlanWriter
 from bigdebug.lineage.recipe.functions import require_portable_functions
@@ -33,8 +35,18 @@ def build_recipe(
     lookup: NodeLookup,
     redact: frozenset[str] = frozenset(),
     folder: str | None = None,
+    joints: list[RddOperator] | None = None,
 ) -> Recipe:
     """The recipe of an action's rows.
+
+    Args:
+        spark: a session of the context that the plan belongs to.
+        rows: the plan, the settings it ran with, and which of its rows the action gave.
+        lookup: gives the recorded node of a tag's value.
+        redact: columns whose values are hashed before they are kept.
+        folder: the script's folder.
+        joints: filled with the operators that made DataFrames of RDDs among its leaves, for whoever describes
+            these; None has the recipe describe them itself.
 
     Raises:
         RecipeError: it can't be stored; says which operator or source is the reason.
@@ -52,6 +64,13 @@ def build_recipe(
     pieces = Pieces(catalyst)
     leaves = LeafWriter(catalyst, pieces, lookup, redacted)
     skeleton = PlanWriter(catalyst, pieces, leaves.add).write(plan)
+    below = b""
+    if joints is not None:
+        joints += leaves.joints
+    elif leaves.joints:
+        from bigdebug.lineage.rdd.recipe import build_recipe_below  # which describes DataFrames with this
+
+        below = build_recipe_below(leaves.joints, lookup, redact, folder).to_bytes()
     patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
     recipe = Recipe(
         spark=spark.version,
@@ -69,6 +88,7 @@ def build_recipe(
         folder=folder,
         libraries=recorded_libraries(spark),
         pieces=_serialized(pieces),
+        below=below,
     )
     if redact:
         paths = [path for leaf in recipe.leaves for path in leaf.get("paths", ())]
@@ -110,8 +130,20 @@ class Opened:
     changes: list[str]
 
 
-def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = False) -> Opened:
+def open_recipe(
+    spark: SparkSession,
+    recipe: Recipe,
+    *,
+    allow_changed: bool = False,
+    joints: Sequence[RddOperator] = (),
+) -> Opened:
     """Make a recipe's dataflow in a session; its settings become the run's.
+
+    Args:
+        spark: the session.
+        recipe: of an action's rows.
+        allow_changed: go on where a source isn't what it was.
+        joints: the operators that made DataFrames of RDDs among its leaves.
 
     Raises:
         RecipeError: Spark or Python is of another minor version than the run's, or the recipe is damaged.
@@ -124,7 +156,7 @@ def open_recipe(spark: SparkSession, recipe: Recipe, *, allow_changed: bool = Fa
     catalyst = Catalyst(spark)
     try:
         pieces = Pieces.from_bytes(catalyst, recipe.pieces)
-        leaves = LeafReader(catalyst, pieces, recipe.leaves, allow_changed)
+        leaves = LeafReader(catalyst, pieces, recipe.leaves, allow_changed, joints=joints)
         plan = PlanReader(catalyst, pieces, leaves.get).read(recipe.skeleton)
     except (Py4JJavaError, KeyError) as error:
         reason = str(error.java_exception) if isinstance(error, Py4JJavaError) else f"{error} is missing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,9 @@ from bigdebug.lineage.listing import differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.memory import numbered_rows
 from bigdebug.lineage.operators import NodeLookup
+from bigdebug.lineage.rdd.annotator import Annotator
+from bigdebug.lineage.rdd.joints import joint_of, keep_reopened, rows_of_elements
+from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.recipe.codec import Pieces
 from bigdebug.lineage.recipe.databases import described_database, read_database
 from bigdebug.lineage.recipe.python_sources import PYTHON_TABLE, described_python_source, read_python_source
@@ -52,6 +55,7 @@ class LeafWriter:
         lookup: gives the recorded node of a tag's value.
         redacted: columns whose values are hashed before they are kept.
         values: filled with what was hashed, as text: it must be nowhere else, either.
+        joints: filled with the operators that made DataFrames of RDDs.
     """
 
     catalyst: Catalyst
@@ -60,6 +64,7 @@ class LeafWriter:
     redacted: RedactedColumns
     descriptions: list[Description] = field(default_factory=list)
     values: set[str] = field(default_factory=set)
+    joints: list[RddOperator] = field(default_factory=list)
 
     def add(self, plan: Any) -> int:
         """Describe a leaf and give its number.
@@ -127,6 +132,12 @@ class LeafWriter:
                 f"{batch} of a streaming query can't be made again: {batch.reason}",
                 hint="trace within the function that the query calls, while the batch is at hand",
             )
+        joint = joint_of(self.catalyst.spark.sparkContext, plan)
+        if joint is not None:
+            if joint not in self.joints:
+                self.joints.append(joint)
+            number = self.joints.index(joint)
+            return {"kind": "rdd", "joint": number, "schema": str(plan.schema().json())}
         if class_name(plan) == "LogicalRDD":
             self._require_local_data(plan)
         catalyst = self.catalyst
@@ -228,6 +239,7 @@ class LeafReader:
         descriptions: the leaves, by number.
         allow_changed: read a source that isn't what it was.
         changes: filled with what has changed, where that is allowed.
+        joints: the operators that made DataFrames of RDDs.
     """
 
     catalyst: Catalyst
@@ -235,6 +247,7 @@ class LeafReader:
     descriptions: list[Description]
     allow_changed: bool = False
     changes: list[str] = field(default_factory=list)
+    joints: Sequence[RddOperator] = ()
 
     def get(self, number: int, output: Any) -> Any:
         """The plan of a leaf with the recorded output attributes.
@@ -245,6 +258,8 @@ class LeafReader:
         description = self.descriptions[number]
         if description["kind"] == "memory":
             return self._memory(description)
+        if description["kind"] == "rdd":
+            return self._of_elements(description, output)
         if description["kind"] == "jdbc":
             frame = read_database(self.catalyst, description)
             return self.catalyst.copy(self.catalyst.analyzed(frame), output=output)
@@ -263,6 +278,14 @@ class LeafReader:
         if description["redacted"]:
             self.changes.append(f"redacted columns were hashed: {', '.join(description['redacted'])}")
         return plan
+
+    def _of_elements(self, description: Description, output: Any) -> Any:
+        joint = self.joints[description["joint"]]
+        rdd = Annotator(joint.context).plain(joint.inputs[0], {})
+        functions, schema = joint.arguments["functions"], description["schema"]
+        plan = rows_of_elements(self.catalyst, rdd, functions, schema)
+        keep_reopened(joint, plan)
+        return self.catalyst.copy(plan, output=output)
 
     def _read(self, description: Description) -> Any:
         reader = self.catalyst.spark.read.format(description["format"])

@@ -15,6 +15,8 @@ from pyspark.cloudpickle import register_pickle_by_value
 from pyspark.sql import SparkSession
 
 import bigdebug
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
 from tests.proofs import Part
 
 register_pickle_by_value(programs)  # Spark's workers have no way to import it
@@ -30,6 +32,7 @@ def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]]
         made = programs.run(program, [rdd, frame][:: -1 if order else 1], seed // 2)
         sources = numbered[:: -1 if order else 1]
         expected = programs.reference(program, sources)
+        sizes = rdd.mapPartitions(lambda part: [sum(1 for _ in part)]).collect()
         rows = [(row[0], row[1]) for row in made.collect()]
         assert Counter(rows) == Counter(pair for pair, _ in expected), "the reference is wrong"
 
@@ -42,9 +45,17 @@ def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]]
         matching = [ids for pair, ids in expected if pair == wanted]
         assert trace.matched == len(matching)
         assert trace.exact, trace.notes
-        found = traced(trace, given_data, [len(part) for part in rdd.glom().collect()])
+        found = traced(trace, given_data, sizes)
         assert found == frozenset().union(*matching)
         judge_replay(program, sources, found, [wanted] * len(matching))
+        if seed % 2 == 0:
+            session._recorder.drain()
+            output = session.outputs[-1]
+            assert output.recipe == "stored", output.recipe_problem
+            run = Store(store).find(session.run_id)
+            later = open_output(run, output, spark=spark).trace(where)
+            assert later.matched == trace.matched
+            assert traced(later, given_data, sizes) == found, "live and post-mortem differ"
         if seed % 4 == 0:
             assert all(step.count > 0 for step in trace.steps)
 

@@ -14,6 +14,8 @@ from pyspark.sql.types import IntegerType
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +47,27 @@ def places(trace: Any) -> list[tuple[str, int | None]]:
     return [(record.source, record.location.position) for record in trace.collect()]
 
 
+def later(session: bigdebug.Session, spark: SparkSession, output: Any, where: Any) -> Any:
+    """The trace of an output from its recipe."""
+    session._recorder.drain()
+    output = session.outputs[output.number - 1]
+    assert output.recipe == "stored", output.recipe_problem
+    run = Store(session._recorder.store).find(session.run_id)
+    return open_output(run, output, spark=spark).trace(where)
+
+
 def numbers(line: str) -> tuple[int, ...]:
     return tuple(map(int, line.split()))
 
 
-def test_from_an_rdd_to_the_file_of_a_dataframe(session: bigdebug.Session, orders: DataFrame) -> None:
+def test_from_an_rdd_to_the_file_of_a_dataframe(
+    session: bigdebug.Session, spark: SparkSession, orders: DataFrame
+) -> None:
     totals = orders.groupBy("k").agg(F.sum("n").alias("total"))
     pairs = totals.rdd.map(lambda row: (row.k, row["total"]))
     assert sorted(pairs.collect()) == [(0, 18), (1, 22), (2, 26)]
-    trace = session.trace(session.outputs[-1], where="key == 1")
+    output = session.outputs[-1]
+    trace = session.trace(output, where="key == 1")
     assert trace.matched == 1
     assert places(trace) == [("orders.csv", n) for n in (1, 4, 7, 10)]
     assert trace.collect()[3].value == {"n": 10, "k": 1}
@@ -64,28 +78,40 @@ def test_from_an_rdd_to_the_file_of_a_dataframe(session: bigdebug.Session, order
     assert [row.total for row in trace.steps[2].records().collect()] == [22]
     assert sorted(row.n for row in trace.records().collect()) == [1, 4, 7, 10]
     assert (trace.exact, trace.notes) == (True, [])
+    again = later(session, spark, output, "key == 1")
+    assert repr(again.collect()) == repr(trace.collect())
+    assert [(s.operator, s.count, s.call_site) for s in again.steps] == [
+        (s.operator, s.count, s.call_site) for s in trace.steps
+    ]
 
 
-def test_from_a_dataframe_to_the_file_of_an_rdd(session: bigdebug.Session, lines: Any) -> None:
+def test_from_a_dataframe_to_the_file_of_an_rdd(
+    session: bigdebug.Session, spark: SparkSession, lines: Any
+) -> None:
     totals = lines.map(numbers).toDF(["k", "n"]).groupBy("k").agg(F.sum("n").alias("total"))
     assert {row.k: row.total for row in totals.collect()} == {0: 18, 1: 22, 2: 26}
-    trace = session.trace(session.outputs[-1], "k = 2")
+    output = session.outputs[-1]
+    trace = session.trace(output, "k = 2")
     assert trace.matched == 1
     assert places(trace) == [("lines.txt", n) for n in (2, 5, 8, 11)]
     assert trace.collect()[0].value == "2 2"
     assert [(s.name, s.kind, s.count) for s in trace.sources] == [("lines.txt", "text", 4)]
     assert [(s.operator, s.count) for s in trace.steps] == [("Aggregate", 1), ("map", 4)]
-    assert [r.location.position for r in trace.records().collect()] != []
+    assert sorted(r.location.position for r in trace.records().collect()) == [2, 5, 8, 11]
     assert (trace.exact, trace.notes) == (True, [])
+    again = later(session, spark, output, "k = 2")
+    assert repr(again.collect()) == repr(trace.collect())
+    assert [(s.name, s.kind, s.count) for s in again.sources] == [("lines.txt", "text", 4)]
 
 
-def test_to_and_fro(session: bigdebug.Session, orders: DataFrame, lines: Any) -> None:
+def test_to_and_fro(session: bigdebug.Session, spark: SparkSession, orders: DataFrame, lines: Any) -> None:
     """File to RDD to DataFrame to RDD, joined with another file, to DataFrame to RDD; shuffled each time."""
     sums = lines.map(numbers).reduceByKey(lambda a, b: a + b).toDF("k int, total int")
     joined = sums.join(orders.where("n < 6"), "k").groupBy("k", "total").agg(F.count("*").alias("many"))
     keyed = joined.rdd.map(lambda row: (row.k % 2, row.total)).groupByKey().mapValues(sum)
     last = keyed.toDF(["odd", "sum"]).where("sum > 0").rdd.map(tuple)
     assert sorted(last.collect()) == [(0, 44), (1, 22)]
+    output = session.outputs[-1]
     trace = session.trace(last, where=lambda pair: pair[0] == 1)
     assert places(trace) == [("lines.txt", n) for n in (1, 4, 7, 10)] + [("orders.csv", n) for n in (1, 4)]
     assert trace.exact, trace.notes
@@ -96,6 +122,9 @@ def test_to_and_fro(session: bigdebug.Session, orders: DataFrame, lines: Any) ->
     of_frame = session.trace(frame, "odd = 1")
     assert places(of_frame) == places(trace)
     assert [source.count for source in of_frame.sources] == [4, 2]
+    again = later(session, spark, output, "key == 1")
+    assert places(again) == places(trace)
+    assert [source.name for source in again.sources] == ["lines.txt", "orders.csv"]
 
 
 @pytest.mark.parametrize(
