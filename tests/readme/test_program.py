@@ -40,3 +40,18 @@ def test_the_program_in_the_readme(spark: SparkSession, flights: Path) -> None:
     failures, tried = doctest.DocTestRunner(verbose=False).run(test, out=told.append)
     assert tried >= 8
     assert not failures, "".join(told)
+
+
+def test_the_declared_function_in_the_readme(spark: SparkSession, flights: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    (code,) = (
+        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "record_wise" in code
+    )
+    with bigdebug.attach(spark) as session:
+        names: dict[str, Any] = {"bigdebug": bigdebug, "re": re, "session": session}
+        names["context"] = spark.sparkContext
+        exec(code.replace('"flights.csv"', repr(str(flights))), names)
+        trace = names["trace"]
+        lines = [record.value for record in trace.collect()]
+    assert trace.exact
+    assert lines == [line for line in flights.read_text().splitlines() if "EWR,ALB" in line]
