@@ -278,7 +278,7 @@ def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> No
         session.why_not(rdd, "x = 1")
     rdd.collect()
     with pytest.raises(BigDebugError, match="only backward traces"):
-        session.index(session.outputs[-1])
+        session.why_not(session.outputs[-1], "x = 1")
     failing = rdd.map(lambda x: x / 0)
     with pytest.raises(BigDebugError, match="division by zero"):
         _ = session.trace(failing).matched
