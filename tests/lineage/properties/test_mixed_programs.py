@@ -87,7 +87,7 @@ def judge_replay(
     assert Counter(matching) <= again
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(program=programs.programs, sources=st.tuples(programs.data, programs.data), seed=st.integers(0, 100))
 def test_traces_of_mixed_programs(
     spark: SparkSession, program: list[Step], sources: tuple[list[Pair], list[Pair]], seed: int

@@ -104,6 +104,7 @@ def test_from_a_dataframe_to_the_file_of_an_rdd(
     assert [(s.name, s.kind, s.count) for s in again.sources] == [("lines.txt", "text", 4)]
 
 
+@pytest.mark.proof("a program that goes through three DataFrames and four RDDs, live and later")
 def test_to_and_fro(session: bigdebug.Session, spark: SparkSession, orders: DataFrame, lines: Any) -> None:
     """File to RDD to DataFrame to RDD, joined with another file, to DataFrame to RDD; shuffled each time."""
     sums = lines.map(numbers).reduceByKey(lambda a, b: a + b).toDF("k int, total int")
