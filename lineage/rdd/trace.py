@@ -13,7 +13,7 @@ from bigdebug.lineage.errors import BigDebugError, UnsupportedOperatorError
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.location import Location, TracedRecord
-from bigdebug.lineage.rdd import conditions, likeness, standins, workers
+from bigdebug.lineage.rdd import conditions, flags, likeness, parts, standins, workers
 from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys
 from bigdebug.lineage.rdd.kinds import UNKNOWN
@@ -84,7 +84,7 @@ class RddTrace:
         return found.map(lambda r: TracedRecord(name, Location(r[0], r[1], r[2]), r[3]))
 
     def placed_records(self, source: str) -> Any:
-        """The same as plain tuples (file, position, partition, record), for which no worker needs bigdebug."""
+        """The same as plain tuples (file, position, partition, record): no worker needs bigdebug while `travelling`."""
         chosen = self._chosen(source)
         with self._asking("source records"):
             return self._distributed_records(chosen)
@@ -266,7 +266,7 @@ def travelling(*more: Any) -> Iterator[None]:
     """
     from pyspark import cloudpickle
 
-    modules = [workers, standins, conditions, likeness, *more]
+    modules = [workers, standins, conditions, likeness, flags, parts, *more]
     fresh = [each for each in modules if each.__name__ not in cloudpickle.list_registry_pickle_by_value()]
     for module in fresh:
         cloudpickle.register_pickle_by_value(module)
