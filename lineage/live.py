@@ -176,7 +176,7 @@ def _trace(
 def _plan_of(data: Any) -> Any:
     if isinstance(data, RDD):
         raise BigDebugError(
-            "of an RDD only backward traces can be asked",
+            "of an RDD only traces can be asked",
             hint="session.trace(rdd, where=a function of an element)",
         )
     if not isinstance(data, DataFrame) or not hasattr(data, "_jdf"):
@@ -201,7 +201,7 @@ def _rows_of(recorder: Recorder, output: Output) -> OutputRows:
     rows = recorder.rows[output.number]
     if not isinstance(rows, OutputRows):
         raise BigDebugError(
-            f"output {output.number} is of an RDD, of which only backward traces can be asked",
+            f"output {output.number} is of an RDD, of which only traces can be asked",
             hint="session.trace(output, where=a function of an element)",
         )
     return rows

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import flags, workers
 from bigdebug.lineage.rdd.annotator import Annotator, Marks, contributing, is_boundary, output_key
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import BY_PARTITION
@@ -35,14 +35,14 @@ class Flagger(Annotator):
 
     def reached(self, operator: RddOperator, given: Frozen) -> Any:
         """The elements of an operator that have a flag."""
-        return self.annotated(operator, given).filter(workers.has_ids).map(workers.element_of)
+        return self.annotated(operator, given).filter(flags.has_ids).map(workers.element_of)
 
     def _annotate(self, operator: RddOperator, frozen: Frozen, marks: Marks | None) -> Any:
         if not operator.inputs:
             plain = self.plain(operator, frozen)
             if operator not in self._chosen:
                 return plain.map(workers.with_no_ids, True)
-            return plain.map(workers.flagged_if(self._chosen[operator]), True)
+            return plain.map(flags.flagged_if(self._chosen[operator]), True)
         if is_boundary(operator) and operator.kind not in BY_PARTITION:
             return self._grouped(operator, frozen)
         return super()._annotate(operator, frozen, marks)
@@ -52,7 +52,7 @@ class Flagger(Annotator):
         arguments = self.arguments(operator, frozen)
         function = self._function(operator, below, arguments)
         return below.mapPartitionsWithIndex(
-            workers.flagged_since(function), bool(arguments.get("preservesPartitioning", False))
+            flags.flagged_since(function), bool(arguments.get("preservesPartitioning", False))
         )
 
     def _grouped(self, operator: RddOperator, frozen: Frozen) -> Any:
@@ -68,7 +68,7 @@ class Flagger(Annotator):
         if not keys:
             return plain.map(workers.with_no_ids, True)
         if len(keys) <= MOST_KEYS:
-            return plain.map(workers.flagged_among(frozenset(keys), made), True)
+            return plain.map(flags.flagged_among(frozenset(keys), made), True)
         if not names.filter(workers.stands_for_nan).isEmpty():
             self.nan_keys.add(operator)
         return _joined(plain, names, made)
@@ -76,9 +76,7 @@ class Flagger(Annotator):
 
 def _joined(plain: Any, names: Any, key: Callable[[Any], Any]) -> Any:
     """Elements with a flag where they have one of very many keys, in the partitions and the order that they had."""
-    placed = plain.mapPartitionsWithIndex(workers.placed_by_key(key))
-    found = (
-        placed.leftOuterJoin(names.map(workers.with_flag).distinct()).values().map(workers.flagged_at_place)
-    )
+    placed = plain.mapPartitionsWithIndex(flags.placed_by_key(key))
+    found = placed.leftOuterJoin(names.map(flags.with_flag).distinct()).values().map(flags.flagged_at_place)
     ordered = found.repartitionAndSortWithinPartitions(plain.getNumPartitions(), workers.first_of)
     return ordered.map(workers.second_of)

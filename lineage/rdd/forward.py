@@ -14,7 +14,7 @@ from bigdebug.lineage.forward import Named
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import flags, workers
 from bigdebug.lineage.rdd.annotator import contributing, frozen_for
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys
 from bigdebug.lineage.rdd.flagging import Flagger
@@ -44,7 +44,7 @@ class _Reached:
     def elements(self) -> Any:
         """An RDD of them."""
         annotated = self.flagger.annotated(self.rows.operator, self.rows.frozen)
-        return only_given(self.rows, annotated).filter(workers.has_ids).map(workers.element_of)
+        return only_given(self.rows, annotated).filter(flags.has_ids).map(workers.element_of)
 
     @cached_property
     def count(self) -> int:

@@ -17,7 +17,7 @@ from pyspark.storagelevel import StorageLevel
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.minimizing import Part, Search, require_again, require_few
-from bigdebug.lineage.rdd import likeness, workers
+from bigdebug.lineage.rdd import likeness, parts, workers
 from bigdebug.lineage.rdd.annotator import Annotator, contributing
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -125,7 +125,7 @@ class _Replay:
                 numbers.setdefault(partition, {})[place] = number
             self.size += len(places)
             # The files aren't read again in each replay, and partitions without a record stay, empty.
-            kept = source.rdd.mapPartitionsWithIndex(workers.picked_by_number(numbers))
+            kept = source.rdd.mapPartitionsWithIndex(parts.picked_by_number(numbers))
             self._kept[source.operator] = kept.persist(StorageLevel.MEMORY_AND_DISK)
         assert walk.rows is not None
         root = walk.rows.operator
@@ -136,7 +136,7 @@ class _Replay:
 
     def gives(self, part: Part, asked: Counter[bytes]) -> bool:
         """Whether the elements asked for are among those that a part gives; not where the program fails on it."""
-        rdds = {each: kept.mapPartitions(workers.of_numbers(part)) for each, kept in self._kept.items()}
+        rdds = {each: kept.mapPartitions(parts.of_numbers(part)) for each, kept in self._kept.items()}
         try:
             return self._elements(_CutAnnotator(self._walk.annotator.context, rdds, self._cut)) >= asked
         except Exception as error:

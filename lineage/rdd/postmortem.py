@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from bigdebug.lineage.store import StoredRun
 
-_NOT_YET = "ask for a backward trace: bigdebug trace RUN OUTPUT --where …"
+_NOT_YET = "ask for a trace: bigdebug trace RUN OUTPUT --where …"
 
 
 class RddReplay(Recomputed):

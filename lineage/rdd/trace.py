@@ -78,7 +78,7 @@ class RddTrace:
         return found.map(lambda r: TracedRecord(name, Location(r[0], r[1], r[2]), r[3]))
 
     def placed_records(self, source: str) -> Any:
-        """The same as plain tuples (file, position, partition, record), for which no worker needs bigdebug."""
+        """The same as plain tuples (file, position, partition, record): no worker needs bigdebug while `travelling`."""
         chosen = self._chosen(source)
         with self._asking("source records"):
             return self._distributed_records(chosen)

@@ -54,26 +54,6 @@ def pulled(
     return annotate
 
 
-def flagged_since(
-    function: Callable[[int, Iterable[Any]], Iterable[Any]],
-) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
-    """Call a function with a partition; its elements have a flag when it had read one with a flag by then."""
-
-    def annotate(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
-        ids: Any = ()
-
-        def watched() -> Iterator[Any]:
-            nonlocal ids
-            for element, own in elements:
-                ids = ids or own
-                yield element
-
-        for made in function(partition, watched()):
-            yield made, ids
-
-    return annotate
-
-
 def last_read(
     function: Callable[[int, Iterable[Any]], Iterable[Any]], described: str
 ) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
@@ -176,52 +156,6 @@ def with_no_ids(element: Any) -> Annotated:
     return element, ()
 
 
-FLAG = ((0, None),)
-"""The ids of elements with a flag, where nothing else is asked of them; those of others are none."""
-
-
-def has_ids(annotated: Annotated) -> bool:
-    return bool(annotated[1])
-
-
-def flagged_if(chosen: Callable[[Any], Any] | None) -> Callable[[Any], Annotated]:
-    """Give elements a flag where they are chosen; None chooses all."""
-
-    def annotate(element: Any) -> Annotated:
-        return element, FLAG if chosen is None or chosen(element) else ()
-
-    return annotate
-
-
-def flagged_among(keys: frozenset[Any], key: Callable[[Any], Any]) -> Callable[[Any], Annotated]:
-    """Give elements a flag where they have one of the keys."""
-
-    def annotate(element: Any) -> Annotated:
-        return element, FLAG if known_key(key(element)) in keys else ()
-
-    return annotate
-
-
-def with_flag(key: Any) -> tuple[Any, bool]:
-    return key, True
-
-
-def placed_by_key(key: Callable[[Any], Any]) -> Callable[[int, Iterable[Any]], Iterator[Any]]:
-    """Elements with their partition and place, by their key."""
-
-    def pairs(partition: int, elements: Iterable[Any]) -> Iterator[Any]:
-        for place, element in enumerate(elements):
-            yield known_key(key(element)), ((partition, place), element)
-
-    return pairs
-
-
-def flagged_at_place(found: tuple[tuple[tuple[int, int], Any], bool | None]) -> tuple[Any, Annotated]:
-    """What a join with the keys that have a flag gave, by its place."""
-    (place, element), flag = found
-    return place, (element, FLAG if flag else ())
-
-
 def pair_up(annotated: Annotated) -> tuple[Any, Any]:
     """A pair (key, value) with ids, as a pair of the key and the value with ids."""
     (key, value), ids = annotated
@@ -299,40 +233,6 @@ def picked(
                 yield (partition, place), element
 
     return pick
-
-
-def picked_by_number(
-    numbers: dict[int, dict[int, int]],
-) -> Callable[[int, Iterable[Any]], Iterator[tuple[int, Any]]]:
-    """The elements at some places, each with the number given to its place."""
-
-    def pick(partition: int, elements: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        wanted = numbers.get(partition, {})
-        last = max(wanted, default=-1)
-        for place, element in enumerate(elements):
-            if place > last:
-                return
-            if place in wanted:
-                yield wanted[place], element
-
-    return pick
-
-
-def of_numbers(part: list[tuple[int, int]]) -> Callable[[Iterable[tuple[int, Any]]], Iterator[Any]]:
-    """Of numbered elements, whose numbers go up, those with a number in one of some ranges."""
-
-    def chosen(numbered: Iterable[tuple[int, Any]]) -> Iterator[Any]:
-        ranges = iter(part)
-        start, end = next(ranges, (0, 0))
-        for number, element in numbered:
-            while number >= end:
-                start, end = next(ranges, (-1, -1))
-                if end < 0:
-                    return
-            if number >= start:
-                yield element
-
-    return chosen
 
 
 def counted(elements: Iterable[Any]) -> Iterator[int]:

@@ -234,6 +234,7 @@ REMOTE = """
 import sys, tempfile
 from pyspark import SparkContext
 import bigdebug
+from bigdebug.lineage.rdd.trace import travelling
 context = SparkContext("local[1]", "remote")
 with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
     wanted, seen = context.broadcast({1}), context.accumulator(0)
@@ -250,6 +251,13 @@ with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
     groups.take(1)
     trace = session.trace(session.outputs[-1], where="key == 1")
     print([record.value for record in trace.collect()], len(trace.steps))
+    print([record.value for record in trace.narrow().collect()])
+    source = context.parallelize([1, 2, 3], 2)
+    source.map(lambda x: (x, x)).reduceByKey(lambda a, b: a + b).collect()
+    forward = session.trace(source, where="x == 3", direction="forward")
+    print([record.value for record in forward.collect()])
+    with travelling():
+        print(forward.placed_records("output 3").collect())
 """
 
 
@@ -264,7 +272,8 @@ def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
         [sys.executable, str(tmp_path / "remote.py")],
         env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    assert done.stdout.splitlines() == ["True", "[1, 3] 7"], done.stdout + done.stderr[-3000:]
+    told = ["True", "[1, 3] 7", "[1, 3]", "[(3, 3)]", "[(None, None, None, (3, 3))]"]
+    assert done.stdout.splitlines() == told, done.stdout + done.stderr[-3000:]
 
 
 def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> None:
@@ -274,10 +283,10 @@ def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> No
         session.trace(barrier)
     with pytest.raises(BigDebugError, match="no expression in Python"):
         session.trace(rdd, where="key = 1")
-    with pytest.raises(BigDebugError, match="only backward traces"):
+    with pytest.raises(BigDebugError, match="only traces"):
         session.why_not(rdd, "x = 1")
     rdd.collect()
-    with pytest.raises(BigDebugError, match="only backward traces"):
+    with pytest.raises(BigDebugError, match="only traces"):
         session.why_not(session.outputs[-1], "x = 1")
     failing = rdd.map(lambda x: x / 0)
     with pytest.raises(BigDebugError, match="division by zero"):
