@@ -100,7 +100,7 @@ def measured(spark: SparkSession, folder: Path, megabytes: int) -> Iterator[Row]
     """
     place = make_text(folder, megabytes)
     size = sum(file.stat().st_size for file in place.glob("*.txt"))
-    pairs = 7 if megabytes <= 100 else 3
+    pairs = 7 if megabytes < 100 else 3
     context = spark.sparkContext
     for name, program in PROGRAMS.items():
 

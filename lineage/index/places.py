@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,13 +22,12 @@ from bigdebug.lineage.location import (
     PARTITION_SHIFT,
     Location,
     TracedRecord,
-    local_path,
-    plain_path,
     readable_path,
 )
 from bigdebug.lineage.parquet_records import UnreadableError, python_values, read_records
 from bigdebug.lineage.store.tables import TableStore
 from bigdebug.lineage.text_records import TextFormat, read_lines
+from bigdebug.lineage.unchanged import what_became_of
 
 _RANK, _POSITION = "rank", "position"
 
@@ -174,7 +172,7 @@ class IndexedRecords:
             return self._kept([number for (number,) in ids])
         why = "reading them needs Spark"
         if source.columns:
-            changed = self._changed(locations)
+            changed = what_became_of({location.file or "" for location in locations}, source.listed)
             if changed is None:
                 try:
                     return self._stored(locations) if source.text is None else self._lines(ids, source.text)
@@ -228,20 +226,6 @@ class IndexedRecords:
     def _block_of(self, number: int) -> Block:
         starts = [block.first_id for block in self._source.blocks]
         return self._source.blocks[bisect_right(starts, number) - 1]
-
-    def _changed(self, locations: list[Location]) -> str | None:
-        """What became of the files since they were indexed; None where they are what they were."""
-        listed = {plain_path(path): (size, at) for path, size, at in self._source.listed}
-        for file in {location.file or "" for location in locations}:
-            if local_path(file) is None:
-                return "they aren't in files of this machine"
-            try:
-                now = os.stat(file)
-            except OSError:
-                return f"{file} is gone"
-            if (now.st_size, now.st_mtime_ns // 1_000_000) != listed.get(file):
-                return f"{file} has changed"
-        return None
 
 
 def _sortable(location: Location) -> tuple[str, int, int]:

@@ -81,7 +81,7 @@ def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] |
         if not notes.begin(elements=False):
             return elements
         cell.notes = notes
-        return _by_first(notes, iter(elements)) if key is None else _by_key(notes, iter(elements), key)
+        return _by_key(notes, iter(elements), itemgetter(0) if key is None else key)
 
     return foot
 
@@ -215,34 +215,10 @@ def _marked_pairs(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
 
 def _key_of(head: Head) -> Callable[[Any], Any]:
     assert isinstance(head, KeyHead)
-    return _first if head.key is None else head.key
-
-
-def _first(element: Any) -> Any:
-    return element[0]
+    return itemgetter(0) if head.key is None else head.key
 
 
 # -- feet -------------------------------------------------------------------------------------------
-
-
-def _by_first(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
-    note, codes = notes.names.append, notes.codes
-    element: Any = None
-    try:
-        while element is not _END:
-            element = _END
-            for element in islice(elements, _CHUNK):
-                try:
-                    note(codes[element[0]])
-                except Exception:
-                    # No pair, or no key: the program's own error comes right after.
-                    notes.close()
-                yield element
-            if notes.full:
-                notes.flush()
-        notes.finish()
-    finally:
-        notes.close()
 
 
 def _by_key(notes: Notes, elements: Iterator[Any], key: Callable[[Any], Any]) -> Iterator[Any]:
@@ -255,6 +231,7 @@ def _by_key(notes: Notes, elements: Iterator[Any], key: Callable[[Any], Any]) ->
                 try:
                     note(codes[key(element)])
                 except Exception:
+                    # No pair, or no key: the program's own error comes right after.
                     notes.close()
                 yield element
             if notes.full:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -12,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from bigdebug.lineage.location import Location, TracedRecord, local_path, plain_path
+from bigdebug.lineage.location import Location, TracedRecord, plain_path
 from bigdebug.lineage.parquet_records import UnreadableError
 from bigdebug.lineage.rdd.index.manifest import StoredSource
 from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, place_of
 from bigdebug.lineage.rdd.index.relations import batches
 from bigdebug.lineage.text_records import TextFormat, read_lines
+from bigdebug.lineage.unchanged import what_became_of
 
 _LINES = TextFormat("text")
 
@@ -80,7 +80,9 @@ class IndexedRddRecords:
             return self._kept(numbers)
         why = "reading them needs Spark"
         if source.lines and source.splits is not None:
-            changed = self._changed({source.splits[place_of(number)[0]][0] for number in numbers.tolist()})
+            changed = what_became_of(
+                {source.splits[place_of(number)[0]][0] for number in numbers.tolist()}, source.listed
+            )
             if changed is None:
                 try:
                     return self._lines(numbers)
@@ -122,7 +124,7 @@ class IndexedRddRecords:
         for path in self._kept(numbers).values():
             file = plain_path(path)
             value: Any = None
-            changed = self._changed({file})
+            changed = what_became_of([file], self._source.listed)
             if changed is not None:
                 self._note(changed)
             else:
@@ -133,20 +135,6 @@ class IndexedRddRecords:
                 )
             found.append(TracedRecord(self._source.name, Location(file, 0), value))
         return sorted(found, key=lambda record: _order(record.location))
-
-    def _changed(self, files: set[str]) -> str | None:
-        """What became of files since the index was made; None where they are what they were."""
-        listed = {plain_path(path): (size, at) for path, size, at in self._source.listed}
-        for file in sorted(files):
-            if local_path(file) is None:
-                return "they aren't in files of this machine"
-            try:
-                now = os.stat(file)
-            except OSError:
-                return f"{file} is gone"
-            if (now.st_size, now.st_mtime_ns // 1_000_000) != listed.get(file):
-                return f"{file} has changed"
-        return None
 
 
 def stored_elements(
