@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mixed_programs import ON_FRAMES, ON_RDDS, Element, Pair, Step
 from pyspark.cloudpickle import register_pickle_by_value
 from pyspark.sql import SparkSession
+from pyspark.sql.session import _monkey_patch_RDD
 
 import bigdebug
 from bigdebug.lineage.postmortem import open_output
@@ -23,6 +24,7 @@ register_pickle_by_value(programs)  # Spark's workers have no way to import it
 
 
 def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]], seed: int) -> None:
+    _monkey_patch_RDD(spark)  # `toDF` is the latest session's, and other tests have made some
     with tempfile.TemporaryDirectory() as store, bigdebug.attach(spark, store=store) as session:
         rdd = spark.sparkContext.parallelize(given_data[0], 2)
         frame = spark.createDataFrame(given_data[1], programs.SCHEMA)

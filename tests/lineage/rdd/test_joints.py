@@ -10,6 +10,7 @@ import pytest
 from pyspark import RDD, SparkContext
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.session import _monkey_patch_RDD
 from pyspark.sql.types import IntegerType
 
 import bigdebug
@@ -20,6 +21,7 @@ from bigdebug.lineage.store import Store
 
 @pytest.fixture(scope="module")
 def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
+    _monkey_patch_RDD(spark)  # `toDF` is the latest session's, and other tests have made some
     with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
         yield attached
 
