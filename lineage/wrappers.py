@@ -11,6 +11,7 @@ passes it on as it is, and Python adds no new entry for a frame that re-raises.
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -177,19 +178,10 @@ def _frame_rdd(original: _Method) -> _Method:
 
 
 def _conversion(original: _Method) -> _Method:
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        try:
-            result = original(*args, **kwargs)
-        except BaseException as error:
-            _leave_no_trace(error)
-            raise
-        try:
-            note_conversion(result[0], kwargs["rdd"] if "rdd" in kwargs else args[1])
-        except Exception as problem:
-            complain(problem)
-        return result
+    def note(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
+        note_conversion(result[0], kwargs["rdd"] if "rdd" in kwargs else args[1])
 
-    return wrapper
+    return _noted(original, note)
 
 
 def _rdd_action(action: str, original: _Method) -> _Method:
@@ -216,6 +208,12 @@ def _rdd_action(action: str, original: _Method) -> _Method:
 
 
 def _kept_beside(name: str, original: _Method) -> _Method:
+    return _noted(original, partial(keep_beside, name))
+
+
+def _noted(original: _Method, note: Callable[[tuple[Any, ...], dict[str, Any], Any], None]) -> _Method:
+    """Whoever calls the method, note what it was given and what it gave."""
+
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             result = original(*args, **kwargs)
@@ -223,7 +221,7 @@ def _kept_beside(name: str, original: _Method) -> _Method:
             _leave_no_trace(error)
             raise
         try:
-            keep_beside(name, args, kwargs, result)
+            note(args, kwargs, result)
         except Exception as problem:
             complain(problem)
         return result

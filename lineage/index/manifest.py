@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -174,19 +176,31 @@ class Manifest:
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
         """Raises BigDebugError where it is damaged or of another format."""
-        try:
-            content = json.loads(data)
-            if content["format"] != FORMAT:
-                raise BigDebugError(
-                    "the index was written by another version of bigdebug",
-                    hint="make it anew: bigdebug index",
-                )
+        with manifest_of(data, FORMAT) as content:
             found: Manifest = _read(cls, content)
             return found
-        except (ValueError, TypeError, KeyError) as error:
+
+
+@contextmanager
+def manifest_of(data: bytes, known: int | str) -> Iterator[dict[str, Any]]:
+    """What the file of an index holds, for as long as it is read.
+
+    Args:
+        data: of the file.
+        known: the format that is understood.
+
+    Raises:
+        BigDebugError: it is damaged, or of another format.
+    """
+    try:
+        content = json.loads(data)
+        if content["format"] != known:
             raise BigDebugError(
-                f"the index is damaged ({error})", hint="make it anew: bigdebug index"
-            ) from None
+                "the index was written by another version of bigdebug", hint="make it anew: bigdebug index"
+            )
+        yield content
+    except (ValueError, TypeError, KeyError) as error:
+        raise BigDebugError(f"the index is damaged ({error})", hint="make it anew: bigdebug index") from None
 
 
 _PARTS: dict[tuple[type, str], type] = {

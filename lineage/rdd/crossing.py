@@ -9,7 +9,6 @@ from typing import Any
 
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
-from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import find_source, numbered
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
@@ -17,7 +16,7 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd.frames import places_on, take_elements_once
 from bigdebug.lineage.rdd.joints import joints_among
-from bigdebug.lineage.rdd.mixed import MixedTrace, all_operators, ends_there, frames_below
+from bigdebug.lineage.rdd.mixed import MixedTrace, all_operators, ends_there, frames_below, require_exact
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import require_all_unchanged
 from bigdebug.lineage.records import SourceRecords
@@ -88,12 +87,8 @@ class CrossingTrace(Trace):
         Raises:
             BigDebugError: it could be smaller; that isn't found out for traces through RDDs and DataFrames.
         """
-        if self.exact:
-            return self
-        raise BigDebugError(
-            "traces through RDDs and DataFrames can't be narrowed yet",
-            hint="the notes say which operators make this one conservative",
-        )
+        require_exact(self)
+        return self
 
     @property
     def bytes(self) -> int:

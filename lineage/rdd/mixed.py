@@ -179,12 +179,8 @@ class MixedTrace(RddTrace):
         Raises:
             BigDebugError: it could be smaller; that isn't found out for traces through RDDs and DataFrames.
         """
-        if self.exact:
-            return self
-        raise BigDebugError(
-            "traces through RDDs and DataFrames can't be narrowed yet",
-            hint="the notes say which operators make this one conservative",
-        )
+        require_exact(self)
+        return self
 
     @property
     def bytes(self) -> int:
@@ -246,3 +242,12 @@ def _elements(frame: Frame) -> Any:
     kept = frame.numbered.annotated
     own = catalyst.output(trace._root.plan)
     return catalyst.frame(catalyst.project(own, frame._narrow(kept))).rdd
+
+
+def require_exact(trace: Any) -> None:
+    """Raises BigDebugError where a trace through RDDs and DataFrames could be smaller: how isn't found out."""
+    if not trace.exact:
+        raise BigDebugError(
+            "traces through RDDs and DataFrames can't be narrowed yet",
+            hint="the notes say which operators make this one conservative",
+        )

@@ -288,11 +288,6 @@ def nothing_of(_: Any) -> None:
     """The key of all elements where they have none."""
 
 
-def as_they_are(_: int, elements: Iterable[Any]) -> Iterable[Any]:
-    """The elements of a partition."""
-    return elements
-
-
 def itself(element: Any) -> Any:
     return element
 

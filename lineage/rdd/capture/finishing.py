@@ -47,16 +47,19 @@ def finish_capture(
     taps: dict[RddOperator, Tap] = {each: each.taps[0] for each in way if each.taps}
     if rows.operator.kind in VALUE_ACTIONS:
         taps[rows.operator] = tap
-    notes = {each.folder: _noted(store, each) for each in {tap, *taps.values()}}
-    if any(found is None for found in notes.values()):
-        return False
+    notes: dict[str, Files] = {}
+    for each in {tap, *taps.values()}:
+        noted = _noted(store, each)
+        if noted is None:
+            return False
+        notes[each.folder] = noted
     folder = f"{output}-{secrets.token_hex(4)}"
     with (
         jobs_of_ours(rows.operator.context, f"the lineage of output {output}"),
         travelling(),
         store.making(output, folder),
     ):
-        manifest = _manifest(rows, tap, taps, notes, store, folder, result, began)  # type: ignore[arg-type]
+        manifest = _manifest(rows, tap, taps, notes, store, folder, result, began)
         store.publish(output, folder, manifest.to_bytes())
     return True
 

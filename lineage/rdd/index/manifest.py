@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.index.manifest import manifest_of
 
 FORMAT = "rdd 1"
 
@@ -96,22 +96,12 @@ class RddManifest:
     @classmethod
     def from_bytes(cls, data: bytes) -> RddManifest:
         """Raises BigDebugError where it is damaged or of another format."""
-        try:
-            content = json.loads(data)
-            if content["format"] != FORMAT:
-                raise BigDebugError(
-                    "the index was written by another version of bigdebug",
-                    hint="make it anew: bigdebug index",
-                )
+        with manifest_of(data, FORMAT) as content:
             content["relations"] = tuple(StoredRelation(**_read(each)) for each in content["relations"])
             content["sources"] = tuple(StoredSource(**_read(each)) for each in content["sources"])
             for name in ("notes", "elements"):
                 content[name] = tuple(content[name])
             return cls(**content)
-        except (ValueError, TypeError, KeyError) as error:
-            raise BigDebugError(
-                f"the index is damaged ({error})", hint="make it anew: bigdebug index"
-            ) from None
 
 
 def is_rdd_manifest(data: bytes) -> bool:
