@@ -57,6 +57,22 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture(autouse=True)
+def settings_as_before(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test leaves a setting behind in the one session that others have, too."""
+    if "spark" not in request.fixturenames:
+        yield
+        return
+    spark = request.getfixturevalue("spark")
+    before = spark.conf.getAll
+    yield
+    now = spark.conf.getAll
+    changed = {name for name, _ in before.items() ^ now.items()}
+    assert not {
+        name for name in changed if not name.startswith("spark.sql.catalog.")
+    }  # those have names of their own
+
+
 @pytest.fixture(scope="session")
 def path_without_java(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The PATH, with every folder that holds a Java replaced by links to all else in it."""

@@ -3,7 +3,8 @@
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.failure import first_line, unwritable
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql.types import DataType
 
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json"}
@@ -52,12 +53,27 @@ def save_records(frame: "DataFrame", target: Path, by: Sequence[str] = (_PLACE,)
         UnreachableError: Spark's executors write where this process can't see it.
         BigDebugError: it can't be written.
     """
+    with _settings(frame.sparkSession):
+        return _save(frame, target.absolute(), by)
+
+
+@contextmanager
+def _settings(spark: "SparkSession") -> Iterator[None]:
+    """The settings for the length of a write: the session may be a program's, which goes on with its own."""
+    before = {name: spark.conf.get(name, None) for name in _SETTINGS}
+    for name, value in _SETTINGS.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.unset(name) if value is None else spark.conf.set(name, value)
+
+
+def _save(frame: "DataFrame", target: Path, by: Sequence[str]) -> int:
     from py4j.protocol import Py4JJavaError
 
-    for name, value in _SETTINGS.items():
-        frame.sparkSession.conf.set(name, value)
     kind = FORMATS[target.suffix.lower()]
-    target = target.absolute()
     folder = target.with_name(f".{target.name}-{secrets.token_hex(4)}")
     writer = _shown(_ordered(frame, by), kind).write.format(kind)
     writer = writer.option("compression", "zstd" if kind == "parquet" else "none")

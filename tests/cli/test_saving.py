@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.cli.saving import save_records
 from bigdebug.lineage.errors import BigDebugError
+from tests.settings import settings
 
 ROOT = Path(__file__).parents[2]
 COUNTING = """
@@ -40,12 +41,9 @@ ODD = """
 
 
 def test_every_format(spark: SparkSession, tmp_path: Path) -> None:
-    spark.conf.set("spark.sql.caseSensitive", "true")
-    try:
+    with settings(spark, {"spark.sql.caseSensitive": "true"}):
         # Made before anything is recorded: a trace ends here, at all its columns.
         odd = spark.sql(ODD).localCheckpoint().where("n > 1")
-    finally:
-        spark.conf.unset("spark.sql.caseSensitive")
     with bigdebug.attach(spark, store=str(tmp_path / "store")) as session:
         trace = session.trace(odd)
         for ending in ("parquet", "csv", "jsonl"):

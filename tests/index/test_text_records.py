@@ -2,8 +2,6 @@
 
 import datetime
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.lineage.parquet_records import UnreadableError
 from bigdebug.lineage.text_records import TextFormat, read_lines, text_format
+from tests.settings import settings
 
 SCHEMA = "n bigint, s string, d double, b boolean, day date, m decimal(8,2), i int"
 COLUMNS = [tuple(part.split(" ", 1)) for part in SCHEMA.replace("8,2", "8;2").split(", ")]
@@ -23,15 +22,6 @@ SPLIT = {
     "spark.sql.files.openCostInBytes": "0",
     "spark.sql.files.minPartitionNum": "1",
 }
-
-
-@contextmanager
-def settings(spark: SparkSession, values: dict[str, str]) -> Iterator[None]:
-    for key, value in values.items():
-        spark.conf.set(key, value)
-    yield
-    for key in values:
-        spark.conf.unset(key)
 
 
 def line(dice: random.Random, number: int) -> str:

@@ -12,14 +12,14 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.trace import Trace
+from tests.settings import settings
 
 
 @pytest.fixture
 def new_york(spark: SparkSession) -> Iterator[None]:
     """A time zone in which an hour comes twice."""
-    spark.conf.set("spark.sql.session.timeZone", "America/New_York")
-    yield
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    with settings(spark, {"spark.sql.session.timeZone": "America/New_York"}):
+        yield
 
 
 # Each gives `id % 6` groups that a way through Python, or a careless comparison, would lose or mix up.

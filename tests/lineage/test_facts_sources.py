@@ -9,17 +9,15 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.errors import SourceChangedError
+from tests.settings import settings
 
 SPLIT = {"spark.sql.files.maxPartitionBytes": "700", "spark.sql.files.openCostInBytes": "0"}
 
 
 @pytest.fixture
 def split(spark: SparkSession) -> Iterator[None]:
-    for key, value in SPLIT.items():
-        spark.conf.set(key, value)
-    yield
-    for key in SPLIT:
-        spark.conf.unset(key)
+    with settings(spark, SPLIT):
+        yield
 
 
 # -- malformed records ------------------------------------------------------------------------------

@@ -24,10 +24,10 @@ from tests.lineage.placed import (
     plain_parquet,
     read_csv,
     records,
-    settings,
     text_of,
     write_csv,
 )
+from tests.settings import settings
 
 # -- places -----------------------------------------------------------------------------------------
 

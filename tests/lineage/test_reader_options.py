@@ -3,8 +3,8 @@
 import bz2
 import gzip
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import bigdebug
 from bigdebug.lineage.index.reading import open_index
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.settings import settings
 
 SCHEMA = "k int, n int, t string"
 Made = tuple[DataFrame, set[tuple[str, int]]]
@@ -159,12 +160,9 @@ def test_live_from_a_recipe_and_from_an_index(
     assert open_output(run, output, spark=spark).trace("k = 1").collect() == found
 
 
-@contextmanager
-def second_versions(spark: SparkSession) -> Iterator[None]:
+def second_versions(spark: SparkSession) -> AbstractContextManager[None]:
     """Have Spark read files by its second kind of sources."""
-    spark.conf.set("spark.sql.sources.useV1SourceList", "")
-    yield
-    spark.conf.unset("spark.sql.sources.useV1SourceList")
+    return settings(spark, {"spark.sql.sources.useV1SourceList": ""})
 
 
 def test_files_read_by_the_second_kind_of_sources_have_no_places(

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import bigdebug
 from tests.recipe.replaying import answer
+from tests.settings import settings
 
 ROOT = Path(__file__).parents[2]
 SPLIT = {
@@ -295,18 +295,6 @@ def legacy_dates(spark: SparkSession) -> DataFrame:
 
 
 # -- the runs ---------------------------------------------------------------------------------------
-
-
-@contextmanager
-def settings(spark: SparkSession, pairs: dict[str, str]) -> Iterator[None]:
-    before = {key: spark.conf.get(key, None) for key in pairs}
-    for key, value in pairs.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            spark.conf.unset(key) if value is None else spark.conf.set(key, value)
 
 
 def answered(session: bigdebug.Session, where: str | None) -> dict[str, Any]:
