@@ -17,7 +17,6 @@ from bigdebug.lineage.rdd.index.names import place_number
 from bigdebug.lineage.rdd.index.writing import (
     ELEMENTS,
     RELATION,
-    Codes,
     ElementWriter,
     TaskFile,
     attempt_name,
@@ -63,7 +62,7 @@ class Notes:
         self._files: list[TaskFile] = []
         self._elements: ElementWriter | None = None
         self._broken = False
-        self.names: Any = array("i")
+        self.names: list[Any] = []
         self.marks = array("q")
         self.ids: Any = []
         if isinstance(head, PairHead):
@@ -72,7 +71,7 @@ class Notes:
             )
         self.counter: Any = None
         self.records = array("q")
-        self.codes = Codes()
+        self.codes: dict[Any, int] = {}
         self.bytes = 0
         self._place = place
 
@@ -90,9 +89,7 @@ class Notes:
             if group is not None and group.startswith(OURS):
                 return False
             filesystem, folder = pickle.loads(self._place[0]), self._place[1]
-            if elements:
-                self.names = []
-            elif self._is_noted(filesystem, folder):
+            if not elements and self._is_noted(filesystem, folder):
                 return False
             self._files.append(TaskFile(filesystem, folder, self._name, schema_of(elements)))
             if elements:
@@ -192,7 +189,7 @@ class Notes:
         if not count:
             return
         if self._elements is None:
-            names: Any = coded(pa.array(np.frombuffer(self.names, dtype=np.int32).copy()), self.codes)
+            names: Any = coded(pa.array(np.array(array("i", self.names))), self.codes)
         else:
             first = place_number((self._partition, self._given))
             names = pa.array(np.arange(first, first + count))

@@ -81,7 +81,7 @@ def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] |
         if not notes.begin(elements=False):
             return elements
         cell.notes = notes
-        return _by_key(notes, iter(elements), itemgetter(0) if key is None else key)
+        return _by_key(notes, iter(elements)) if key is None else _by(key, notes, iter(elements))
 
     return foot
 
@@ -164,12 +164,12 @@ def _marked(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
 
 
 def _marked_by_key(notes: Notes, elements: Iterator[Any], head: Head) -> Iterator[Any]:
-    mark, note, names, key = notes.marks.append, notes.ids.append, notes.names, _key_of(head)
+    mark, ids, names, key = notes.marks.append, notes.ids, notes.names, _key_of(head)
     element: Any = None
     while element is not _END:
         element = _END
         for element in islice(elements, _CHUNK):
-            note(key(element))
+            ids.append(key(element))
             mark(len(names))
             yield element
         if notes.full:
@@ -221,17 +221,47 @@ def _key_of(head: Head) -> Callable[[Any], Any]:
 # -- feet -------------------------------------------------------------------------------------------
 
 
-def _by_key(notes: Notes, elements: Iterator[Any], key: Callable[[Any], Any]) -> Iterator[Any]:
-    note, codes = notes.names.append, notes.codes
+def _by_key(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
+    # The most used loop of all: Python is fastest with plain lists, dictionaries and subscripts, without calls.
+    names, codes = notes.names, notes.codes
     element: Any = None
     try:
         while element is not _END:
             element = _END
             for element in islice(elements, _CHUNK):
                 try:
-                    note(codes[key(element)])
+                    names.append(codes[element[0]])
+                except KeyError:
+                    _new_key(notes, element)
                 except Exception:
                     # No pair, or no key: the program's own error comes right after.
+                    notes.close()
+                yield element
+            if notes.full:
+                notes.flush()
+        notes.finish()
+    finally:
+        notes.close()
+
+
+def _new_key(notes: Notes, element: Any) -> None:
+    try:
+        notes.names.append(notes.codes.setdefault(element[0], len(notes.codes)))
+    except Exception:
+        notes.close()
+
+
+def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
+    names, codes = notes.names, notes.codes
+    element: Any = None
+    try:
+        while element is not _END:
+            element = _END
+            for element in islice(elements, _CHUNK):
+                try:
+                    name = key(element)
+                    names.append(codes.setdefault(name, len(codes)))
+                except Exception:
                     notes.close()
                 yield element
             if notes.full:
