@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pyspark import RDD, SparkContext
     from pyspark.sql import Column, DataFrame, SparkSession
 
+    from bigdebug.isolation.found import Isolation
+    from bigdebug.isolation.isolating import Progress
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
     from bigdebug.lineage.rdd.forward import ForwardRddTrace
@@ -155,6 +157,30 @@ class Session:
         from bigdebug.lineage.live import live_why_not
 
         return live_why_not(self._attachment.spark, self._recorder, data, where)
+
+    def isolate(
+        self,
+        data: "DataFrame | Output",
+        failing: "str | Column",
+        budget: float | None = None,
+        progress: "Callable[[Progress], None] | None" = None,
+    ) -> "Isolation":
+        """Find the few input records behind wrong rows, proven by running the pipeline on parts of its input.
+
+        Args:
+            data: a DataFrame, or an `Output` of this run.
+            failing: SQL text or a Column over the columns of `data`: the rows for which it holds are wrong.
+            budget: how many seconds to search; the best found by then is the answer. So it is after Ctrl-C.
+            progress: told after each round how far it is.
+
+        Raises:
+            BigDebugError: the question can't be answered; says why and what to do.
+        """
+        from bigdebug.isolation.isolating import isolate
+        from bigdebug.lineage.live import live_question
+
+        question = live_question(self._attachment.spark, self._recorder, data)
+        return isolate(question, failing, budget=budget, progress=progress)
 
     def index(self, output: Output) -> "Index | RddIndex":
         """Write the whole lineage of an output to the store: traces of it then need no Spark.

@@ -8,7 +8,7 @@ together with the layout of the very scan that made it: `layout.py` turns it int
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
@@ -64,6 +64,12 @@ class SourceLeaf:
     def has_positions(self) -> bool:
         """Its records have a place that stays the same."""
         return self.in_files or self.places is not None or self.kind in ("memory", "range")
+
+    def moved_to(self, leaf: Operator) -> SourceLeaf:
+        """The same source, some of whose records stand in another leaf with the ids that they had."""
+        return replace(
+            self, operator=leaf, pinned=None, in_files=False, listed=None, once=None, make_once=None
+        )
 
     @property
     def is_fixed(self) -> bool:

@@ -18,7 +18,7 @@ from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.output import Output, OutputRows
-from bigdebug.lineage.questions import question_about, trace_rows
+from bigdebug.lineage.questions import Question, question_about, trace_rows
 from bigdebug.lineage.rdd.crossing import through_rdds
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.trace import Trace
@@ -114,11 +114,25 @@ def live_why_not(
         UnreachableError: Spark was stopped.
         BigDebugError: `data` is nothing that can be asked about, or its plan is no longer at hand.
     """
+    return WhyNot(live_question(spark, recorder, data), where)
+
+
+def live_question(spark: SparkSession, recorder: Recorder, data: DataFrame | Output) -> Question:
+    """A DataFrame, or an output of the recorder's run, ready to be asked about.
+
+    Args:
+        spark: a live session of the program's.
+        recorder: what the program did so far.
+        data: what is asked about.
+
+    Raises:
+        UnreachableError: Spark was stopped.
+        BigDebugError: `data` is nothing that can be asked about, or its plan is no longer at hand.
+    """
     if isinstance(data, Output):
-        rows = _rows_of(recorder, data)
-        return WhyNot(question_about(spark, rows, recorder.node_of, action=data), where)
+        return question_about(spark, _rows_of(recorder, data), recorder.node_of, action=data)
     rows = OutputRows(_plan_of(data), data.sparkSession._jsparkSession, None)
-    return WhyNot(question_about(data.sparkSession, rows, recorder.node_of), where)
+    return question_about(data.sparkSession, rows, recorder.node_of)
 
 
 def live_index(

@@ -158,6 +158,11 @@ class Trace:
         with asking(self._catalyst, "records"):
             return self._chosen(source).collect(limit)
 
+    @property
+    def found_records(self) -> dict[SourceLeaf, SourceRecords]:
+        """The records on the trace, by source."""
+        return self._records
+
     @cached_property
     def _doubts(self) -> list[str]:
         with asking(self._catalyst, "what a second run can't tell"):

@@ -1,0 +1,238 @@
+"""The records that a failing row may come from, kept by Spark and numbered: only they are ever replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pyroaring import FrozenBitMap
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bigdebug.lineage.annotated import Annotated, IdColumn
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
+from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, TracedRecord
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.records import SourceRecords
+from bigdebug.lineage.segments import RowSet, fetch, local_relation, matching_ids, semi_joined, wrapped
+
+_FETCHED = 10_000
+"""Records of a source that are held in Spark's plan; more are persisted."""
+_LISTED = 200_000
+"""Memberships that are listed one by one; more are told by ranges."""
+
+Numbers = Sequence[FrozenBitMap]
+
+
+@dataclass(frozen=True)
+class Stand:
+    """The candidates of one source.
+
+    Attributes:
+        leaf: the source.
+        plan: JVM plan of the source's own columns, the record id and the candidate's number.
+        id, number: JVM attributes of the last two.
+        first: the first one's number.
+        count: how many there are.
+    """
+
+    leaf: SourceLeaf
+    plan: Any
+    id: Any
+    number: Any
+    first: int
+    count: int
+
+    @property
+    def numbers(self) -> FrozenBitMap:
+        return FrozenBitMap(range(self.first, self.first + self.count))
+
+
+class Candidates:
+    """The candidates of all sources, numbered from 0, one source after the other.
+
+    Args:
+        catalyst: of the pinned session.
+        records: of each source its records on the trace.
+    """
+
+    def __init__(self, catalyst: Catalyst, records: dict[SourceLeaf, SourceRecords]) -> None:
+        self._catalyst = catalyst
+        self._persisted: list[DataFrame] = []
+        self.stands: list[Stand] = []
+        first = 0
+        for leaf, found in records.items():
+            stand = self._stand(leaf, found.rows, first)
+            self.stands.append(stand)
+            first += stand.count
+        self.count = first
+
+    @property
+    def everything(self) -> FrozenBitMap:
+        return FrozenBitMap(range(self.count))
+
+    def release(self) -> None:
+        """Give back what Spark keeps."""
+        for frame in self._persisted:
+            frame.unpersist()
+        self._persisted = []
+
+    def records(self, numbers: FrozenBitMap, limit: int) -> list[TracedRecord]:
+        """Up to so many of some candidates of each source, by source, file and position."""
+        found: list[TracedRecord] = []
+        for stand in self.stands:
+            chosen = numbers & stand.numbers
+            if chosen:
+                found += self._of_source(stand, chosen).collect(limit)
+        return found
+
+    def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:
+        """Some candidates of a source: its columns and `_record`."""
+        (stand,) = (each for each in self.stands if each.leaf is source)
+        return self._of_source(stand, numbers).frame()
+
+    def numbers_of(self, source: str, ids: RowSet) -> FrozenBitMap:
+        """The numbers of a source's candidates with some ids."""
+        catalyst = self._catalyst
+        (stand,) = (each for each in self.stands if each.leaf.name == source)
+        wanted = ids.columns(catalyst.output(ids.plan)[:1])
+        found = semi_joined(
+            catalyst, stand.plan, wanted, lambda columns: [catalyst.same(stand.id, columns[0])]
+        )
+        frame = catalyst.frame(catalyst.project([stand.number], found))
+        return FrozenBitMap(frame.toPandas()[frame.columns[0]].to_numpy().astype("uint32"))
+
+    def members(self, subsets: Numbers) -> dict[Operator, Callable[[], tuple[Any, Any, Any]]]:
+        """What gives the records of each source by subset, as `Tagger` wants them."""
+        return {
+            stand.leaf.operator: partial(self._by_subset, stand=stand, subsets=subsets)
+            for stand in self.stands
+        }
+
+    def alone(self, stand: Stand, numbers: FrozenBitMap) -> tuple[Any, Any]:
+        """The plan of some candidates of a source: its columns and the id, with the id's attribute."""
+        catalyst = self._catalyst
+        plan, _, identity = self._by_subset(stand, [numbers])
+        own = [*catalyst.output(stand.leaf.operator.plan), identity]
+        return catalyst.project(own, plan), identity
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _stand(self, leaf: SourceLeaf, rows: RowSet, first: int) -> Stand:
+        catalyst = self._catalyst
+        annotated = annotate_leaf(catalyst, leaf, valued=False)
+        identity = catalyst.output(rows.plan)[:1]
+        ids = IdColumn(leaf, annotated.id)
+        plan = matching_ids(catalyst, rows.columns(identity))(Annotated(annotated.plan, (ids,)))
+        own = [*catalyst.output(leaf.operator.plan), annotated.id]
+        found = fetch(catalyst, plan, own, valued=True) if rows.count <= _FETCHED else None
+        if found is not None:
+            counted, count = found[0].plan, found[0].count
+            number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("number"))
+            optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+            plan = catalyst.singleton(optimizer, "ConvertToLocalRelation").apply(
+                catalyst.project_more([self._from(first, number)], counted)
+            )
+        else:
+            plan, count = self._kept(plan, own, first)
+        *_, of_id, of_number = catalyst.output(plan)
+        return Stand(leaf, plan, of_id, of_number, first, count)
+
+    def _from(self, first: int, number: Any) -> Any:
+        catalyst = self._catalyst
+        start = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(first))
+        added = catalyst.expressions.Add(number.child(), start)
+        return catalyst.alias(added, number.name(), number.exprId())
+
+    def _kept(self, plan: Any, own: list[Any], first: int) -> tuple[Any, int]:
+        """Persisted by Spark, numbered partition by partition."""
+        catalyst = self._catalyst
+        place = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("place"))
+        frame = catalyst.frame(catalyst.project([*own, place], plan)).persist()
+        self._persisted.append(frame)
+        column = F.col(str(place.name()))
+        partition = F.shiftright(column, PARTITION_SHIFT)
+        sizes = frame.groupBy(partition.alias("partition")).count().collect()
+        starts, total = {}, first
+        for row in sorted(sizes, key=lambda row: row.partition):
+            starts[row.partition] = total
+            total += row["count"]
+        if not starts:
+            starts[0] = first
+        start = F.create_map(*(F.lit(part) for pair in starts.items() for part in pair))[partition]
+        number = (start + column.bitwiseAND(F.lit(ORDINAL_MASK))).cast("long").alias(fresh_name("number"))
+        numbered = catalyst.analyzed(frame.select("*", number))
+        columns = catalyst.output(numbered)
+        kept = [*columns[: len(own)], columns[-1]]
+        return catalyst.project(kept, numbered), total - first
+
+    def _by_subset(self, stand: Stand, subsets: Numbers) -> tuple[Any, Any, Any]:
+        """The source's own columns, the subset's number and the record id; attributes of the last two."""
+        catalyst = self._catalyst
+        parts = [subset & stand.numbers for subset in subsets]
+        if sum(map(len, parts)) <= _LISTED:
+            rows = [(n, number, number + 1) for n, part in enumerate(parts) for number in part]
+            listed = True
+        else:
+            rows = [(n, low, high) for n, part in enumerate(parts) for low, high in ranges(part)]
+            listed = False
+        relation = self._relation(rows)
+        subset, low, high = catalyst.output(relation)
+        number = stand.number
+        if listed:
+            condition = catalyst.expressions.EqualTo(number, low)
+        else:
+            condition = catalyst.all_of(
+                [
+                    catalyst.expressions.GreaterThanOrEqual(number, low),
+                    catalyst.expressions.LessThan(number, high),
+                ]
+            )
+        broadcast = catalyst.analyzed(F.broadcast(catalyst.frame(relation)))
+        inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
+        no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
+        plan = catalyst.logical.Join(stand.plan, broadcast, inner, catalyst.some(condition), no_hint)
+        return plan, subset, stand.id
+
+    def subsets(self, number: int) -> tuple[Any, Any]:
+        """A plan of the numbers of so many subsets, with their attribute."""
+        plan = self._relation([(n, 0, 0) for n in range(number)])
+        subset = self._catalyst.output(plan)[0]
+        return self._catalyst.project([subset], plan), subset
+
+    def _relation(self, rows: list[tuple[int, int, int]]) -> Any:
+        import pandas as pd
+
+        names = [fresh_name(part) for part in ("subset", "low", "high")]
+        table = pd.DataFrame(rows, columns=names).astype("int64")
+        schema = ", ".join(f"{name} bigint" for name in names)
+        frame = self._catalyst.spark.createDataFrame(table, schema)
+        return self._catalyst.analyzed(frame)
+
+    def _of_source(self, stand: Stand, numbers: FrozenBitMap) -> SourceRecords:
+        catalyst = self._catalyst
+        plan, identity = self.alone(stand, numbers)
+        leaf = stand.leaf
+        shown = leaf.pinned if leaf.pinned is not None else catalyst.output(leaf.operator.plan)
+        value = catalyst.struct((column.name(), column) for column in shown)
+        valued = catalyst.project([identity, catalyst.alias(value, fresh_name("value"))], plan)
+        if len(numbers) > _FETCHED:
+            return SourceRecords(catalyst, leaf, RowSet(catalyst, valued, len(numbers), False))
+        rows = catalyst.rows(valued)
+        local = local_relation(catalyst, valued.output(), wrapped(catalyst, rows))
+        return SourceRecords(catalyst, leaf, RowSet(catalyst, local, len(rows), True))
+
+
+def ranges(numbers: FrozenBitMap) -> list[tuple[int, int]]:
+    """Numbers as ranges that go up and don't touch; the second of each isn't in it."""
+    import numpy as np
+
+    if not len(numbers):
+        return []
+    array = np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
+    breaks = np.flatnonzero(np.diff(array) != 1)
+    lows, highs = array[np.append(0, breaks + 1)], array[np.append(breaks, len(array) - 1)] + 1
+    return list(zip(lows.tolist(), highs.tolist(), strict=True))

@@ -1,0 +1,131 @@
+"""What an isolation found: records that repair the output when they are gone, and records that still fail alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.location import TracedRecord
+
+if TYPE_CHECKING:
+    from pyroaring import FrozenBitMap
+    from pyspark.sql import DataFrame
+
+    from bigdebug.isolation.candidates import Candidates
+
+Proof = Literal["1-minimal", "sufficient", "none"]
+
+SHOWN = 1_000
+"""Records of each source that a sequence holds; `dataframe()` has them all."""
+
+
+class IsolatedRecords(Sequence[TracedRecord]):
+    """Source records that an isolation found, by source, file and position.
+
+    Args:
+        candidates: of which they are.
+        numbers: theirs.
+        proof: what is known of them.
+
+    Attributes:
+        proof: `1-minimal`: no single one can be left out; `sufficient`: they will do, and fewer may; `none`: it was
+            not shown that they will do.
+        numbers: theirs among the candidates.
+        total: how many there are; the sequence holds the first of each source, up to 1,000.
+    """
+
+    def __init__(self, candidates: Candidates, numbers: FrozenBitMap, proof: Proof) -> None:
+        self._candidates = candidates
+        self.numbers = numbers
+        self.proof = proof
+        self.total = len(numbers)
+        self._records = candidates.records(numbers, SHOWN)
+
+    @overload
+    def __getitem__(self, index: int) -> TracedRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[TracedRecord]: ...
+
+    def __getitem__(self, index: int | slice) -> TracedRecord | Sequence[TracedRecord]:
+        return self._records[index]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def dataframe(self, source: str | None = None) -> DataFrame:
+        """All of the records of a source: its columns, and the struct `_record(file, position, partition)`.
+
+        Args:
+            source: name or unambiguous stem; may be left out where they are of one source.
+
+        Raises:
+            BigDebugError: there is no such source, or none was named and there are several.
+        """
+        stands = [stand for stand in self._candidates.stands if self.numbers & stand.numbers]
+        leaves = [stand.leaf for stand in stands or self._candidates.stands]
+        leaf = leaves[0] if source is None and len(leaves) == 1 else find_source(leaves, source or "")
+        return self._candidates.frame(self.numbers, leaf)
+
+    def __repr__(self) -> str:
+        return f"<{self.total:,} records, {self.proof}>"
+
+
+@dataclass(frozen=True)
+class IsolatedRow:
+    """The answer for one failing row.
+
+    Attributes:
+        value: the row's columns by name.
+        candidates: how many source records it comes from.
+        culprits: without these the row is there and passes.
+        reproduction: these alone still give the failing row.
+        notes: what a person must know about them.
+    """
+
+    value: dict[str, Any]
+    candidates: int
+    culprits: IsolatedRecords
+    reproduction: IsolatedRecords
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """The input records behind failing rows of an output.
+
+    Attributes:
+        failing: what was asked, as text.
+        matched: how many rows of the output fail.
+        culprits: the records whose removal repairs the rows.
+        reproduction: the records that alone, through the same pipeline, still give failing rows.
+        rows: the answer for each failing row that was looked into.
+        exact: whether nothing is known that may make a replay differ from the run.
+        notes: why it isn't exact, and what else a person must know.
+        replays: how many subsets of the candidates the pipeline was run on.
+        jobs: how many Spark jobs it took.
+        seconds: how long it took.
+    """
+
+    failing: str
+    matched: int
+    culprits: IsolatedRecords
+    reproduction: IsolatedRecords
+    rows: tuple[IsolatedRow, ...]
+    exact: bool
+    notes: tuple[str, ...]
+    replays: int
+    jobs: int
+    seconds: float
+    _release: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
+
+    def release(self) -> None:
+        """Give back what Spark keeps of the candidates; `dataframe()` can't be asked for after that."""
+        self._release()
+
+
+class NotFailingError(BigDebugError):
+    """The failing rows don't fail again when the pipeline runs on their candidates alone."""

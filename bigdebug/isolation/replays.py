@@ -1,0 +1,255 @@
+"""Running the pipeline on subsets of its candidates, and what becomes of the failing rows there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from py4j.protocol import Py4JJavaError
+from pyroaring import FrozenBitMap
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.search import Outcome
+from bigdebug.isolation.tagging import NotBatchedError, Tagger
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Annotated, Boundary
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.keys import hashed_key
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.records import as_dict
+from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.where import RowsOf, Where
+
+MOST_RECORDS = 20_000_000
+"""Records in all subsets of one job."""
+
+Identity = tuple[int, int]
+"""Of an output row: hashes of the records and keys that it stands on."""
+
+
+@dataclass(frozen=True)
+class FailingRow:
+    """A row of the output that fails.
+
+    Attributes:
+        identity: followed through the replays.
+        value: its columns by name.
+    """
+
+    identity: Identity
+    value: dict[str, Any]
+
+
+class Replays:
+    """The pipeline on subsets of the candidates of its sources.
+
+    Args:
+        catalyst: of the pinned session.
+        root: the dataflow of the output.
+        sources: its sources.
+        failing: a resolved condition over the root's columns.
+
+    Attributes:
+        count: how many subsets were tried.
+    """
+
+    def __init__(
+        self, catalyst: Catalyst, root: Operator, sources: dict[Operator, SourceLeaf], failing: Any
+    ) -> None:
+        self._catalyst = catalyst
+        self._root = root
+        self._sources = sources
+        self._failing = failing
+        self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
+        self._batched = True
+        self.count = 0
+
+    def _identified(self, annotated: Annotated, tagger: Tagger | None) -> list[Any]:
+        """Two named expressions that tell an annotated output row from others, the same in every replay."""
+        catalyst = self._catalyst
+        parts: list[Any] = []
+        for column in annotated.ids:
+            if isinstance(column.origin, Boundary):
+                boundary = column.origin
+                if tagger is not None:
+                    parts += tagger.natural_key(boundary, column.id)
+                else:
+                    parts += [catalyst.field(column.id, i) for i in range(len(boundary.grouping))]
+            else:
+                parts.append(column.id)
+        return [catalyst.alias(each, fresh_name("row")) for each in hashed_key(catalyst, parts)]
+
+    def outcomes(
+        self, subsets: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: Candidates
+    ) -> list[dict[Identity, Outcome]]:
+        """What becomes of each row in each subset; those tried before aren't tried again."""
+        fresh = [each for each in dict.fromkeys(subsets) if not self._tells(each, rows)]
+        for batch in _batches(fresh):
+            self._try(batch, rows, candidates)
+        return [self._known[each] for each in subsets]
+
+    def failing_rows(self, candidates: Candidates, most: int) -> list[FailingRow]:
+        """Up to so many of the rows that fail when the pipeline runs on all candidates."""
+        catalyst = self._catalyst
+        root, sources = self._rebuilt(candidates.everything, candidates)
+        annotated = Annotator(catalyst, sources).annotate(root)
+        identity = self._identified(annotated, None)
+        value = catalyst.alias(
+            catalyst.struct((column.name(), column) for column in catalyst.output(root.plan)),
+            fresh_name("value"),
+        )
+        plan = catalyst.project([*identity, value], catalyst.filter(self._failing, annotated.plan))
+        one, two, row = catalyst.frame(plan).columns
+        firsts = catalyst.frame(plan).groupBy(one, two).agg(F.first(row).alias(row)).limit(most)
+        return [FailingRow((found[0], found[1]), as_dict(found[2])) for found in firsts.collect()]
+
+    def behind(self, row: Identity, candidates: Candidates) -> FrozenBitMap:
+        """The candidates that one of the failing rows comes from."""
+        if any(operator.kind == "Window" for operator in self._root.walk()):
+            return candidates.everything  # there rows of one partition decide about one another
+        root, sources = self._rebuilt(candidates.everything, candidates)
+        asked = RowsOf(lambda *_: Where(lambda top: self._only(row, top), is_condition=False))
+        trace = Trace(self._catalyst, root, sources, asked)
+        found = FrozenBitMap()
+        for leaf, records in trace.found_records.items():
+            found = found | candidates.numbers_of(leaf.name, records.rows)
+        return found
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _only(self, row: Identity, top: Annotated) -> Any:
+        """The annotated rows of one identity."""
+        catalyst = self._catalyst
+        named = self._identified(top, None)
+        plan = catalyst.project_more(named, top.plan)
+        literal = catalyst.singleton(catalyst.expressions, "Literal")
+        same = [
+            catalyst.expressions.EqualTo(each.toAttribute(), catalyst.as_long(literal.apply(value)))
+            for each, value in zip(named, row, strict=True)
+        ]
+        return catalyst.filter(catalyst.all_of(same), plan)
+
+    def _tells(self, subset: FrozenBitMap, rows: Sequence[Identity]) -> bool:
+        known = self._known.get(subset)
+        return known is not None and all(row in known for row in rows)
+
+    def _try(self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: Candidates) -> None:
+        if self._batched and len(batch) > 1:
+            try:
+                found = self._together(batch, rows, candidates)
+            except NotBatchedError:
+                self._batched = False
+            except (PySparkException, Py4JJavaError):
+                # One of them can't be computed; which, their halves tell.
+                half = len(batch) // 2
+                self._try(batch[:half], rows, candidates)
+                self._try(batch[half:], rows, candidates)
+                return
+            else:
+                self._learn(batch, found, rows)
+                return
+        for subset in batch:
+            try:
+                alone = self._alone(subset, rows, candidates)
+            except (PySparkException, Py4JJavaError):
+                self._known[subset] = dict.fromkeys(rows, Outcome.UNRESOLVED)
+                self.count += 1
+            else:
+                self._learn([subset], alone, rows)
+
+    def _learn(
+        self,
+        batch: Sequence[FrozenBitMap],
+        found: dict[tuple[int, Identity], bool],
+        rows: Sequence[Identity],
+    ) -> None:
+        for number, subset in enumerate(batch):
+            known = self._known.setdefault(subset, {})
+            for row in rows:
+                fails = found.get((number, row))
+                known[row] = Outcome.ABSENT if fails is None else Outcome.FAILED if fails else Outcome.PASSED
+        self.count += len(batch)
+
+    def _together(
+        self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: Candidates
+    ) -> dict[tuple[int, Identity], bool]:
+        catalyst = self._catalyst
+        tagger = Tagger(
+            catalyst, candidates.members(batch), lambda: candidates.subsets(len(batch)), self._sources
+        )
+        tagged = tagger.tagged(self._root)
+        if tagged.subset is None:
+            raise NotBatchedError("no candidate is below")
+        annotated = Annotator(catalyst, tagger.sources).annotate(tagged.operator)
+        return self._read(annotated, tagger, tagged.subset, rows)
+
+    def _alone(
+        self, subset: FrozenBitMap, rows: Sequence[Identity], candidates: Candidates
+    ) -> dict[tuple[int, Identity], bool]:
+        root, sources = self._rebuilt(subset, candidates)
+        return self._read(Annotator(self._catalyst, sources).annotate(root), None, None, rows)
+
+    def _rebuilt(
+        self, subset: FrozenBitMap, candidates: Candidates
+    ) -> tuple[Operator, dict[Operator, SourceLeaf]]:
+        """The dataflow with no other records of the sources than a subset's, and its sources."""
+        sources = dict(self._sources)
+        stands = {stand.leaf.operator: stand for stand in candidates.stands}
+
+        def rebuilt(operator: Operator) -> Operator:
+            stand = stands.get(operator)
+            if stand is not None:
+                stored, _ = candidates.alone(stand, subset)
+                plan = self._catalyst.project(self._catalyst.output(operator.plan), stored)
+                leaf = Operator(plan, "LocalRelation", (), operator.node, stored=stored)
+                del sources[operator]
+                sources[leaf] = stand.leaf.moved_to(leaf)
+                return leaf
+            if not operator.children:
+                return operator
+            children = tuple(rebuilt(child) for child in operator.children)
+            plan = operator.plan.withNewChildren(self._catalyst.seq([child.plan for child in children]))
+            return Operator(plan, operator.kind, children, operator.node, operator.tag)
+
+        return rebuilt(self._root), sources
+
+    def _read(
+        self,
+        annotated: Annotated,
+        tagger: Tagger | None,
+        subset: Any | None,
+        rows: Sequence[Identity],
+    ) -> dict[tuple[int, Identity], bool]:
+        catalyst = self._catalyst
+        identity = self._identified(annotated, tagger)
+        zero = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(0))
+        number = catalyst.alias(zero if subset is None else subset, fresh_name("subset"))
+        fails = catalyst.alias(self._failing, fresh_name("fails"))
+        plan = catalyst.project([number, *identity, fails], annotated.plan)
+        frame = catalyst.frame(plan)
+        found = frame.where(F.col(frame.columns[1]).isin([row[0] for row in rows]))
+        return {(row[0], (row[1], row[2])): bool(row[3]) for row in _any_failing(found).collect()}
+
+
+def _any_failing(frame: DataFrame) -> DataFrame:
+    """By subset and identity, whether a row of it fails; for null it doesn't."""
+    subset, one, two, fails = frame.columns
+    return frame.groupBy(subset, one, two).agg(F.max(F.coalesce(F.col(fails), F.lit(False)).cast("int")))
+
+
+def _batches(subsets: Sequence[FrozenBitMap]) -> list[list[FrozenBitMap]]:
+    """Subsets in their order, so many together as one job can hold."""
+    found: list[list[FrozenBitMap]] = []
+    room = 0
+    for subset in subsets:
+        if not found or len(subset) > room:
+            found.append([])
+            room = MOST_RECORDS
+        found[-1].append(subset)
+        room -= len(subset)
+    return found

@@ -1,0 +1,127 @@
+"""Delta debugging in rounds, whose subsets are all tried at once.
+
+Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", TSE 2002. There one test follows another;
+here a round's tests are one Spark job, so that it pays to cut records into many pieces, to go on with all pieces that
+fail, and to try whole series of removals at once. What is found is 1-minimal, as there.
+
+A search is a generator: it yields the subsets to be tried and is sent what became of the row in each. Whoever drives
+it may try the subsets of several searches together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import accumulate, pairwise
+
+from pyroaring import FrozenBitMap
+
+PIECES = 16
+"""Records are cut into so many pieces first."""
+MOST_SETS = 64
+"""Subsets tried at once."""
+
+
+class Outcome(Enum):
+    """What became of a failing row in a replay."""
+
+    FAILED = "failed"
+    PASSED = "passed"
+    ABSENT = "absent"
+    UNRESOLVED = "unresolved"
+
+
+Sets = Sequence[FrozenBitMap]
+Outcomes = Sequence[Outcome]
+Trying = Generator[Sets, Outcomes, FrozenBitMap]
+
+
+@dataclass(frozen=True)
+class Minimal:
+    """A set of records that does something, of which no single record can be left out.
+
+    Attributes:
+        records: their numbers.
+        proven: none can be left out for sure.
+    """
+
+    records: FrozenBitMap
+    proven: bool
+
+
+def fewest(
+    records: FrozenBitMap, holds: Callable[[FrozenBitMap], FrozenBitMap], wanted: Outcome
+) -> Generator[Sets, Outcomes, Minimal]:
+    """The least part of some records that will do.
+
+    Args:
+        records: which will do.
+        holds: which records are in the replay that tries a part.
+        wanted: what becomes of the row then, if the part will do.
+    """
+
+    def which(parts: Sets) -> Generator[Sets, Outcomes, list[bool]]:
+        found: list[bool] = []
+        for first in range(0, len(parts), MOST_SETS):
+            outcomes = yield [holds(part) for part in parts[first : first + MOST_SETS]]
+            found += [outcome is wanted for outcome in outcomes]
+        return found
+
+    granularity = PIECES
+    whole = True  # no piece of this size was tried alone yet
+    while len(records) > 1:
+        granularity = min(granularity, len(records))
+        pieces = cut(records, granularity)
+        if whole:
+            alone = yield from which(pieces)
+            if any(alone):
+                records, granularity = pieces[alone.index(True)], PIECES
+                continue
+        rests = yield from which([records - piece for piece in pieces])
+        removable = [piece for piece, does in zip(pieces, rests, strict=True) if does]
+        if removable:
+            series: list[FrozenBitMap] = list(accumulate(removable, FrozenBitMap.union))
+            # Each alone can go; together they may be too many.
+            together = [True, *(yield from which([records - each for each in series[1:]]))]
+            gone = series[max(i for i, does in enumerate(together) if does)]
+            left = len(pieces) - sum(1 for piece in removable if piece <= gone)
+            records, granularity, whole = records - gone, max(left, 2), False
+            continue
+        if granularity == len(records):
+            return Minimal(records, True)
+        granularity, whole = granularity * PIECES, True
+    if len(records) == 1 and (yield from which([FrozenBitMap()]))[0]:
+        records = FrozenBitMap()
+    return Minimal(records, True)
+
+
+def failing_parts(records: FrozenBitMap, most: int) -> Generator[Sets, Outcomes, list[FrozenBitMap]]:
+    """Small disjoint parts of some records that fail alone: every piece that does is cut further, all at once.
+
+    Args:
+        records: of which the row fails.
+        most: parts that are looked for.
+    """
+    found: list[FrozenBitMap] = []
+    level = [records]
+    while level and len(found) < most:
+        cuts = [cut(part, min(PIECES, len(part))) for part in level[: max(MOST_SETS // PIECES, 1)]]
+        rest = level[len(cuts) :]
+        outcomes = iter((yield [piece for pieces in cuts for piece in pieces]))
+        level = []
+        for pieces in cuts:
+            failing = [piece for piece in pieces if next(outcomes) is Outcome.FAILED]
+            if not failing:
+                found.append(FrozenBitMap().union(*pieces))
+            found += [piece for piece in failing if len(piece) == 1]
+            level += [piece for piece in failing if len(piece) > 1]
+        level += rest
+    return found + level
+
+
+def cut(records: FrozenBitMap, number: int) -> list[FrozenBitMap]:
+    """Records, cut into so many pieces of about the same size, each of records that follow one another."""
+    size = len(records)
+    bounds = [size * i // number for i in range(number + 1)]
+    return [records[low:high] for low, high in pairwise(bounds)]

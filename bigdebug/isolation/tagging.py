@@ -1,0 +1,300 @@
+"""Batched replay: a dataflow that computes its output for many subsets of its candidates in one job.
+
+Every candidate is joined with the numbers of the subsets that it is in. The number then joins whatever brings rows
+together: grouping keys, windows' partitions, joins, distinct rows. Rows of different subsets never meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bigdebug.lineage.annotated import Boundary
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.operators import Operator
+
+_PASSING = frozenset(
+    {
+        "Filter",
+        "Sort",
+        "Repartition",
+        "RepartitionByExpression",
+        "RebalancePartitions",
+        "ResolvedHint",
+        "EventTimeWatermark",
+        "CollectMetrics",
+    }
+)
+
+
+class NotBatchedError(Exception):
+    """An operator goes by position, or otherwise can't tell subsets apart: its replays run one by one."""
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """An operator over many subsets.
+
+    Attributes:
+        operator: it, with the number of the subset among its columns.
+        subset: that column, a JVM attribute; None where no candidate is below: it is the same for all subsets.
+    """
+
+    operator: Operator
+    subset: Any
+
+
+class Tagger:
+    """Applies the rules to a mirrored plan.
+
+    Args:
+        catalyst: of the pinned session.
+        members: of each source with candidates what gives the plan of its records by subset: the source's own
+            columns, the subset's number and the id, with the attributes of the last two.
+        subsets: gives a plan of all subsets' numbers, with that attribute.
+        sources: of the original leaves.
+
+    Attributes:
+        sources: of the new leaves.
+    """
+
+    def __init__(
+        self,
+        catalyst: Catalyst,
+        members: Mapping[Operator, Callable[[], tuple[Any, Any, Any]]],
+        subsets: Callable[[], tuple[Any, Any]],
+        sources: Mapping[Operator, SourceLeaf],
+    ) -> None:
+        self._catalyst = catalyst
+        self._members = members
+        self._subsets = subsets
+        self.sources = dict(sources)
+        self._numbers: set[str] = set()
+
+    def tagged(self, operator: Operator) -> Tagged:
+        """Raises NotBatchedError where an operator has no rule."""
+        if operator in self._members:
+            return self._leaf(operator)
+        children = [self.tagged(child) for child in operator.children]
+        if all(child.subset is None for child in children):
+            return Tagged(operator, None)
+        kind = operator.kind
+        if kind in _PASSING:
+            return self._with_children(operator, children)
+        rules: dict[str, Callable[[Operator, list[Tagged]], Tagged]] = {
+            "Project": self._project,
+            "Generate": self._with_children,
+            "Expand": self._expand,
+            "Window": self._window,
+            "Join": self._join,
+            "Union": self._union,
+            "Aggregate": self._aggregate,
+            "Deduplicate": self._deduplicate,
+        }
+        rule = rules.get(kind)
+        if rule is None:
+            raise NotBatchedError(operator.described())
+        return rule(operator, children)
+
+    def natural_key(self, boundary: Boundary, key: Any) -> list[Any]:
+        """The parts of a boundary's key that aren't subsets' numbers.
+
+        Args:
+            key: JVM attribute: the key as a struct.
+        """
+        if not boundary.grouping:
+            return []
+        return [
+            self._catalyst.field(key, i)
+            for i, part in enumerate(boundary.grouping)
+            if not self._is_number(part)
+        ]
+
+    # -- rules --------------------------------------------------------------------------------------
+
+    def _leaf(self, operator: Operator) -> Tagged:
+        catalyst = self._catalyst
+        plan, subset, identity = self._members[operator]()
+        own = [*catalyst.output(operator.plan), subset]
+        stored = catalyst.project([*own, identity], plan)
+        leaf = Operator(catalyst.project(own, plan), "LocalRelation", (), operator.node, stored=stored)
+        self.sources[leaf] = self.sources[operator].moved_to(leaf)
+        return self._told(leaf, subset)
+
+    def _project(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        (child,) = children
+        columns = self._catalyst.extended(operator.plan.projectList(), [child.subset])
+        plan = self._catalyst.logical.Project(columns, child.operator.plan)
+        return self._made(operator, plan, children, child.subset)
+
+    def _with_children(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        (child,) = children
+        plan = operator.plan.withNewChildren(self._catalyst.seq([child.operator.plan]))
+        return self._made(operator, plan, children, child.subset)
+
+    def _expand(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        catalyst, (child,) = self._catalyst, children
+        number = child.subset.newInstance()
+        projections = [
+            catalyst.extended(each, [child.subset]) for each in catalyst.items(operator.plan.projections())
+        ]
+        plan = catalyst.copy(
+            operator.plan,
+            projections=catalyst.seq(projections),
+            output=catalyst.extended(operator.plan.output(), [number]),
+            child=child.operator.plan,
+        )
+        return self._made(operator, plan, children, number)
+
+    def _window(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        catalyst, (child,) = self._catalyst, children
+        number = child.subset
+
+        def divided(expression: Any) -> Any:
+            if class_name(expression) == "WindowSpecDefinition":
+                spec = catalyst.extended(expression.partitionSpec(), [number])
+                return catalyst.copy(expression, partitionSpec=spec)
+            below = catalyst.items(expression.children())
+            changed = [divided(each) for each in below]
+            if all(new is old for new, old in zip(changed, below, strict=True)):
+                return expression
+            return expression.withNewChildren(catalyst.seq(changed))
+
+        expressions = [divided(each) for each in catalyst.items(operator.plan.windowExpressions())]
+        plan = catalyst.copy(
+            operator.plan,
+            windowExpressions=catalyst.seq(expressions),
+            partitionSpec=catalyst.extended(operator.plan.partitionSpec(), [number]),
+            child=child.operator.plan,
+        )
+        return self._made(operator, plan, children, number)
+
+    def _join(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        catalyst, (left, right) = self._catalyst, children
+        kind = operator.join_kind
+        if kind not in ("Inner", "Cross", "LeftOuter", "RightOuter", "FullOuter", "LeftSemi", "LeftAnti"):
+            raise NotBatchedError(operator.described())
+        # A side that keeps rows without a partner keeps them in every subset.
+        if left.subset is None and kind not in ("Inner", "Cross", "RightOuter"):
+            left = self._in_every_subset(left)
+        if right.subset is None and kind in ("RightOuter", "FullOuter"):
+            right = self._in_every_subset(right)
+        sides = catalyst.seq([left.operator.plan, right.operator.plan])
+        plan = operator.plan.withNewChildren(sides)
+        number = left.subset if right.subset is None or kind != "RightOuter" else right.subset
+        if left.subset is None:
+            number = right.subset
+        if left.subset is not None and right.subset is not None:
+            inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
+            changes = {"joinType": inner} if kind == "Cross" else {}
+            same = catalyst.expressions.EqualTo(left.subset, right.subset)
+            given = operator.plan.condition()
+            condition = catalyst.expressions.And(given.get(), same) if given.isDefined() else same
+            plan = catalyst.copy(plan, condition=catalyst.some(condition), **changes)
+        made = self._made(operator, plan, [left, right], number)
+        if kind != "FullOuter":
+            return made
+        either = catalyst.expressions.Coalesce(catalyst.seq([left.subset, right.subset]))
+        alias = catalyst.alias(either, fresh_name("subset"))
+        kept = catalyst.project([*catalyst.output(operator.plan), alias], plan)
+        return self._made(self._as_project(operator), kept, [made], alias.toAttribute())
+
+    def _union(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        catalyst = self._catalyst
+        branches = []
+        for child, original in zip(children, operator.children, strict=True):
+            known = child if child.subset is not None else self._in_every_subset(child)
+            columns = [*catalyst.output(original.plan), known.subset]
+            plan = catalyst.project(columns, known.operator.plan)
+            branches.append(self._made(self._as_project(operator), plan, [known], known.subset))
+        plan = operator.plan.withNewChildren(catalyst.seq([each.operator.plan for each in branches]))
+        return self._made(operator, plan, branches, plan.output().last())
+
+    def _aggregate(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        catalyst, (child,) = self._catalyst, children
+        grouping, columns = operator.plan.groupingExpressions(), operator.plan.aggregateExpressions()
+        if grouping.isEmpty():
+            child, columns = self._of_all(operator, child)
+        plan = catalyst.copy(
+            operator.plan,
+            groupingExpressions=catalyst.extended(grouping, [child.subset]),
+            aggregateExpressions=catalyst.extended(columns, [child.subset]),
+            child=child.operator.plan,
+        )
+        return self._made(operator, plan, [child], child.subset)
+
+    def _of_all(self, operator: Operator, child: Tagged) -> tuple[Tagged, Any]:
+        """The input of an aggregate of everything, which gives a row for an empty subset, too.
+
+        Subsets are joined with their rows, one of nulls where there are none, which the aggregates leave out.
+        """
+        catalyst = self._catalyst
+        every, number = self._all_subsets()
+        there = catalyst.alias(
+            catalyst.singleton(catalyst.expressions, "Literal").TrueLiteral(), fresh_name("there")
+        )
+        marked = catalyst.project_more([there], child.operator.plan)
+        below = self._made(self._as_project(operator), marked, [child], child.subset)
+        same = catalyst.expressions.EqualTo(number, child.subset)
+        joined = self._joined("LeftOuter", operator, every, below.operator, same)
+        present = catalyst.expressions.IsNotNull(there.toAttribute().withNullability(True))
+
+        def counting(expression: Any) -> Any:
+            if class_name(expression) == "PythonUDAF":
+                raise NotBatchedError(operator.described())
+            if class_name(expression) == "AggregateExpression":
+                given = expression.filter()
+                when = catalyst.expressions.And(given.get(), present) if given.isDefined() else present
+                return catalyst.copy(expression, filter=catalyst.some(when))
+            below_it = catalyst.items(expression.children())
+            changed = [counting(each) for each in below_it]
+            return expression.withNewChildren(catalyst.seq(changed)) if changed else expression
+
+        columns = [counting(each) for each in catalyst.items(operator.plan.aggregateExpressions())]
+        return Tagged(joined, number), catalyst.seq(columns)
+
+    def _deduplicate(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        (child,) = children
+        keys = self._catalyst.extended(operator.plan.keys(), [child.subset])
+        plan = self._catalyst.copy(operator.plan, keys=keys, child=child.operator.plan)
+        return self._made(operator, plan, children, child.subset)
+
+    # -- shared -------------------------------------------------------------------------------------
+
+    def _in_every_subset(self, side: Tagged) -> Tagged:
+        """Rows that are the same in every subset, once for each."""
+        every, number = self._all_subsets()
+        joined = self._joined("Inner", side.operator, side.operator, every, None)
+        return self._told(joined, number)
+
+    def _all_subsets(self) -> tuple[Operator, Any]:
+        plan, number = self._subsets()
+        self._numbers.add(self._catalyst.attribute_key(number))
+        return Operator(plan, "OneRowRelation", ()), number
+
+    def _joined(self, kind: str, of: Operator, left: Operator, right: Operator, condition: Any) -> Operator:
+        catalyst = self._catalyst
+        join_type = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, kind)
+        no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
+        given = catalyst.none if condition is None else catalyst.some(condition)
+        plan = catalyst.logical.Join(left.plan, right.plan, join_type, given, no_hint)
+        return Operator(plan, "Join", (left, right), of.node)
+
+    @staticmethod
+    def _as_project(operator: Operator) -> Operator:
+        return Operator(operator.plan, "Project", (), operator.node)
+
+    def _made(self, operator: Operator, plan: Any, children: list[Tagged], subset: Any) -> Tagged:
+        below = tuple(child.operator for child in children)
+        return self._told(Operator(plan, operator.kind, below, operator.node, operator.tag), subset)
+
+    def _told(self, operator: Operator, subset: Any) -> Tagged:
+        self._numbers.add(self._catalyst.attribute_key(subset))
+        return Tagged(operator, subset)
+
+    def _is_number(self, expression: Any) -> bool:
+        if class_name(expression) != "AttributeReference":
+            return False
+        return self._catalyst.attribute_key(expression) in self._numbers
