@@ -159,6 +159,12 @@ class Trace:
             return self._chosen(source).collect(limit)
 
     @property
+    def matched_rows(self) -> Annotated:
+        """The id columns of the rows that the trace starts from."""
+        with asking(self._catalyst, "matching rows"):
+            return Annotated(self._first.rows().plan, self._first.ids)
+
+    @property
     def found_records(self) -> dict[SourceLeaf, SourceRecords]:
         """The records on the trace, by source."""
         return self._records

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -57,15 +58,21 @@ class Candidates:
     Args:
         catalyst: of the pinned session.
         records: of each source its records on the trace.
+        whole: the sources of which all records are candidates.
     """
 
-    def __init__(self, catalyst: Catalyst, records: dict[SourceLeaf, SourceRecords]) -> None:
+    def __init__(
+        self,
+        catalyst: Catalyst,
+        records: dict[SourceLeaf, SourceRecords],
+        whole: Container[Operator] = (),
+    ) -> None:
         self._catalyst = catalyst
         self._persisted: list[DataFrame] = []
         self.stands: list[Stand] = []
         first = 0
         for leaf, found in records.items():
-            stand = self._stand(leaf, found.rows, first)
+            stand = self._stand(leaf, None if leaf.operator in whole else found.rows, first)
             self.stands.append(stand)
             first += stand.count
         self.count = first
@@ -121,14 +128,17 @@ class Candidates:
 
     # -- inside -------------------------------------------------------------------------------------
 
-    def _stand(self, leaf: SourceLeaf, rows: RowSet, first: int) -> Stand:
+    def _stand(self, leaf: SourceLeaf, rows: RowSet | None, first: int) -> Stand:
         catalyst = self._catalyst
         annotated = annotate_leaf(catalyst, leaf, valued=False)
-        identity = catalyst.output(rows.plan)[:1]
-        ids = IdColumn(leaf, annotated.id)
-        plan = matching_ids(catalyst, rows.columns(identity))(Annotated(annotated.plan, (ids,)))
+        plan = annotated.plan
+        if rows is not None:
+            identity = catalyst.output(rows.plan)[:1]
+            ids = IdColumn(leaf, annotated.id)
+            plan = matching_ids(catalyst, rows.columns(identity))(Annotated(plan, (ids,)))
         own = [*catalyst.output(leaf.operator.plan), annotated.id]
-        found = fetch(catalyst, plan, own, valued=True) if rows.count <= _FETCHED else None
+        few = rows is None or rows.count <= _FETCHED
+        found = fetch(catalyst, plan, own, valued=True) if few else None
         if found is not None:
             counted, count = found[0].plan, found[0].count
             number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("number"))
@@ -174,28 +184,34 @@ class Candidates:
         catalyst = self._catalyst
         parts = [subset & stand.numbers for subset in subsets]
         if sum(map(len, parts)) <= _LISTED:
-            rows = [(n, number, number + 1) for n, part in enumerate(parts) for number in part]
-            listed = True
-        else:
-            rows = [(n, low, high) for n, part in enumerate(parts) for low, high in ranges(part)]
-            listed = False
+            return self._listed(stand, parts)
+        rows = [(n, low, high) for n, part in enumerate(parts) for low, high in ranges(part)]
         relation = self._relation(rows)
         subset, low, high = catalyst.output(relation)
-        number = stand.number
-        if listed:
-            condition = catalyst.expressions.EqualTo(number, low)
-        else:
-            condition = catalyst.all_of(
-                [
-                    catalyst.expressions.GreaterThanOrEqual(number, low),
-                    catalyst.expressions.LessThan(number, high),
-                ]
-            )
+        condition = catalyst.all_of(
+            [
+                catalyst.expressions.GreaterThanOrEqual(stand.number, low),
+                catalyst.expressions.LessThan(stand.number, high),
+            ]
+        )
         broadcast = catalyst.analyzed(F.broadcast(catalyst.frame(relation)))
         inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
         no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
         plan = catalyst.logical.Join(stand.plan, broadcast, inner, catalyst.some(condition), no_hint)
         return plan, subset, stand.id
+
+    def _listed(self, stand: Stand, parts: Numbers) -> tuple[Any, Any, Any]:
+        """Each candidate's subsets are looked up in a constant: without a join, which takes a job of its own."""
+        catalyst = self._catalyst
+        lists: list[list[int]] = [[] for _ in range(stand.count)]
+        for n, part in enumerate(parts):
+            for number in part:
+                lists[number - stand.first].append(n)
+        constant = F.from_json(F.lit(json.dumps(lists, separators=(",", ":"))), "array<array<bigint>>")
+        mine = constant[F.col(str(stand.number.name())) - stand.first]
+        name = fresh_name("subset")
+        plan = catalyst.analyzed(catalyst.frame(stand.plan).select("*", F.explode(mine).alias(name)))
+        return plan, plan.output().last(), stand.id
 
     def subsets(self, number: int) -> tuple[Any, Any]:
         """A plan of the numbers of so many subsets, with their attribute."""

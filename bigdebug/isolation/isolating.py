@@ -26,6 +26,13 @@ from bigdebug.lineage.where import rows_where
 
 MOST_ROWS = 20
 """Failing rows that are looked into, each by itself."""
+_LIGHT = 100_000
+_LIGHT_SETTINGS = {
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+}
+"""Of so few candidates at most, replays run with these."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +134,23 @@ class _Isolating:
     def run(self) -> Isolation:
         with asking(self._catalyst, "the records to blame") as group:
             trace = self._trace(self._failing)
-            candidates = Candidates(self._catalyst, trace.found_records)
+            candidates = Candidates(self._catalyst, trace.found_records, self._replays.replaceable)
+            _ = trace.exact, trace.notes  # with the run's own settings
+            if candidates.count <= _LIGHT:
+                self._travel_light()
             try:
-                rows = self._rows(candidates) if trace.matched else []
+                rows = self._rows(trace, candidates) if trace.matched else []
                 self._search(rows, candidates)
                 return self._answer(trace, rows, candidates, group)
             except BaseException:
                 candidates.release()
                 raise
+
+    def _travel_light(self) -> None:
+        """Of little data a replay's cost is that of its tasks and stages."""
+        conf = self._catalyst.jsession.sessionState().conf()
+        for key, value in _LIGHT_SETTINGS.items():
+            conf.setConfString(key, value)
 
     # -- the rows -----------------------------------------------------------------------------------
 
@@ -150,8 +166,8 @@ class _Isolating:
             Beside(windows=True),
         )
 
-    def _rows(self, candidates: Candidates) -> list[_Row]:
-        found = self._replays.failing_rows(candidates, MOST_ROWS)
+    def _rows(self, trace: Trace, candidates: Candidates) -> list[_Row]:
+        found = self._replays.failing_rows(self._replays.identities(trace, MOST_ROWS), candidates)
         if not found:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records alone",

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.reach import replaceable, without_last_limits
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.tagging import NotBatchedError, Tagger
 from bigdebug.lineage.annotate import Annotator
@@ -62,7 +63,9 @@ class Replays:
         self, catalyst: Catalyst, root: Operator, sources: dict[Operator, SourceLeaf], failing: Any
     ) -> None:
         self._catalyst = catalyst
-        self._root = root
+        self._output = root
+        self._root = without_last_limits(catalyst, root)
+        self._holds_windows = any(operator.kind == "Window" for operator in root.walk())
         self._sources = sources
         self._failing = failing
         self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
@@ -93,8 +96,20 @@ class Replays:
             self._try(batch, rows, candidates)
         return [self._known[each] for each in subsets]
 
-    def failing_rows(self, candidates: Candidates, most: int) -> list[FailingRow]:
-        """Up to so many of the rows that fail when the pipeline runs on all candidates."""
+    def identities(self, trace: Trace, most: int) -> list[Identity]:
+        """Up to so many of the rows that fail in the output itself, by a trace of them."""
+        annotated = trace.matched_rows
+        if self._holds_windows:
+            # The trace goes back to all rows of a window's partition; here a row is told by its own records.
+            root = self._output
+            top = Annotator(self._catalyst, self._sources).annotate(root)
+            annotated = Annotated(self._catalyst.filter(self._failing, top.plan), top.ids)
+        named = self._identified(annotated, None)
+        frame = self._catalyst.frame(self._catalyst.project(named, annotated.plan))
+        return [(row[0], row[1]) for row in frame.distinct().limit(most).collect()]
+
+    def failing_rows(self, identities: Sequence[Identity], candidates: Candidates) -> list[FailingRow]:
+        """Those rows that fail again when the pipeline runs on all candidates."""
         catalyst = self._catalyst
         root, sources = self._rebuilt(candidates.everything, candidates)
         annotated = Annotator(catalyst, sources).annotate(root)
@@ -105,20 +120,33 @@ class Replays:
         )
         plan = catalyst.project([*identity, value], catalyst.filter(self._failing, annotated.plan))
         one, two, row = catalyst.frame(plan).columns
-        firsts = catalyst.frame(plan).groupBy(one, two).agg(F.first(row).alias(row)).limit(most)
-        return [FailingRow((found[0], found[1]), as_dict(found[2])) for found in firsts.collect()]
+        known = catalyst.frame(plan).where(F.col(one).isin([each[0] for each in identities]))
+        found = {
+            (each[0], each[1]): as_dict(each[2])
+            for each in known.groupBy(one, two).agg(F.first(row).alias(row)).collect()
+        }
+        return [FailingRow(each, found[each]) for each in identities if each in found]
 
     def behind(self, row: Identity, candidates: Candidates) -> FrozenBitMap:
         """The candidates that one of the failing rows comes from."""
-        if any(operator.kind == "Window" for operator in self._root.walk()):
+        if self._holds_windows:
             return candidates.everything  # there rows of one partition decide about one another
         root, sources = self._rebuilt(candidates.everything, candidates)
         asked = RowsOf(lambda *_: Where(lambda top: self._only(row, top), is_condition=False))
         trace = Trace(self._catalyst, root, sources, asked)
         found = FrozenBitMap()
+        whole = self.replaceable
+        for stand in candidates.stands:
+            if stand.leaf.operator in whole:
+                found = found | stand.numbers
         for leaf, records in trace.found_records.items():
             found = found | candidates.numbers_of(leaf.name, records.rows)
         return found
+
+    @property
+    def replaceable(self) -> set[Operator]:
+        """The leaves of which all records must be candidates."""
+        return replaceable(self._root)
 
     # -- inside -------------------------------------------------------------------------------------
 
