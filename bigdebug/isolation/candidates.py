@@ -126,6 +126,11 @@ class Candidates:
         own = [*catalyst.output(stand.leaf.operator.plan), identity]
         return catalyst.project(own, plan), identity
 
+    def numbered(self, stand: Stand) -> Any:
+        """The plan of all candidates of a source: its columns and the candidate's number."""
+        own = self._catalyst.output(stand.leaf.operator.plan)
+        return self._catalyst.project([*own, stand.number], stand.plan)
+
     # -- inside -------------------------------------------------------------------------------------
 
     def _stand(self, leaf: SourceLeaf, rows: RowSet | None, first: int) -> Stand:

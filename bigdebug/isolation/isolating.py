@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from pyspark.sql import Column
 
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
+from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingRow, Identity, Replays
 from bigdebug.isolation.search import Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
@@ -87,6 +88,7 @@ class _Row:
 
     row: FailingRow
     candidates: FrozenBitMap
+    orders: Sequence[Order]
     search: RowSearch = field(init=False)
     running: Generator[Sets, Outcomes, Blame] = field(init=False)
     wanted: Sets = ()
@@ -94,7 +96,7 @@ class _Row:
     again: bool = True
 
     def __post_init__(self) -> None:
-        self.search = RowSearch(self.candidates)
+        self.search = RowSearch(self.candidates, self.orders)
         self.running = self.search.run()
 
     def step(self, answers: Outcomes | None) -> None:
@@ -173,9 +175,10 @@ class _Isolating:
                 "the rows don't fail again when the pipeline runs on the traced records alone",
                 hint="they depend on something else as well: on the whole of a source, on an order or on chance",
             )
+        orders = self._replays.orders(candidates)
         if len(found) == 1:
-            return [_Row(found[0], candidates.everything)]
-        return [_Row(row, self._replays.behind(row.identity, candidates)) for row in found]
+            return [_Row(found[0], candidates.everything, orders)]
+        return [_Row(row, self._replays.behind(row.identity, candidates), orders) for row in found]
 
     # -- the search ---------------------------------------------------------------------------------
 
@@ -239,12 +242,12 @@ class _Isolating:
         if blame.needs_none:
             notes.append("the row fails without any of the records it comes from")
         if blame.vanishes:
-            notes.append("no removal makes the row pass; without the culprits it isn't there")
+            notes.append("no removal that was tried makes the row pass; without the culprits it isn't there")
         culprits, proof = FrozenBitMap(), "none"
         if blame.culprits is not None:
             culprits, proof = blame.culprits.records, _proof(blame.culprits)
-        elif blame.needs_none:
-            proof = "none"
+        elif not blame.needs_none:
+            notes.append("no removal that was tried makes the row pass")
         return IsolatedRow(
             value=row.row.value,
             candidates=len(row.candidates),

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.proposals import Order, orders_of
 from bigdebug.isolation.reach import replaceable, without_last_limits
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.tagging import NotBatchedError, Tagger
@@ -143,6 +144,11 @@ class Replays:
             found = found | candidates.numbers_of(leaf.name, records.rows)
         return found
 
+    def orders(self, candidates: Candidates) -> list[Order]:
+        """Orders of the candidates in which to suspect them."""
+        root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
+        return orders_of(self._catalyst, root, sources, candidates)
+
     @property
     def replaceable(self) -> set[Operator]:
         """The leaves of which all records must be candidates."""
@@ -223,16 +229,20 @@ class Replays:
         return self._read(Annotator(self._catalyst, sources).annotate(root), None, None, rows)
 
     def _rebuilt(
-        self, subset: FrozenBitMap, candidates: Candidates
+        self, subset: FrozenBitMap, candidates: Candidates, *, numbered: bool = False
     ) -> tuple[Operator, dict[Operator, SourceLeaf]]:
-        """The dataflow with no other records of the sources than a subset's, and its sources."""
+        """The dataflow with no other records of the sources than a subset's, and its sources.
+
+        Args:
+            numbered: the records' ids are their numbers among the candidates.
+        """
         sources = dict(self._sources)
         stands = {stand.leaf.operator: stand for stand in candidates.stands}
 
         def rebuilt(operator: Operator) -> Operator:
             stand = stands.get(operator)
             if stand is not None:
-                stored, _ = candidates.alone(stand, subset)
+                stored = candidates.numbered(stand) if numbered else candidates.alone(stand, subset)[0]
                 plan = self._catalyst.project(self._catalyst.output(operator.plan), stored)
                 leaf = Operator(plan, "LocalRelation", (), operator.node, stored=stored)
                 del sources[operator]

@@ -21,6 +21,8 @@ PIECES = 16
 """Records are cut into so many pieces first."""
 MOST_SETS = 64
 """Subsets tried at once."""
+MOST_WORK = 100_000_000
+"""Records that the subsets of a round have together; where more would be needed, what is left will do."""
 
 
 class Outcome(Enum):
@@ -78,6 +80,8 @@ def fewest(
             if any(alone):
                 records, granularity = pieces[alone.index(True)], PIECES
                 continue
+        if granularity * max(len(holds(FrozenBitMap())), len(holds(records))) > MOST_WORK:
+            return Minimal(records, False)
         rests = yield from which([records - piece for piece in pieces])
         removable = [piece for piece, does in zip(pieces, rests, strict=True) if does]
         if removable:

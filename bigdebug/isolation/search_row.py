@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.search import MOST_SETS, Minimal, Outcome, Outcomes, Sets, cut, failing_parts, fewest
 
 _MOST_PARTS = 4_096
+_SIZES = 6
+"""Heads of an order that are tried at once."""
 _NOTHING = FrozenBitMap()
 
 
@@ -19,8 +23,8 @@ class Blame:
 
     Attributes:
         reproduction: these alone still give the failing row.
-        culprits: without these the row is there and passes; None where it can't be had.
-        vanishes: nothing makes the row pass: without the culprits it isn't there.
+        culprits: without these the row is there and passes; None where nothing that was tried gives that.
+        vanishes: nothing that was tried makes the row pass: without the culprits it isn't there.
         needs_none: it fails without any of the candidates.
     """
 
@@ -39,14 +43,17 @@ class RowSearch:
 
     Args:
         candidates: numbers of the records that it may come from.
+        orders: these and others, each time the most suspicious first.
 
     Attributes:
         failing: the smallest set found so far of which the row fails.
         repaired: the smallest set found so far without which it passes; None so far.
     """
 
-    def __init__(self, candidates: FrozenBitMap) -> None:
+    def __init__(self, candidates: FrozenBitMap, orders: Sequence[Order] = ()) -> None:
         self._all = candidates
+        inside = np.frombuffer(candidates.to_array(), dtype=np.uint32)
+        self._orders = [order[np.isin(order, inside)] for order in orders]
         self.failing = candidates
         self.repaired: FrozenBitMap | None = None
 
@@ -83,8 +90,13 @@ class RowSearch:
             raise NotAgainError
         if nothing is Outcome.FAILED:
             return Blame(Minimal(_NOTHING, True), None, needs_none=True)
-        reproduction = yield from fewest(self._all, lambda part: part, Outcome.FAILED)
-        enough = yield from self._enough(reproduction.records)
+        some = yield from self._first_that_fails()
+        reproduction = yield from fewest(some, lambda part: part, Outcome.FAILED)
+        enough = yield from self._first_that_repairs()
+        if enough is None:
+            enough = yield from self._enough(reproduction.records)
+        if enough is None and nothing is not Outcome.ABSENT:
+            return Blame(reproduction, None)
         if enough is None:
             gone = yield from fewest(self._all, self._without, Outcome.ABSENT)
             return Blame(reproduction, gone, vanishes=True)
@@ -93,6 +105,54 @@ class RowSearch:
 
     def _without(self, records: FrozenBitMap) -> FrozenBitMap:
         return self._all - records
+
+    def _first_that_fails(self) -> Generator[Sets, Outcomes, FrozenBitMap]:
+        """The fewest records at the head of an order that fail alone; all, if none do."""
+        sizes = [1 << i for i in range(13) if 1 << i < len(self._all)]
+        for first in range(0, len(sizes), _SIZES):
+            heads = self._heads(sizes[first : first + _SIZES])
+            if heads:
+                outcomes = yield heads
+                failing = [head for head, told in zip(heads, outcomes, strict=True) if told is Outcome.FAILED]
+                if failing:
+                    return min(failing, key=len)
+        return self._all
+
+    def _first_that_repairs(self) -> Generator[Sets, Outcomes, FrozenBitMap | None]:
+        """The fewest records at the head of an order without which the row passes; None if it never does.
+
+        Sizes that grow fourfold first, then those between, as if what repairs once repaired with more gone, too.
+        """
+        sizes = [1 << i for i in range(0, 32, 2) if 1 << i < len(self._all)]
+        for first in range(0, len(sizes), _SIZES):
+            repairing = yield from self._repairing(sizes[first : first + _SIZES], self._orders)
+            if not repairing:
+                continue
+            order, high = min(repairing, key=lambda found: found[1])
+            low = high // 4
+            while high - low > 1:
+                between = sorted({int(each) for each in np.linspace(low, high, _SIZES + 2)[1:-1]} - {low})
+                found = yield from self._repairing(between, [order])
+                best = min((size for _, size in found), default=high)
+                low = max([each for each in between if each < best], default=low)
+                high = best
+            return FrozenBitMap(order[:high])
+        return None
+
+    def _repairing(
+        self, sizes: Sequence[int], orders: Sequence[Order]
+    ) -> Generator[Sets, Outcomes, list[tuple[Order, int]]]:
+        """Heads of orders, as order and size, without which the row passes."""
+        tried = [(order, size) for order in orders for size in sizes if size <= len(order)]
+        outcomes = yield [self._without(FrozenBitMap(order[:size])) for order, size in tried]
+        return [each for each, told in zip(tried, outcomes, strict=True) if told is Outcome.PASSED]
+
+    def _heads(self, sizes: Sequence[int]) -> list[FrozenBitMap]:
+        every = []
+        for order in self._orders:
+            others = self._all - FrozenBitMap(order)  # of other sources, which they may be joined with
+            every += [FrozenBitMap(order[:size]) | others for size in sizes]
+        return list(dict.fromkeys(every))
 
     def _enough(self, first: FrozenBitMap) -> Generator[Sets, Outcomes, FrozenBitMap | None]:
         """Records without which the row passes; None if there are none.

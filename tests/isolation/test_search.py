@@ -1,0 +1,102 @@
+"""The search for one row's culprits, against every outcome that there can be."""
+
+from collections.abc import Callable, Generator
+from typing import TypeVar
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyroaring import FrozenBitMap
+
+from bigdebug.isolation.search import Outcome, Outcomes, Sets
+from bigdebug.isolation.search_row import Blame, RowSearch
+
+Judge = Callable[[FrozenBitMap], Outcome]
+Found = TypeVar("Found")
+
+
+def driven(search: Generator[Sets, Outcomes, Found], judge: Judge) -> Found:
+    answers: Outcomes | None = None
+    while True:
+        try:
+            sets = next(search) if answers is None else search.send(answers)
+        except StopIteration as done:
+            return done.value
+        answers = [judge(each) for each in sets]
+
+
+def require_right(records: FrozenBitMap, judge: Judge, found: Blame) -> None:
+    """Valid, and 1-minimal, by trying each record."""
+    alone = found.reproduction.records
+    assert judge(alone) is Outcome.FAILED
+    assert all(judge(alone - FrozenBitMap([one])) is not Outcome.FAILED for one in alone)
+    if found.culprits is None:
+        assert judge(FrozenBitMap()) is (Outcome.FAILED if found.needs_none else Outcome.UNRESOLVED)
+        return
+    gone = found.culprits.records
+    wanted = Outcome.ABSENT if found.vanishes else Outcome.PASSED
+    assert judge(records - gone) is wanted
+    assert all(judge((records - gone) | FrozenBitMap([one])) is not wanted for one in gone)
+
+
+@given(st.integers(1, 7), st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_outcomes_whatever(size: int, data: st.DataObject) -> None:
+    """Nothing is assumed: outcomes need not be monotone, and replays may crash."""
+    told = data.draw(st.lists(st.sampled_from(Outcome), min_size=1 << size, max_size=1 << size))
+    told[-1] = Outcome.FAILED
+    records = FrozenBitMap(range(size))
+    order = np.array(data.draw(st.permutations(range(size))), dtype=np.uint32)
+    judge: Judge = lambda subset: told[sum(1 << each for each in subset)]  # noqa: E731
+    found = driven(RowSearch(records, [order][: data.draw(st.integers(0, 1))]).run(), judge)
+    require_right(records, judge, found)
+
+
+@given(st.sets(st.integers(0, 499), min_size=1, max_size=12), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_planted_records_are_found(planted: set[int], ordered: bool) -> None:
+    """A row that fails as long as any of some records is there, and needs one good record to be there at all."""
+    records, bad = FrozenBitMap(range(500)), FrozenBitMap(planted)
+    tried = 0
+
+    def judge(subset: FrozenBitMap) -> Outcome:
+        nonlocal tried
+        tried += 1
+        if subset & bad:
+            return Outcome.FAILED
+        return Outcome.PASSED if subset else Outcome.ABSENT
+
+    order = np.array([*sorted(bad), *sorted(records - bad)], dtype=np.uint32)
+    found = driven(RowSearch(records, [order] if ordered else []).run(), judge)
+    assert found.culprits is not None
+    assert found.culprits.records == bad
+    assert len(found.reproduction.records) == 1
+    assert tried < 2_000
+
+
+def test_records_that_only_fail_together() -> None:
+    records, bad = FrozenBitMap(range(1_000)), FrozenBitMap([3, 500, 997])
+
+    def judge(subset: FrozenBitMap) -> Outcome:
+        return Outcome.FAILED if bad <= subset else Outcome.PASSED
+
+    found = driven(RowSearch(records).run(), judge)
+    assert found.reproduction.records == bad
+    assert found.culprits is not None
+    assert len(found.culprits.records) == 1
+    assert found.culprits.records <= bad
+
+
+def test_where_proving_would_take_too_long_it_says_so() -> None:
+    records, bad = FrozenBitMap(range(60_000)), FrozenBitMap(range(0, 60_000, 2))
+
+    def judge(subset: FrozenBitMap) -> Outcome:
+        if not subset:
+            return Outcome.ABSENT
+        return Outcome.FAILED if len(subset & bad) > 2_000 else Outcome.PASSED
+
+    order = np.array([*bad, *(records - bad)], dtype=np.uint32)
+    found = driven(RowSearch(records, [order]).run(), judge)
+    assert found.culprits is not None
+    assert not found.culprits.proven
+    assert judge(records - found.culprits.records) is Outcome.PASSED
