@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from benchmarks.subjects.truth import Place
 
 _LARGEST_PART = 500_000
-_FEWEST_PARTS = 3
+_FEWEST_PARTS = 2
 
 
 @dataclass(frozen=True)
