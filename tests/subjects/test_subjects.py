@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from benchmarks.subjects import SUBJECTS, Made, Place, Subject, bad, flat
+from tests.settings import settings
 
 RECORDS = 4_000
 SEEDS = range(10)
@@ -69,8 +70,11 @@ def _computed(spark: SparkSession, subject: Subject, form: str, path: str) -> tu
 
 
 @pytest.fixture(scope="module")
-def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    return Answers(spark, tmp_path_factory.mktemp("subjects"))
+def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
+    """For so few records Spark takes longest to prepare: it makes no code and few tasks."""
+    quick = {"spark.sql.codegen.wholeStage": "false", "spark.sql.shuffle.partitions": "2"}
+    with settings(spark, quick):
+        yield Answers(spark, tmp_path_factory.mktemp("subjects"))
 
 
 def keys(rows: list[Row], name: str) -> set[Row]:
