@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.annotated import Annotated, IdColumn
+from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, TracedRecord
@@ -90,10 +91,11 @@ class Candidates:
     def records(self, numbers: FrozenBitMap, limit: int) -> list[TracedRecord]:
         """Up to so many of some candidates of each source, by source, file and position."""
         found: list[TracedRecord] = []
-        for stand in self.stands:
-            chosen = numbers & stand.numbers
-            if chosen:
-                found += self._of_source(stand, chosen).collect(limit)
+        with asking(self._catalyst, "the records found"):
+            for stand in self.stands:
+                chosen = numbers & stand.numbers
+                if chosen:
+                    found += self._of_source(stand, chosen).collect(limit)
         return found
 
     def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from bigdebug.lineage.errors import BigDebugError
@@ -42,7 +43,10 @@ class IsolatedRecords(Sequence[TracedRecord]):
         self.numbers = numbers
         self.proof = proof
         self.total = len(numbers)
-        self._records = candidates.records(numbers, SHOWN)
+
+    @cached_property
+    def _records(self) -> list[TracedRecord]:
+        return self._candidates.records(self.numbers, SHOWN)
 
     @overload
     def __getitem__(self, index: int) -> TracedRecord: ...

@@ -266,6 +266,8 @@ def _union(parts: list[IsolatedRecords], candidates: Candidates) -> IsolatedReco
     order: tuple[Proof, ...] = ("none", "sufficient", "1-minimal")
     if not parts:
         return IsolatedRecords(candidates, FrozenBitMap(), "none")
+    if len(parts) == 1:
+        return parts[0]
     proof = min((each.proof for each in parts), key=order.index)
     numbers = FrozenBitMap().union(*(each.numbers for each in parts))
     return IsolatedRecords(candidates, numbers, proof)

@@ -14,6 +14,8 @@ from bigdebug.isolation.search import MOST_SETS, Minimal, Outcome, Outcomes, Set
 _MOST_PARTS = 4_096
 _SIZES = 6
 """Heads of an order that are tried at once."""
+_LITTLE = 1_000_000
+"""Records that sets which may turn out not to be needed have together at most."""
 _NOTHING = FrozenBitMap()
 
 
@@ -85,7 +87,7 @@ class RowSearch:
                 self.repaired = without
 
     def _search(self) -> Generator[Sets, Outcomes, Blame]:
-        whole, nothing = yield [self._all, _NOTHING]
+        whole, nothing, *_ = yield [self._all, _NOTHING, *self._soon()]
         if whole is not Outcome.FAILED:
             raise NotAgainError
         if nothing is Outcome.FAILED:
@@ -106,9 +108,26 @@ class RowSearch:
     def _without(self, records: FrozenBitMap) -> FrozenBitMap:
         return self._all - records
 
+    def _soon(self) -> list[FrozenBitMap]:
+        """What is asked soon, as long as it is little: in one job with what is asked first it costs next to nothing."""
+        soon = self._heads(self._failing_sizes[:_SIZES])
+        for size in self._repairing_sizes[:_SIZES]:
+            soon += [
+                self._without(FrozenBitMap(order[:size])) for order in self._orders if size <= len(order)
+            ]
+        return soon if sum(map(len, soon)) <= _LITTLE else []
+
+    @property
+    def _failing_sizes(self) -> list[int]:
+        return [1 << i for i in range(13) if 1 << i < len(self._all)]
+
+    @property
+    def _repairing_sizes(self) -> list[int]:
+        return [1 << i for i in range(0, 32, 2) if 1 << i < len(self._all)]
+
     def _first_that_fails(self) -> Generator[Sets, Outcomes, FrozenBitMap]:
         """The fewest records at the head of an order that fail alone; all, if none do."""
-        sizes = [1 << i for i in range(13) if 1 << i < len(self._all)]
+        sizes = self._failing_sizes
         for first in range(0, len(sizes), _SIZES):
             heads = self._heads(sizes[first : first + _SIZES])
             if heads:
@@ -123,7 +142,7 @@ class RowSearch:
 
         Sizes that grow fourfold first, then those between, as if what repairs once repaired with more gone, too.
         """
-        sizes = [1 << i for i in range(0, 32, 2) if 1 << i < len(self._all)]
+        sizes = self._repairing_sizes
         for first in range(0, len(sizes), _SIZES):
             repairing = yield from self._repairing(sizes[first : first + _SIZES], self._orders)
             if not repairing:
