@@ -113,9 +113,12 @@ def _rdd(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
 
 
 def _iterative(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
-    sizes = sorted(arguments.rounds)
     for name in LOOPS:
-        yield f"{name} {sizes}", lambda n=name: iterative.measured(spark, arguments.data, n, sizes)  # type: ignore[misc]
+        for rounds in arguments.rounds:
+            yield (
+                f"{name} {rounds}",
+                lambda n=name, r=rounds: iterative.measured(spark, arguments.data, n, r),  # type: ignore[misc]
+            )
 
 
 TABLES = {
