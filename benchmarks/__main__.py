@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--only trunk|tpch|index|memory|rdd] [--rows N …] [--scale S]`: measure, print, keep tables.
+"""`python -m benchmarks [--only KIND …] [--rows N …] [--scale S] [--rounds N …]`: measure, print, keep tables.
 
 Resumable: what was measured at this commit is kept in the folder of results and not measured again.
 """
@@ -16,7 +16,8 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import index, measures, rdd
+from benchmarks import index, iterative, measures, rdd
+from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
@@ -32,6 +33,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 10_000_000])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--megabytes", type=int, nargs="+", default=[10, 100, 1000], help="of text")
+    parser.add_argument(
+        "--rounds", type=int, nargs="+", default=[5, 10, 20, 40], help="of iterative programs"
+    )
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "bigdebug-benchmarks")
     arguments = parser.parse_args()
     arguments.data.mkdir(parents=True, exist_ok=True)
@@ -108,7 +112,23 @@ def _rdd(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
         yield f"text {megabytes}", lambda m=megabytes: rdd.measured(spark, arguments.data, m)  # type: ignore[misc]
 
 
-TABLES = {"trunk": _trunk, "tpch": _tpch, "index": _index, "memory": _memory, "rdd": _rdd}
+def _iterative(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for name in LOOPS:
+        for rounds in arguments.rounds:
+            yield (
+                f"{name} {rounds}",
+                lambda n=name, r=rounds: iterative.measured(spark, arguments.data, n, r),  # type: ignore[misc]
+            )
+
+
+TABLES = {
+    "trunk": _trunk,
+    "tpch": _tpch,
+    "index": _index,
+    "memory": _memory,
+    "rdd": _rdd,
+    "iterative": _iterative,
+}
 
 
 def _session(folder: Path) -> SparkSession:
@@ -147,7 +167,8 @@ def _line(row: measures.Row) -> str:
 
 def _table(rows: list[dict[str, Any]], measured: str) -> str:
     head = (
-        f"Measured at commit {measured} with `python -m benchmarks`: medians of 7 pairs in one run (of TPC-H, 3), "
+        f"Measured at commit {measured} with `python -m benchmarks`: medians of 7 pairs in one run (of TPC-H, 3; of "
+        "rounds, 1), "
         "three times as many of what takes less than a second; 2 cores.\n\n"
         "| measure | program | rows | source | ratio | least to most | seconds | against | difference |\n"
         "|---|---|---|---|---|---|---|---|---|\n"

@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
-from bigdebug.lineage.failure import first_line, unreadable_file
+from bigdebug.lineage.failure import first_line, is_too_deep, unreadable_file
 from bigdebug.lineage.location import readable_path
 from bigdebug.lineage.pinned import settings_at_work
 
@@ -77,6 +77,11 @@ def jobs_of_ours(
             raise BigDebugError(
                 f"{readable_path(file)} can't be read: {reason}",
                 hint="the file is damaged, or not what the program read: put the right one in its place",
+            ) from error
+        if is_too_deep(error):
+            raise BigDebugError(
+                f"the program goes through more rounds than Spark can compute at once: {what} can't be told",
+                hint="give Java a larger stack before it starts: JDK_JAVA_OPTIONS=-Xss64m in the environment",
             ) from error
         raise BigDebugError(
             f"Spark failed while computing {what}: {first_line(error)}",

@@ -47,6 +47,12 @@ def unreadable_file(error: BaseException) -> tuple[str, str] | None:
     return found["file"], _cut(_root_cause(java) or found["rest"].strip() or "it is damaged")
 
 
+def is_too_deep(error: BaseException) -> bool:
+    """Whether Java's stack overflowed: Spark walks the RDDs that a job needs by recursion."""
+    java: Any = getattr(error, "java_exception", None) or getattr(error, "_origin", None)
+    return java is not None and str(java.getClass().getName()) == "java.lang.StackOverflowError"
+
+
 def unwritable(error: BaseException) -> str | None:
     """Why Spark couldn't write a file; None where that isn't what failed."""
     if unreadable_file(error) is not None:

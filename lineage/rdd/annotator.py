@@ -136,6 +136,8 @@ class Annotator:
             (below,) = operator.inputs
             kept = self.annotated(below, frozen_for(operator, given), Marks()).map(workers.itself, True)
             self.kept[operator] = kept.persist(StorageLevel.MEMORY_AND_DISK)
+            # After a job Spark does this by recursion, for each RDD once: of many rounds at once its stack overflows.
+            kept._jrdd.rdd().doCheckpoint()
         return self.kept[operator].map(workers.element_of, True)
 
     # -- inside -------------------------------------------------------------------------------------

@@ -98,19 +98,23 @@ def freeze(operators: Iterable[RddOperator]) -> Frozen:
     Args:
         operators: of the RDDs.
     """
-    found: Frozen = {}
+    kept = [operator for operator in _not_taken(operators) if operator.inputs and _is_kept(operator)]
+    # Computed once and kept: whatever comes later reads what these functions gave. What is below them comes first.
+    for operator in sorted(kept, key=lambda each: each.serial):
+        operator.frozen = {each: arguments_now(each) for each in [operator, *_not_taken(operator.inputs)]}
+    return {operator: arguments_now(operator) for operator in _not_taken(operators)}
+
+
+def _not_taken(operators: Iterable[RddOperator]) -> list[RddOperator]:
+    """The operators from some down to where Spark has taken the functions already."""
+    found: dict[RddOperator, None] = {}
     waiting = list(operators)
     while waiting:
         operator = waiting.pop()
-        if operator in found or operator.frozen is not None:
-            continue
-        if operator.inputs and _is_kept(operator):
-            # Computed once and kept: whatever comes later reads what these functions gave.
-            operator.frozen = {operator: arguments_now(operator), **freeze(operator.inputs)}
-            continue
-        found[operator] = arguments_now(operator)
-        waiting += operator.inputs
-    return found
+        if operator not in found and operator.frozen is None:
+            found[operator] = None
+            waiting += operator.inputs
+    return list(found)
 
 
 def freeze_made(operator: RddOperator) -> None:

@@ -94,9 +94,10 @@ def steady(text: str) -> str:
 def _environment(programs: Path) -> dict[str, str]:
     """The user's, with this very bigdebug on the path, on a terminal of 80 columns."""
     programs.mkdir()
-    command = programs / "bigdebug"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m bigdebug "$@"\n')
-    command.chmod(0o755)
+    for name, arguments in (("bigdebug", " -m bigdebug"), ("python", "")):
+        command = programs / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}"{arguments} "$@"\n')
+        command.chmod(0o755)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BIGDEBUG_")}
     return kept | {
         "PATH": f"{programs}{os.pathsep}{kept['PATH']}",
@@ -119,6 +120,7 @@ def _the_demo(place: Path) -> None:
 def _the_examples(place: Path) -> None:
     for script in (ROOT / "examples").glob("*.py"):
         shutil.copyfile(script, place / script.name)
+    shutil.copytree(ROOT / "examples" / "data", place / "data")
 
 
 DOCUMENTS = {

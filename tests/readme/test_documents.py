@@ -26,11 +26,14 @@ def test_the_script_in_the_readme_is_the_demos() -> None:
 
 def test_each_example_names_the_commands_that_are_shown_for_it() -> None:
     shown = (ROOT / "examples" / "README.md").read_text().replace(" \\\n    ", " ")
-    scripts = sorted((ROOT / "examples").glob("flights_*.py"))
-    assert len(scripts) == 3
-    for script in scripts:
-        commands = re.findall(r"^    (bigdebug .*)$", script.read_text(), re.MULTILINE)
-        assert [command.split()[1] for command in commands] == ["run", "trace"]
+    scripts = {script.name: script.read_text() for script in (ROOT / "examples").glob("*.py")}
+    del scripts["nycflights.py"]
+    assert len(scripts) == 8
+    for name, script in scripts.items():
+        commands = re.findall(r"^    ((?:bigdebug|python) .*)$", script, re.MULTILINE)
+        asks_itself = "import bigdebug" in script
+        expected = [f"python {name}"] if asks_itself else [f"bigdebug run {name}", "bigdebug trace last"]
+        assert [command[: len(start)] for command, start in zip(commands, expected, strict=True)] == expected
         for command in commands:
             assert f"\n$ {command}\n" in shown
 
