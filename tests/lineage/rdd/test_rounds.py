@@ -59,6 +59,7 @@ def tasks_of(context: SparkContext, trace: Any) -> int:
     return int(scheduler.nextTaskId() - before)
 
 
+@pytest.mark.proof("traces of programs with 2, 4 and 6 rounds, live and later: so many tasks more a round")
 def test_every_round_costs_about_the_same(
     context: SparkContext, spark: SparkSession, session: bigdebug.Session
 ) -> None:
@@ -74,7 +75,12 @@ def test_every_round_costs_about_the_same(
         assert six - four <= 1.3 * (four - two)
 
 
-@pytest.mark.parametrize("shape", ["moved", "grouped", "kept", "by partition"])
+_DEEP = pytest.mark.proof("traces through 120 rounds, live and later")
+
+
+@pytest.mark.parametrize(
+    "shape", ["kept", *(pytest.param(shape, marks=_DEEP) for shape in ("moved", "grouped", "by partition"))]
+)
 def test_very_many_rounds_are_traced(
     context: SparkContext, spark: SparkSession, session: bigdebug.Session, shape: str
 ) -> None:
