@@ -166,38 +166,47 @@ def without(data: list, chosen: set[int]) -> list:
 def test_culprits_repair_and_the_reproduction_fails(
     name: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:
-    pipeline = PIPELINES[name]
+    assert judged(PIPELINES[name], session, spark, seed=1, most=1)
+
+
+@pytest.mark.proof("culprits and reproductions of all failing rows, by plain runs without each record")
+@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("name", PIPELINES)
+def test_all_failing_rows(name: str, seed: int, session: bigdebug.Session, spark: SparkSession) -> None:
+    judged(PIPELINES[name], session, spark, seed, most=20)
+
+
+def judged(pipeline: Pipeline, session: bigdebug.Session, spark: SparkSession, seed: int, most: int) -> int:
+    """Judge what is found for so many failing rows at most; how many there are."""
     judge = Judge(spark, pipeline)
-    failed = 0
-    for seed in (1,):
-        orders = rows(seed)
-        expected = {key for key, fails in judge.fate(orders, KINDS).items() if fails}
-        frame = pipeline.made(
-            spark.createDataFrame(orders, SCHEMA), spark.createDataFrame(KINDS, "k int, kind string")
-        )
-        found = session.isolate(frame, pipeline.failing)
-        assert found.matched == len(expected)
-        assert {tuple(row.value[part] for part in pipeline.key) for row in found.rows} == expected
-        failed += len(expected)
-        for row in found.rows[:2]:
-            key = tuple(row.value[part] for part in pipeline.key)
-            ids, kinds = split(row.reproduction)
-            if pipeline.influenced:
-                kinds = {key for key, _ in KINDS}
-            assert row.reproduction.proof == "1-minimal"
-            assert judge.fate(within(orders, ids), within(KINDS, kinds))[key], "the reproduction fails"
-            for one in sorted(ids)[:2]:
-                assert not judge.fate(within(orders, ids - {one}), within(KINDS, kinds)).get(key)
-            for one in [] if pipeline.influenced else sorted(kinds)[:1]:
-                assert not judge.fate(within(orders, ids), within(KINDS, kinds - {one})).get(key)
-            ids, kinds = split(row.culprits)
-            repaired = judge.fate(without(orders, ids), without(KINDS, kinds)).get(key)
-            assert repaired is (None if row.notes else False), "without the culprits the row passes"
-            assert row.culprits.proof == "1-minimal"
-            for one in sorted(ids)[:2]:
-                back = judge.fate(without(orders, ids - {one}), without(KINDS, kinds)).get(key)
-                assert back is not repaired, "with any of them back it doesn't"
-            for one in sorted(kinds)[:1]:
-                back = judge.fate(without(orders, ids), without(KINDS, kinds - {one})).get(key)
-                assert back is not repaired
-    assert failed, "the pipeline never failed"
+    orders = rows(seed)
+    expected = {key for key, fails in judge.fate(orders, KINDS).items() if fails}
+    made = pipeline.made(
+        spark.createDataFrame(orders, SCHEMA), spark.createDataFrame(KINDS, "k int, kind string")
+    )
+    found = session.isolate(made, pipeline.failing)
+    assert found.matched == len(expected)
+    assert {tuple(row.value[part] for part in pipeline.key) for row in found.rows} == expected
+    for row in found.rows[:most]:
+        key = tuple(row.value[part] for part in pipeline.key)
+        ids, kinds = split(row.reproduction)
+        if pipeline.influenced:
+            kinds = {number for number, _ in KINDS}
+        assert row.reproduction.proof == "1-minimal"
+        assert judge.fate(within(orders, ids), within(KINDS, kinds))[key], "the reproduction fails"
+        few = 2 if most == 1 else 20
+        for one in sorted(ids)[:few]:
+            assert not judge.fate(within(orders, ids - {one}), within(KINDS, kinds)).get(key)
+        for one in [] if pipeline.influenced else sorted(kinds)[:1]:
+            assert not judge.fate(within(orders, ids), within(KINDS, kinds - {one})).get(key)
+        ids, kinds = split(row.culprits)
+        repaired = judge.fate(without(orders, ids), without(KINDS, kinds)).get(key)
+        assert repaired is (None if row.notes else False), "without the culprits the row passes"
+        assert row.culprits.proof == "1-minimal"
+        for one in sorted(ids)[:few]:
+            back = judge.fate(without(orders, ids - {one}), without(KINDS, kinds)).get(key)
+            assert back is not repaired, "with any of them back it doesn't"
+        for one in sorted(kinds)[:1]:
+            back = judge.fate(without(orders, ids), without(KINDS, kinds - {one})).get(key)
+            assert back is not repaired
+    return len(expected)
