@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from pyroaring import FrozenBitMap
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.annotated import Annotated, IdColumn
@@ -23,8 +26,10 @@ from bigdebug.lineage.segments import RowSet, fetch, local_relation, matching_id
 
 _FETCHED = 10_000
 """Records of a source that are held in Spark's plan; more are persisted."""
-_LISTED = 200_000
-"""Memberships that are listed one by one; more are told by ranges."""
+_LISTED = 20_000
+"""Of so many candidates of a source a constant lists each one's subsets, which takes no join."""
+_RANGES = 16
+"""A subset of so many ranges is told by these."""
 
 Numbers = Sequence[FrozenBitMap]
 
@@ -190,50 +195,64 @@ class Candidates:
         """The source's own columns, the subset's number and the record id; attributes of the last two."""
         catalyst = self._catalyst
         parts = [subset & stand.numbers for subset in subsets]
-        if sum(map(len, parts)) <= _LISTED:
-            return self._listed(stand, parts)
-        rows = [(n, low, high) for n, part in enumerate(parts) for low, high in ranges(part)]
-        relation = self._relation(rows)
-        subset, low, high = catalyst.output(relation)
-        condition = catalyst.all_of(
-            [
-                catalyst.expressions.GreaterThanOrEqual(stand.number, low),
-                catalyst.expressions.LessThan(stand.number, high),
-            ]
-        )
-        broadcast = catalyst.analyzed(F.broadcast(catalyst.frame(relation)))
-        inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
-        no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
-        plan = catalyst.logical.Join(stand.plan, broadcast, inner, catalyst.some(condition), no_hint)
-        return plan, subset, stand.id
-
-    def _listed(self, stand: Stand, parts: Numbers) -> tuple[Any, Any, Any]:
-        """Each candidate's subsets are looked up in a constant: without a join, which takes a job of its own."""
-        catalyst = self._catalyst
-        lists: list[list[int]] = [[] for _ in range(stand.count)]
-        for n, part in enumerate(parts):
-            for number in part:
-                lists[number - stand.first].append(n)
-        constant = F.from_json(F.lit(json.dumps(lists, separators=(",", ":"))), "array<array<bigint>>")
-        mine = constant[F.col(str(stand.number.name())) - stand.first]
+        frame = catalyst.frame(stand.plan)
+        number = F.col(str(stand.number.name()))
+        if stand.count <= _LISTED:
+            lists: list[list[int]] = [[] for _ in range(stand.count)]
+            for n, part in enumerate(parts):
+                for each in part:
+                    lists[each - stand.first].append(n)
+            mine = F.from_json(F.lit(_compact(lists)), "array<array<bigint>>")[number - stand.first]
+        else:
+            frame, mine = self._looked_up(frame, number, stand.numbers, parts)
         name = fresh_name("subset")
-        plan = catalyst.analyzed(catalyst.frame(stand.plan).select("*", F.explode(mine).alias(name)))
+        plan = catalyst.analyzed(frame.select("*", F.explode(mine).alias(name)))
         return plan, plan.output().last(), stand.id
+
+    def _looked_up(
+        self, frame: DataFrame, number: Column, everything: FrozenBitMap, parts: Numbers
+    ) -> tuple[DataFrame, Column]:
+        """Many candidates, and for each the subsets it is in: told by ranges, by who is in, or by who is out."""
+        ranged: list[tuple[int, int, int]] = []
+        inside: dict[int, list[int]] = defaultdict(list)
+        outside: dict[int, list[int]] = defaultdict(list)
+        most: list[int] = []
+        for n, part in enumerate(parts):
+            runs = ranges(part)
+            if len(runs) <= _RANGES:
+                ranged += [(n, low, high) for low, high in runs]
+            elif 2 * len(part) <= len(everything):
+                for each in part:
+                    inside[each].append(n)
+            else:
+                most.append(n)
+                for each in everything - part:
+                    outside[each].append(n)
+        told = F.from_json(F.lit(_compact(ranged)), "array<array<bigint>>")
+        mine = F.transform(
+            F.filter(told, lambda each: (number >= each[1]) & (number < each[2])), lambda each: each[0]
+        )
+        mentioned = sorted(inside.keys() | outside.keys())
+        if not mentioned:
+            return frame, mine
+        names = [fresh_name(part) for part in ("number", "inside", "outside")]
+        table = pd.DataFrame(
+            [(each, inside.get(each, []), outside.get(each, [])) for each in mentioned], columns=names
+        )
+        schema = f"{names[0]} bigint, {names[1]} array<bigint>, {names[2]} array<bigint>"
+        lists = F.broadcast(self._catalyst.spark.createDataFrame(table, schema))
+        nothing = F.array().cast("array<bigint>")
+        every = F.array(*map(F.lit, most)).cast("array<bigint>")
+        joined = frame.join(lists, number == F.col(names[0]), "left")
+        left = F.array_except(every, F.coalesce(F.col(names[2]), nothing))
+        return joined, F.concat(mine, F.coalesce(F.col(names[1]), nothing), left)
 
     def subsets(self, number: int) -> tuple[Any, Any]:
         """A plan of the numbers of so many subsets, with their attribute."""
-        plan = self._relation([(n, 0, 0) for n in range(number)])
-        subset = self._catalyst.output(plan)[0]
-        return self._catalyst.project([subset], plan), subset
-
-    def _relation(self, rows: list[tuple[int, int, int]]) -> Any:
-        import pandas as pd
-
-        names = [fresh_name(part) for part in ("subset", "low", "high")]
-        table = pd.DataFrame(rows, columns=names).astype("int64")
-        schema = ", ".join(f"{name} bigint" for name in names)
-        frame = self._catalyst.spark.createDataFrame(table, schema)
-        return self._catalyst.analyzed(frame)
+        name = fresh_name("subset")
+        frame = self._catalyst.spark.createDataFrame(pd.DataFrame({name: range(number)}), f"{name} bigint")
+        plan = self._catalyst.analyzed(frame)
+        return plan, plan.output().last()
 
     def _of_source(self, stand: Stand, numbers: FrozenBitMap) -> SourceRecords:
         catalyst = self._catalyst
@@ -249,10 +268,12 @@ class Candidates:
         return SourceRecords(catalyst, leaf, RowSet(catalyst, local, len(rows), True))
 
 
+def _compact(lists: object) -> str:
+    return json.dumps(lists, separators=(",", ":"))
+
+
 def ranges(numbers: FrozenBitMap) -> list[tuple[int, int]]:
     """Numbers as ranges that go up and don't touch; the second of each isn't in it."""
-    import numpy as np
-
     if not len(numbers):
         return []
     array = np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
