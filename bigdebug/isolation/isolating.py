@@ -216,7 +216,7 @@ class _Isolating:
         if trace.matched > len(answers):
             notes.append(f"{trace.matched:,} rows fail; the answer is about {len(answers)} of them")
         if not self._in_time:
-            notes.append("the time ran out before there were fewer")
+            notes.append("the search was stopped before its end: fewer records may do")
         exact = trace.exact
         jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         return Isolation(
@@ -251,6 +251,7 @@ class _Isolating:
             culprits=IsolatedRecords(candidates, culprits, proof),  # type: ignore[arg-type]
             reproduction=IsolatedRecords(candidates, blame.reproduction.records, _proof(blame.reproduction)),
             notes=tuple(notes),
+            vanishes=blame.vanishes,
         )
 
 
