@@ -149,19 +149,23 @@ def _show_row(console: Console, row: "IsolatedRow", limit: int | None) -> None:
     culprits, reproduction = row.culprits, row.reproduction
     of = f"of {plural(row.candidates, 'candidate')}"
     if culprits.total:
-        counted = f"{plural(culprits.total, 'culprit')} {of}"
-        show_line(console, Text(counted, style="bold red"), f": {_of_culprits(row)}")
+        show_line(console, Text(f"{plural(culprits.total, 'culprit')} {of}", style="bold red"))
+        show_line(console, _of_culprits(row))
         _show_by_source(console, culprits, _OF_CULPRITS if limit is None else limit)
     else:
-        show_line(console, Text(f"no culprits {of}", style="bold"), f": {_no_culprits(row)}")
+        show_line(console, Text(f"no culprits {of}", style="bold"))
+        show_line(console, _no_culprits(row))
     for note in row.notes:
         show_line(console, f"note: {visible(note)}")
     if not reproduction.total:
         return
     console.print()
-    counted = f"reproduction with {plural(reproduction.total, 'record')}"
-    show_line(console, Text(counted, style="bold"), f": {_of_reproduction(reproduction)}")
-    if reproduction.numbers != culprits.numbers:
+    same = reproduction.numbers == culprits.numbers
+    counted = plural(reproduction.total, "record")
+    which = f"the same {counted.removeprefix('1 ')}" if same else counted
+    show_line(console, Text(f"reproduction with {which}", style="bold"))
+    show_line(console, _of_reproduction(reproduction))
+    if not same:
         _show_by_source(console, reproduction, _OF_REPRODUCTION if limit is None else limit)
 
 

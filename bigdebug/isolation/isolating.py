@@ -123,7 +123,7 @@ class _Isolating:
         self._progress = progress
         self._in_time = True
         with deep_plans():
-            where = rows_where(self._catalyst, question.root, failing)
+            where = rows_where(self._catalyst, question.root, failing, called="failing")
         if where.condition is None:
             raise BigDebugError(
                 f"failing={failing!r} isn't a condition over the output's columns",

@@ -62,14 +62,14 @@ def test_the_screen_names_the_row_the_culprits_and_what_is_known_of_them(
     assert lines[0].endswith(") fails: dest = 'PSE' and mean < 0")
     assert lines[2].split() == ["dest", "mean"]
     assert lines[4].split()[0] == "PSE"
-    place = lines.index(
-        "1 culprit of 3 candidates: without it the row passes; put it back and it fails again"
-    )
-    assert lines[place + 2 : place + 4] == ["flights.csv: 1 record", str(folder / "flights.csv")]
-    assert lines[place + 4].split() == ["position", "carrier", "dest", "minutes"]
-    assert lines[place + 6].split() == ["4", "B6", "PSE", "-50"]
-    place = lines.index("reproduction with 1 record: it alone makes the row fail")
-    assert lines[place + 6].split() == ["2", "B6", "PSE", "-5"]
+    place = lines.index("1 culprit of 3 candidates")
+    assert lines[place + 1] == "without it the row passes; put it back and it fails again"
+    assert lines[place + 3 : place + 5] == ["flights.csv: 1 record", str(folder / "flights.csv")]
+    assert lines[place + 5].split() == ["position", "carrier", "dest", "minutes"]
+    assert lines[place + 7].split() == ["4", "B6", "PSE", "-50"]
+    place = lines.index("reproduction with 1 record")
+    assert lines[place + 1] == "it alone makes the row fail"
+    assert lines[place + 7].split() == ["2", "B6", "PSE", "-5"]
     assert " replays in " in lines[-1]
     assert err.splitlines()[-2] == "all records behind the failing row:"
     assert err.splitlines()[-1].endswith(f" --store {folder / 'store'} --where \"dest = 'PSE' and mean < 0\"")
@@ -108,9 +108,17 @@ def test_out_of_time_there_is_what_is_known_by_then(folder: Path, capsys: pytest
     code, out, _ = asked(folder, capsys, "1", "dest = 'PSE' and mean < 0", "--budget", "0", "--limit", "1")
     assert code == 0
     assert "note: the search was stopped before its end: fewer records may do" in out
-    assert "no culprits of 3 candidates: no removal that makes the row pass was found" in out
-    assert "reproduction with 3 records: these alone make the row fail; fewer may do" in out
+    assert "no culprits of 3 candidates\nno removal that makes the row pass was found\n" in out
+    assert "reproduction with 3 records\nthese alone make the row fail; fewer may do\n" in out
     assert "flights.csv: 3 records, the first 1 shown (more with --limit)" in out
+
+
+def test_a_reproduction_of_the_culprits_is_not_listed_again(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = asked(folder, capsys, "1", "dest = 'BOS' and mean < 0")
+    assert "\nreproduction with the same record\nit alone makes the row fail\n" in out
+    assert out.count("flights.csv: 1 record") == 1
 
 
 def test_no_row_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +134,7 @@ def test_no_row_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("output", "failing", "message"),
     [
-        ("1", "mean <", "is not valid SQL"),
+        ("1", "mean <", "failing='mean <' is not valid SQL"),
         ("1", "median < 0", "the columns are: dest, mean"),
         ("1", "mean", "is not a boolean"),
         ("2", "x == '1'", "which records of an RDD are to blame can't be told yet\nhint: ask for a trace"),
