@@ -148,13 +148,15 @@ def _show_row(console: Console, row: "IsolatedRow", limit: int | None) -> None:
     console.print()
     culprits, reproduction = row.culprits, row.reproduction
     of = f"of {plural(row.candidates, 'candidate')}"
+    shown: list[TracedRecord] = []
     if culprits.total:
         show_line(console, Text(f"{plural(culprits.total, 'culprit')} {of}", style="bold red"))
         show_line(console, _of_culprits(row))
-        _show_by_source(console, culprits, _OF_CULPRITS if limit is None else limit)
+        shown = _show_by_source(console, culprits, _OF_CULPRITS if limit is None else limit)
     else:
         show_line(console, Text(f"no culprits {of}", style="bold"))
-        show_line(console, _no_culprits(row))
+        if not row.notes:
+            show_line(console, "no removal that makes the row pass was found")
     for note in row.notes:
         show_line(console, f"note: {visible(note)}")
     if not reproduction.total:
@@ -166,7 +168,7 @@ def _show_row(console: Console, row: "IsolatedRow", limit: int | None) -> None:
     show_line(console, Text(f"reproduction with {which}", style="bold"))
     show_line(console, _of_reproduction(reproduction))
     if not same:
-        _show_by_source(console, reproduction, _OF_REPRODUCTION if limit is None else limit)
+        _show_by_source(console, reproduction, _OF_REPRODUCTION if limit is None else limit, shown)
 
 
 def _of_culprits(row: "IsolatedRow") -> str:
@@ -179,12 +181,6 @@ def _of_culprits(row: "IsolatedRow") -> str:
     return f"without {these} the row {becomes}" + ("" if one else "; fewer may do")
 
 
-def _no_culprits(row: "IsolatedRow") -> str:
-    if row.reproduction.proof == "1-minimal" and not row.reproduction.total:
-        return "it isn't their doing"
-    return "no removal that makes the row pass was found"
-
-
 def _of_reproduction(records: "IsolatedRecords") -> str:
     """What is known of the reproduction, in words."""
     if records.total == 1:
@@ -193,16 +189,25 @@ def _of_reproduction(records: "IsolatedRecords") -> str:
     return f"these alone make the row fail; {more}"
 
 
-def _show_by_source(console: Console, records: "IsolatedRecords", limit: int) -> None:
+def _show_by_source(
+    console: Console, records: "IsolatedRecords", limit: int, above: Sequence[TracedRecord] = ()
+) -> list[TracedRecord]:
+    """Print the records of each source, but for a source whose records all stand above. Gives those printed."""
+    printed: list[TracedRecord] = []
     for source, listed, count in _by_source(records):
+        console.print()
+        name, counted = Text(visible(source), style="bold"), plural(count, "record")
+        if len(listed) == count and all(record in above for record in listed):
+            show_line(console, name, f": {counted}, shown above")
+            continue
         shown = listed[:limit]
-        counted = plural(count, "record")
+        printed += shown
         if len(shown) < count:
             counted += f", the first {len(shown):,} shown" if shown else ", none shown"
             counted += " (more with --limit)" if len(shown) < len(listed) else ""
-        console.print()
-        show_line(console, Text(visible(source), style="bold"), f": {counted}")
+        show_line(console, name, f": {counted}")
         show_records(console, shown, _files(listed))
+    return printed
 
 
 def _by_source(records: "IsolatedRecords") -> Iterator[tuple[str, list[TracedRecord], int]]:

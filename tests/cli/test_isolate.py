@@ -23,7 +23,7 @@ FLIGHTS = [("AA", "BOS", 60), ("B6", "BOS", -900), ("B6", "PSE", -5), ("AA", "PS
 
 @pytest.fixture(scope="module")
 def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two outputs: means of a file's records by destination, and an RDD."""
+    """A run of three outputs: means of a file's records by destination, an RDD, and a count."""
     folder = tmp_path_factory.mktemp("recorded")
     lines = ["carrier,dest,minutes", *(",".join(map(str, flight)) for flight in FLIGHTS), "AA,LEX,90", ""]
     (folder / "flights.csv").write_text("\n".join(lines))
@@ -31,6 +31,7 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
         flights = spark.read.csv(str(folder / "flights.csv"), header=True, inferSchema=True)
         flights.groupBy("dest").agg(F.avg("minutes").alias("mean")).collect()
         spark.sparkContext.parallelize([1, 2], 1).map(str).collect()
+        flights.agg(F.count("*").alias("n")).collect()
     return folder
 
 
@@ -119,6 +120,20 @@ def test_a_reproduction_of_the_culprits_is_not_listed_again(
     _, out, _ = asked(folder, capsys, "1", "dest = 'BOS' and mean < 0")
     assert "\nreproduction with the same record\nit alone makes the row fail\n" in out
     assert out.count("flights.csv: 1 record") == 1
+
+
+def test_a_row_that_never_passes_is_said_to_vanish(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = asked(folder, capsys, "1", "dest = 'LEX'")
+    assert "\nwithout it the row isn't there; put it back and it fails again\n" in out
+    assert "\nnote: no removal makes the row pass; without the culprits it isn't there\n" in out
+
+
+def test_a_row_that_needs_no_records_has_no_culprits(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = asked(folder, capsys, "3", "n < 50")
+    assert "\nno culprits of 6 candidates\nnote: the row fails without any of the records it comes" in out
+    assert "reproduction" not in out
 
 
 def test_no_row_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
