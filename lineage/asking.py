@@ -102,10 +102,14 @@ def _interrupt_cancels(context: Any, group: str, seen: threading.Event) -> Itera
         yield
         return
 
+    def cancel() -> None:
+        with suppress(Py4JError, OSError):  # Spark may be stopped before this has its turn
+            context.cancelJobGroup(group)
+
     def interrupted(*_: Any) -> None:
         seen.set()
         # On a thread of its own: this one's connection to the JVM is in the middle of a call.
-        threading.Thread(target=context.cancelJobGroup, args=(group,), daemon=True).start()
+        threading.Thread(target=cancel, daemon=True).start()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, interrupted)

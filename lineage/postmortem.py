@@ -68,6 +68,22 @@ class Replay(Recomputed):
         files = [file for leaf in self._recipe.leaves for file in leaf.get("files", ())]
         return Estimate(sum(size for _, size, _ in files), self._output.seconds)
 
+    def question(self) -> Question:
+        """The output, ready for any question about its rows.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        opened = self._open()
+        return question_about(
+            self.spark,
+            opened.rows,
+            self._node_of,
+            names=opened.names,
+            notes=opened.changes,
+            action=self._output,
+        )
+
     def trace(self, where: str | Column | RowsOf | None = None, beside: Beside | None = None) -> Trace:
         """A backward trace of the output's rows, through what earlier runs of the store wrote, too.
 
@@ -106,7 +122,7 @@ class Replay(Recomputed):
             UnknownNameError, BigDebugError: there is no such source, or `where` can't be evaluated over it.
             UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         """
-        question = self._question()
+        question = self.question()
         with deep_plans():
             leaf = leaf_asked(question, source, where)
             return ForwardTrace((question, leaf), [(question, self._output, [leaf])], where)
@@ -121,7 +137,7 @@ class Replay(Recomputed):
             SourceChangedError: a source isn't what it was.
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
-        return WhyNot(self._question(), where)
+        return WhyNot(self.question(), where)
 
     def rows_of_operators(self) -> dict[int, int]:
         """By number of the recorded operator, how many rows it gave for the output.
@@ -129,7 +145,7 @@ class Replay(Recomputed):
         Raises:
             SourceChangedError: a source isn't what it was.
         """
-        return rows_of_operators(self._question())
+        return rows_of_operators(self.question())
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Index:
         """The output's whole lineage, written to the store: for traces without Spark.
@@ -143,19 +159,8 @@ class Replay(Recomputed):
             UnreachableError: the store can't be written.
         """
         tables, number = self._run.tables, self._output.number
-        manifest = build_index(self._question(), tables, number, self._run.redact, progress)
+        manifest = build_index(self.question(), tables, number, self._run.redact, progress)
         return Index(tables, manifest)
-
-    def _question(self) -> Question:
-        opened = self._open()
-        return question_about(
-            self.spark,
-            opened.rows,
-            self._node_of,
-            names=opened.names,
-            notes=opened.changes,
-            action=self._output,
-        )
 
     def _open(self) -> Opened:
         if self._opened is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from bigdebug.lineage.output import Output
@@ -36,9 +37,14 @@ class Recomputed:
     def cancel(self) -> None:
         """Stop the jobs of a running question."""
         context = self.spark.sparkContext
+
+        def cancel() -> None:
+            with suppress(Exception):  # Spark may be stopped before this has its turn
+                context.cancelAllJobs()
+
         if self._owned:
             # On a thread of its own: this one's connection to the JVM may be in the middle of a call.
-            threading.Thread(target=context.cancelAllJobs, daemon=True).start()
+            threading.Thread(target=cancel, daemon=True).start()
 
     def close(self) -> None:
         """Stop Spark, where it was started for this."""

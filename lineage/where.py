@@ -52,20 +52,22 @@ def rows_where(
     root: Operator,
     where: str | Column | RowsOf | None,
     rows_of: str = "the output",
+    called: str = "where",
 ) -> Where:
     """Resolve a user's predicate; see `_narrowed` for the errors.
 
     Args:
         rows_of: what the root is, for messages.
+        called: the predicate's name, for messages.
     """
     if isinstance(where, RowsOf):
         return where.where(catalyst, root)
     if where is None:
         return Where(lambda top: top.plan)
-    condition = _condition(catalyst, root, where, rows_of)
+    condition = _condition(catalyst, root, where, rows_of, called)
     if condition is None:
         return Where(
-            lambda top: _narrowed(catalyst, root, where, top.plan, top.attributes, rows_of),
+            lambda top: _narrowed(catalyst, root, where, top.plan, top.attributes, rows_of, called),
             is_condition=False,
         )
 
@@ -78,20 +80,28 @@ def rows_where(
     return Where(narrow, condition)
 
 
-def _condition(catalyst: Catalyst, root: Operator, where: str | Column, rows_of: str) -> Any | None:
+def _condition(
+    catalyst: Catalyst, root: Operator, where: str | Column, rows_of: str, called: str
+) -> Any | None:
     # Looked up in an empty relation of the same columns: nothing of ours is in sight of `*`, and a long plan
     # isn't analyzed once more.
     try:
         empty = local_relation(catalyst, root.plan.output(), catalyst.seq([]))
-        plan = _narrowed(catalyst, root, where, empty, [], rows_of)
+        plan = _narrowed(catalyst, root, where, empty, [], rows_of, called)
     except UnknownNameError:
-        _narrowed(catalyst, root, where, root.plan, [], rows_of)
+        _narrowed(catalyst, root, where, root.plan, [], rows_of, called)
         return None  # it means a hidden column, such as `_metadata`
     return plan.condition() if class_name(plan) == "Filter" else None
 
 
 def _narrowed(
-    catalyst: Catalyst, root: Operator, where: str | Column, plan: Any, ids: list[Any], rows_of: str
+    catalyst: Catalyst,
+    root: Operator,
+    where: str | Column,
+    plan: Any,
+    ids: list[Any],
+    rows_of: str,
+    called: str,
 ) -> Any:
     """The plan, annotated or not, of the root's rows for which `where` holds.
 
@@ -101,7 +111,7 @@ def _narrowed(
     """
     if not isinstance(where, str | Column):
         raise BigDebugError(
-            f"where can't be {type(where).__name__}",
+            f"{called} can't be {type(where).__name__}",
             hint='give a condition as SQL text, such as "total < 0", or as a Column',
         )
     if ids:
@@ -114,16 +124,16 @@ def _narrowed(
             filtered = catalyst.analyzed(frame.filter(where))
     except ParseException as error:
         raise BigDebugError(
-            f"where={str(where)!r} is not valid SQL: {first_line(error)}",
+            f"{called}={str(where)!r} is not valid SQL: {first_line(error)}",
             hint=f'give a condition over the columns of {rows_of}, such as "total < 0"',
         ) from None
     except AnalysisException as error:
         names = ", ".join(catalyst.names(root.plan))
         if (error.getCondition() or "").startswith("UNRESOLVED_COLUMN"):
-            message = f"where={str(where)!r} names a column that {rows_of} doesn't have"
+            message = f"{called}={str(where)!r} names a column that {rows_of} doesn't have"
             raise UnknownNameError(message, hint=f"the columns are: {names}") from None
         raise BigDebugError(
-            f"where={str(where)!r} can't be evaluated over {rows_of}: {first_line(error)}",
+            f"{called}={str(where)!r} can't be evaluated over {rows_of}: {first_line(error)}",
             hint=f"the columns are: {names}",
         ) from None
     if class_name(filtered) != "Filter":

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 
 from bigdebug.lineage.errors import UnreachableError
@@ -24,6 +25,9 @@ def quiet_spark() -> Iterator[None]:
         yield
         return
     with contextlib.ExitStack() as undo:
+        undo.enter_context(warnings.catch_warnings())
+        # Of a job that Ctrl-C ended it would print all of Java's stack.
+        warnings.filterwarnings("ignore", "toPandas attempted Arrow optimization")
         root, named = logging.getLogger(), _NamedOnly()
         root.addHandler(named)
         undo.callback(root.removeHandler, named)

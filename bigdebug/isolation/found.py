@@ -88,6 +88,7 @@ class IsolatedRow:
         culprits: without these the row is there and passes.
         reproduction: these alone still give the failing row.
         notes: what a person must know about them.
+        vanishes: nothing makes the row pass; without the culprits it isn't there.
     """
 
     value: dict[str, Any]
@@ -95,6 +96,7 @@ class IsolatedRow:
     culprits: IsolatedRecords
     reproduction: IsolatedRecords
     notes: tuple[str, ...] = ()
+    vanishes: bool = False
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class _Isolating:
         self._progress = progress
         self._in_time = True
         with deep_plans():
-            where = rows_where(self._catalyst, question.root, failing)
+            where = rows_where(self._catalyst, question.root, failing, called="failing")
         if where.condition is None:
             raise BigDebugError(
                 f"failing={failing!r} isn't a condition over the output's columns",
@@ -219,7 +219,7 @@ class _Isolating:
         if trace.matched > len(answers):
             notes.append(f"{trace.matched:,} rows fail; the answer is about {len(answers)} of them")
         if not self._in_time:
-            notes.append("the time ran out before there were fewer")
+            notes.append("the search was stopped before its end: fewer records may do")
         exact = trace.exact
         jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         return Isolation(
@@ -254,6 +254,7 @@ class _Isolating:
             culprits=IsolatedRecords(candidates, culprits, proof),  # type: ignore[arg-type]
             reproduction=IsolatedRecords(candidates, blame.reproduction.records, _proof(blame.reproduction)),
             notes=tuple(notes),
+            vanishes=blame.vanishes,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
@@ -58,6 +58,10 @@ class RddReplay(Recomputed):
     def estimate(self) -> Estimate:
         """What a trace will read, by the sizes of the sources' files when the run read them."""
         return Estimate(sum(size for _, size, _ in self._recipe.files), self._output.seconds)
+
+    def question(self) -> NoReturn:
+        """Raises BigDebugError: the records of an RDD that are to blame can't be isolated yet."""
+        raise BigDebugError("which records of an RDD are to blame can't be told yet", hint=_NOT_YET)
 
     def trace(self, where: Any = None, beside: Beside | None = None) -> RddTrace:
         """A backward trace of the output's elements.

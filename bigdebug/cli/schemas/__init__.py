@@ -6,7 +6,11 @@ from typing import Any
 
 
 def schema(command: str) -> dict[str, Any]:
-    """The JSON Schema of a command's `--json`: `runs`, `show`, `trace`, `trace-dry-run`, `why-not`, `removed`."""
+    """The JSON Schema of a command's `--json`: `runs`, `show`, `trace`, `trace-dry-run`, `why-not`, `isolate`, ….
+
+    Args:
+        command: its name; `removed` for `rm` and `prune`.
+    """
     text = files(__name__).joinpath(f"{command}.json").read_text("utf-8")
     content: dict[str, Any] = json.loads(text)
     return content

@@ -1,0 +1,87 @@
+"""`bigdebug isolate`: which source records make rows of a recorded output wrong."""
+
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from bigdebug.cli.isolate_view import IsolateAnswer, isolate_json, show_isolation, show_next
+from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
+from bigdebug.cli.rendering import duration, message_console, output_console, plural, show_line, stage
+from bigdebug.cli.replaying import ask_if_large, replaying
+from bigdebug.cli.values import json_text, visible
+from bigdebug.lineage.store import Store
+
+if TYPE_CHECKING:
+    from bigdebug.isolation.isolating import Progress
+
+
+@click.command("isolate")
+@run_argument
+@click.argument("output", metavar="OUTPUT")
+@click.option(
+    "--failing", required=True, metavar="SQL", help="Which rows of the output are wrong: a condition in SQL."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long to search; the best found by then is shown.  [default: to the end]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="How many records of each source to show.  [default: 20 culprits; with --json 1,000]",
+)
+@click.option(
+    "--allow-changed", is_flag=True, help="Go on where a source isn't what it was when the run read it."
+)
+@store_option
+@json_option
+def command(
+    run: str,
+    output: str,
+    failing: str,
+    budget: float | None,
+    limit: int | None,
+    allow_changed: bool,
+    store: str,
+    as_json: bool,
+) -> None:
+    """Find the few source records that make rows of an output wrong.
+
+    RUN is an id, the beginning of one, or "last"; OUTPUT a number, a path or table that was written, or
+    "last". The pipeline is run again on many parts of the records that a wrong row comes from, until it is
+    known which of them must go so that the row passes, and which alone still make it fail. Ctrl-C ends the
+    search and shows the best found so far.
+
+        bigdebug isolate last 1 --failing "minutes < -1000"
+    """
+    found = Store(store).find(run)
+    chosen = found.output(output)
+    with replaying(found, chosen, allow_changed) as replay:
+        with stage("Looking at the sources"):
+            question = replay.question()
+            estimate = replay.estimate()
+        ask_if_large("Finding the candidates", estimate)
+        with stage("Finding the failing rows and their candidates") as say:
+            from bigdebug.isolation.isolating import isolate  # loads pyroaring
+
+            isolation = isolate(
+                question, failing, budget=budget, progress=lambda progress: say(_told(progress))
+            )
+        # Shown while Spark lives: how many records there are of a source, Spark may have to count.
+        answer = IsolateAnswer(found, chosen, failing, isolation)
+        if as_json:
+            click.echo(json_text(isolate_json(answer, limit)))
+        elif isolation.matched:
+            show_isolation(output_console(), answer, limit)
+            show_next(message_console(), answer, store_hint(store))
+        else:
+            show_line(message_console(), f"No row of output {chosen.number} fails: {visible(failing)}")
+
+
+def _told(progress: "Progress") -> str:
+    """How far it is, as a line."""
+    tried = f"{plural(progress.replays, 'replay')}, {duration(progress.seconds)}"
+    return f"Trying parts of {plural(progress.candidates, 'candidate')}: {progress.left:,} left after {tried}"
