@@ -246,7 +246,7 @@ class _Isolating:
         culprits, proof = FrozenBitMap(), "none"
         if blame.culprits is not None:
             culprits, proof = blame.culprits.records, _proof(blame.culprits)
-        elif not blame.needs_none:
+        elif row.blame is not None and not blame.needs_none:
             notes.append("no removal that was tried makes the row pass")
         return IsolatedRow(
             value=row.row.value,
