@@ -1,0 +1,56 @@
+"""Isolation on the subjects: of each failing row just the culprits are named, as few as repair it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+import bigdebug
+from benchmarks.subjects import SUBJECTS, Made, Place, bad
+from bigdebug.isolation.found import IsolatedRecords
+
+GIVING = [name for name, subject in SUBJECTS.items() if not subject.crashes]
+QUICK = ("weather", "airport transit", "course averages", "term vector")
+
+
+def places(records: IsolatedRecords, made: Made, heads: int) -> set[Place]:
+    """Where culprits stand, as the truth tells places."""
+    assert records.total == len(records)
+    found = set()
+    for record in records:
+        file, position = record.location.file, record.location.position
+        assert file is not None
+        assert position is not None
+        found.add(Place(os.path.relpath(file, made.path), position + heads))
+    return found
+
+
+def judge(spark: SparkSession, folder: Path, name: str, records: int, seed: int) -> None:
+    subject = SUBJECTS[name]
+    made = subject.make(folder / "inputs", records, seed)
+    right = bad(made.truth)
+    with bigdebug.attach(spark, store=str(folder / "store")) as session:
+        assert subject.failing_sql is not None
+        found = session.isolate(subject.frame(spark, made.path), subject.failing_sql)
+    assert found.matched == len(right)
+    assert len(found.rows) == min(len(right), 20)
+    for row in found.rows:
+        key = tuple(row.value.values())[: subject.keys]
+        assert row.culprits.proof == row.reproduction.proof == "1-minimal"
+        assert right[key].right(places(row.culprits, made, subject.heads)), key
+        assert 0 < row.reproduction.total <= row.candidates
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_culprits_are_named_and_nobody_else(name: str, spark: SparkSession, tmp_path: Path) -> None:
+    judge(spark, tmp_path, name, records=4_000, seed=3)
+
+
+@pytest.mark.proof("isolation on the subjects, 100,000 records, three seeds")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", GIVING)
+def test_of_many_records(name: str, seed: int, spark: SparkSession, tmp_path: Path) -> None:
+    judge(spark, tmp_path, name, records=100_000, seed=seed)
