@@ -64,13 +64,20 @@ def settings_as_before(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     spark = request.getfixturevalue("spark")
-    before = spark.conf.getAll
+    before = _sql_settings(spark)
     yield
-    now = spark.conf.getAll
-    changed = {name for name, _ in before.items() ^ now.items()}
-    assert not {
-        name for name in changed if not name.startswith("spark.sql.catalog.")
-    }  # those have names of their own
+    now = _sql_settings(spark)
+    assert {name for name in before.keys() | now.keys() if before.get(name) != now.get(name)} == set()
+
+
+def _sql_settings(spark: SparkSession) -> dict[str, str]:
+    """Without those of catalogs, which tests name each for itself."""
+    every = spark.conf.getAll
+    return {
+        name: every[name]
+        for name in every
+        if name.startswith("spark.sql.") and not name.startswith("spark.sql.catalog.")
+    }
 
 
 @pytest.fixture(scope="session")
