@@ -1,7 +1,6 @@
 """A record of in-memory data has one place, whether or not the user has cached the data just then."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +12,7 @@ import bigdebug
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.settings import settings
 
 ROWS = 10
 PANDAS = pd.DataFrame({"k": range(ROWS), "v": [f"v{number}" for number in range(ROWS)]})
@@ -56,12 +56,8 @@ def asked(session: bigdebug.Session, output: Output) -> tuple[dict[int, Place], 
 def test_a_cache_that_comes_and_goes(
     session: bigdebug.Session, spark: SparkSession, make: Callable[[SparkSession], DataFrame], arrow: str
 ) -> None:
-    before: Any = spark.conf.get(ARROW)
-    spark.conf.set(ARROW, arrow)
-    try:
+    with settings(spark, {ARROW: arrow}):
         frame = make(spark)
-    finally:
-        spark.conf.set(ARROW, before)
     outputs: list[Output] = []
 
     def act() -> None:

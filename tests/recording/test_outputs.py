@@ -56,6 +56,7 @@ def test_one_output_for_each_action_in_order(
     spark.sql("create or replace temp view outputs_view as select * from range(3)")
     spark.sql("show tables")
     spark.sql("set spark.sql.outputs=1")
+    spark.conf.unset("spark.sql.outputs")
     assert [(o.number, o.action, o.status) for o in session.outputs] == [
         (number, action, "done")
         for number, action in enumerate(
