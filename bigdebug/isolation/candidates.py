@@ -32,18 +32,8 @@ _LISTED = 20_000
 _RANGES = 16
 """A subset of so many ranges is told by these."""
 
-_ONE_BY_ONE = frozenset(
-    {
-        "Project",
-        "Filter",
-        "Generate",
-        "Sort",
-        "Repartition",
-        "RepartitionByExpression",
-        "RebalancePartitions",
-        "ResolvedHint",
-    }
-)
+_ONE_BY_ONE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
+# Not a sort: a limit above it goes by its order.
 
 Numbers = Sequence[FrozenBitMap]
 Members = Callable[[], tuple[Any, Any, Any]]
