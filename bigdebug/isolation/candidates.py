@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, TracedRecord
+from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import RowSet, fetch, local_relation, matching_ids, semi_joined, wrapped
@@ -31,7 +32,12 @@ _LISTED = 20_000
 _RANGES = 16
 """A subset of so many ranges is told by these."""
 
+_ONE_BY_ONE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
+# Not a sort: a limit above it goes by its order.
+
 Numbers = Sequence[FrozenBitMap]
+Members = Callable[[], tuple[Any, Any, Any]]
+"""Gives a plan of rows by subset, and the attributes of the subset's number and of the record id."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,34 @@ class Stand:
         return FrozenBitMap(range(self.first, self.first + self.count))
 
 
+@dataclass(frozen=True)
+class Point:
+    """Where replays begin: the last operator above a source that takes its rows one by one.
+
+    What it gives of each candidate is the same in every subset, so it is worked out once.
+
+    Attributes:
+        stand: the candidates.
+        operator: the operator.
+        plan: JVM plan of its columns, the record id and the candidate's number.
+        id, number: JVM attributes of the last two.
+        count: how many rows it gives.
+    """
+
+    stand: Stand
+    operator: Operator
+    plan: Any
+    id: Any
+    number: Any
+    count: int
+
+
 class Candidates:
     """The candidates of all sources, numbered from 0, one source after the other.
 
     Args:
         catalyst: of the pinned session.
+        root: the dataflow that is replayed.
         records: of each source its records on the trace.
         whole: the sources of which all records are candidates.
     """
@@ -70,6 +99,7 @@ class Candidates:
     def __init__(
         self,
         catalyst: Catalyst,
+        root: Operator,
         records: dict[SourceLeaf, SourceRecords],
         whole: Container[Operator] = (),
     ) -> None:
@@ -82,6 +112,8 @@ class Candidates:
             self.stands.append(stand)
             first += stand.count
         self.count = first
+        above = {child: operator for operator in root.walk() for child in operator.children}
+        self.points = [self._point(stand, above) for stand in self.stands]
 
     @property
     def everything(self) -> FrozenBitMap:
@@ -119,24 +151,23 @@ class Candidates:
         frame = catalyst.frame(catalyst.project([stand.number], found))
         return FrozenBitMap(frame.toPandas()[frame.columns[0]].to_numpy().astype("uint32"))
 
-    def members(self, subsets: Numbers) -> dict[Operator, Callable[[], tuple[Any, Any, Any]]]:
-        """What gives the records of each source by subset, as `Tagger` wants them."""
+    def members(self, subsets: Numbers) -> dict[Operator, tuple[SourceLeaf, Members]]:
+        """By the operator where replays begin, its source and what gives its rows by subset."""
         return {
-            stand.leaf.operator: partial(self._by_subset, stand=stand, subsets=subsets)
-            for stand in self.stands
+            point.operator: (point.stand.leaf, partial(self._by_subset, point, subsets))
+            for point in self.points
         }
 
-    def alone(self, stand: Stand, numbers: FrozenBitMap) -> tuple[Any, Any]:
-        """The plan of some candidates of a source: its columns and the id, with the id's attribute."""
+    def alone(self, point: Point, numbers: FrozenBitMap) -> Any:
+        """The plan of the rows that some candidates give where replays begin: its columns and the record id."""
         catalyst = self._catalyst
-        plan, _, identity = self._by_subset(stand, [numbers])
-        own = [*catalyst.output(stand.leaf.operator.plan), identity]
-        return catalyst.project(own, plan), identity
+        plan, _, identity = self._by_subset(point, [numbers])
+        return catalyst.project([*catalyst.output(point.operator.plan), identity], plan)
 
-    def numbered(self, stand: Stand) -> Any:
-        """The plan of all candidates of a source: its columns and the candidate's number."""
-        own = self._catalyst.output(stand.leaf.operator.plan)
-        return self._catalyst.project([*own, stand.number], stand.plan)
+    def numbered(self, point: Point) -> Any:
+        """The plan of the rows that all candidates give where replays begin: its columns and their numbers."""
+        own = self._catalyst.output(point.operator.plan)
+        return self._catalyst.project([*own, point.number], point.plan)
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -191,12 +222,31 @@ class Candidates:
         kept = [*columns[: len(own)], columns[-1]]
         return catalyst.project(kept, numbered), total - first
 
-    def _by_subset(self, stand: Stand, subsets: Numbers) -> tuple[Any, Any, Any]:
-        """The source's own columns, the subset's number and the record id; attributes of the last two."""
-        catalyst = self._catalyst
+    def _point(self, stand: Stand, above: Mapping[Operator, Operator]) -> Point:
+        catalyst, top, plan = self._catalyst, stand.leaf.operator, stand.plan
+        carried = [stand.id, stand.number]
+        while top in above and above[top].kind in _ONE_BY_ONE and not is_mapped(above[top]):
+            top = above[top]
+            if top.kind == "Project":
+                plan = catalyst.logical.Project(catalyst.extended(top.plan.projectList(), carried), plan)
+            elif top.kind in ("Filter", "Generate"):
+                plan = top.plan.withNewChildren(catalyst.seq([plan]))
+        if top is stand.leaf.operator:
+            return Point(stand, top, plan, stand.id, stand.number, stand.count)
+        columns = [*catalyst.output(top.plan), *carried]
+        found = fetch(catalyst, plan, columns, valued=True) if stand.count <= _FETCHED else None
+        if found is not None:
+            return Point(stand, top, found[0].plan, stand.id, stand.number, found[0].count)
+        frame = catalyst.frame(catalyst.project(columns, plan)).persist()
+        self._persisted.append(frame)
+        return Point(stand, top, catalyst.analyzed(frame), stand.id, stand.number, frame.count())
+
+    def _by_subset(self, point: Point, subsets: Numbers) -> tuple[Any, Any, Any]:
+        """The point's own columns, the subset's number and the record id; attributes of the last two."""
+        catalyst, stand = self._catalyst, point.stand
         parts = [subset & stand.numbers for subset in subsets]
-        frame = catalyst.frame(stand.plan)
-        number = F.col(str(stand.number.name()))
+        frame = catalyst.frame(point.plan)
+        number = F.col(str(point.number.name()))
         if stand.count <= _LISTED:
             lists: list[list[int]] = [[] for _ in range(stand.count)]
             for n, part in enumerate(parts):
@@ -207,7 +257,7 @@ class Candidates:
             frame, mine = self._looked_up(frame, number, stand.numbers, parts)
         name = fresh_name("subset")
         plan = catalyst.analyzed(frame.select("*", F.explode(mine).alias(name)))
-        return plan, plan.output().last(), stand.id
+        return plan, plan.output().last(), point.id
 
     def _looked_up(
         self, frame: DataFrame, number: Column, everything: FrozenBitMap, parts: Numbers
@@ -256,8 +306,9 @@ class Candidates:
 
     def _of_source(self, stand: Stand, numbers: FrozenBitMap) -> SourceRecords:
         catalyst = self._catalyst
-        plan, identity = self.alone(stand, numbers)
         leaf = stand.leaf
+        at_source = Point(stand, leaf.operator, stand.plan, stand.id, stand.number, stand.count)
+        plan, _, identity = self._by_subset(at_source, [numbers])
         shown = leaf.pinned if leaf.pinned is not None else catalyst.output(leaf.operator.plan)
         value = catalyst.struct((column.name(), column) for column in shown)
         valued = catalyst.project([identity, catalyst.alias(value, fresh_name("value"))], plan)

@@ -136,7 +136,7 @@ class _Isolating:
     def run(self) -> Isolation:
         with asking(self._catalyst, "the records to blame") as group:
             trace = self._trace(self._failing)
-            candidates = Candidates(self._catalyst, trace.found_records, self._replays.replaceable)
+            candidates = self._replays.candidates(trace.found_records)
             _ = trace.exact, trace.notes  # with the run's own settings
             if candidates.count <= _LIGHT:
                 self._travel_light()

@@ -23,7 +23,7 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.records import as_dict
+from bigdebug.lineage.records import SourceRecords, as_dict
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf, Where
 
@@ -66,6 +66,7 @@ class Replays:
         self._catalyst = catalyst
         self._output = root
         self._root = without_last_limits(catalyst, root)
+        self._whole = replaceable(self._root)
         self._holds_windows = any(operator.kind == "Window" for operator in root.walk())
         self._sources = sources
         self._failing = failing
@@ -136,9 +137,8 @@ class Replays:
         asked = RowsOf(lambda *_: Where(lambda top: self._only(row, top), is_condition=False))
         trace = Trace(self._catalyst, root, sources, asked)
         found = FrozenBitMap()
-        whole = self.replaceable
         for stand in candidates.stands:
-            if stand.leaf.operator in whole:
+            if stand.leaf.operator in self._whole:
                 found = found | stand.numbers
         for leaf, records in trace.found_records.items():
             found = found | candidates.numbers_of(leaf.name, records.rows)
@@ -149,10 +149,9 @@ class Replays:
         root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
         return orders_of(self._catalyst, root, sources, candidates)
 
-    @property
-    def replaceable(self) -> set[Operator]:
-        """The leaves of which all records must be candidates."""
-        return replaceable(self._root)
+    def candidates(self, records: dict[SourceLeaf, SourceRecords]) -> Candidates:
+        """The candidates of records on the trace."""
+        return Candidates(self._catalyst, self._root, records, self._whole)
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -237,16 +236,16 @@ class Replays:
             numbered: the records' ids are their numbers among the candidates.
         """
         sources = dict(self._sources)
-        stands = {stand.leaf.operator: stand for stand in candidates.stands}
+        points = {point.operator: point for point in candidates.points}
 
         def rebuilt(operator: Operator) -> Operator:
-            stand = stands.get(operator)
-            if stand is not None:
-                stored = candidates.numbered(stand) if numbered else candidates.alone(stand, subset)[0]
+            point = points.get(operator)
+            if point is not None:
+                stored = candidates.numbered(point) if numbered else candidates.alone(point, subset)
                 plan = self._catalyst.project(self._catalyst.output(operator.plan), stored)
                 leaf = Operator(plan, "LocalRelation", (), operator.node, stored=stored)
-                del sources[operator]
-                sources[leaf] = stand.leaf.moved_to(leaf)
+                del sources[point.stand.leaf.operator]
+                sources[leaf] = point.stand.leaf.moved_to(leaf)
                 return leaf
             if not operator.children:
                 return operator

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bigdebug.isolation.candidates import Members
 from bigdebug.lineage.annotated import Boundary
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
@@ -51,8 +52,7 @@ class Tagger:
 
     Args:
         catalyst: of the pinned session.
-        members: of each source with candidates what gives the plan of its records by subset: the source's own
-            columns, the subset's number and the id, with the attributes of the last two.
+        members: by the operator where replays begin its source and what gives its rows by subset.
         subsets: gives a plan of all subsets' numbers, with that attribute.
         sources: of the original leaves.
 
@@ -63,7 +63,7 @@ class Tagger:
     def __init__(
         self,
         catalyst: Catalyst,
-        members: Mapping[Operator, Callable[[], tuple[Any, Any, Any]]],
+        members: Mapping[Operator, tuple[SourceLeaf, Members]],
         subsets: Callable[[], tuple[Any, Any]],
         sources: Mapping[Operator, SourceLeaf],
     ) -> None:
@@ -116,11 +116,12 @@ class Tagger:
 
     def _leaf(self, operator: Operator) -> Tagged:
         catalyst = self._catalyst
-        plan, subset, identity = self._members[operator]()
+        source, rows = self._members[operator]
+        plan, subset, identity = rows()
         own = [*catalyst.output(operator.plan), subset]
         stored = catalyst.project([*own, identity], plan)
         leaf = Operator(catalyst.project(own, plan), "LocalRelation", (), operator.node, stored=stored)
-        self.sources[leaf] = self.sources[operator].moved_to(leaf)
+        self.sources[leaf] = source.moved_to(leaf)
         return self._told(leaf, subset)
 
     def _project(self, operator: Operator, children: list[Tagged]) -> Tagged:
