@@ -1,6 +1,5 @@
 """Which records are to blame, for people and for programs."""
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from bigdebug.cli.options import for_a_shell
 from bigdebug.cli.record_view import show_records
 from bigdebug.cli.rendering import duration, plural, show_line
 from bigdebug.cli.values import json_value, visible
@@ -238,9 +238,4 @@ def show_next(console: Console, answer: IsolateAnswer, place: str) -> None:
     chosen = f"{answer.run.run_id} {answer.output.number}{place}"
     rows = "the failing row" if answer.isolation.matched == 1 else "the failing rows"
     show_line(console, f"\nall records behind {rows}:")
-    show_line(console, f"  bigdebug trace {chosen} --where {_for_a_shell(answer.failing)}")
-
-
-def _for_a_shell(text: str) -> str:
-    """In double quotes, where nothing in it means something to a shell there: SQL is full of single ones."""
-    return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
+    show_line(console, f"  bigdebug trace {chosen} --where {for_a_shell(answer.failing)}")

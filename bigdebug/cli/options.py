@@ -44,6 +44,11 @@ def store_hint(store: str) -> str:
     )
 
 
+def for_a_shell(text: str) -> str:
+    """In double quotes, where nothing in it means something to a shell there: SQL is full of single ones."""
+    return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
+
+
 def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of runs in a local store, the latest first; another kind of store would take too long to ask."""
     store = Path(str(ctx.params.get("store") or os.environ.get("BIGDEBUG_STORE") or DEFAULT_STORE))

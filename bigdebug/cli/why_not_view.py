@@ -1,6 +1,5 @@
 """Why a row is missing, for people and for programs."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bigdebug.cli.options import for_a_shell
 from bigdebug.cli.rendering import (
     a_table,
     add_column,
@@ -191,12 +191,7 @@ def show_next(console: Console, answer: WhyNotAnswer, place: str) -> None:
     chosen = f"{answer.run.run_id} {answer.output.number}{place}"
     if answer.culprit is None:
         show_line(console, "\nnothing is missing; where do these rows come from?")
-        show_line(console, f"  bigdebug trace {chosen} --where {_for_a_shell(answer.where)}")
+        show_line(console, f"  bigdebug trace {chosen} --where {for_a_shell(answer.where)}")
     else:
         show_line(console, "\nhow did the output come about?")
         show_line(console, f"  bigdebug show {answer.run.run_id}{place} --graph")
-
-
-def _for_a_shell(text: str) -> str:
-    """In double quotes, where nothing in it means something to a shell there: SQL is full of single ones."""
-    return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'

@@ -184,21 +184,17 @@ class Candidates:
         found = fetch(catalyst, plan, own, valued=True) if few else None
         if found is not None:
             counted, count = found[0].plan, found[0].count
-            number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("number"))
+            start = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(first))
+            number = catalyst.expressions.Add(catalyst.expressions.MonotonicallyIncreasingID(), start)
+            named = catalyst.alias(number, fresh_name("number"))
             optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
             plan = catalyst.singleton(optimizer, "ConvertToLocalRelation").apply(
-                catalyst.project_more([self._from(first, number)], counted)
+                catalyst.project_more([named], counted)
             )
         else:
             plan, count = self._kept(plan, own, first)
         *_, of_id, of_number = catalyst.output(plan)
         return Stand(leaf, plan, of_id, of_number, first, count)
-
-    def _from(self, first: int, number: Any) -> Any:
-        catalyst = self._catalyst
-        start = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(first))
-        added = catalyst.expressions.Add(number.child(), start)
-        return catalyst.alias(added, number.name(), number.exprId())
 
     def _kept(self, plan: Any, own: list[Any], first: int) -> tuple[Any, int]:
         """Persisted by Spark, numbered partition by partition."""
