@@ -27,18 +27,6 @@ def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
         yield attached
 
 
-@pytest.fixture
-def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
-    return spark.sparkContext
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> str:
-    path = tmp_path / "text.txt"
-    path.write_text("".join(f"w{i % 7} w{i % 3} x{i}\n" for i in range(60)))
-    return str(path)
-
-
 def captured(session: bigdebug.Session) -> RddIndex:
     """The index of the latest output."""
     index = open_rdd_index(session._recorder.tables, session.outputs[-1].number)

@@ -27,11 +27,6 @@ def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture
-def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
-    return spark.sparkContext
-
-
-@pytest.fixture
 def orders(spark: SparkSession, session: bigdebug.Session, tmp_path: Path) -> DataFrame:
     """Twelve orders in a file: n, and k = n modulo 3."""
     (tmp_path / "orders.csv").write_text("n,k\n" + "".join(f"{n},{n % 3}\n" for n in range(12)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from operator import add
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,18 +19,6 @@ def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
     store = str(tmp_path_factory.mktemp("store"))
     with bigdebug.attach(spark, store=store, capture="full") as attached:
         yield attached
-
-
-@pytest.fixture
-def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
-    return spark.sparkContext
-
-
-@pytest.fixture
-def text(tmp_path: Path) -> str:
-    path = tmp_path / "text.txt"
-    path.write_text("".join(f"w{i % 7} w{i % 3} x{i}\n" for i in range(60)))
-    return str(path)
 
 
 def lineage(index: RddIndex) -> dict[str, Any]:

@@ -27,11 +27,6 @@ def session(spark: SparkSession, store: str) -> Iterator[bigdebug.Session]:
         yield attached
 
 
-@pytest.fixture
-def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
-    return spark.sparkContext
-
-
 def test_every_output_that_read_the_source(
     session: bigdebug.Session, context: SparkContext, spark: SparkSession, store: str, tmp_path: Path
 ) -> None:

@@ -40,11 +40,6 @@ def session(spark: SparkSession, store: str) -> Iterator[bigdebug.Session]:
         yield attached
 
 
-@pytest.fixture
-def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
-    return spark.sparkContext
-
-
 def at_once(elements: Iterable[Any]) -> Iterator[Any]:
     """Reads all before it gives anything."""
     yield from [element * 10 for element in list(elements)]

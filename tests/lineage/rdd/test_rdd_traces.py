@@ -5,28 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark import SparkContext
-from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
 from bigdebug.lineage.location import Location
-
-
-@pytest.fixture(scope="module")
-def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
-    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
-        yield attached
-
-
-@pytest.fixture
-def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
-    return spark.sparkContext
 
 
 @pytest.fixture

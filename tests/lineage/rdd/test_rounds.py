@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from operator import add
 from typing import Any
 
@@ -16,17 +15,6 @@ from bigdebug.lineage.store import Store
 
 LINKS = [(page, (page + step) % 8) for page in range(8) for step in (1, 3)] + [(8, 9), (9, 8)]
 DEEP = 120
-
-
-@pytest.fixture(scope="module")
-def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
-    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
-        yield attached
-
-
-@pytest.fixture
-def context(session: bigdebug.Session, spark: SparkSession) -> SparkContext:
-    return spark.sparkContext
 
 
 def page_rank(context: SparkContext, rounds: int) -> Any:
