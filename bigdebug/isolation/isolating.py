@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pyroaring import FrozenBitMap
 from pyspark.sql import Column
 
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.closed_form import ClosedForm
+from bigdebug.isolation.confirming import confirmed
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
 from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingRow, Identity, Replays
-from bigdebug.isolation.search import Minimal, Outcomes, Sets
+from bigdebug.isolation.search import AT_ONCE, IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
@@ -89,6 +92,7 @@ class _Row:
     row: FailingRow
     candidates: FrozenBitMap
     orders: Sequence[Order]
+    effort: Effort = IN_JOBS
     search: RowSearch = field(init=False)
     running: Generator[Sets, Outcomes, Blame] = field(init=False)
     wanted: Sets = ()
@@ -96,7 +100,7 @@ class _Row:
     again: bool = True
 
     def __post_init__(self) -> None:
-        self.search = RowSearch(self.candidates, self.orders)
+        self.search = RowSearch(self.candidates, self.orders, self.effort)
         self.running = self.search.run()
 
     def step(self, answers: Outcomes | None) -> None:
@@ -124,6 +128,7 @@ class _Isolating:
         self._budget = budget
         self._progress = progress
         self._in_time = True
+        self._closed: ClosedForm | None = None
         with deep_plans():
             where = rows_where(self._catalyst, question.root, failing, called="failing")
         if where.condition is None:
@@ -141,8 +146,7 @@ class _Isolating:
             if candidates.count <= _LIGHT:
                 self._travel_light()
             try:
-                rows = self._rows(trace, candidates) if trace.matched else []
-                self._search(rows, candidates)
+                rows = self._searched(trace, candidates) if trace.matched else []
                 return self._answer(trace, rows, candidates, group)
             except BaseException:
                 candidates.release()
@@ -168,13 +172,30 @@ class _Isolating:
             Beside(windows=True),
         )
 
-    def _rows(self, trace: Trace, candidates: Candidates) -> list[_Row]:
+    def _searched(self, trace: Trace, candidates: Candidates) -> list[_Row]:
+        """The failing rows, and what was found for them: in closed form where there is one, else by replays."""
         found = self._replays.failing_rows(self._replays.identities(trace, MOST_ROWS), candidates)
         if not found:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records alone",
                 hint="they depend on something else as well: on the whole of a source, on an order or on chance",
             )
+        closed = self._replays.closed_form([row.identity for row in found], candidates)
+        if closed is not None:
+            rows = [
+                _Row(row, closed.candidates(row.identity), closed.orders(row.identity), AT_ONCE)
+                for row in found
+            ]
+            self._search(rows, candidates, partial(_told, closed))
+            blames = [(row.row.identity, row.blame) for row in rows]
+            if not self._in_time or confirmed(self._replays, closed, blames, candidates):
+                self._closed = closed
+                return rows
+        rows = self._rows(found, candidates)
+        self._search(rows, candidates, partial(self._replayed, candidates))
+        return rows
+
+    def _rows(self, found: Sequence[FailingRow], candidates: Candidates) -> list[_Row]:
         orders = self._replays.orders(candidates)
         if len(found) == 1:
             return [_Row(found[0], candidates.everything, orders)]
@@ -182,7 +203,9 @@ class _Isolating:
 
     # -- the search ---------------------------------------------------------------------------------
 
-    def _search(self, rows: list[_Row], candidates: Candidates) -> None:
+    def _search(
+        self, rows: list[_Row], candidates: Candidates, ask: Callable[[list[_Row]], Iterator[Outcomes]]
+    ) -> None:
         for row in rows:
             row.step(None)
         with suppress(KeyboardInterrupt):  # the best found so far is the answer
@@ -193,13 +216,17 @@ class _Isolating:
                     return
                 if self._budget is not None and time.monotonic() - self._began > self._budget:
                     break
-                # Searches of rows that share few records ask together: a job has the subsets of all of them.
-                wanted = [each for row in going for each in row.wanted]
-                identities: list[Identity] = [row.row.identity for row in rows]
-                told = iter(self._replays.outcomes(wanted, identities, candidates))
-                for row in going:
-                    row.step([next(told)[row.row.identity] for _ in row.wanted])
+                for row, answers in zip(going, list(ask(going)), strict=True):
+                    row.step(answers)
         self._in_time = False
+
+    def _replayed(self, candidates: Candidates, rows: list[_Row]) -> Iterator[Outcomes]:
+        """What becomes of rows in the subsets that each wants: a job has the subsets of all of them."""
+        wanted = [each for row in rows for each in row.wanted]
+        identities: list[Identity] = [row.row.identity for row in rows]
+        told = iter(self._replays.outcomes(wanted, identities, candidates))
+        for row in rows:
+            yield [next(told)[row.row.identity] for _ in row.wanted]
 
     def _tell(self, rows: list[_Row], candidates: Candidates) -> None:
         left = FrozenBitMap().union(*(row.search.failing for row in rows)) if rows else FrozenBitMap()
@@ -256,6 +283,12 @@ class _Isolating:
             notes=tuple(notes),
             vanishes=blame.vanishes,
         )
+
+
+def _told(closed: ClosedForm, rows: list[_Row]) -> Iterator[Outcomes]:
+    """What becomes of rows in the subsets that each wants, in closed form."""
+    for row in rows:
+        yield closed.outcomes(row.row.identity, row.wanted)
 
 
 def _proof(found: Minimal) -> Proof:

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.closed_form import MOST_ROWS, ClosedForm, closed_form
 from bigdebug.isolation.proposals import Order, orders_of
 from bigdebug.isolation.reach import replaceable, without_last_limits
 from bigdebug.isolation.search import Outcome
@@ -148,6 +149,13 @@ class Replays:
         """Orders of the candidates in which to suspect them."""
         root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
         return orders_of(self._catalyst, root, sources, candidates)
+
+    def closed_form(self, rows: Sequence[Identity], candidates: Candidates) -> ClosedForm | None:
+        """The closed form of failing rows; None where they have none."""
+        if self._whole or candidates.count > MOST_ROWS:
+            return None
+        root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
+        return closed_form(self._catalyst, root, sources, self._failing, rows)
 
     def candidates(self, records: dict[SourceLeaf, SourceRecords]) -> Candidates:
         """The candidates of records on the trace."""

@@ -19,10 +19,25 @@ from pyroaring import FrozenBitMap
 
 PIECES = 16
 """Records are cut into so many pieces first."""
-MOST_SETS = 64
-"""Subsets tried at once."""
-MOST_WORK = 100_000_000
-"""Records that the subsets of a round have together; where more would be needed, what is left will do."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much a search may ask at once.
+
+    Attributes:
+        sets: subsets tried at once.
+        work: records that the subsets of a round have together; where more would be needed, what is left will do.
+    """
+
+    sets: int = 64
+    work: int = 100_000_000
+
+
+IN_JOBS = Effort()
+"""Where each round is a Spark job."""
+AT_ONCE = Effort(sets=512, work=1_000_000_000_000)
+"""Where outcomes are told without running anything."""
 
 
 class Outcome(Enum):
@@ -53,7 +68,10 @@ class Minimal:
 
 
 def fewest(
-    records: FrozenBitMap, holds: Callable[[FrozenBitMap], FrozenBitMap], wanted: Outcome
+    records: FrozenBitMap,
+    holds: Callable[[FrozenBitMap], FrozenBitMap],
+    wanted: Outcome,
+    effort: Effort = IN_JOBS,
 ) -> Generator[Sets, Outcomes, Minimal]:
     """The least part of some records that will do.
 
@@ -61,12 +79,13 @@ def fewest(
         records: which will do.
         holds: which records are in the replay that tries a part.
         wanted: what becomes of the row then, if the part will do.
+        effort: how much is asked at once.
     """
 
     def which(parts: Sets) -> Generator[Sets, Outcomes, list[bool]]:
         found: list[bool] = []
-        for first in range(0, len(parts), MOST_SETS):
-            outcomes = yield [holds(part) for part in parts[first : first + MOST_SETS]]
+        for first in range(0, len(parts), effort.sets):
+            outcomes = yield [holds(part) for part in parts[first : first + effort.sets]]
             found += [outcome is wanted for outcome in outcomes]
         return found
 
@@ -80,7 +99,7 @@ def fewest(
             if any(alone):
                 records, granularity = pieces[alone.index(True)], PIECES
                 continue
-        if granularity * max(len(holds(FrozenBitMap())), len(holds(records))) > MOST_WORK:
+        if granularity * max(len(holds(FrozenBitMap())), len(holds(records))) > effort.work:
             return Minimal(records, False)
         rests = yield from which([records - piece for piece in pieces])
         removable = [piece for piece, does in zip(pieces, rests, strict=True) if does]
@@ -100,17 +119,20 @@ def fewest(
     return Minimal(records, True)
 
 
-def failing_parts(records: FrozenBitMap, most: int) -> Generator[Sets, Outcomes, list[FrozenBitMap]]:
+def failing_parts(
+    records: FrozenBitMap, most: int, effort: Effort = IN_JOBS
+) -> Generator[Sets, Outcomes, list[FrozenBitMap]]:
     """Small disjoint parts of some records that fail alone: every piece that does is cut further, all at once.
 
     Args:
         records: of which the row fails.
         most: parts that are looked for.
+        effort: how much is asked at once.
     """
     found: list[FrozenBitMap] = []
     level = [records]
     while level and len(found) < most:
-        cuts = [cut(part, min(PIECES, len(part))) for part in level[: max(MOST_SETS // PIECES, 1)]]
+        cuts = [cut(part, min(PIECES, len(part))) for part in level[: max(effort.sets // PIECES, 1)]]
         rest = level[len(cuts) :]
         outcomes = iter((yield [piece for pieces in cuts for piece in pieces]))
         level = []

@@ -9,7 +9,17 @@ import numpy as np
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.proposals import Order
-from bigdebug.isolation.search import MOST_SETS, Minimal, Outcome, Outcomes, Sets, cut, failing_parts, fewest
+from bigdebug.isolation.search import (
+    IN_JOBS,
+    Effort,
+    Minimal,
+    Outcome,
+    Outcomes,
+    Sets,
+    cut,
+    failing_parts,
+    fewest,
+)
 
 _MOST_PARTS = 4_096
 _SIZES = 6
@@ -46,13 +56,17 @@ class RowSearch:
     Args:
         candidates: numbers of the records that it may come from.
         orders: these and others, each time the most suspicious first.
+        effort: how much is asked at once.
 
     Attributes:
         failing: the smallest set found so far of which the row fails.
         repaired: the smallest set found so far without which it passes; None so far.
     """
 
-    def __init__(self, candidates: FrozenBitMap, orders: Sequence[Order] = ()) -> None:
+    def __init__(
+        self, candidates: FrozenBitMap, orders: Sequence[Order] = (), effort: Effort = IN_JOBS
+    ) -> None:
+        self._effort = effort
         self._all = candidates
         inside = np.frombuffer(candidates.to_array(), dtype=np.uint32)
         self._orders = [order[np.isin(order, inside)] for order in orders]
@@ -93,16 +107,16 @@ class RowSearch:
         if nothing is Outcome.FAILED:
             return Blame(Minimal(_NOTHING, True), None, needs_none=True)
         some = yield from self._first_that_fails()
-        reproduction = yield from fewest(some, lambda part: part, Outcome.FAILED)
+        reproduction = yield from fewest(some, lambda part: part, Outcome.FAILED, self._effort)
         enough = yield from self._first_that_repairs()
         if enough is None:
             enough = yield from self._enough(reproduction.records)
         if enough is None and nothing is not Outcome.ABSENT:
             return Blame(reproduction, None)
         if enough is None:
-            gone = yield from fewest(self._all, self._without, Outcome.ABSENT)
+            gone = yield from fewest(self._all, self._without, Outcome.ABSENT, self._effort)
             return Blame(reproduction, gone, vanishes=True)
-        culprits = yield from fewest(enough, self._without, Outcome.PASSED)
+        culprits = yield from fewest(enough, self._without, Outcome.PASSED, self._effort)
         return Blame(reproduction, culprits)
 
     def _without(self, records: FrozenBitMap) -> FrozenBitMap:
@@ -186,7 +200,7 @@ class RowSearch:
                 return taken
             if outcome is not Outcome.FAILED:
                 break
-            parts = yield from failing_parts(self._all - taken, _MOST_PARTS)
+            parts = yield from failing_parts(self._all - taken, _MOST_PARTS, self._effort)
             smallest = min(len(part) for part in parts)
             for part in parts:
                 if len(part) == smallest:
@@ -194,9 +208,9 @@ class RowSearch:
             if smallest > 1:
                 # Whole pieces of which no part fails alone: they hold a failing input and much else.
                 knot = min(parts, key=len)
-                inner = yield from fewest(knot, lambda part: part, Outcome.FAILED)
+                inner = yield from fewest(knot, lambda part: part, Outcome.FAILED, self._effort)
                 taken = (taken - knot) | inner.records
         if self.repaired is None:
-            singles = cut(self._all, min(len(self._all), MOST_SETS))
+            singles = cut(self._all, min(len(self._all), self._effort.sets))
             yield singles
         return self.repaired

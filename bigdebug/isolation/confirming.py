@@ -1,0 +1,101 @@
+"""What was found in closed form, confirmed by replays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from pyroaring import FrozenBitMap
+
+from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.closed_form import ClosedForm
+from bigdebug.isolation.replays import Identity, Replays
+from bigdebug.isolation.search import AT_ONCE, Outcome
+from bigdebug.isolation.search_row import Blame
+
+_MOST = 256
+"""Subsets that are replayed where rounding may decide."""
+_WORK = 20_000_000
+"""Records that these have together."""
+
+Expected = list[tuple[FrozenBitMap, dict[Identity, Outcome]]]
+
+
+def confirmed(
+    replays: Replays,
+    closed: ClosedForm,
+    blames: Sequence[tuple[Identity, Blame | None]],
+    candidates: Candidates,
+) -> bool:
+    """Whether the pipeline does with what was found what the closed form says.
+
+    That every failing input fails and every removal repairs is replayed, of all rows at once where they share no
+    records. That nothing can be left out follows from the values, unless the rounding of sums may decide: then it is
+    replayed, too.
+    """
+    found = [(row, blame) for row, blame in blames if blame is not None]
+    expected = (
+        _together(closed, found, candidates) if _apart(closed, found) else _one_by_one(found, candidates)
+    )
+    for row, blame in found:
+        unsure = list(islice(_unsure(closed, row, blame), _MOST + 1))
+        expected += [(subset, {row: outcome}) for subset, outcome in unsure]
+    subsets = [subset for subset, _ in expected]
+    if len(subsets) > _MOST or sum(map(len, subsets)) > _WORK:
+        return False
+    rows = [row for row, _ in found]
+    outcomes = replays.outcomes(subsets, rows, candidates)
+    return all(
+        outcome[row] is wanted
+        for outcome, (_, of_rows) in zip(outcomes, expected, strict=True)
+        for row, wanted in of_rows.items()
+    )
+
+
+def _repaired(blame: Blame) -> Outcome:
+    return Outcome.ABSENT if blame.vanishes else Outcome.PASSED
+
+
+def _apart(closed: ClosedForm, found: Sequence[tuple[Identity, Blame]]) -> bool:
+    every = [closed.candidates(row) for row, _ in found]
+    return sum(map(len, every)) == len(FrozenBitMap().union(*every))
+
+
+def _together(
+    closed: ClosedForm, found: Sequence[tuple[Identity, Blame]], candidates: Candidates
+) -> Expected:
+    removed = FrozenBitMap().union(*(blame.culprits.records for _, blame in found if blame.culprits))
+    alone = FrozenBitMap().union(*(blame.reproduction.records for _, blame in found))
+    # Records that aren't any row's may be there or not: of others' groups.
+    return [
+        (candidates.everything - removed, {row: _repaired(b) for row, b in found if b.culprits}),
+        (alone, {row: Outcome.FAILED for row, _ in found}),
+    ]
+
+
+def _one_by_one(found: Sequence[tuple[Identity, Blame]], candidates: Candidates) -> Expected:
+    expected: Expected = []
+    for row, blame in found:
+        expected.append((blame.reproduction.records, {row: Outcome.FAILED}))
+        if blame.culprits is not None:
+            expected.append((candidates.everything - blame.culprits.records, {row: _repaired(blame)}))
+    return expected
+
+
+def _unsure(closed: ClosedForm, row: Identity, blame: Blame) -> Iterator[tuple[FrozenBitMap, Outcome]]:
+    """The subsets on which the rest of a proof stands and which rounding may decide, and what they should give."""
+    stands_on = _stands_on(closed, row, blame)
+    while subsets := list(islice(stands_on, AT_ONCE.sets)):
+        for subset, told in zip(subsets, closed.told(row, subsets), strict=True):
+            if not told.sure:
+                yield subset, told.outcome
+
+
+def _stands_on(closed: ClosedForm, row: Identity, blame: Blame) -> Iterator[FrozenBitMap]:
+    if blame.reproduction.proven:
+        for number in blame.reproduction.records:
+            yield blame.reproduction.records - FrozenBitMap([number])
+    if blame.culprits is not None and blame.culprits.proven:
+        left = closed.candidates(row) - blame.culprits.records
+        for number in blame.culprits.records:
+            yield left | FrozenBitMap([number])
