@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,75 +14,25 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bigdebug.lineage.annotated import Annotated, IdColumn
+from bigdebug.isolation.gathering import Gathering, Point, Stand
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
-from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
-from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, TracedRecord
-from bigdebug.lineage.mapped import is_mapped
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
-from bigdebug.lineage.segments import RowSet, fetch, local_relation, matching_ids, semi_joined, wrapped
+from bigdebug.lineage.segments import RowSet, local_relation, semi_joined, wrapped
 
 _FETCHED = 10_000
-"""Records of a source that are held in Spark's plan; more are persisted."""
+"""Records that are held in Spark's plan where they are shown."""
 _LISTED = 20_000
 """Of so many candidates of a source a constant lists each one's subsets, which takes no join."""
 _RANGES = 16
 """A subset of so many ranges is told by these."""
 
-_ONE_BY_ONE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
-# Not a sort: a limit above it goes by its order.
-
 Numbers = Sequence[FrozenBitMap]
 Members = Callable[[], tuple[Any, Any, Any]]
 """Gives a plan of rows by subset, and the attributes of the subset's number and of the record id."""
-
-
-@dataclass(frozen=True)
-class Stand:
-    """The candidates of one source.
-
-    Attributes:
-        leaf: the source.
-        plan: JVM plan of the source's own columns, the record id and the candidate's number.
-        id, number: JVM attributes of the last two.
-        first: the first one's number.
-        count: how many there are.
-    """
-
-    leaf: SourceLeaf
-    plan: Any
-    id: Any
-    number: Any
-    first: int
-    count: int
-
-    @property
-    def numbers(self) -> FrozenBitMap:
-        return FrozenBitMap(range(self.first, self.first + self.count))
-
-
-@dataclass(frozen=True)
-class Point:
-    """Where replays begin: the last operator above a source that takes its rows one by one.
-
-    What it gives of each candidate is the same in every subset, so it is worked out once.
-
-    Attributes:
-        stand: the candidates.
-        operator: the operator.
-        plan: JVM plan of its columns, the record id and the candidate's number.
-        id, number: JVM attributes of the last two.
-        count: how many rows it gives.
-    """
-
-    stand: Stand
-    operator: Operator
-    plan: Any
-    id: Any
-    number: Any
-    count: int
 
 
 class Candidates:
@@ -91,29 +40,40 @@ class Candidates:
 
     Args:
         catalyst: of the pinned session.
-        root: the dataflow that is replayed.
-        records: of each source its records on the trace.
-        whole: the sources of which all records are candidates.
+        gathering: what Spark keeps of them.
+        points: where replays of each source's candidates begin.
     """
 
-    def __init__(
-        self,
+    def __init__(self, catalyst: Catalyst, gathering: Gathering, points: Sequence[Point]) -> None:
+        self._catalyst = catalyst
+        self._gathering = gathering
+        self.points = list(points)
+        self.stands = [point.stand for point in points]
+        self.count = sum(stand.count for stand in self.stands)
+
+    @classmethod
+    def of_records(
+        cls,
         catalyst: Catalyst,
         root: Operator,
-        records: dict[SourceLeaf, SourceRecords],
+        records: Mapping[SourceLeaf, SourceRecords],
         whole: Container[Operator] = (),
-    ) -> None:
-        self._catalyst = catalyst
-        self._persisted: list[DataFrame] = []
-        self.stands: list[Stand] = []
-        first = 0
+    ) -> Candidates:
+        """The candidates of records on a trace.
+
+        Args:
+            catalyst: of the pinned session.
+            root: the dataflow that is replayed.
+            records: of each source its records on the trace.
+            whole: the sources of which all records are candidates.
+        """
+        gathering = Gathering(catalyst)
+        stands: list[Stand] = []
         for leaf, found in records.items():
-            stand = self._stand(leaf, None if leaf.operator in whole else found.rows, first)
-            self.stands.append(stand)
-            first += stand.count
-        self.count = first
+            first = sum(stand.count for stand in stands)
+            stands.append(gathering.by_id(leaf, None if leaf.operator in whole else found.rows, first))
         above = {child: operator for operator in root.walk() for child in operator.children}
-        self.points = [self._point(stand, above) for stand in self.stands]
+        return cls(catalyst, gathering, [gathering.point(stand, above) for stand in stands])
 
     @property
     def everything(self) -> FrozenBitMap:
@@ -121,9 +81,9 @@ class Candidates:
 
     def release(self) -> None:
         """Give back what Spark keeps."""
-        for frame in self._persisted:
+        for frame in self._gathering.persisted:
             frame.unpersist()
-        self._persisted = []
+        self._gathering.persisted.clear()
 
     def records(self, numbers: FrozenBitMap, limit: int) -> list[TracedRecord]:
         """Up to so many of some candidates of each source, by source, file and position."""
@@ -170,72 +130,6 @@ class Candidates:
         return self._catalyst.project([*own, point.number], point.plan)
 
     # -- inside -------------------------------------------------------------------------------------
-
-    def _stand(self, leaf: SourceLeaf, rows: RowSet | None, first: int) -> Stand:
-        catalyst = self._catalyst
-        annotated = annotate_leaf(catalyst, leaf, valued=False)
-        plan = annotated.plan
-        if rows is not None:
-            identity = catalyst.output(rows.plan)[:1]
-            ids = IdColumn(leaf, annotated.id)
-            plan = matching_ids(catalyst, rows.columns(identity))(Annotated(plan, (ids,)))
-        own = [*catalyst.output(leaf.operator.plan), annotated.id]
-        few = rows is None or rows.count <= _FETCHED
-        found = fetch(catalyst, plan, own, valued=True) if few else None
-        if found is not None:
-            counted, count = found[0].plan, found[0].count
-            start = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(first))
-            number = catalyst.expressions.Add(catalyst.expressions.MonotonicallyIncreasingID(), start)
-            named = catalyst.alias(number, fresh_name("number"))
-            optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
-            plan = catalyst.singleton(optimizer, "ConvertToLocalRelation").apply(
-                catalyst.project_more([named], counted)
-            )
-        else:
-            plan, count = self._kept(plan, own, first)
-        *_, of_id, of_number = catalyst.output(plan)
-        return Stand(leaf, plan, of_id, of_number, first, count)
-
-    def _kept(self, plan: Any, own: list[Any], first: int) -> tuple[Any, int]:
-        """Persisted by Spark, numbered partition by partition."""
-        catalyst = self._catalyst
-        place = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("place"))
-        frame = catalyst.frame(catalyst.project([*own, place], plan)).persist()
-        self._persisted.append(frame)
-        column = F.col(str(place.name()))
-        partition = F.shiftright(column, PARTITION_SHIFT)
-        sizes = frame.groupBy(partition.alias("partition")).count().collect()
-        starts, total = {}, first
-        for row in sorted(sizes, key=lambda row: row.partition):
-            starts[row.partition] = total
-            total += row["count"]
-        if not starts:
-            starts[0] = first
-        start = F.create_map(*(F.lit(part) for pair in starts.items() for part in pair))[partition]
-        number = (start + column.bitwiseAND(F.lit(ORDINAL_MASK))).cast("long").alias(fresh_name("number"))
-        numbered = catalyst.analyzed(frame.select("*", number))
-        columns = catalyst.output(numbered)
-        kept = [*columns[: len(own)], columns[-1]]
-        return catalyst.project(kept, numbered), total - first
-
-    def _point(self, stand: Stand, above: Mapping[Operator, Operator]) -> Point:
-        catalyst, top, plan = self._catalyst, stand.leaf.operator, stand.plan
-        carried = [stand.id, stand.number]
-        while top in above and above[top].kind in _ONE_BY_ONE and not is_mapped(above[top]):
-            top = above[top]
-            if top.kind == "Project":
-                plan = catalyst.logical.Project(catalyst.extended(top.plan.projectList(), carried), plan)
-            elif top.kind in ("Filter", "Generate"):
-                plan = top.plan.withNewChildren(catalyst.seq([plan]))
-        if top is stand.leaf.operator:
-            return Point(stand, top, plan, stand.id, stand.number, stand.count)
-        columns = [*catalyst.output(top.plan), *carried]
-        found = fetch(catalyst, plan, columns, valued=True) if stand.count <= _FETCHED else None
-        if found is not None:
-            return Point(stand, top, found[0].plan, stand.id, stand.number, found[0].count)
-        frame = catalyst.frame(catalyst.project(columns, plan)).persist()
-        self._persisted.append(frame)
-        return Point(stand, top, catalyst.analyzed(frame), stand.id, stand.number, frame.count())
 
     def _by_subset(self, point: Point, subsets: Numbers) -> tuple[Any, Any, Any]:
         """The point's own columns, the subset's number and the record id; attributes of the last two."""

@@ -8,9 +8,10 @@ The influence of single records is that of leaving one out, as in "Prism" (SoCC 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -30,9 +31,12 @@ from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.segments import local_relation
 
 MOST_ROWS = 4_000_000
 """Of so many candidates the values are fetched at most."""
+_FEW = 16
+"""Rows are looked up one by one where they are fewer than one in so many."""
 _TOGETHER = 4_096
 """Rows that Spark's expressions are given at once."""
 
@@ -106,7 +110,7 @@ class ClosedForm:
 
     # -- inside -------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def _buffers(self) -> list[Any]:
         return [attribute for function in self._shape.functions for attribute in function.buffer]
 
@@ -153,34 +157,54 @@ class ClosedForm:
         """By place, what becomes of the row after each of some buffers."""
         catalyst = self._catalyst
         columns = [pa.array(range(len(buffers)), pa.int64())]
-        fields = [pa.field("place", pa.int64())]
-        for i, attribute in enumerate(self._buffers):
-            kind = _arrow_type(str(attribute.dataType().catalogString()))
+        names = ["place"]
+        for i, kind in enumerate(self._kinds):
             columns.append(pa.array([_typed(buffer[i], kind) for buffer in buffers], kind))
-            fields.append(pa.field(f"b{i}", kind))
-        frame = catalyst.spark.createDataFrame(pa.Table.from_arrays(columns, schema=pa.schema(fields)))
-        place, *given = catalyst.output(catalyst.analyzed(frame))
-        renamed = [
-            catalyst.alias(column, str(attribute.name()), attribute.exprId())
-            for column, attribute in zip(given, self._buffers, strict=True)
-        ]
-        plan = catalyst.project([place, *renamed], catalyst.analyzed(frame))
+            names.append(f"b{i}")
+        given = catalyst.analyzed(catalyst.spark.createDataFrame(pa.table(columns, names=names)))
+        if class_name(given) != "LocalRelation":
+            raise NotInClosedFormError("Spark doesn't hold the buffers itself")
+        plan = local_relation(catalyst, self._given, given.data())
+        for made in self._steps(group):
+            plan = made(plan)
+        found = catalyst.frame(plan).collect()
+        return {row[0]: (Outcome.FAILED if row[1] else Outcome.PASSED, row[2]) for row in found}
+
+    @cached_property
+    def _place(self) -> Any:
+        zero = self._catalyst.singleton(self._catalyst.expressions, "Literal").apply(0)
+        return self._catalyst.alias(self._catalyst.as_long(zero), fresh_name("place")).toAttribute()
+
+    @cached_property
+    def _given(self) -> Any:
+        """What the buffers are given as: a number for each, and what it holds."""
+        return self._catalyst.seq([self._place, *self._buffers])
+
+    @cached_property
+    def _kinds(self) -> list[pa.DataType]:
+        return [_arrow_type(str(attribute.dataType().catalogString())) for attribute in self._buffers]
+
+    def _steps(self, group: Group) -> list[Callable[[Any], Any]]:
+        """From a plan of buffers to one of their numbers, whether the row fails, and what it is judged by."""
+        if group.steps:
+            return group.steps
+        catalyst, project = self._catalyst, self._catalyst.logical.Project
         functions = iter(self._shape.functions)
         made = [
             self._of_buffers(column, functions, group.key)
             for column in catalyst.items(self._shape.aggregate.plan.aggregateExpressions())
         ]
-        plan = catalyst.project([place, *made], plan)
+        steps: list[Callable[[Any], Any]] = [partial(project, catalyst.seq([self._place, *made]))]
         for operator in reversed(self._shape.above):
             if operator.kind == "Project":
-                columns_of_it = catalyst.extended(operator.plan.projectList(), [place])
-                plan = catalyst.logical.Project(columns_of_it, plan)
+                steps.append(partial(project, catalyst.extended(operator.plan.projectList(), [self._place])))
             elif operator.kind == "Filter":
-                plan = operator.plan.withNewChildren(catalyst.seq([plan]))
+                steps.append(partial(catalyst.filter, operator.plan.condition()))
         fails = catalyst.alias(self._failing, fresh_name("fails"))
         observed = catalyst.alias(self._observed(), fresh_name("observed"))
-        found = catalyst.frame(catalyst.project([place, fails, observed], plan)).collect()
-        return {row[0]: (Outcome.FAILED if row[1] else Outcome.PASSED, row[2]) for row in found}
+        steps.append(partial(project, catalyst.seq([self._place, fails, observed])))
+        group.steps = steps
+        return steps
 
     def _of_buffers(self, expression: Any, functions: Iterator[Function], key: Mapping[int, Any]) -> Any:
         """An expression over the aggregate's groups, as one over the functions' buffers and the group's key."""
@@ -234,7 +258,9 @@ class Group:
     is_all: bool
 
     def __post_init__(self) -> None:
+        self.steps: list[Callable[[Any], Any]] = []
         self.size = len(self.ids[0])
+        self._all_of_records = len(self.ids) == 1 and bool((self.ids[0] >= 0).all())
         self.slack = [slack for measure in self.measures for slack in measure.slack()]
         numbers = [np.unique(column[column >= 0]).astype(np.uint32) for column in self.ids]
         self.candidates = FrozenBitMap().union(*(FrozenBitMap(each) for each in numbers))
@@ -244,9 +270,18 @@ class Group:
     def part(self, subset: FrozenBitMap) -> Part:
         """The rows that are there when just some of the candidates are."""
         gone = self.candidates - subset
-        if len(self.ids) > 1 or len(gone) <= len(subset) or bool((self._sorted[0][:1] < 0).any()):
+        if _FEW * len(gone) <= self.size:
             return Part(self._rows_of(gone), True)
-        return Part(self._rows_of(subset), False)
+        if len(self.ids) == 1 and _FEW * len(subset) <= self.size and self._all_of_records:
+            return Part(self._rows_of(subset), False)
+        # The last place is for rows without a record of some source.
+        there = np.zeros(self.candidates.max() + 2, dtype=bool)
+        there[_as_array(subset)] = True
+        there[-1] = True
+        inside = there[self.ids[0]]
+        for column in self.ids[1:]:
+            inside &= there[column]
+        return Part(np.flatnonzero(inside), False)
 
     def is_empty(self, part: Part) -> bool:
         return len(part.rows) == (self.size if part.left_out else 0)
@@ -272,14 +307,23 @@ class Group:
 
     def _rows_of(self, numbers: FrozenBitMap) -> Array:
         """The places of the rows that stand on any of some records."""
-        wanted = np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
+        wanted = _as_array(numbers)
         found = []
         for order, column in zip(self._orders, self._sorted, strict=True):
             low, high = np.searchsorted(column, wanted, "left"), np.searchsorted(column, wanted, "right")
             many = high - low
             starts = np.repeat(low - np.concatenate(([0], np.cumsum(many)[:-1])), many)
             found.append(order[starts + np.arange(int(many.sum()))])
-        return np.sort(found[0]) if len(found) == 1 else np.unique(np.concatenate(found))
+        if len(found) == 1:
+            return np.sort(found[0])
+        any_of = np.zeros(self.size, dtype=bool)
+        for rows in found:
+            any_of[rows] = True
+        return np.flatnonzero(any_of)
+
+
+def _as_array(numbers: FrozenBitMap) -> Array:
+    return np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
 
 
 def _first_of_each(numbers: Array) -> Array:

@@ -17,7 +17,7 @@ from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
 from bigdebug.isolation.proposals import Order
-from bigdebug.isolation.replays import FailingRow, Identity, Replays
+from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
 from bigdebug.isolation.search import AT_ONCE, IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
 from bigdebug.lineage.asking import asking
@@ -141,16 +141,24 @@ class _Isolating:
     def run(self) -> Isolation:
         with asking(self._catalyst, "the records to blame") as group:
             trace = self._trace(self._failing)
-            candidates = self._replays.candidates(trace.found_records)
+            groups = self._replays.failing_groups(MOST_ROWS) or self._traced(trace)
+            candidates = groups.candidates
             _ = trace.exact, trace.notes  # with the run's own settings
             if candidates.count <= _LIGHT:
                 self._travel_light()
             try:
-                rows = self._searched(trace, candidates) if trace.matched else []
-                return self._answer(trace, rows, candidates, group)
+                rows = self._searched(groups) if groups.matched else []
+                return self._answer(trace, groups, rows, group)
             except BaseException:
                 candidates.release()
                 raise
+
+    def _traced(self, trace: Trace) -> FailingGroups:
+        """The failing rows and their candidates, by a trace of them."""
+        candidates = self._replays.candidates(trace.found_records)
+        identities = self._replays.identities(trace, MOST_ROWS) if trace.matched else []
+        found = self._replays.failing_rows(identities, candidates) if identities else []
+        return FailingGroups(trace.matched, found, candidates)
 
     def _travel_light(self) -> None:
         """Of little data a replay's cost is that of its tasks and stages."""
@@ -172,9 +180,9 @@ class _Isolating:
             Beside(windows=True),
         )
 
-    def _searched(self, trace: Trace, candidates: Candidates) -> list[_Row]:
+    def _searched(self, groups: FailingGroups) -> list[_Row]:
         """The failing rows, and what was found for them: in closed form where there is one, else by replays."""
-        found = self._replays.failing_rows(self._replays.identities(trace, MOST_ROWS), candidates)
+        found, candidates = groups.rows, groups.candidates
         if not found:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records alone",
@@ -197,9 +205,8 @@ class _Isolating:
 
     def _rows(self, found: Sequence[FailingRow], candidates: Candidates) -> list[_Row]:
         orders = self._replays.orders(candidates)
-        if len(found) == 1:
-            return [_Row(found[0], candidates.everything, orders)]
-        return [_Row(row, self._replays.behind(row.identity, candidates), orders) for row in found]
+        members = self._replays.members(found, candidates)
+        return [_Row(row, members[row.identity], orders) for row in found]
 
     # -- the search ---------------------------------------------------------------------------------
 
@@ -235,7 +242,8 @@ class _Isolating:
 
     # -- the answer ---------------------------------------------------------------------------------
 
-    def _answer(self, trace: Trace, rows: list[_Row], candidates: Candidates, group: str) -> Isolation:
+    def _answer(self, trace: Trace, groups: FailingGroups, rows: list[_Row], group: str) -> Isolation:
+        candidates, matched = groups.candidates, groups.matched
         answers = [self._of_row(row, candidates) for row in rows if row.again]
         notes = list(trace.notes)
         if rows and not answers:
@@ -243,15 +251,15 @@ class _Isolating:
                 "the rows don't fail again when the pipeline runs on the traced records of each alone",
                 hint="they depend on something else as well: on the whole of a source, on an order or on chance",
             )
-        if trace.matched > len(answers):
-            notes.append(f"{trace.matched:,} rows fail; the answer is about {len(answers)} of them")
+        if matched > len(answers):
+            notes.append(f"{matched:,} rows fail; the answer is about {len(answers)} of them")
         if not self._in_time:
             notes.append("the search was stopped before its end: fewer records may do")
         exact = trace.exact
         jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         return Isolation(
             failing=str(self._failing),
-            matched=trace.matched,
+            matched=matched,
             culprits=_union([each.culprits for each in answers], candidates),
             reproduction=_union([each.reproduction for each in answers], candidates),
             rows=tuple(answers),

@@ -14,6 +14,8 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import MOST_ROWS, ClosedForm, closed_form
+from bigdebug.isolation.gathering import Gathering
+from bigdebug.isolation.keyed import boundary_of, keyed, members_of
 from bigdebug.isolation.proposals import Order, orders_of
 from bigdebug.isolation.reach import replaceable, without_last_limits
 from bigdebug.isolation.search import Outcome
@@ -25,6 +27,7 @@ from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords, as_dict
+from bigdebug.lineage.segments import fetch
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf, Where
 
@@ -46,6 +49,21 @@ class FailingRow:
 
     identity: Identity
     value: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FailingGroups:
+    """Rows that fail, each of a group of records.
+
+    Attributes:
+        matched: how many there are.
+        rows: the first of them, in the order of their keys.
+        candidates: the records that these come from.
+    """
+
+    matched: int
+    rows: list[FailingRow]
+    candidates: Candidates
 
 
 class Replays:
@@ -117,11 +135,7 @@ class Replays:
         root, sources = self._rebuilt(candidates.everything, candidates)
         annotated = Annotator(catalyst, sources).annotate(root)
         identity = self._identified(annotated, None)
-        value = catalyst.alias(
-            catalyst.struct((column.name(), column) for column in catalyst.output(root.plan)),
-            fresh_name("value"),
-        )
-        plan = catalyst.project([*identity, value], catalyst.filter(self._failing, annotated.plan))
+        plan = catalyst.project([*identity, self._value()], catalyst.filter(self._failing, annotated.plan))
         one, two, row = catalyst.frame(plan).columns
         known = catalyst.frame(plan).where(F.col(one).isin([each[0] for each in identities]))
         found = {
@@ -130,8 +144,59 @@ class Replays:
         }
         return [FailingRow(each, found[each]) for each in identities if each in found]
 
-    def behind(self, row: Identity, candidates: Candidates) -> FrozenBitMap:
-        """The candidates that one of the failing rows comes from."""
+    def failing_groups(self, most: int) -> FailingGroups | None:
+        """Up to so many of the rows that fail, and their candidates, where rows are groups of one source's records.
+
+        None where the dataflow is another.
+        """
+        catalyst = self._catalyst
+        shape = keyed(catalyst, self._root, self._sources)
+        if shape is None:
+            return None
+        top = boundary_of(Annotator(catalyst, self._sources), self._output, shape)
+        if top is None:
+            return None
+        annotated, boundary, key = top
+        identity = self._identified(annotated, None)
+        plan = catalyst.project(
+            [key, *identity, self._value()], catalyst.filter(self._failing, annotated.plan)
+        )
+        columns = catalyst.output(plan)
+        found = fetch(catalyst, plan, columns, valued=True) or fetch(catalyst, plan, columns, valued=False)
+        assert found is not None
+        rows, persisted = found
+        if boundary.grouping and rows.fetched:
+            first = rows.first(most)
+        else:
+            taken = catalyst.limit(most, rows.plan)
+            few = fetch(catalyst, taken, catalyst.output(taken), valued=True)
+            assert few is not None
+            first = few[0]
+        if persisted is not None:
+            persisted.unpersist()
+        told = [FailingRow((row[1], row[2]), as_dict(row[3])) for row in first.frame().collect()]
+        gathering = Gathering(catalyst)
+        leaf = self._sources[shape.source]
+        keys = first.distinct([catalyst.output(first.plan)[0]])
+        point = gathering.by_key(shape, leaf, boundary, keys)
+        if point is None:
+            return None
+        return FailingGroups(rows.count, told, Candidates(catalyst, gathering, [point]))
+
+    def members(self, rows: Sequence[FailingRow], candidates: Candidates) -> dict[Identity, FrozenBitMap]:
+        """The candidates that each of the failing rows comes from."""
+        identities = [row.identity for row in rows]
+        if len(rows) > 1 and not self._holds_windows and not self._whole:
+            root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
+            found = members_of(self._catalyst, root, sources, identities)
+            if found is not None:
+                return found
+        return {identity: self._behind(identity, len(rows), candidates) for identity in identities}
+
+    def _behind(self, row: Identity, rows: int, candidates: Candidates) -> FrozenBitMap:
+        """The candidates that one of so many failing rows comes from."""
+        if rows == 1:
+            return candidates.everything
         if self._holds_windows:
             return candidates.everything  # there rows of one partition decide about one another
         root, sources = self._rebuilt(candidates.everything, candidates)
@@ -159,9 +224,17 @@ class Replays:
 
     def candidates(self, records: dict[SourceLeaf, SourceRecords]) -> Candidates:
         """The candidates of records on the trace."""
-        return Candidates(self._catalyst, self._root, records, self._whole)
+        return Candidates.of_records(self._catalyst, self._root, records, self._whole)
 
     # -- inside -------------------------------------------------------------------------------------
+
+    def _value(self) -> Any:
+        """An output row as a struct."""
+        catalyst = self._catalyst
+        columns = catalyst.output(self._output.plan)
+        return catalyst.alias(
+            catalyst.struct((column.name(), column) for column in columns), fresh_name("value")
+        )
 
     def _only(self, row: Identity, top: Annotated) -> Any:
         """The annotated rows of one identity."""

@@ -15,10 +15,10 @@ from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
 
-_ABOVE = frozenset(
+ABOVE = frozenset(
     {"Project", "Filter", "Sort", "Repartition", "RepartitionByExpression", "RebalancePartitions"}
 )
-_BELOW = _ABOVE | {"Generate", "Expand", "Join", "Union", "ResolvedHint", "OneRowRelation"}
+_BELOW = ABOVE | {"Generate", "Expand", "Join", "Union", "ResolvedHint", "OneRowRelation"}
 _MOMENTS = frozenset({"StddevPop", "StddevSamp", "VariancePop", "VarianceSamp"})
 _STANDING_FOR_OTHERS = frozenset({"CountIf", "BoolAnd", "BoolOr", "Median"})
 _WHOLE = frozenset({"tinyint", "smallint", "int", "bigint"})
@@ -84,15 +84,15 @@ def shape_of(catalyst: Catalyst, root: Operator) -> Shape | None:
     """The closed form of a dataflow; None where it has none, or none that is known here."""
     above = []
     top = root
-    while top.kind in _ABOVE:
+    while top.kind in ABOVE:
         above.append(top)
         top = top.child
-    if top.kind != "Aggregate" or not all(_plain(operator) for operator in (*above, top)):
+    if top.kind != "Aggregate" or not all(is_plain(catalyst, operator) for operator in (*above, top)):
         return None
     for operator in top.child.walk():
         if not operator.children and operator.kind != "OneRowRelation":
             continue  # a source
-        if operator.kind not in _BELOW or is_mapped(operator) or not _plain(operator):
+        if operator.kind not in _BELOW or is_mapped(operator) or not is_plain(catalyst, operator):
             return None
         if operator.kind == "Join" and operator.join_kind not in ("Inner", "Cross"):
             return None
@@ -106,10 +106,12 @@ def shape_of(catalyst: Catalyst, root: Operator) -> Shape | None:
     return Shape(tuple(above), top, tuple(functions))
 
 
-def _plain(operator: Operator) -> bool:
+def is_plain(catalyst: Catalyst, operator: Operator) -> bool:
     """Whether it gives the same at any time, and asks no other query."""
-    plan = operator.plan
-    return bool(plan.deterministic()) and bool(plan.subqueries().isEmpty())
+    if not operator.plan.subqueries().isEmpty():
+        return False
+    # Not the plan's own word: it speaks for what is below, too, where candidates are numbered as they come.
+    return all(expression.deterministic() for expression in catalyst.items(operator.plan.expressions()))
 
 
 def _aggregate_expressions(catalyst: Catalyst, expression: Any) -> Iterator[Any]:

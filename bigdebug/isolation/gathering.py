@@ -1,0 +1,240 @@
+"""Where the records that failing rows may come from are gathered: kept by Spark, numbered, ready to be replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyroaring import FrozenBitMap
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bigdebug.isolation.keyed import Keyed
+from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
+from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT
+from bigdebug.lineage.mapped import is_mapped
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.segments import FETCHED_VALUES, RowSet, fetch, matching_ids, matching_keys
+
+_FETCHED = FETCHED_VALUES
+"""Records of a source that are held in Spark's plan; more are persisted."""
+
+_ONE_BY_ONE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
+# Not a sort: a limit above it goes by its order.
+
+
+@dataclass(frozen=True)
+class Stand:
+    """The candidates of one source.
+
+    Attributes:
+        leaf: the source.
+        plan: JVM plan of the source's own columns, the record id and the candidate's number.
+        id, number: JVM attributes of the last two.
+        first: the first one's number.
+        count: how many there are.
+    """
+
+    leaf: SourceLeaf
+    plan: Any
+    id: Any
+    number: Any
+    first: int
+    count: int
+
+    @property
+    def numbers(self) -> FrozenBitMap:
+        return FrozenBitMap(range(self.first, self.first + self.count))
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where replays begin: the last operator above a source that takes its rows one by one.
+
+    What it gives of each candidate is the same in every subset, so it is worked out once.
+
+    Attributes:
+        stand: the candidates.
+        operator: the operator.
+        plan: JVM plan of its columns, the record id and the candidate's number.
+        id, number: JVM attributes of the last two.
+        count: how many rows it gives.
+    """
+
+    stand: Stand
+    operator: Operator
+    plan: Any
+    id: Any
+    number: Any
+    count: int
+
+
+class Gathering:
+    """Gathers candidates.
+
+    Args:
+        catalyst: of the pinned session.
+
+    Attributes:
+        persisted: what Spark keeps of them.
+    """
+
+    def __init__(self, catalyst: Catalyst) -> None:
+        self._catalyst = catalyst
+        self.persisted: list[DataFrame] = []
+
+    def by_id(self, leaf: SourceLeaf, rows: RowSet | None, first: int) -> Stand:
+        """The records of a source with some ids; all of them where none are given.
+
+        Args:
+            leaf: the source.
+            rows: whose first column has the ids.
+            first: the first one's number.
+        """
+        catalyst = self._catalyst
+        annotated = annotate_leaf(catalyst, leaf, valued=False)
+        plan = annotated.plan
+        if rows is not None:
+            identity = catalyst.output(rows.plan)[:1]
+            ids = IdColumn(leaf, annotated.id)
+            plan = matching_ids(catalyst, rows.columns(identity))(Annotated(plan, (ids,)))
+        columns = [*catalyst.output(leaf.operator.plan), annotated.id]
+        plan, count = self._numbered(plan, columns, first, few=rows is None or rows.count <= _FETCHED)
+        *_, number = catalyst.output(plan)
+        return Stand(leaf, plan, annotated.id, number, first, count)
+
+    def by_key(self, keyed: Keyed, leaf: SourceLeaf, boundary: Boundary, keys: RowSet) -> Point | None:
+        """The records of a source that stand in some groups, and what the aggregate takes of them, in one pass.
+
+        Args:
+            keyed: the dataflow.
+            leaf: its source.
+            boundary: at its aggregate.
+            keys: of the groups, one struct column.
+
+        None where records give many rows each, and there are many.
+        """
+        catalyst = self._catalyst
+        annotated = annotate_leaf(catalyst, leaf, valued=False)
+        own = [*catalyst.output(leaf.operator.plan), annotated.id]
+        plan = carried_up(catalyst, annotated.plan, keyed.below, own)
+        top = keyed.below[0] if keyed.below else leaf.operator
+        mine = {catalyst.attribute_key(column): column for column in own}
+        above = {catalyst.attribute_key(column): column for column in catalyst.output(top.plan)}
+        columns = list({**above, **mine}.values())
+        wanted = Annotated(plan, tuple(IdColumn(leaf, column) for column in columns))
+        narrowed = matching_keys(catalyst, boundary, keys)(wanted)
+        if any(operator.kind == "Generate" for operator in keyed.below):
+            # A record may be there more than once.
+            found = fetch(catalyst, narrowed, own, valued=True)
+            if found is None:
+                return None
+            once = found[0].distinct(own)
+            plan = self._fetched(once, 0)
+            stand = Stand(leaf, plan, annotated.id, catalyst.output(plan)[-1], 0, once.count)
+            return self._point(stand, keyed.below)
+        plan, count = self._kept(narrowed, columns, 0)
+        *_, number = catalyst.output(plan)
+        stand = Stand(leaf, catalyst.project([*own, number], plan), annotated.id, number, 0, count)
+        at = catalyst.project([*above.values(), annotated.id, number], plan)
+        return Point(stand, top, at, annotated.id, number, count)
+
+    def point(self, stand: Stand, above: Mapping[Operator, Operator]) -> Point:
+        """Where replays of a source's candidates begin.
+
+        Args:
+            stand: the candidates.
+            above: by operator the one above it.
+        """
+        top = stand.leaf.operator
+        chain: list[Operator] = []
+        while top in above and above[top].kind in _ONE_BY_ONE and not is_mapped(above[top]):
+            top = above[top]
+            chain.insert(0, top)
+        return self._point(stand, chain)
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _point(self, stand: Stand, chain: Sequence[Operator]) -> Point:
+        """At the first of a chain of operators above a source."""
+        catalyst = self._catalyst
+        top = chain[0] if chain else stand.leaf.operator
+        if not chain:
+            return Point(stand, top, stand.plan, stand.id, stand.number, stand.count)
+        carried = [stand.id, stand.number]
+        plan = carried_up(catalyst, stand.plan, chain, carried)
+        columns = [*catalyst.output(top.plan), *carried]
+        found = fetch(catalyst, plan, columns, valued=True) if stand.count <= _FETCHED else None
+        if found is not None:
+            return Point(stand, top, found[0].plan, stand.id, stand.number, found[0].count)
+        frame = catalyst.frame(catalyst.project(columns, plan)).persist()
+        self.persisted.append(frame)
+        return Point(stand, top, catalyst.analyzed(frame), stand.id, stand.number, frame.count())
+
+    def _numbered(self, plan: Any, columns: list[Any], first: int, *, few: bool) -> tuple[Any, int]:
+        """The rows of a plan, kept, and their numbers behind the columns; and how many there are.
+
+        Args:
+            few: there are few enough to be fetched.
+        """
+        found = fetch(self._catalyst, plan, columns, valued=True) if few else None
+        if found is None:
+            return self._kept(plan, columns, first)
+        return self._fetched(found[0], first), found[0].count
+
+    def _fetched(self, rows: RowSet, first: int) -> Any:
+        catalyst = self._catalyst
+        start = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(first))
+        number = catalyst.expressions.Add(catalyst.expressions.MonotonicallyIncreasingID(), start)
+        named = catalyst.alias(number, fresh_name("number"))
+        optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+        return catalyst.singleton(optimizer, "ConvertToLocalRelation").apply(
+            catalyst.project_more([named], rows.plan)
+        )
+
+    def _kept(self, plan: Any, columns: list[Any], first: int) -> tuple[Any, int]:
+        """Persisted by Spark, numbered partition by partition; fetched after all where they are few."""
+        catalyst = self._catalyst
+        place = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("place"))
+        frame = catalyst.frame(catalyst.project([*columns, place], plan)).persist()
+        self.persisted.append(frame)
+        column = F.col(str(place.name()))
+        partition = F.shiftright(column, PARTITION_SHIFT)
+        sizes = frame.groupBy(partition.alias("partition")).count().collect()
+        starts, total = {}, first
+        for row in sorted(sizes, key=lambda row: row.partition):
+            starts[row.partition] = total
+            total += row["count"]
+        if total - first <= _FETCHED:
+            kept = catalyst.analyzed(frame)
+            found = fetch(catalyst, kept, catalyst.output(kept)[: len(columns)], valued=True)
+            assert found is not None
+            self.persisted.remove(frame)
+            frame.unpersist()
+            return self._fetched(found[0], first), total - first
+        start = F.create_map(*(F.lit(part) for pair in starts.items() for part in pair))[partition]
+        number = (start + column.bitwiseAND(F.lit(ORDINAL_MASK))).cast("long").alias(fresh_name("number"))
+        numbered = catalyst.analyzed(frame.select("*", number))
+        given = catalyst.output(numbered)
+        return catalyst.project([*given[: len(columns)], given[-1]], numbered), total - first
+
+
+def carried_up(catalyst: Catalyst, plan: Any, chain: Sequence[Operator], columns: Sequence[Any]) -> Any:
+    """A plan's rows through operators that take them one by one, and some of its columns with them.
+
+    Args:
+        plan: below the last of the operators.
+        chain: the operators, the uppermost first.
+        columns: that go with the rows; those that are there anyway go once.
+    """
+    for operator in reversed(chain):
+        if operator.kind == "Project":
+            there = {catalyst.attribute_key(each) for each in catalyst.output(operator.plan)}
+            more = [each for each in columns if catalyst.attribute_key(each) not in there]
+            plan = catalyst.logical.Project(catalyst.extended(operator.plan.projectList(), more), plan)
+        elif operator.kind != "ResolvedHint":
+            plan = operator.plan.withNewChildren(catalyst.seq([plan]))
+    return plan
