@@ -17,7 +17,14 @@ from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.segments import FETCHED_VALUES, RowSet, fetch, matching_ids, matching_keys
+from bigdebug.lineage.segments import (
+    FETCHED_VALUES,
+    RowSet,
+    fetch,
+    local_relation,
+    matching_ids,
+    matching_keys,
+)
 
 _FETCHED = FETCHED_VALUES
 """Records of a source that are held in Spark's plan; more are persisted."""
@@ -126,7 +133,9 @@ class Gathering:
         above = {catalyst.attribute_key(column): column for column in catalyst.output(top.plan)}
         columns = list({**above, **mine}.values())
         wanted = Annotated(plan, tuple(IdColumn(leaf, column) for column in columns))
-        narrowed = matching_keys(catalyst, boundary, keys)(wanted)
+        narrowed = local_relation(catalyst, plan.output(), catalyst.seq([]))
+        if keys.count:
+            narrowed = matching_keys(catalyst, boundary, keys)(wanted)
         if any(operator.kind == "Generate" for operator in keyed.below):
             # A record may be there more than once.
             found = fetch(catalyst, narrowed, own, valued=True)

@@ -233,26 +233,27 @@ class Moments:
         if not bool(np.isfinite(numbers[there]).all()):
             raise NotInClosedFormError("a value isn't finite")
         self._there, self._numbers = there, numbers
-        # From a value in their midst, or large ones would lose what they differ by.
-        self._middle = float(np.median(numbers[there])) if bool(there.any()) else 0.0
-        off = np.where(there, numbers - self._middle, 0.0)
-        self._first, self._second, self._count = Sum(off, there), Sum(off * off, there), Count(there)
 
     @property
     def values(self) -> Array:
         return np.where(self._there, self._numbers, np.nan)
 
     def buffer(self, part: Part) -> Sequence[Any]:
-        count = self._count.of(part)
-        if not count:
+        # Not what all have less what is left out: squares of what lies far out would drown the others'.
+        rows = part.kept(len(self._numbers))
+        found = self._numbers[rows[self._there[rows]]]
+        if not len(found):
             return (0.0, 0.0, 0.0)
-        first, second = self._first.of(part)[0], self._second.of(part)[0]
-        return (float(count), self._middle + first / count, max(second - first * first / count, 0.0))
+        mean = float(found.mean())
+        return (float(len(found)), mean, float(np.square(found - mean).sum()))
 
     def slack(self) -> Sequence[float]:
-        size = len(self._numbers)
-        total = self._second.of(Part(np.empty(0, dtype=np.int64), True))[0]
-        return (0.0, self._first.error / max(size, 1), 8 * size * _EPSILON * total)
+        found = self._numbers[self._there]
+        if not len(found):
+            return (0.0, 0.0, 0.0)
+        off = 2 * len(found) * _EPSILON
+        furthest = float(np.abs(found).max())
+        return (0.0, off * furthest, 4 * off * float(np.square(found - found.mean()).sum()))
 
 
 class Percentile:
