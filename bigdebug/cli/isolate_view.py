@@ -87,7 +87,6 @@ def _entries(found: "Isolation", name: str) -> list[dict[str, Any]]:
 
 
 def _records_json(records: "IsolatedRecords", limit: int | None) -> dict[str, Any]:
-    influence = getattr(records, "influence", None) or [None] * len(records)
     listed = [
         {
             "source": record.source,
@@ -97,7 +96,7 @@ def _records_json(records: "IsolatedRecords", limit: int | None) -> dict[str, An
             "value": json_value(record.value),
             "influence": json_value(weight),
         }
-        for record, weight in zip(records, influence, strict=True)
+        for record, weight in zip(records, records.influence, strict=True)
     ]
     if limit is not None:
         listed = list(_first(listed, limit))

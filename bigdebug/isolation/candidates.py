@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -85,14 +86,14 @@ class Candidates:
             frame.unpersist()
         self._gathering.persisted.clear()
 
-    def records(self, numbers: FrozenBitMap, limit: int) -> list[TracedRecord]:
-        """Up to so many of some candidates of each source, by source, file and position."""
-        found: list[TracedRecord] = []
+    def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int, TracedRecord]]:
+        """Up to so many of some candidates of each source, by source, file and position, and their numbers."""
+        found: list[tuple[int, TracedRecord]] = []
         with asking(self._catalyst, "the records found"):
             for stand in self.stands:
                 chosen = numbers & stand.numbers
                 if chosen:
-                    found += self._of_source(stand, chosen).collect(limit)
+                    found += self._with_numbers(stand, chosen, limit)
         return found
 
     def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:
@@ -194,13 +195,24 @@ class Candidates:
         plan = self._catalyst.analyzed(frame)
         return plan, plan.output().last()
 
-    def _of_source(self, stand: Stand, numbers: FrozenBitMap) -> SourceRecords:
+    def _with_numbers(
+        self, stand: Stand, numbers: FrozenBitMap, limit: int
+    ) -> Iterator[tuple[int, TracedRecord]]:
+        name = fresh_name("number")
+        for record in self._of_source(stand, numbers, [(name, stand.number)]).collect(limit):
+            value = dict(record.value)
+            yield value.pop(name), replace(record, value=value)
+
+    def _of_source(
+        self, stand: Stand, numbers: FrozenBitMap, more: Sequence[tuple[str, Any]] = ()
+    ) -> SourceRecords:
+        """Some candidates of a source, with more in their values than their columns."""
         catalyst = self._catalyst
         leaf = stand.leaf
         at_source = Point(stand, leaf.operator, stand.plan, stand.id, stand.number, stand.count)
         plan, _, identity = self._by_subset(at_source, [numbers])
         shown = leaf.pinned if leaf.pinned is not None else catalyst.output(leaf.operator.plan)
-        value = catalyst.struct((column.name(), column) for column in shown)
+        value = catalyst.struct([*((column.name(), column) for column in shown), *more])
         valued = catalyst.project([identity, catalyst.alias(value, fresh_name("value"))], plan)
         if len(numbers) > _FETCHED:
             return SourceRecords(catalyst, leaf, RowSet(catalyst, valued, len(numbers), False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -24,12 +24,13 @@ SHOWN = 1_000
 
 
 class IsolatedRecords(Sequence[TracedRecord]):
-    """Source records that an isolation found, by source, file and position.
+    """Source records that an isolation found: the most influential first, else by source, file and position.
 
     Args:
         candidates: of which they are.
         numbers: theirs.
         proof: what is known of them.
+        influence: of records by number, where it is known.
 
     Attributes:
         proof: `1-minimal`: no single one can be left out; `sufficient`: they will do, and fewer may; `none`: it was
@@ -38,15 +39,36 @@ class IsolatedRecords(Sequence[TracedRecord]):
         total: how many there are; the sequence holds the first of each source, up to 1,000.
     """
 
-    def __init__(self, candidates: Candidates, numbers: FrozenBitMap, proof: Proof) -> None:
+    def __init__(
+        self,
+        candidates: Candidates,
+        numbers: FrozenBitMap,
+        proof: Proof,
+        influence: Mapping[int, float | None] | None = None,
+    ) -> None:
         self._candidates = candidates
+        self.influences = influence or {}
         self.numbers = numbers
         self.proof = proof
         self.total = len(numbers)
 
+    @property
+    def influence(self) -> list[float | None]:
+        """Of each record, by how much the failing row's number changes for it alone: as it is, less without it.
+
+        The number is the first that `failing` speaks of. None where it isn't known: the row has no closed form, or
+        isn't there without the record.
+        """
+        return [self.influences.get(number) for number, _ in self._numbered]
+
     @cached_property
     def _records(self) -> list[TracedRecord]:
-        return self._candidates.records(self.numbers, SHOWN)
+        return [record for _, record in self._numbered]
+
+    @cached_property
+    def _numbered(self) -> list[tuple[int, TracedRecord]]:
+        found = self._candidates.records(self.numbers, SHOWN)
+        return sorted(found, key=lambda each: -abs(self.influences.get(each[0]) or 0.0))
 
     @overload
     def __getitem__(self, index: int) -> TracedRecord: ...

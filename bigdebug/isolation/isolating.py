@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from pyroaring import FrozenBitMap
@@ -15,7 +16,7 @@ from pyspark.sql import Column
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
-from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
+from bigdebug.isolation.found import SHOWN, IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
 from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
 from bigdebug.isolation.search import AT_ONCE, IN_JOBS, Effort, Minimal, Outcomes, Sets
@@ -283,14 +284,23 @@ class _Isolating:
             culprits, proof = blame.culprits.records, _proof(blame.culprits)
         elif row.blame is not None and not blame.needs_none:
             notes.append("no removal that was tried makes the row pass")
+        reproduction = blame.reproduction
+        influence = self._influence(row, culprits | reproduction.records)
         return IsolatedRow(
             value=row.row.value,
             candidates=len(row.candidates),
-            culprits=IsolatedRecords(candidates, culprits, proof),  # type: ignore[arg-type]
-            reproduction=IsolatedRecords(candidates, blame.reproduction.records, _proof(blame.reproduction)),
+            culprits=IsolatedRecords(candidates, culprits, proof, influence),  # type: ignore[arg-type]
+            reproduction=IsolatedRecords(candidates, reproduction.records, _proof(reproduction), influence),
             notes=tuple(notes),
             vanishes=blame.vanishes,
         )
+
+    def _influence(self, row: _Row, numbers: FrozenBitMap) -> dict[int, float | None]:
+        """Of records that are shown, by how much each changes what the row is judged by; empty where it isn't known."""
+        if self._closed is None:
+            return {}
+        shown = list(islice(numbers, 2 * SHOWN))
+        return dict(zip(shown, self._closed.influence(row.row.identity, shown), strict=True))
 
 
 def _told(closed: ClosedForm, rows: list[_Row]) -> Iterator[Outcomes]:
@@ -312,4 +322,5 @@ def _union(parts: list[IsolatedRecords], candidates: Candidates) -> IsolatedReco
         return parts[0]
     proof = min((each.proof for each in parts), key=order.index)
     numbers = FrozenBitMap().union(*(each.numbers for each in parts))
-    return IsolatedRecords(candidates, numbers, proof)
+    influence = {number: value for each in reversed(parts) for number, value in each.influences.items()}
+    return IsolatedRecords(candidates, numbers, proof, influence)
