@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
     from bigdebug.isolation.found import Isolation
-    from bigdebug.isolation.isolating import Progress
+    from bigdebug.isolation.isolating import Failing, Progress
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
     from bigdebug.lineage.rdd.forward import ForwardRddTrace
@@ -161,7 +161,7 @@ class Session:
     def isolate(
         self,
         data: "DataFrame | Output",
-        failing: "str | Column",
+        failing: "Failing",
         budget: float | None = None,
         progress: "Callable[[Progress], None] | None" = None,
     ) -> "Isolation":
@@ -169,7 +169,10 @@ class Session:
 
         Args:
             data: a DataFrame, or an `Output` of this run.
-            failing: SQL text or a Column over the columns of `data`: the rows for which it holds are wrong.
+            failing: SQL text or a Column over the columns of `data`: the rows for which it holds are wrong. Or the
+                rows that were expected, as a DataFrame: compared by the grouping columns, rows that differ or are
+                too many are wrong, and what became of missing ones is told in `notes`. Or a function of the list
+                of all rows, true if they are wrong.
             budget: how many seconds to search; the best found by then is the answer. So it is after Ctrl-C.
             progress: told after each round how far it is.
 

@@ -8,19 +8,21 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyroaring import FrozenBitMap
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
+from bigdebug.isolation.expected import Differing, differing, told_of_missing
 from bigdebug.isolation.found import SHOWN, IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
 from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
 from bigdebug.isolation.search import AT_ONCE, IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
+from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.depth import deep_plans
@@ -28,6 +30,9 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import rows_where
+
+Failing: TypeAlias = str | Column | Judge | DataFrame
+"""Which rows of an output are wrong, or whether all of it is."""
 
 MOST_ROWS = 20
 """Failing rows that are looked into, each by itself."""
@@ -65,7 +70,7 @@ def _untold(_: Progress) -> None:
 
 def isolate(
     question: Question,
-    failing: str | Column,
+    failing: Failing,
     *,
     budget: float | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -74,7 +79,8 @@ def isolate(
 
     Args:
         question: about the output.
-        failing: SQL text or a Column over the output's rows: those for which it holds fail.
+        failing: SQL text or a Column over the output's rows: those for which it holds fail. Or a function of the
+            list of all its rows, true of a bad output; or a frame of the rows that were expected.
         budget: how many seconds to search; the best found by then is the answer.
         progress: told after each round.
 
@@ -118,7 +124,7 @@ class _Isolating:
     def __init__(
         self,
         question: Question,
-        failing: str | Column,
+        failing: Failing,
         budget: float | None,
         progress: Callable[[Progress], None],
     ) -> None:
@@ -130,6 +136,18 @@ class _Isolating:
         self._progress = progress
         self._in_time = True
         self._closed: ClosedForm | None = None
+        self._differing: Differing | None = None
+        if isinstance(failing, DataFrame):
+            with asking(self._catalyst, "the rows that aren't as expected"):
+                self._differing = differing(self._catalyst, question.root, failing, MOST_ROWS)
+            failing = self._differing.failing
+        self._rows_that_fail = None if is_judge(failing) else failing
+        self._replays = self._made_replays(failing)
+
+    def _made_replays(self, failing: str | Column | Judge) -> Replays:
+        question = self._question
+        if is_judge(failing):
+            return OutputReplays(self._catalyst, question.root, question.sources, failing)
         with deep_plans():
             where = rows_where(self._catalyst, question.root, failing, called="failing")
         if where.condition is None:
@@ -137,11 +155,11 @@ class _Isolating:
                 f"failing={failing!r} isn't a condition over the output's columns",
                 hint='give one as SQL text, such as "total < 0", or as a Column',
             )
-        self._replays = Replays(self._catalyst, question.root, question.sources, where.condition)
+        return Replays(self._catalyst, question.root, question.sources, where.condition)
 
     def run(self) -> Isolation:
         with asking(self._catalyst, "the records to blame") as group:
-            trace = self._trace(self._failing)
+            trace = self._trace(self._rows_that_fail)
             groups = self._replays.failing_groups(MOST_ROWS) or self._traced(trace)
             candidates = groups.candidates
             _ = trace.exact, trace.notes  # with the run's own settings
@@ -159,6 +177,8 @@ class _Isolating:
         candidates = self._replays.candidates(trace.found_records)
         identities = self._replays.identities(trace, MOST_ROWS) if trace.matched else []
         found = self._replays.failing_rows(identities, candidates) if identities else []
+        if self._rows_that_fail is None:
+            return FailingGroups(len(found), found, candidates)  # the output, if it is bad
         return FailingGroups(trace.matched, found, candidates)
 
     def _travel_light(self) -> None:
@@ -244,7 +264,8 @@ class _Isolating:
     # -- the answer ---------------------------------------------------------------------------------
 
     def _answer(self, trace: Trace, groups: FailingGroups, rows: list[_Row], group: str) -> Isolation:
-        candidates, matched = groups.candidates, groups.matched
+        candidates = groups.candidates
+        matched = groups.matched if self._differing is None else self._differing.count
         answers = [self._of_row(row, candidates) for row in rows if row.again]
         notes = list(trace.notes)
         if rows and not answers:
@@ -254,12 +275,14 @@ class _Isolating:
             )
         if matched > len(answers):
             notes.append(f"{matched:,} rows fail; the answer is about {len(answers)} of them")
+        if self._differing is not None:
+            notes += told_of_missing(self._question, self._differing)
         if not self._in_time:
             notes.append("the search was stopped before its end: fewer records may do")
         exact = trace.exact
         jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         return Isolation(
-            failing=str(self._failing),
+            failing=_described(self._failing),
             matched=matched,
             culprits=_union([each.culprits for each in answers], candidates),
             reproduction=_union([each.reproduction for each in answers], candidates),
@@ -301,6 +324,12 @@ class _Isolating:
             return {}
         shown = list(islice(numbers, 2 * SHOWN))
         return dict(zip(shown, self._closed.influence(row.row.identity, shown), strict=True))
+
+
+def _described(failing: Failing) -> str:
+    if isinstance(failing, DataFrame):
+        return "not as expected"
+    return f"{failing.__qualname__}(rows)" if is_judge(failing) else str(failing)
 
 
 def _told(closed: ClosedForm, rows: list[_Row]) -> Iterator[Outcomes]:

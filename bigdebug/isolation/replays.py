@@ -36,6 +36,8 @@ MOST_RECORDS = 20_000_000
 
 Identity = tuple[int, int]
 """Of an output row: hashes of the records and keys that it stands on."""
+Found = dict[tuple[int, Identity], Outcome]
+"""By place of a subset and row what became of it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,10 @@ class Replays:
 
     Attributes:
         count: how many subsets were tried.
+        without_rows: what became of a row that isn't there.
     """
+
+    without_rows = Outcome.ABSENT
 
     def __init__(
         self, catalyst: Catalyst, root: Operator, sources: dict[Operator, SourceLeaf], failing: Any
@@ -279,19 +284,18 @@ class Replays:
     def _learn(
         self,
         batch: Sequence[FrozenBitMap],
-        found: dict[tuple[int, Identity], bool],
+        found: Found,
         rows: Sequence[Identity],
     ) -> None:
         for number, subset in enumerate(batch):
             known = self._known.setdefault(subset, {})
             for row in rows:
-                fails = found.get((number, row))
-                known[row] = Outcome.ABSENT if fails is None else Outcome.FAILED if fails else Outcome.PASSED
+                known[row] = found.get((number, row), self.without_rows)
         self.count += len(batch)
 
     def _together(
         self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: Candidates
-    ) -> dict[tuple[int, Identity], bool]:
+    ) -> Found:
         catalyst = self._catalyst
         tagger = Tagger(
             catalyst, candidates.members(batch), lambda: candidates.subsets(len(batch)), self._sources
@@ -302,9 +306,7 @@ class Replays:
         annotated = Annotator(catalyst, tagger.sources).annotate(tagged.operator)
         return self._read(annotated, tagger, tagged.subset, rows)
 
-    def _alone(
-        self, subset: FrozenBitMap, rows: Sequence[Identity], candidates: Candidates
-    ) -> dict[tuple[int, Identity], bool]:
+    def _alone(self, subset: FrozenBitMap, rows: Sequence[Identity], candidates: Candidates) -> Found:
         root, sources = self._rebuilt(subset, candidates)
         return self._read(Annotator(self._catalyst, sources).annotate(root), None, None, rows)
 
@@ -342,7 +344,7 @@ class Replays:
         tagger: Tagger | None,
         subset: Any | None,
         rows: Sequence[Identity],
-    ) -> dict[tuple[int, Identity], bool]:
+    ) -> Found:
         catalyst = self._catalyst
         identity = self._identified(annotated, tagger)
         zero = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(0))
@@ -351,7 +353,10 @@ class Replays:
         plan = catalyst.project([number, *identity, fails], annotated.plan)
         frame = catalyst.frame(plan)
         found = frame.where(F.col(frame.columns[1]).isin([row[0] for row in rows]))
-        return {(row[0], (row[1], row[2])): bool(row[3]) for row in _any_failing(found).collect()}
+        return {
+            (row[0], (row[1], row[2])): Outcome.FAILED if row[3] else Outcome.PASSED
+            for row in _any_failing(found).collect()
+        }
 
 
 def _any_failing(frame: DataFrame) -> DataFrame:
