@@ -7,12 +7,17 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bigdebug.isolation.skew import Skew
     from bigdebug.lineage.errors import BigDebugError
     from bigdebug.lineage.rdd.record_wise import record_wise
     from bigdebug.session import Session, attach, current
 
-__all__ = ["BigDebugError", "Session", "attach", "current", "record_wise"]
-_ELSEWHERE = {"BigDebugError": "lineage.errors", "record_wise": "lineage.rdd.record_wise"}
+__all__ = ["BigDebugError", "Session", "Skew", "attach", "current", "record_wise"]
+_ELSEWHERE = {
+    "BigDebugError": "lineage.errors",
+    "Skew": "isolation.skew",
+    "record_wise": "lineage.rdd.record_wise",
+}
 
 
 def __getattr__(name: str) -> Any:

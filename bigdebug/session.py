@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bigdebug.isolation.found import Isolation
     from bigdebug.isolation.isolating import Failing, Progress
+    from bigdebug.isolation.skew import Skew
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
     from bigdebug.lineage.rdd.forward import ForwardRddTrace
@@ -161,7 +162,7 @@ class Session:
     def isolate(
         self,
         data: "DataFrame | Output",
-        failing: "Failing",
+        failing: "Failing | Skew",
         budget: float | None = None,
         progress: "Callable[[Progress], None] | None" = None,
     ) -> "Isolation":
@@ -172,7 +173,8 @@ class Session:
             failing: SQL text or a Column over the columns of `data`: the rows for which it holds are wrong. Or the
                 rows that were expected, as a DataFrame: compared by the grouping columns, rows that differ or are
                 too many are wrong, and what became of missing ones is told in `notes`. Or a function of the list
-                of all rows, true if they are wrong.
+                of all rows, true if they are wrong. Or `bigdebug.Skew(…)`: groups that hold too much, and the fewest
+                records without which they don't.
             budget: how many seconds to search; the best found by then is the answer. So it is after Ctrl-C.
             progress: told after each round how far it is.
 

@@ -125,10 +125,12 @@ class Candidates:
         plan, _, identity = self._by_subset(point, [numbers])
         return catalyst.project([*catalyst.output(point.operator.plan), identity], plan)
 
-    def numbered(self, point: Point) -> Any:
-        """The plan of the rows that all candidates give where replays begin: its columns and their numbers."""
+    def numbered(self, point: Point, numbers: FrozenBitMap) -> Any:
+        """The plan of the rows that some candidates give where replays begin: its columns and their numbers."""
         own = self._catalyst.output(point.operator.plan)
-        return self._catalyst.project([*own, point.number], point.plan)
+        everything = len(numbers) == self.count
+        plan = point.plan if everything else self._by_subset(point, [numbers])[0]
+        return self._catalyst.project([*own, point.number], plan)
 
     # -- inside -------------------------------------------------------------------------------------
 

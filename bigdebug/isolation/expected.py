@@ -11,8 +11,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bigdebug.isolation.shape import ABOVE
-from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.isolation.output_key import key_of, looked_up, quoted
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
@@ -63,18 +63,18 @@ def differing(catalyst: Catalyst, root: Operator, expected: DataFrame, most: int
             f"the expected frame has the columns {', '.join(expected.columns)}, the output {', '.join(names)}",
             hint="give a frame with the output's columns; their names must differ",
         )
-    key = _key(catalyst, root) or tuple(names)
+    key = key_of(catalyst, root) or tuple(names)
     wanted = catalyst.frame(expected._jdf.queryExecution().analyzed())
     kinds = {field.name: field.dataType for field in output.schema.fields}
-    wanted = wanted.select(*(F.col(_quoted(name)).cast(kinds[name]).alias(name) for name in names))
-    if len(key) < len(names) and wanted.groupBy(*map(_quoted, key)).count().where("count > 1").take(1):
+    wanted = wanted.select(*(F.col(quoted(name)).cast(kinds[name]).alias(name) for name in names))
+    if len(key) < len(names) and wanted.groupBy(*map(quoted, key)).count().where("count > 1").take(1):
         raise BigDebugError(
             f"expected rows have the same {', '.join(key)}, by which they are compared",
             hint="give one expected row for each group",
         )
     have, want = fresh_name("have"), fresh_name("want")
-    ours = output.select(F.struct(*map(_quoted, names)).alias(have))
-    theirs = wanted.distinct().select(F.struct(*map(_quoted, names)).alias(want))
+    ours = output.select(F.struct(*map(quoted, names)).alias(have))
+    theirs = wanted.distinct().select(F.struct(*map(quoted, names)).alias(want))
     same_key = [F.col(have)[name].eqNullSafe(F.col(want)[name]) for name in key]
     both = ours.join(theirs, reduce(Column.__and__, same_key), "full")
     others = [name for name in names if name not in key]
@@ -94,7 +94,7 @@ def differing(catalyst: Catalyst, root: Operator, expected: DataFrame, most: int
 def told_of_missing(question: Question, differing: Differing) -> Iterator[str]:
     """What became of expected rows that aren't there, in words."""
     for row in differing.missing:
-        where = " and ".join(f"{_quoted(name)} <=> {_sql(row[name])}" for name in differing.key)
+        where = " and ".join(f"{quoted(name)} <=> {_sql(row[name])}" for name in differing.key)
         yield f"an expected row is missing: {where}; {_why_not(question, where)}"
     more = differing.missing_count - len(differing.missing)
     if more:
@@ -123,14 +123,9 @@ def _condition(
         F.struct(*(F.col(have)[name].alias(name) for name in key)).alias("key"),
         F.struct(F.col(want).isNotNull().alias("there"), F.col(want).alias("row")).alias("wanted"),
     )
-    plan = catalyst.analyzed(rows.agg(F.map_from_entries(F.collect_set(entry))))
-    # A literal of Spark's own rows: they never pass through Python.
-    (row,) = catalyst.rows(plan)
-    literal = catalyst.expressions.Literal(row.getMap(0), plan.output().head().dataType())
-    known = Column(catalyst.jvm.org.apache.spark.sql.classic.ExpressionUtils.column(literal))
-    wanted = F.try_element_at(known, F.struct(*(output[_quoted(name)].alias(name) for name in key)))
+    wanted = looked_up(catalyst, output, rows.select(entry.alias("entry")).distinct(), key)
     unlike = [
-        _unlike(output[_quoted(name)], wanted["row"][name], kind)
+        _unlike(output[quoted(name)], wanted["row"][name], kind)
         for name, kind in kinds.items()
         if name not in key
     ]
@@ -143,31 +138,6 @@ def _unlike(have: Column, want: Column, kind: T.DataType) -> Column:
         near = F.abs(have - want) <= F.lit(_ABSOLUTE) + F.lit(_RELATIVE) * F.abs(want)
         same = same | F.coalesce(near, F.lit(False))
     return ~same
-
-
-def _key(catalyst: Catalyst, root: Operator) -> tuple[str, ...]:
-    """The output's columns that are an aggregate's grouping columns; none where it has none, or not all of them."""
-    top = root
-    while top.kind in ABOVE or top.kind in ("GlobalLimit", "LocalLimit"):
-        top = top.child
-    if top.kind != "Aggregate":
-        return ()
-    grouping = catalyst.items(top.plan.groupingExpressions())
-    made: dict[str, Any] = {}
-    for column in catalyst.items(top.plan.aggregateExpressions()):
-        expression = column.child() if class_name(column) == "Alias" else column
-        for place, each in enumerate(grouping):
-            if expression.semanticEquals(each):
-                made[catalyst.attribute_key(column.toAttribute())] = place
-    columns = [
-        (made.get(catalyst.attribute_key(each)), str(each.name())) for each in catalyst.output(root.plan)
-    ]
-    found = {place: name for place, name in columns if place is not None}
-    return tuple(found[place] for place in sorted(found)) if len(found) == len(grouping) else ()
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _sql(value: Any) -> str:

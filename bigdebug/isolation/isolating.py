@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 
+from bigdebug.isolation.balancing import isolate_skew
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
@@ -22,6 +23,7 @@ from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
 from bigdebug.isolation.search import AT_ONCE, IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
+from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
@@ -70,7 +72,7 @@ def _untold(_: Progress) -> None:
 
 def isolate(
     question: Question,
-    failing: Failing,
+    failing: Failing | Skew,
     *,
     budget: float | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -80,7 +82,8 @@ def isolate(
     Args:
         question: about the output.
         failing: SQL text or a Column over the output's rows: those for which it holds fail. Or a function of the
-            list of all its rows, true of a bad output; or a frame of the rows that were expected.
+            list of all its rows, true of a bad output; or a frame of the rows that were expected; or what it means
+            that a group holds too much.
         budget: how many seconds to search; the best found by then is the answer.
         progress: told after each round.
 
@@ -89,6 +92,8 @@ def isolate(
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         UnknownNameError, BigDebugError: `failing` can't be evaluated over the output.
     """
+    if isinstance(failing, Skew):
+        return isolate_skew(question, failing)
     return _Isolating(question, failing, budget, progress or _untold).run()
 
 

@@ -60,6 +60,14 @@ def keyed(catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceL
     return Keyed(aggregate, tuple(below), top)
 
 
+def top_aggregate(root: Operator) -> Operator | None:
+    """The aggregate of which a dataflow's rows are the groups; None where they aren't."""
+    top = root
+    while top.kind in ABOVE or top.kind in ("GlobalLimit", "LocalLimit"):
+        top = top.child
+    return top if top.kind == "Aggregate" else None
+
+
 def boundary_of(annotator: Annotator, root: Operator, keyed: Keyed) -> tuple[Annotated, Boundary, Any] | None:
     """The output with its groups' keys: the boundary at the aggregate, and the attribute of the key."""
     annotated = annotator.annotate(root)
@@ -85,10 +93,8 @@ def members_of(
         sources: its sources.
         rows: by the hash of their group's key.
     """
-    top = root
-    while top.kind in ABOVE:
-        top = top.child
-    if top.kind != "Aggregate":
+    top = top_aggregate(root)
+    if top is None:
         return None
     grouping = catalyst.items(top.plan.groupingExpressions())
     below = Annotator(catalyst, sources).annotate(top.child)

@@ -78,6 +78,7 @@ class Replays:
         failing: a resolved condition over the root's columns.
 
     Attributes:
+        catalyst: the same.
         count: how many subsets were tried.
         without_rows: what became of a row that isn't there.
     """
@@ -87,7 +88,7 @@ class Replays:
     def __init__(
         self, catalyst: Catalyst, root: Operator, sources: dict[Operator, SourceLeaf], failing: Any
     ) -> None:
-        self._catalyst = catalyst
+        self.catalyst = self._catalyst = catalyst
         self._output = root
         self._root = without_last_limits(catalyst, root)
         self._whole = replaceable(self._root)
@@ -220,6 +221,12 @@ class Replays:
         root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
         return orders_of(self._catalyst, root, sources, candidates)
 
+    def of_candidates(
+        self, subset: FrozenBitMap, candidates: Candidates
+    ) -> tuple[Operator, dict[Operator, SourceLeaf]]:
+        """The dataflow over some of the candidates, whose ids are their numbers, and its sources."""
+        return self._rebuilt(subset, candidates, numbered=True)
+
     def closed_form(self, rows: Sequence[Identity], candidates: Candidates) -> ClosedForm | None:
         """The closed form of failing rows; None where they have none."""
         if self._whole or candidates.count > MOST_ROWS:
@@ -324,7 +331,7 @@ class Replays:
         def rebuilt(operator: Operator) -> Operator:
             point = points.get(operator)
             if point is not None:
-                stored = candidates.numbered(point) if numbered else candidates.alone(point, subset)
+                stored = candidates.numbered(point, subset) if numbered else candidates.alone(point, subset)
                 plan = self._catalyst.project(self._catalyst.output(operator.plan), stored)
                 leaf = Operator(plan, "LocalRelation", (), operator.node, stored=stored)
                 del sources[point.stand.leaf.operator]

@@ -1,0 +1,241 @@
+"""The fewest records without which a group no longer holds too much.
+
+What a group holds is a sum over its records. Taken from the heaviest on until enough are gone, they are as few as can
+be, and with any one of them back the group is too heavy again: that is arithmetic, and one pass over the candidates
+that are left confirms it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyroaring import FrozenBitMap
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
+from bigdebug.isolation.keyed import top_aggregate
+from bigdebug.isolation.output_key import key_of, looked_up
+from bigdebug.isolation.replays import FailingGroups, Identity, Replays
+from bigdebug.isolation.skew import Skew
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.asking import asking
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.failure import first_line
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.keys import hashed_key
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.questions import Question
+from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.where import rows_where
+
+MOST_ROWS = 20
+"""Heavy groups that are looked into, the heaviest first."""
+
+
+@dataclass(frozen=True)
+class _Heavy:
+    """Groups that hold too much.
+
+    Attributes:
+        condition: over the output's columns, true of the heaviest.
+        count: how many are too heavy.
+        groups: how many there are in all.
+        median: what the median group holds.
+        total: what all hold.
+        limit: more is too much.
+    """
+
+    condition: Column
+    count: int
+    groups: int
+    median: float
+    total: float
+    limit: float
+
+
+def isolate_skew(question: Question, skew: Skew) -> Isolation:
+    """The records behind groups that hold too much.
+
+    Args:
+        question: about the output.
+        skew: what is too much.
+
+    Raises:
+        BigDebugError: the output's rows aren't groups of records, or what is added up can't be evaluated.
+    """
+    began = time.monotonic()
+    catalyst = question.catalyst
+    with asking(catalyst, "the groups that hold too much") as group:
+        heavy = _heavy(question, skew)
+        trace = Trace(catalyst, question.root, question.sources, heavy.condition, question.notes)
+        condition = rows_where(catalyst, question.root, heavy.condition).condition
+        replays = Replays(catalyst, question.root, question.sources, condition)
+        groups = replays.failing_groups(MOST_ROWS) or _traced(replays, trace)
+        answers = _balanced(replays, groups, skew, heavy) if groups.rows else []
+        jobs = len(catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
+        notes = [*trace.notes, _told(skew, heavy)]
+        if heavy.count > len(answers):
+            notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
+        every = FrozenBitMap().union(*(answer.culprits.numbers for answer in answers))
+        influence = {n: value for answer in answers for n, value in answer.culprits.influences.items()}
+        return Isolation(
+            failing=str(skew),
+            matched=heavy.count,
+            culprits=IsolatedRecords(groups.candidates, every, "1-minimal" if answers else "none", influence),
+            reproduction=IsolatedRecords(groups.candidates, FrozenBitMap(), "none"),
+            rows=tuple(answers),
+            exact=trace.exact,
+            notes=tuple(notes),
+            replays=1 if answers else 0,
+            jobs=jobs,
+            seconds=round(time.monotonic() - began, 3),
+            _release=groups.candidates.release,
+        )
+
+
+def _heavy(question: Question, skew: Skew) -> _Heavy:
+    catalyst, root = question.catalyst, question.root
+    aggregate, key = top_aggregate(root), key_of(catalyst, root)
+    if aggregate is None or not key:
+        raise BigDebugError(
+            f"{root.described()} isn't an aggregate that shows its grouping columns: what its groups hold isn't told",
+            hint="give the frame that groupBy(…).agg(…) made, or say which rows are wrong by a condition",
+        )
+    columns = [f"k{i}" for i in range(len(key))]
+    grouping = catalyst.items(aggregate.plan.groupingExpressions())
+    named = [catalyst.alias(each, name) for each, name in zip(grouping, columns, strict=True)]
+    held_by = _weight(catalyst, aggregate, skew)
+    weight = str(held_by.name())
+    weighed = catalyst.frame(catalyst.project([*named, held_by], aggregate.child.plan))
+    held = weighed.groupBy(*columns).agg(F.sum(weight).alias(weight)).persist()
+    try:
+        median, total, groups = held.agg(F.median(weight), F.sum(weight), F.count("*")).first()
+        limit = skew.factor * float(median or 0)
+        heavy = held.where(F.col(weight) > limit)
+        count = heavy.count()
+        heaviest = heavy.orderBy(F.desc(weight)).limit(MOST_ROWS)
+        named_key = (F.col(column).alias(name) for column, name in zip(columns, key, strict=True))
+        entries = heaviest.select(F.struct(F.struct(*named_key).alias("key"), F.lit(True).alias("there")))
+        condition = looked_up(catalyst, catalyst.frame(root.plan), entries, key).isNotNull()
+    finally:
+        held.unpersist()
+    return _Heavy(condition, count, groups, float(median or 0), float(total or 0), limit)
+
+
+def _weight(catalyst: Catalyst, aggregate: Operator, skew: Skew) -> Any:
+    """What a row that an aggregate takes adds to its group, as a named JVM expression over the row's columns."""
+    frame = catalyst.frame(aggregate.child.plan)
+    if skew.by == "records":
+        column = F.lit(1.0)
+    elif skew.by == "bytes":
+        column = F.octet_length(F.struct("*").cast("string")).cast("double")
+    else:
+        column = F.expr(skew.by).cast("double")
+    try:
+        plan = catalyst.analyzed(frame.select(column.alias(fresh_name("weight"))))
+    except AnalysisException as error:
+        raise BigDebugError(
+            f"by={skew.by!r} can't be added up: {first_line(error)}",
+            hint=f"the columns that the aggregate takes are: {', '.join(frame.columns)}",
+        ) from None
+    return plan.projectList().head()
+
+
+def _traced(replays: Replays, trace: Trace) -> FailingGroups:
+    candidates = replays.candidates(trace.found_records)
+    identities = replays.identities(trace, MOST_ROWS) if trace.matched else []
+    found = replays.failing_rows(identities, candidates) if identities else []
+    return FailingGroups(trace.matched, found, candidates)
+
+
+def _balanced(replays: Replays, groups: FailingGroups, skew: Skew, heavy: _Heavy) -> list[IsolatedRow]:
+    held = _held_by(replays, groups, skew)
+    taken = {row.identity: _fewest(*held[row.identity], heavy.limit) for row in groups.rows}
+    gone = FrozenBitMap().union(*(records for records, _ in taken.values()))
+    left = _held_by(replays, groups, skew, without=gone)
+    answers = []
+    for row in groups.rows:
+        numbers, weights = held[row.identity]
+        records, of_records = taken[row.identity]
+        now = float(left[row.identity][1].sum())
+        share = 100 * float(weights.sum()) / heavy.total if heavy.total else 0.0
+        holds = f"it holds {_amount(skew, weights.sum())}, {share:.1f} % of all"
+        note = f"{holds}; without the culprits {_amount(skew, now)}"
+        answers.append(
+            IsolatedRow(
+                value=row.value,
+                candidates=len(numbers),
+                culprits=IsolatedRecords(
+                    groups.candidates, records, "1-minimal" if now <= heavy.limit else "none", of_records
+                ),
+                reproduction=IsolatedRecords(groups.candidates, FrozenBitMap(), "none"),
+                notes=(note,),
+            )
+        )
+    return sorted(answers, key=lambda answer: -answer.candidates)
+
+
+def _held_by(
+    replays: Replays, groups: FailingGroups, skew: Skew, without: FrozenBitMap | None = None
+) -> dict[Identity, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Of each group the numbers of its records and what each adds to it.
+
+    Where several sources are joined, the records are those of the one of which the most take part.
+    """
+    catalyst = replays.catalyst
+    candidates = groups.candidates
+    root, sources = replays.of_candidates(candidates.everything - (without or FrozenBitMap()), candidates)
+    aggregate = top_aggregate(root)
+    assert aggregate is not None
+    below = Annotator(catalyst, sources).annotate(aggregate.child)
+    if not below.ids or not all(isinstance(column.origin, SourceLeaf) for column in below.ids):
+        raise BigDebugError(
+            f"{aggregate.described()} takes rows that aren't single records: what each of these adds isn't told",
+            hint="ask about an aggregate right above the sources, or say which rows are wrong by a condition",
+        )
+    grouping = catalyst.items(aggregate.plan.groupingExpressions())
+    hashes = [catalyst.alias(each, fresh_name("hash")) for each in hashed_key(catalyst, grouping)]
+    ids = [column.id for column in below.ids]
+    plan = catalyst.project([*hashes, _weight(catalyst, aggregate, skew), *ids], below.plan)
+    table = catalyst.frame(plan).toArrow()
+    one, two = (table.column(i).to_numpy() for i in (0, 1))
+    found = {}
+    for row in groups.rows:
+        mine = table.filter(pa.array((one == row.identity[0]) & (two == row.identity[1])))
+        columns = [mine.column(3 + i) for i in range(len(ids))]
+        main = max(columns, key=lambda column: pc.count_distinct(column).as_py())
+        pairs = pa.table({"number": main, "weight": pc.fill_null(mine.column(2), 0.0)})
+        sums = pairs.filter(pc.is_valid(pairs["number"])).group_by("number").aggregate([("weight", "sum")])
+        found[row.identity] = (sums["number"].to_numpy(), sums["weight_sum"].to_numpy())
+    return found
+
+
+def _fewest(
+    numbers: np.ndarray[Any, Any], weights: np.ndarray[Any, Any], limit: float
+) -> tuple[FrozenBitMap, dict[int, float | None]]:
+    """The fewest records without which no more than a limit is left, and what each held."""
+    order = np.lexsort((numbers, -weights))
+    left = weights.sum() - np.cumsum(weights[order])
+    enough = np.flatnonzero(left <= limit)
+    taken = order[: int(enough[0]) + 1] if len(enough) else order[:0]
+    held: Mapping[int, float] = dict(zip(numbers[taken].tolist(), weights[taken].tolist(), strict=True))
+    return FrozenBitMap(numbers[taken].astype(np.uint32)), dict(held)
+
+
+def _told(skew: Skew, heavy: _Heavy) -> str:
+    amount = f"{_amount(skew, heavy.limit)} are too much for a group"
+    return f"{amount}: {skew.factor:g} times the median of {heavy.groups:,} groups, {heavy.median:,.6g}"
+
+
+def _amount(skew: Skew, number: float) -> str:
+    what = skew.by if skew.by in ("records", "bytes") else f"of sum({skew.by})"
+    return f"{number:,.6g} {what}"
