@@ -16,9 +16,10 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import index, iterative, measures, rdd
+from benchmarks import index, isolation, iterative, measures, rdd
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
+from benchmarks.subjects import SUBJECTS
 from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
 
@@ -36,6 +37,8 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, nargs="+", default=[5, 10, 20, 40], help="of iterative programs"
     )
+    parser.add_argument("--records", type=int, nargs="+", default=[100_000, 1_000_000], help="of subjects")
+    parser.add_argument("--bound", type=float, default=120, help="seconds of plain delta debugging")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "bigdebug-benchmarks")
     arguments = parser.parse_args()
     arguments.data.mkdir(parents=True, exist_ok=True)
@@ -44,18 +47,19 @@ def main() -> None:
     spark = _session(arguments.data)
     try:
         for which in arguments.only:
+            line, table = RENDERED.get(which, (_line, _table))
             kept = arguments.data / f"{which}-{measured}.jsonl"
             for key, measure in TABLES[which](spark, arguments):
                 if key in {row["key"] for row in _rows(kept)}:
                     continue
                 found = []
                 for row in measure():
-                    print(_line(row), flush=True)
+                    print(line(row), flush=True)
                     found.append(json.dumps({"key": key, **row}) + "\n")
                 with kept.open("a") as lines:
                     lines.writelines(found)
             RESULTS.mkdir(exist_ok=True)
-            (RESULTS / f"{which}.md").write_text(_table(_rows(kept), measured))
+            (RESULTS / f"{which}.md").write_text(table(_rows(kept), measured))
     finally:
         spark.stop()
         shutil.rmtree(arguments.data / "stores", ignore_errors=True)
@@ -121,6 +125,18 @@ def _iterative(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
             )
 
 
+def _isolation(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for records in arguments.records:
+        for name, subject in SUBJECTS.items():
+            if not subject.crashes:
+                yield (
+                    f"{name} {records}",
+                    lambda n=name, r=records: isolation.measured(  # type: ignore[misc]
+                        spark, arguments.data, n, r, arguments.bound
+                    ),
+                )
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -128,6 +144,7 @@ TABLES = {
     "memory": _memory,
     "rdd": _rdd,
     "iterative": _iterative,
+    "isolation": _isolation,
 }
 
 
@@ -180,6 +197,8 @@ def _table(rows: list[dict[str, Any]], measured: str) -> str:
     ]
     return head + "\n".join(lines) + "\n"
 
+
+RENDERED = {"isolation": (isolation.line, isolation.table)}
 
 if __name__ == "__main__":
     main()

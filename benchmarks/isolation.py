@@ -1,0 +1,182 @@
+"""Isolation beside what a person would do instead: plain delta debugging, one Spark job a test, and tracing alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import picire
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+from benchmarks.measures import Row, fresh_store
+from benchmarks.pairs import seconds
+from benchmarks.subjects import SUBJECTS, Made, Place, Subject, bad
+from bigdebug.isolation.found import IsolatedRecords, Isolation
+
+RUNS = 3
+HEAD = (
+    "Measured at commit {measured} with `python -m benchmarks --only isolation`: job and isolation are medians of "
+    f"{RUNS} runs each in one session, 2 cores. Isolation is from the question to the proven answer, the trace "
+    "included. Plain delta debugging is picire over the lines of the whole input, one Spark job a test, for the first "
+    "failing row; what it had not ended by its bound is printed as at least (≥).\n\n"
+    "| program | records | failing rows | job s | isolation s | ÷ job | replays | Spark jobs | precision | recall "
+    "| tracing alone: records (precision) | plain delta debugging s | tests | times faster | its jobs ÷ ours |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n"
+)
+
+
+def measured(
+    spark: SparkSession, folder: Path, name: str, records: int, bound: float, seed: int = 1
+) -> Iterator[Row]:
+    """One subject at one size.
+
+    Args:
+        spark: the session.
+        folder: for its data.
+        name: of the subject.
+        records: how many its input has.
+        bound: seconds after which plain delta debugging is stopped.
+        seed: of its input.
+    """
+    subject = SUBJECTS[name]
+    made = subject.make(folder, records, seed)
+    subject.frame(spark, made.path).collect()  # warm
+    job = statistics.median(seconds(lambda: subject.frame(spark, made.path).collect()) for _ in range(RUNS))
+    took, found = [], None
+    with bigdebug.attach(spark, store=fresh_store()) as session:
+        for _ in range(RUNS):
+            found = session.isolate(subject.frame(spark, made.path), subject.failing_sql)
+            took.append(found.seconds)
+            precision, recall = scored(subject, made, found)
+            found.release()
+    assert found is not None
+    mine = statistics.median(took)
+    key = tuple(found.rows[0].value.values())[: subject.keys]
+    plain, tests, ended = _plain(spark, subject, made, key, folder, bound)
+    traced = found.rows[0].candidates
+    yield {
+        "measure": "isolation",
+        "program": name,
+        "rows": records,
+        "failing": found.matched,
+        "job": job,
+        "isolation": mine,
+        "ratio": mine / job,
+        "replays": found.replays,
+        "jobs": found.jobs,
+        "precision": precision,
+        "recall": recall,
+        "traced": traced,
+        "traced_precision": found.rows[0].culprits.total / traced,
+        "plain": plain,
+        "tests": tests,
+        "ended": ended,
+    }
+
+
+def line(row: Row) -> str:
+    """A row while it is measured."""
+    least = "" if row["ended"] else "at least "
+    return (
+        f"{row['program']:<18} {row['rows']:>11,}  job {row['job']:7.2f} s  isolation {row['isolation']:7.2f} s "
+        f"(÷ job {row['ratio']:5.2f}), {row['replays']} replays, {row['jobs']} jobs, precision {row['precision']:.2f}, "
+        f"recall {row['recall']:.2f}; plain {least}{row['plain']:.1f} s in {row['tests']} tests"
+    )
+
+
+def table(rows: Sequence[Row], measured: str) -> str:
+    """The rows in Markdown."""
+    return HEAD.format(measured=measured) + "".join(f"| {' | '.join(_cells(row))} |\n" for row in rows)
+
+
+def _cells(row: Row) -> list[str]:
+    least = "" if row["ended"] else "≥ "
+    return [
+        row["program"],
+        f"{row['rows']:,}",
+        f"{row['failing']:,}",
+        f"{row['job']:.2f}",
+        f"{row['isolation']:.2f}",
+        f"{row['ratio']:.2f}",
+        str(row["replays"]),
+        str(row["jobs"]),
+        f"{row['precision']:.2f}",
+        f"{row['recall']:.2f}",
+        f"{row['traced']:,} ({row['traced_precision']:.2g})",
+        f"{least}{row['plain']:.1f}",
+        f"{least}{row['tests']:,}",
+        f"{least}{row['plain'] / row['isolation']:.0f}",
+        f"{least}{row['tests'] / row['jobs']:.0f}",
+    ]
+
+
+def scored(subject: Subject, made: Made, found: Isolation) -> tuple[float, float]:
+    """Precision and recall of the culprits over the rows that were looked into, against the truth.
+
+    Where several answers are right, a right one has a recall of 1.
+    """
+    truth = bad(made.truth)
+    named = right = missed = 0
+    for row in found.rows:
+        places = set(_places(subject, made, row.culprits))
+        known = truth[tuple(row.value.values())[: subject.keys]]
+        named += len(places)
+        right += len(places & known.culprits.keys())
+        missed += 0 if known.right(places) else len(known.an_answer())
+    return right / max(named, 1), right / max(right + missed, 1)
+
+
+def _places(subject: Subject, made: Made, records: IsolatedRecords) -> Iterator[Place]:
+    for record in records:
+        file, position = record.location.file, record.location.position
+        assert file is not None
+        assert position is not None
+        yield Place(os.path.relpath(file, made.path), position + subject.heads)
+
+
+def _plain(
+    spark: SparkSession, subject: Subject, made: Made, key: tuple[Any, ...], folder: Path, bound: float
+) -> tuple[float, int, bool]:
+    """Plain delta debugging for one failing row: seconds, tests, and whether it came to its end."""
+    lines = [
+        (str(file.relative_to(made.path)), number, text)
+        for file in sorted(Path(made.path).rglob("*.*"))
+        for number, text in enumerate(file.read_text().splitlines(keepends=True))
+    ]
+    heads = [each for each in lines if each[1] < subject.heads]
+    rest = [each for each in lines if each[1] >= subject.heads]
+    names = {name for name, _, _ in lines}
+    began = time.perf_counter()
+    tests = 0
+    part = folder / "part"
+    fails = F.coalesce(F.expr(subject.failing_sql or "false"), F.lit(False))
+
+    def test(config: Sequence[int], _: object) -> picire.Outcome:
+        nonlocal tests
+        if time.perf_counter() - began > bound:
+            raise TimeoutError
+        tests += 1
+        shutil.rmtree(part, ignore_errors=True)
+        texts: dict[str, list[str]] = {name: [] for name in names}
+        for name, _, text in [*heads, *(rest[i] for i in config)]:
+            texts[name].append(text)
+        for name, some in texts.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_text("".join(some))
+        output = subject.frame(spark, str(part)).where(fails).collect()
+        failing = any(tuple(row)[: subject.keys] == key for row in output)
+        return picire.Outcome.FAIL if failing else picire.Outcome.PASS
+
+    try:
+        picire.DD(test, cache=picire.ConfigCache())(list(range(len(rest))))
+        ended = True
+    except TimeoutError:
+        ended = False
+    return time.perf_counter() - began, tests, ended
