@@ -14,15 +14,15 @@ from decimal import Context, Decimal
 from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from py4j.protocol import Py4JJavaError
 from pyroaring import FrozenBitMap
 from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.measures import Array, Measure, NotInClosedFormError, Part
+from bigdebug.isolation.groups import Group, Identity, fetched, groups_of
+from bigdebug.isolation.measures import Array, NotInClosedFormError
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.shape import Function, Shape, shape_of
 from bigdebug.lineage.annotate import Annotator
@@ -35,12 +35,10 @@ from bigdebug.lineage.segments import local_relation
 
 MOST_ROWS = 4_000_000
 """Of so many candidates the values are fetched at most."""
-_FEW = 16
-"""Rows are looked up one by one where they are fewer than one in so many."""
 _TOGETHER = 4_096
 """Rows that Spark's expressions are given at once."""
 
-Identity = tuple[int, int]
+_Buffered = tuple[Group, list[Any]]
 
 
 @dataclass(frozen=True)
@@ -66,16 +64,17 @@ class ClosedForm:
         shape: of the dataflow.
         failing: a resolved condition over its columns.
         groups: by row, the values that its aggregate took.
+        keys: JVM literal: the groups' keys, an array of structs in the order of the groups' numbers.
     """
 
     def __init__(
-        self, catalyst: Catalyst, shape: Shape, failing: Any, groups: Mapping[Identity, Group]
+        self, catalyst: Catalyst, shape: Shape, failing: Any, groups: Mapping[Identity, Group], keys: Any
     ) -> None:
+        self._keys = keys
         self._catalyst = catalyst
         self._shape = shape
         self._failing = failing
         self._groups = groups
-        self.count = 0
 
     def candidates(self, row: Identity) -> FrozenBitMap:
         """The numbers of the records that a row comes from."""
@@ -85,24 +84,22 @@ class ClosedForm:
         """Orders of a row's candidates in which to suspect them: the most extreme values first."""
         return list(self._groups[row].orders())
 
-    def outcomes(self, row: Identity, subsets: Sequence[FrozenBitMap]) -> list[Outcome]:
-        """What becomes of a row in each subset of the candidates."""
-        return [told.outcome for told in self.told(row, subsets)]
+    def outcomes(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Outcome]:
+        """What becomes of rows, each in a subset of the candidates."""
+        return [told.outcome for told in self.told(wanted)]
 
-    def told(self, row: Identity, subsets: Sequence[FrozenBitMap]) -> list[Told]:
+    def told(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Told]:
         """The same, and how sure it is."""
-        group = self._groups[row]
-        step = max(_TOGETHER // (1 + 2 * sum(1 for slack in group.slack if slack)), 1)
         found: list[Told] = []
-        for first in range(0, len(subsets), step):
-            found += self._evaluated(group, subsets[first : first + step])
-        self.count += len(subsets)
+        for first in range(0, len(wanted), _TOGETHER):
+            found += self._evaluated(wanted[first : first + _TOGETHER])
         return found
 
     def influence(self, row: Identity, numbers: Sequence[int]) -> list[float | None]:
         """By how much each record alone changes what the row is judged by: with it, less without it."""
         everything = self.candidates(row)
-        whole, *without = self.told(row, [everything, *(everything - FrozenBitMap([n]) for n in numbers)])
+        subsets = [everything, *(everything - FrozenBitMap([n]) for n in numbers)]
+        whole, *without = self.told([(row, subset) for subset in subsets])
         return [
             None if whole.observed is None or told.observed is None else whole.observed - told.observed
             for told in without
@@ -114,84 +111,94 @@ class ClosedForm:
     def _buffers(self) -> list[Any]:
         return [attribute for function in self._shape.functions for attribute in function.buffer]
 
-    def _evaluated(self, group: Group, subsets: Sequence[FrozenBitMap]) -> list[Told]:
-        parts = [group.part(subset) for subset in subsets]
-        empty = [group.is_empty(part) for part in parts]
-        # Without rows there is no group, unless all rows are one.
-        there = [i for i, is_empty in enumerate(empty) if not is_empty or group.is_all]
+    def _evaluated(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Told]:
+        buffers: dict[int, _Buffered] = {}
+        for place, (row, subset) in enumerate(wanted):
+            group = self._groups[row]
+            part = group.part(subset)
+            # Without rows there is no group, unless all rows are one.
+            if group.is_all or not group.is_empty(part):
+                buffers[place] = (group, group.buffers(part))
         found: dict[int, Told] = {}
-        self._evaluate(group, {i: group.buffers(parts[i]) for i in there}, found)
+        self._evaluate(buffers, found)
         nothing = Told(Outcome.ABSENT, True, None)
-        return [found.get(i, nothing) for i in range(len(parts))]
+        return [found.get(place, nothing) for place in range(len(wanted))]
 
-    def _evaluate(self, group: Group, buffers: dict[int, list[Any]], found: dict[int, Told]) -> None:
+    def _evaluate(self, buffers: dict[int, _Buffered], found: dict[int, Told]) -> None:
         if not buffers:
             return
-        wanted: list[list[Any]] = []
-        numbers: list[int] = []
-        for number, buffer in buffers.items():
+        given: list[list[Any]] = []
+        places: list[int] = []
+        for place, (group, buffer) in buffers.items():
             for variant in _variants(buffer, group.slack):
-                wanted.append(variant)
-                numbers.append(number)
+                given.append([group.number, *variant])
+                places.append(place)
         try:
-            rows = self._rows(group, wanted)
+            rows = self._rows(given)
         except (PySparkException, Py4JJavaError):
             if len(buffers) == 1:
                 found.update(dict.fromkeys(buffers, Told(Outcome.UNRESOLVED, True, None)))
                 return
             keys = list(buffers)
             for half in (keys[: len(keys) // 2], keys[len(keys) // 2 :]):
-                self._evaluate(group, {key: buffers[key] for key in half}, found)
+                self._evaluate({key: buffers[key] for key in half}, found)
             return
         absent = (Outcome.ABSENT, None)
-        for place, number in enumerate(numbers):
-            outcome, observed = rows.get(place, absent)
-            if number not in found:
-                found[number] = Told(outcome, True, observed)
-            elif found[number].outcome is not outcome:
-                found[number] = Told(found[number].outcome, False, found[number].observed)
+        for number, place in enumerate(places):
+            outcome, observed = rows.get(number, absent)
+            if place not in found:
+                found[place] = Told(outcome, True, observed)
+            elif found[place].outcome is not outcome:
+                found[place] = Told(found[place].outcome, False, found[place].observed)
 
-    def _rows(
-        self, group: Group, buffers: Sequence[Sequence[Any]]
-    ) -> dict[int, tuple[Outcome, float | None]]:
-        """By place, what becomes of the row after each of some buffers."""
+    def _rows(self, given: Sequence[Sequence[Any]]) -> dict[int, tuple[Outcome, float | None]]:
+        """By place, what becomes of a row whose group has some number after some buffers."""
         catalyst = self._catalyst
-        columns = [pa.array(range(len(buffers)), pa.int64())]
-        names = ["place"]
-        for i, kind in enumerate(self._kinds):
-            columns.append(pa.array([_typed(buffer[i], kind) for buffer in buffers], kind))
-            names.append(f"b{i}")
-        given = catalyst.analyzed(catalyst.spark.createDataFrame(pa.table(columns, names=names)))
-        if class_name(given) != "LocalRelation":
-            raise NotInClosedFormError("Spark doesn't hold the buffers itself")
-        plan = local_relation(catalyst, self._given, given.data())
-        for made in self._steps(group):
+        kinds = [pa.int64(), *self._kinds]
+        columns = [pa.array(range(len(given)), pa.int64())]
+        columns += [pa.array([_typed(row[i], kind) for row in given], kind) for i, kind in enumerate(kinds)]
+        names = [f"c{i}" for i in range(len(columns))]
+        plan = catalyst.analyzed(catalyst.spark.createDataFrame(pa.table(columns, names=names)))
+        if class_name(plan) == "LocalRelation":
+            plan = local_relation(catalyst, self._given_as, plan.data())
+        else:
+            pairs = zip(catalyst.output(plan), catalyst.items(self._given_as), strict=True)
+            renamed = [catalyst.alias(column, str(own.name()), own.exprId()) for column, own in pairs]
+            plan = catalyst.project(renamed, plan)
+        for made in self._steps:
             plan = made(plan)
         found = catalyst.frame(plan).collect()
         return {row[0]: (Outcome.FAILED if row[1] else Outcome.PASSED, row[2]) for row in found}
 
-    @cached_property
-    def _place(self) -> Any:
+    def _number(self, name: str) -> Any:
+        """A new attribute for whole numbers."""
         zero = self._catalyst.singleton(self._catalyst.expressions, "Literal").apply(0)
-        return self._catalyst.alias(self._catalyst.as_long(zero), fresh_name("place")).toAttribute()
+        return self._catalyst.alias(self._catalyst.as_long(zero), fresh_name(name)).toAttribute()
 
     @cached_property
-    def _given(self) -> Any:
-        """What the buffers are given as: a number for each, and what it holds."""
-        return self._catalyst.seq([self._place, *self._buffers])
+    def _place(self) -> Any:
+        return self._number("place")
+
+    @cached_property
+    def _group(self) -> Any:
+        return self._number("group")
+
+    @cached_property
+    def _given_as(self) -> Any:
+        """What is given of each row: its place, its group, and what the functions' buffers hold."""
+        return self._catalyst.seq([self._place, self._group, *self._buffers])
 
     @cached_property
     def _kinds(self) -> list[pa.DataType]:
         return [_arrow_type(str(attribute.dataType().catalogString())) for attribute in self._buffers]
 
-    def _steps(self, group: Group) -> list[Callable[[Any], Any]]:
-        """From a plan of buffers to one of their numbers, whether the row fails, and what it is judged by."""
-        if group.steps:
-            return group.steps
+    @cached_property
+    def _steps(self) -> list[Callable[[Any], Any]]:
+        """From a plan of buffers to one of their places, whether the row fails, and what it is judged by."""
         catalyst, project = self._catalyst, self._catalyst.logical.Project
         functions = iter(self._shape.functions)
         made = [
-            self._of_buffers(column, functions, group.key)
+            self._of_buffers(column, functions)
             for column in catalyst.items(self._shape.aggregate.plan.aggregateExpressions())
         ]
         steps: list[Callable[[Any], Any]] = [partial(project, catalyst.seq([self._place, *made]))]
@@ -203,29 +210,34 @@ class ClosedForm:
         fails = catalyst.alias(self._failing, fresh_name("fails"))
         observed = catalyst.alias(self._observed(), fresh_name("observed"))
         steps.append(partial(project, catalyst.seq([self._place, fails, observed])))
-        group.steps = steps
         return steps
 
-    def _of_buffers(self, expression: Any, functions: Iterator[Function], key: Mapping[int, Any]) -> Any:
+    def _of_buffers(self, expression: Any, functions: Iterator[Function]) -> Any:
         """An expression over the aggregate's groups, as one over the functions' buffers and the group's key."""
         catalyst = self._catalyst
         if class_name(expression) == "AggregateExpression":
             return next(functions).result
         for place, grouping in enumerate(catalyst.items(self._shape.aggregate.plan.groupingExpressions())):
             if expression.semanticEquals(grouping):
+                part = catalyst.field(self._key, place)
                 if class_name(expression) == "AttributeReference":
-                    return catalyst.alias(key[place], str(expression.name()), expression.exprId())
-                return key[place]
+                    return catalyst.alias(part, str(expression.name()), expression.exprId())
+                return part
         below = catalyst.items(expression.children())
         if not below:
             return expression
         changed = []
         for child in below:
-            made = self._of_buffers(child, functions, key)
+            made = self._of_buffers(child, functions)
             changed.append(
                 made.child() if class_name(made) == "Alias" and class_name(child) != "Alias" else made
             )
         return expression.withNewChildren(catalyst.seq(changed))
+
+    @cached_property
+    def _key(self) -> Any:
+        """The key of a row's group, as a struct."""
+        return self._catalyst.expressions.GetArrayItem(self._keys, self._group, False)
 
     def _observed(self) -> Any:
         """The number that the condition speaks of, as a floating-point one; null where there is none."""
@@ -239,98 +251,6 @@ class ClosedForm:
                     attribute, double, catalyst.none, catalyst.expressions.EvalMode.LEGACY()
                 )
         return catalyst.null(double)
-
-
-@dataclass
-class Group:
-    """The aggregate's input of one failing row.
-
-    Args:
-        ids: for each source below the aggregate, of each row the number of its record; -1 where there is none.
-        measures: of each function.
-        key: by place of the grouping expressions, the group's value as a JVM literal.
-        is_all: whether all rows are one group.
-    """
-
-    ids: Sequence[Array]
-    measures: Sequence[Measure]
-    key: Mapping[int, Any]
-    is_all: bool
-
-    def __post_init__(self) -> None:
-        self.steps: list[Callable[[Any], Any]] = []
-        self.size = len(self.ids[0])
-        self._all_of_records = len(self.ids) == 1 and bool((self.ids[0] >= 0).all())
-        self.slack = [slack for measure in self.measures for slack in measure.slack()]
-        numbers = [np.unique(column[column >= 0]).astype(np.uint32) for column in self.ids]
-        self.candidates = FrozenBitMap().union(*(FrozenBitMap(each) for each in numbers))
-        self._orders = [np.argsort(column, kind="stable") for column in self.ids]
-        self._sorted = [column[order] for column, order in zip(self.ids, self._orders, strict=True)]
-
-    def part(self, subset: FrozenBitMap) -> Part:
-        """The rows that are there when just some of the candidates are."""
-        gone = self.candidates - subset
-        if _FEW * len(gone) <= self.size:
-            return Part(self._rows_of(gone), True)
-        if len(self.ids) == 1 and _FEW * len(subset) <= self.size and self._all_of_records:
-            return Part(self._rows_of(subset), False)
-        # The last place is for rows without a record of some source.
-        there = np.zeros(self.candidates.max() + 2, dtype=bool)
-        there[_as_array(subset)] = True
-        there[-1] = True
-        inside = there[self.ids[0]]
-        for column in self.ids[1:]:
-            inside &= there[column]
-        return Part(np.flatnonzero(inside), False)
-
-    def is_empty(self, part: Part) -> bool:
-        return len(part.rows) == (self.size if part.left_out else 0)
-
-    def buffers(self, part: Part) -> list[Any]:
-        """What the functions' buffers hold after some rows."""
-        return [value for measure in self.measures for value in measure.buffer(part)]
-
-    def orders(self) -> Iterator[Array]:
-        """Numbers of the candidates of each source by the least, the greatest and the furthest values."""
-        for column in self.ids:
-            for measure in self.measures:
-                values = measure.values
-                there = ~np.isnan(values) & (column >= 0)
-                if not there.any():
-                    continue
-                some, numbers = values[there], column[there]
-                if some.min() == some.max():
-                    continue
-                for score in (some, -some, -np.abs(some - np.median(some))):
-                    order = np.argsort(score, kind="stable")
-                    yield _first_of_each(numbers[order]).astype(np.uint32)
-
-    def _rows_of(self, numbers: FrozenBitMap) -> Array:
-        """The places of the rows that stand on any of some records."""
-        wanted = _as_array(numbers)
-        found = []
-        for order, column in zip(self._orders, self._sorted, strict=True):
-            low, high = np.searchsorted(column, wanted, "left"), np.searchsorted(column, wanted, "right")
-            many = high - low
-            starts = np.repeat(low - np.concatenate(([0], np.cumsum(many)[:-1])), many)
-            found.append(order[starts + np.arange(int(many.sum()))])
-        if len(found) == 1:
-            return np.sort(found[0])
-        any_of = np.zeros(self.size, dtype=bool)
-        for rows in found:
-            any_of[rows] = True
-        return np.flatnonzero(any_of)
-
-
-def _as_array(numbers: FrozenBitMap) -> Array:
-    return np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
-
-
-def _first_of_each(numbers: Array) -> Array:
-    """Numbers, each where it stands first."""
-    _, first = np.unique(numbers, return_index=True)
-    kept: Array = numbers[np.sort(first)]
-    return kept
 
 
 def _variants(buffer: list[Any], slack: Sequence[float]) -> Iterator[list[Any]]:
@@ -370,7 +290,7 @@ def closed_form(
         return None
     if any(map(is_session_window, grouping)):
         return None
-    taken = [_fetched(catalyst, function) for function in shape.functions]
+    taken = [fetched(catalyst, function) for function in shape.functions]
     key = catalyst.alias(
         catalyst.struct((str(i), each) for i, each in enumerate(grouping)), fresh_name("key")
     )
@@ -381,81 +301,26 @@ def closed_form(
     one, two = frame.columns[len(below.ids) : len(below.ids) + 2]
     frame = frame.where(F.col(one).isin([row[0] for row in rows]))
     table = frame.drop(frame.columns[-1]).toArrow()
-    keys = _keys(catalyst, frame, one, two) if grouping else {}
+    numbers, keys = _keys(catalyst, frame, one, two)
+    if any(row not in numbers for row in rows):
+        return None
     try:
-        groups = dict(_groups(shape, table, len(below.ids), rows, keys))
+        groups = dict(groups_of(shape, table, len(below.ids), {row: numbers[row] for row in rows}))
     except NotInClosedFormError:
         return None
-    return ClosedForm(catalyst, shape, failing, groups) if len(groups) == len(rows) else None
+    return ClosedForm(catalyst, shape, failing, groups, keys)
 
 
-def _fetched(catalyst: Catalyst, function: Function) -> Any:
-    """What is fetched of each row for a function: whether it counts, or its number."""
-    expressions = catalyst.expressions
-    if function.kind == "Count":
-        return catalyst.all_of([expressions.IsNotNull(each) for each in function.taken])
-    (taken,) = function.taken
-    types = catalyst.jvm.org.apache.spark.sql.types
-    if function.number.startswith("decimal"):
-        return taken
-    wanted = "DoubleType" if function.number in ("float", "double") else "LongType"
-    return expressions.Cast(
-        taken, catalyst.singleton(types, wanted), catalyst.none, expressions.EvalMode.LEGACY()
-    )
-
-
-def _keys(catalyst: Catalyst, frame: Any, one: str, two: str) -> dict[Identity, dict[int, Any]]:
-    """The groups' keys as literals, which never pass through Python."""
-    key = frame.columns[-1]
-    plan = catalyst.analyzed(frame.groupBy(one, two).agg(F.first(key)))
-    kind = plan.output().last().dataType()
-    found = {}
-    for row in catalyst.rows(plan):
-        struct = row.getStruct(2, kind.length())
-        literal = catalyst.expressions.Literal(struct, kind)
-        parts = {i: catalyst.field(literal, i) for i in range(kind.length())}
-        found[row.getLong(0), row.getLong(1)] = parts
-    return found
-
-
-def _groups(
-    shape: Shape,
-    table: pa.Table,
-    sources: int,
-    rows: Sequence[Identity],
-    keys: Mapping[Identity, dict[int, Any]],
-) -> Iterator[tuple[Identity, Group]]:
-    table = table.combine_chunks()
-    one, two = (table.column(sources + i).to_numpy() for i in (0, 1))
-    ids = [pc.fill_null(table.column(i), -1).to_numpy() for i in range(sources)]
-    columns = [_column(table.column(sources + 2 + i), function) for i, function in enumerate(shape.functions)]
-    is_all = not keys
-    for row in rows:
-        mine = np.flatnonzero((one == row[0]) & (two == row[1]))
-        if not len(mine):
-            return
-        measures = [
-            function.measure(numbers[mine], there[mine])
-            for function, (numbers, there) in zip(shape.functions, columns, strict=True)
-        ]
-        yield row, Group([each[mine] for each in ids], measures, keys.get(row, {}), is_all)
-
-
-def _column(column: pa.ChunkedArray, function: Function) -> tuple[Array, Array]:
-    """Numbers, and where there are any; decimals as multiples of their last digit."""
-    there = column.is_valid().to_numpy()
-    if function.kind == "Count":
-        counted = pc.fill_null(column, False).to_numpy()
-        return counted, counted
-    if pa.types.is_decimal(column.type):
-        shifted = [
-            None if value is None else int(value.scaleb(column.type.scale)) for value in column.to_pylist()
-        ]
-        try:
-            return np.array([value or 0 for value in shifted], dtype=np.int64), there
-        except OverflowError:
-            raise NotInClosedFormError("a decimal is longer than a long") from None
-    return pc.fill_null(column, 0).to_numpy(), there
+def _keys(catalyst: Catalyst, frame: DataFrame, one: str, two: str) -> tuple[dict[Identity, int], Any]:
+    """Numbers of the groups, and their keys as a literal in that order: they never pass through Python."""
+    first = frame.groupBy(one, two).agg(F.first(frame.columns[-1]).alias("key"))
+    hashes = F.collect_list(F.struct(one, two)), F.collect_list("key")
+    plan = catalyst.analyzed(first.agg(*hashes))
+    (row,) = catalyst.rows(plan)
+    pairs, keys = row.getArray(0), row.getArray(1)
+    found = [pairs.getStruct(i, 2) for i in range(pairs.numElements())]
+    numbers = {(pair.getLong(0), pair.getLong(1)): i for i, pair in enumerate(found)}
+    return numbers, catalyst.expressions.Literal(keys, plan.output().last().dataType())
 
 
 def _arrow_type(kind: str) -> pa.DataType:

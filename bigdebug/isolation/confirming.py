@@ -86,7 +86,7 @@ def _unsure(closed: ClosedForm, row: Identity, blame: Blame) -> Iterator[tuple[F
     """The subsets on which the rest of a proof stands and which rounding may decide, and what they should give."""
     stands_on = _stands_on(closed, row, blame)
     while subsets := list(islice(stands_on, AT_ONCE.sets)):
-        for subset, told in zip(subsets, closed.told(row, subsets), strict=True):
+        for subset, told in zip(subsets, closed.told([(row, each) for each in subsets]), strict=True):
             if not told.sure:
                 yield subset, told.outcome
 

@@ -108,7 +108,7 @@ def test_outcomes_are_those_of_replays(
         for row in rows:
             assert closed.candidates(row) == members[row]
             subsets = [some(dice, closed.candidates(row)) for _ in range(12)]
-            told = closed.told(row, subsets)
+            told = closed.told([(row, each) for each in subsets])
             replayed = replays.outcomes(subsets, [row], groups.candidates)
             for subset, each, outcomes in zip(subsets, told, replayed, strict=True):
                 assert each.outcome is outcomes[row] or not each.sure, subset
@@ -198,7 +198,7 @@ def test_an_outcome_that_rounding_decides_is_not_sure(session: bigdebug.Session,
         (row,) = (each.identity for each in groups.rows)
         closed = replays.closed_form([row], groups.candidates)
         assert closed is not None
-        whole, part = closed.told(row, [FrozenBitMap([0, 1, 2]), FrozenBitMap([0, 1])])
+        whole, part = closed.told([(row, FrozenBitMap([0, 1, 2])), (row, FrozenBitMap([0, 1]))])
     assert not whole.sure
     assert part.sure
     assert part.outcome is Outcome.PASSED

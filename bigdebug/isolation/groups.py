@@ -1,0 +1,176 @@
+"""The values that an aggregate took for failing rows, and of any part of their records what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyroaring import FrozenBitMap
+
+from bigdebug.isolation.measures import Array, Measure, NotInClosedFormError, Part
+from bigdebug.isolation.shape import Function, Shape
+from bigdebug.lineage.catalyst import Catalyst
+
+_FEW = 16
+"""Rows are looked up one by one where they are fewer than one in so many."""
+
+Identity = tuple[int, int]
+
+
+@dataclass
+class Group:
+    """The aggregate's input of one failing row.
+
+    Args:
+        ids: for each source below the aggregate, of each row the number of its record; -1 where there is none.
+        measures: of each function.
+        number: of the group.
+        is_all: whether all rows are one group.
+    """
+
+    ids: Sequence[Array]
+    measures: Sequence[Measure]
+    number: int
+    is_all: bool
+
+    def __post_init__(self) -> None:
+        self.size = len(self.ids[0])
+        self._all_of_records = len(self.ids) == 1 and bool((self.ids[0] >= 0).all())
+        self.slack = [slack for measure in self.measures for slack in measure.slack()]
+        numbers = [np.unique(column[column >= 0]).astype(np.uint32) for column in self.ids]
+        self.candidates = FrozenBitMap().union(*(FrozenBitMap(each) for each in numbers))
+        self._orders = [np.argsort(column, kind="stable") for column in self.ids]
+        self._sorted = [column[order] for column, order in zip(self.ids, self._orders, strict=True)]
+
+    def part(self, subset: FrozenBitMap) -> Part:
+        """The rows that are there when just some of the candidates are."""
+        gone = self.candidates - subset
+        if _FEW * len(gone) <= self.size:
+            return Part(self._rows_of(gone), True)
+        if len(self.ids) == 1 and _FEW * len(subset) <= self.size and self._all_of_records:
+            return Part(self._rows_of(subset), False)
+        # The last place is for rows without a record of some source.
+        there = np.zeros(self.candidates.max() + 2, dtype=bool)
+        there[_as_array(subset)] = True
+        there[-1] = True
+        inside = there[self.ids[0]]
+        for column in self.ids[1:]:
+            inside &= there[column]
+        return Part(np.flatnonzero(inside), False)
+
+    def is_empty(self, part: Part) -> bool:
+        return len(part.rows) == (self.size if part.left_out else 0)
+
+    def buffers(self, part: Part) -> list[Any]:
+        """What the functions' buffers hold after some rows."""
+        return [value for measure in self.measures for value in measure.buffer(part)]
+
+    def orders(self) -> Iterator[Array]:
+        """Numbers of the candidates of each source by the least, the greatest and the furthest values."""
+        for column in self.ids:
+            for measure in self.measures:
+                values = measure.values
+                there = ~np.isnan(values) & (column >= 0)
+                if not there.any():
+                    continue
+                some, numbers = values[there], column[there]
+                if some.min() == some.max():
+                    continue
+                for score in (some, -some, -np.abs(some - np.median(some))):
+                    order = np.argsort(score, kind="stable")
+                    yield _first_of_each(numbers[order]).astype(np.uint32)
+
+    def _rows_of(self, numbers: FrozenBitMap) -> Array:
+        """The places of the rows that stand on any of some records."""
+        wanted = _as_array(numbers)
+        found = []
+        for order, column in zip(self._orders, self._sorted, strict=True):
+            low, high = np.searchsorted(column, wanted, "left"), np.searchsorted(column, wanted, "right")
+            many = high - low
+            starts = np.repeat(low - np.concatenate(([0], np.cumsum(many)[:-1])), many)
+            found.append(order[starts + np.arange(int(many.sum()))])
+        if len(found) == 1:
+            return np.sort(found[0])
+        any_of = np.zeros(self.size, dtype=bool)
+        for rows in found:
+            any_of[rows] = True
+        return np.flatnonzero(any_of)
+
+
+def _as_array(numbers: FrozenBitMap) -> Array:
+    return np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
+
+
+def _first_of_each(numbers: Array) -> Array:
+    """Numbers, each where it stands first."""
+    _, first = np.unique(numbers, return_index=True)
+    kept: Array = numbers[np.sort(first)]
+    return kept
+
+
+def fetched(catalyst: Catalyst, function: Function) -> Any:
+    """What is fetched of each row for a function: whether it counts, or its number."""
+    expressions = catalyst.expressions
+    if function.kind == "Count":
+        return catalyst.all_of([expressions.IsNotNull(each) for each in function.taken])
+    (taken,) = function.taken
+    types = catalyst.jvm.org.apache.spark.sql.types
+    if function.number.startswith("decimal"):
+        return taken
+    wanted = "DoubleType" if function.number in ("float", "double") else "LongType"
+    return expressions.Cast(
+        taken, catalyst.singleton(types, wanted), catalyst.none, expressions.EvalMode.LEGACY()
+    )
+
+
+def groups_of(
+    shape: Shape,
+    table: pa.Table,
+    sources: int,
+    rows: Mapping[Identity, int],
+) -> Iterator[tuple[Identity, Group]]:
+    """The groups of some rows.
+
+    Args:
+        shape: of the dataflow.
+        table: of each row that the aggregate takes the numbers of its records, the hashes of its key, and what its
+            functions take.
+        sources: how many have their records in it.
+        rows: and the numbers of their groups.
+
+    Raises:
+        NotInClosedFormError: some values have no closed form.
+    """
+    table = table.combine_chunks()
+    one, two = (table.column(sources + i).to_numpy() for i in (0, 1))
+    ids = [pc.fill_null(table.column(i), -1).to_numpy() for i in range(sources)]
+    columns = [_column(table.column(sources + 2 + i), function) for i, function in enumerate(shape.functions)]
+    is_all = bool(shape.aggregate.plan.groupingExpressions().isEmpty())
+    for row, number in rows.items():
+        mine = np.flatnonzero((one == row[0]) & (two == row[1]))
+        measures = [
+            function.measure(numbers[mine], there[mine])
+            for function, (numbers, there) in zip(shape.functions, columns, strict=True)
+        ]
+        yield row, Group([each[mine] for each in ids], measures, number, is_all)
+
+
+def _column(column: pa.ChunkedArray, function: Function) -> tuple[Array, Array]:
+    """Numbers, and where there are any; decimals as multiples of their last digit."""
+    there = column.is_valid().to_numpy()
+    if function.kind == "Count":
+        counted = pc.fill_null(column, False).to_numpy()
+        return counted, counted
+    if pa.types.is_decimal(column.type):
+        shifted = [
+            None if value is None else int(value.scaleb(column.type.scale)) for value in column.to_pylist()
+        ]
+        try:
+            return np.array([value or 0 for value in shifted], dtype=np.int64), there
+        except OverflowError:
+            raise NotInClosedFormError("a decimal is longer than a long") from None
+    return pc.fill_null(column, 0).to_numpy(), there
