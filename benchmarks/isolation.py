@@ -52,7 +52,9 @@ def measured(
     took, found = [], None
     with bigdebug.attach(spark, store=fresh_store()) as session:
         for _ in range(RUNS):
-            found = session.isolate(subject.frame(spark, made.path), subject.failing_sql)
+            output = subject.frame(spark, made.path)
+            output.collect()  # as a person does who sees a wrong row
+            found = session.isolate(output, subject.failing_sql)
             took.append(found.seconds)
             precision, recall = scored(subject, made, found)
             found.release()

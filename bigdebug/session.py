@@ -185,7 +185,8 @@ class Session:
         from bigdebug.lineage.live import live_question
 
         question = live_question(self._attachment.spark, self._recorder, data)
-        return isolate(question, failing, budget=budget, progress=progress)
+        execution = None if isinstance(data, Output) else data._jdf.queryExecution()
+        return isolate(question, failing, budget=budget, progress=progress, execution=execution)
 
     def index(self, output: Output) -> "Index | RddIndex":
         """Write the whole lineage of an output to the store: traces of it then need no Spark.

@@ -76,6 +76,7 @@ def isolate(
     *,
     budget: float | None = None,
     progress: Callable[[Progress], None] | None = None,
+    execution: Any | None = None,
 ) -> Isolation:
     """Find the records behind failing rows.
 
@@ -86,6 +87,7 @@ def isolate(
             that a group holds too much.
         budget: how many seconds to search; the best found by then is the answer.
         progress: told after each round.
+        execution: the JVM `QueryExecution` of the output in the program, which may still have what it shuffled.
 
     Raises:
         NotFailingError: the rows don't fail again when the pipeline runs on their candidates alone.
@@ -94,7 +96,7 @@ def isolate(
     """
     if isinstance(failing, Skew):
         return isolate_skew(question, failing)
-    return _Isolating(question, failing, budget, progress or _untold).run()
+    return _Isolating(question, failing, budget, progress or _untold).run(execution)
 
 
 @dataclass
@@ -162,10 +164,10 @@ class _Isolating:
             )
         return Replays(self._catalyst, question.root, question.sources, where.condition)
 
-    def run(self) -> Isolation:
+    def run(self, execution: Any | None) -> Isolation:
         with asking(self._catalyst, "the records to blame") as group:
             trace = self._trace(self._rows_that_fail)
-            groups = self._replays.failing_groups(MOST_ROWS) or self._traced(trace)
+            groups = self._replays.failing_groups(MOST_ROWS, execution) or self._traced(trace)
             candidates = groups.candidates
             _ = trace.exact, trace.notes  # with the run's own settings
             if candidates.count <= _LIGHT:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import MOST_ROWS, ClosedForm, closed_form
 from bigdebug.isolation.gathering import Gathering
-from bigdebug.isolation.keyed import boundary_of, keyed, members_of
+from bigdebug.isolation.keyed import boundary_of, given_groups, has_run, keyed, members_of
 from bigdebug.isolation.proposals import Order, orders_of
 from bigdebug.isolation.reach import replaceable, without_last_limits
 from bigdebug.isolation.search import Outcome
@@ -150,19 +150,28 @@ class Replays:
         }
         return [FailingRow(each, found[each]) for each in identities if each in found]
 
-    def failing_groups(self, most: int) -> FailingGroups | None:
+    def failing_groups(self, most: int, execution: Any | None = None) -> FailingGroups | None:
         """Up to so many of the rows that fail, and their candidates, where rows are groups of one source's records.
 
         None where the dataflow is another.
+
+        Args:
+            most: rows that are told.
+            execution: the JVM `QueryExecution` of the output, which may still have what it shuffled.
         """
         catalyst = self._catalyst
         shape = keyed(catalyst, self._root, self._sources)
         if shape is None:
             return None
-        top = boundary_of(Annotator(catalyst, self._sources), self._output, shape)
+        annotator = Annotator(catalyst, self._sources)
+        top = boundary_of(annotator, self._output, shape)
         if top is None:
             return None
         annotated, boundary, key = top
+        if execution is not None and has_run(catalyst, execution):
+            given = given_groups(annotator, self._output, annotated, execution)
+            if given is not None:
+                annotated, key = given, given.ids[0].id
         identity = self._identified(annotated, None)
         plan = catalyst.project(
             [key, *identity, self._value()], catalyst.filter(self._failing, annotated.plan)

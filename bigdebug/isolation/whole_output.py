@@ -57,7 +57,7 @@ class OutputReplays(Replays):
         self._whole = replaceable(root)  # what a limit left out may come in for what is gone
         self._judge = judge
 
-    def failing_groups(self, most: int) -> FailingGroups | None:
+    def failing_groups(self, most: int, execution: Any | None = None) -> FailingGroups | None:
         return None
 
     def closed_form(self, rows: Sequence[Identity], candidates: Candidates) -> ClosedForm | None:

@@ -122,3 +122,19 @@ def test_influence_ranks_the_culprits(session: bigdebug.Session, spark: SparkSes
     found = session.isolate(frame, "total < 0")
     assert [record.value["v"] for record in found.culprits] == [-60.0, -50.0, -40.0]
     assert found.culprits.influence == [-60.0, -50.0, -40.0]
+
+
+def test_an_output_that_has_just_been_computed_is_not_computed_again(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    rows = [(n % 3, float(n)) for n in range(30)] + [(1, -1e6)]
+    spark.createDataFrame(rows, "k int, v double").write.parquet(str(tmp_path / "v.parquet"))
+    frame = spark.read.parquet(str(tmp_path / "v.parquet"))
+    grouped = frame.groupBy("k").agg(F.sum("v").alias("total")).where("total < 1000").orderBy("k")
+    assert len(grouped.collect()) == 3
+    before = session.isolate(grouped.select("*"), "total < 0")
+    given = session.isolate(grouped, "total < 0")
+    assert given.jobs < before.jobs
+    for found in (before, given):
+        assert [row.value for row in found.rows] == [{"k": 1, "total": 145.0 - 1e6}]
+        assert [record.value for record in found.culprits] == [{"k": 1, "v": -1e6}]
