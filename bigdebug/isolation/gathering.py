@@ -131,7 +131,11 @@ class Gathering:
         top = keyed.below[0] if keyed.below else leaf.operator
         mine = {catalyst.attribute_key(column): column for column in own}
         above = {catalyst.attribute_key(column): column for column in catalyst.output(top.plan)}
-        columns = list({**above, **mine}.values())
+        used = {
+            catalyst.attribute_key(each) for each in catalyst.items(keyed.aggregate.plan.references().toSeq())
+        }
+        kept = {key: column for key, column in above.items() if key in used or key in mine}
+        columns = list({**kept, **mine}.values())
         wanted = Annotated(plan, tuple(IdColumn(leaf, column) for column in columns))
         narrowed = local_relation(catalyst, plan.output(), catalyst.seq([]))
         if keys.count:
@@ -148,7 +152,12 @@ class Gathering:
         plan, count = self._kept(narrowed, columns, 0)
         *_, number = catalyst.output(plan)
         stand = Stand(leaf, catalyst.project([*own, number], plan), annotated.id, number, 0, count)
-        at = catalyst.project([*above.values(), annotated.id, number], plan)
+        given = []
+        for key, column in above.items():
+            # What the aggregate doesn't look at isn't kept.
+            nothing = catalyst.alias(catalyst.null(column.dataType()), str(column.name()), column.exprId())
+            given.append(column if key in kept else nothing)
+        at = catalyst.project([*given, annotated.id, number], plan)
         return Point(stand, top, at, annotated.id, number, count)
 
     def point(self, stand: Stand, above: Mapping[Operator, Operator]) -> Point:

@@ -166,6 +166,9 @@ class _Isolating:
 
     def run(self, execution: Any | None) -> Isolation:
         with asking(self._catalyst, "the records to blame") as group:
+            # What Spark keeps of the candidates is read many times, and soon given back.
+            conf = self._catalyst.jsession.sessionState().conf()
+            conf.setConfString("spark.sql.inMemoryColumnarStorage.compressed", "false")
             trace = self._trace(self._rows_that_fail)
             groups = self._replays.failing_groups(MOST_ROWS, execution) or self._traced(trace)
             candidates = groups.candidates
