@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from bigdebug.isolation.candidates import Candidates
+    from bigdebug.isolation.rdd.candidates import RddCandidates
 
 Proof = Literal["1-minimal", "sufficient", "none"]
 
@@ -38,7 +39,7 @@ class IsolatedRecords(Sequence[TracedRecord]):
         total: how many there are; the sequence holds the first of each source, up to 1,000.
     """
 
-    def __init__(self, candidates: Candidates, numbers: FrozenBitMap, proof: Proof) -> None:
+    def __init__(self, candidates: Candidates | RddCandidates, numbers: FrozenBitMap, proof: Proof) -> None:
         self._candidates = candidates
         self.numbers = numbers
         self.proof = proof
@@ -63,6 +64,8 @@ class IsolatedRecords(Sequence[TracedRecord]):
     def dataframe(self, source: str | None = None) -> DataFrame:
         """All of the records of a source: its columns, and the struct `_record(file, position, partition)`.
 
+        An element of an RDD has no columns: it is the text in the column `value`, as it is or as Python writes it.
+
         Args:
             source: name or unambiguous stem; may be left out where they are of one source.
 
@@ -71,7 +74,7 @@ class IsolatedRecords(Sequence[TracedRecord]):
         """
         stands = [stand for stand in self._candidates.stands if self.numbers & stand.numbers]
         leaves = [stand.leaf for stand in stands or self._candidates.stands]
-        leaf = leaves[0] if source is None and len(leaves) == 1 else find_source(leaves, source or "")
+        leaf: Any = leaves[0] if source is None and len(leaves) == 1 else find_source(leaves, source or "")
         return self._candidates.frame(self.numbers, leaf)
 
     def __repr__(self) -> str:
@@ -83,7 +86,7 @@ class IsolatedRow:
     """The answer for one failing row.
 
     Attributes:
-        value: the row's columns by name.
+        value: the row's columns by name; of an RDD the element itself.
         candidates: how many source records it comes from.
         culprits: without these the row is there and passes.
         reproduction: these alone still give the failing row.
@@ -91,7 +94,7 @@ class IsolatedRow:
         vanishes: nothing makes the row pass; without the culprits it isn't there.
     """
 
-    value: dict[str, Any]
+    value: Any
     candidates: int
     culprits: IsolatedRecords
     reproduction: IsolatedRecords
