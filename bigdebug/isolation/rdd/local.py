@@ -13,6 +13,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 from pyspark.core.rdd import RDD, Partitioner, portable_hash
+from pyspark.resultiterable import ResultIterable
 
 from bigdebug.isolation.rdd.copies import copied, is_immutable
 from bigdebug.isolation.rdd.hashing import HashOfWorkers
@@ -44,6 +45,11 @@ class LocalContext:
         self._starts: dict[int, int] = {}
 
     def union(self, rdds: Sequence[LocalRdd]) -> LocalRdd:
+        by = rdds[0].partitioner
+        if by is not None and all(rdd.partitioner == by for rdd in rdds) and not self.compact:
+            # Spark puts partitions of the same keys together.
+            parts = zip(*(rdd.parts for rdd in rdds), strict=True)
+            return LocalRdd(self, [list(chain.from_iterable(each)) for each in parts], by)
         return LocalRdd(self, [part for rdd in rdds for part in rdd.parts])
 
     def parallelize(self, elements: Iterable[Any], slices: int = 1) -> LocalRdd:
@@ -122,6 +128,27 @@ class LocalRdd(RDD):  # type: ignore[misc]
             return found.items()
 
         shuffled = self.mapPartitionsWithIndex(combined, True).partitionBy(number, partitionFunc)
+        return shuffled.mapPartitionsWithIndex(merged, True)
+
+    def groupByKey(self, numPartitions: int | None = None, partitionFunc: Any = portable_hash) -> LocalRdd:
+        number = self._defaultReducePartitions() if numPartitions is None else numPartitions
+
+        def gathered(_: int, elements: Iterable[Any]) -> Iterable[Any]:
+            found: dict[Any, list[Any]] = {}
+            for key, value in elements:
+                if key in found:
+                    found[key].append(value)
+                else:
+                    found[key] = [value]
+            return found.items()
+
+        def merged(_: int, elements: Iterable[Any]) -> Iterable[Any]:
+            found: dict[Any, list[Any]] = {}
+            for key, values in elements:
+                found.setdefault(key, []).extend(values)
+            return ((key, ResultIterable(values)) for key, values in found.items())
+
+        shuffled = self.mapPartitionsWithIndex(gathered, True).partitionBy(number, partitionFunc)
         return shuffled.mapPartitionsWithIndex(merged, True)
 
     def union(self, other: LocalRdd) -> LocalRdd:

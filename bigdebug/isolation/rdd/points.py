@@ -82,12 +82,18 @@ class Point:
         held: the elements.
         leaves: of each element the numbers of the leaves that its ids name; as many columns as the most has.
         numbers: of each the candidates that it is made of. It is there as long as all of them are.
+        partitioner: that says in which partition an element is, if there is one.
     """
 
     def __init__(
-        self, held: Held, leaves: np.ndarray[Any, Any], numbers: np.ndarray[Any, np.dtype[np.int64]]
+        self,
+        held: Held,
+        leaves: np.ndarray[Any, Any],
+        numbers: np.ndarray[Any, np.dtype[np.int64]],
+        partitioner: Any,
     ) -> None:
         self.held = held
+        self._partitioner = partitioner
         self._leaves = leaves
         self._numbers = numbers
         first = numbers[:, 0]
@@ -109,8 +115,7 @@ class Point:
     def plain(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
         """The elements of a subset."""
         positions = self.positions(chosen)
-        elements = self.held.at(positions)
-        return LocalRdd(context, self.held.split(elements, positions, compact=context.compact))
+        return self._local(context, self.held.at(positions), positions)
 
     def annotated(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
         """The same, each with the numbers of the candidates that it is made of as its ids."""
@@ -118,7 +123,11 @@ class Point:
         leaves, numbers = self._leaves[positions].tolist(), self._numbers[positions].tolist()
         ids = (tuple(dict.fromkeys(zip(*pair, strict=True))) for pair in zip(leaves, numbers, strict=True))
         elements = list(zip(self.held.at(positions), ids, strict=True))
-        return LocalRdd(context, self.held.split(elements, positions, compact=context.compact))
+        return self._local(context, elements, positions)
+
+    def _local(self, context: LocalContext, elements: list[Any], positions: Positions) -> LocalRdd:
+        parts = self.held.split(elements, positions, compact=context.compact)
+        return LocalRdd(context, parts, None if context.compact else self._partitioner)
 
 
 def fetched_point(annotated: Any, annotator: Annotator, candidates: RddCandidates) -> Point:
@@ -149,7 +158,8 @@ def fetched_point(annotated: Any, annotator: Annotator, candidates: RddCandidate
         for partition, places in stand.places.items():
             here = np.flatnonzero(of_leaf & (triples[:, 1] == partition))
             numbers[here] = starts[partition] + np.searchsorted(places, triples[here, 2])
-    return Point(Held(parts), *_in_columns(width, triples[:, 0], numbers))
+    leaves, numbers = _in_columns(width, triples[:, 0], numbers)
+    return Point(Held(parts), leaves, numbers, annotated.partitioner)
 
 
 def fetched_all(plain: Any) -> Held:

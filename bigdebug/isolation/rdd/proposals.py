@@ -41,20 +41,25 @@ def orders_of(replays: RddReplays, candidates: int) -> list[Order]:
 
 
 def _orders(replays: RddReplays, elements: Elements, *, of_pairs: bool) -> Iterator[Order]:
-    leaves = {leaf for _, ids in elements[:_LOOKED_AT] for leaf, _ in ids}
     values = [element[1] if of_pairs else element for element, _ in elements]
     names = list(dict.fromkeys(name for value in values[:_LOOKED_AT] for name in _parts(value)))
+    columns = [_column(values, name) for name in names[:MOST_COLUMNS]]
+    widths = np.fromiter((len(ids) for _, ids in elements), np.int64, len(elements))
+    pairs = np.fromiter(
+        (part for _, ids in elements for leaf, number in ids for part in (leaf, _as_number(number))), np.int64
+    ).reshape(-1, 2)
+    places = np.repeat(np.arange(len(elements)), widths)
     # A record of one source that many elements are made of has the extremes of all of them: each has its own orders.
-    for leaf in leaves:
-        if replays.stand_of(leaf) is None:
-            continue
-        pairs = [
-            (number, place) for place, (_, ids) in enumerate(elements) for own, number in ids if own == leaf
-        ]
-        numbers, places = (np.array(each, dtype=np.int64) for each in zip(*pairs, strict=True))
-        for name in names[:MOST_COLUMNS]:
-            column = np.array([_number(value, name) for value in values])
-            yield from _by_extremes(numbers, column[places])
+    for leaf in np.unique(pairs[:, 0]).tolist():
+        if replays.is_source(leaf):
+            own = pairs[:, 0] == leaf
+            for column in columns:
+                yield from _by_extremes(pairs[own, 1], column[places[own]])
+
+
+def _as_number(name: Any) -> int:
+    """The number of a candidate; keys of groups, which boundaries below name elements with, don't count."""
+    return name if type(name) is int and name >= 0 else 0
 
 
 def _by_extremes(numbers: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> Iterator[Order]:
@@ -83,14 +88,16 @@ def _parts(value: Any) -> Iterator[Hashable]:
         yield from (("key", key) for key, part in value.items() if _is_number(part))
 
 
+def _column(values: list[Any], name: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The numbers of one name; not a number where there is none."""
+    if name is None and all(type(value) in (int, float) for value in values):
+        return np.array(values, dtype=float)
+    return np.array([_number(value, name) for value in values], dtype=float)
+
+
 def _number(value: Any, name: Any) -> float:
     try:
-        if name is None:
-            found = value
-        elif isinstance(name, tuple):
-            found = value[name[1]]
-        else:
-            found = value[name]
+        found = value if name is None else value[name[1]] if isinstance(name, tuple) else value[name]
         return float(found) if _is_number(found) else np.nan
     except (KeyError, IndexError, TypeError, OverflowError):
         return np.nan

@@ -141,12 +141,11 @@ class RddReplays:
                 for rdd in self._whole.inputs(operator, frozen):
                     yield operator, rdd.collect()
 
-    def stand_of(self, leaf: int) -> int | None:
-        """Which source a leaf's number names; None for a boundary."""
-        for number, stand in enumerate(self._candidates.stands):
-            if self._walk.annotator.leaf(stand.leaf.operator) == leaf:
-                return number
-        return None
+    def is_source(self, leaf: int) -> bool:
+        """Whether a leaf's number names a source, and no group."""
+        return any(
+            self._walk.annotator.leaf(stand.leaf.operator) == leaf for stand in self._candidates.stands
+        )
 
     # -- inside -------------------------------------------------------------------------------------
 
