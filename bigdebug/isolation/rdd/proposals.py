@@ -63,7 +63,10 @@ def _as_number(name: Any) -> int:
 
 
 def _by_extremes(numbers: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> Iterator[Order]:
-    """By the least value first, by the greatest, and by the furthest from the middle."""
+    """By the value furthest from the middle first, by the least, and by the greatest.
+
+    Where removals of several records would do, that of the first order is found: of two readings, the odd one.
+    """
     there = ~np.isnan(values)
     numbers, values = numbers[there], values[there]
     if not len(values) or values.min() == values.max():
@@ -74,7 +77,7 @@ def _by_extremes(numbers: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) ->
     np.maximum.at(high, place, values)
     middle = np.median(high)
     out = np.maximum(np.abs(low - middle), np.abs(high - middle))
-    for score in (low, -high, -out):
+    for score in (-out, low, -high):
         yield each[np.argsort(score, kind="stable")].astype(np.uint32)
 
 
