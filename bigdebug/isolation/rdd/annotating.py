@@ -15,7 +15,7 @@ from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
 from bigdebug.isolation.rdd.points import Chosen, Held, Point
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Annotator, Marks, frozen_for
-from bigdebug.lineage.rdd.freezing import SHARED, Frozen
+from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled, pickled
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.standins import BroadcastValue
 
@@ -43,18 +43,19 @@ class Material:
     constants: Mapping[Asked, Held]
     shared: frozenset[RddOperator]
     annotator: Annotator
+    _taken: dict[Asked, Pickled] = field(default_factory=dict)
     _opened: dict[Asked, Any] = field(default_factory=dict)
     _broadcast: dict[int, BroadcastValue] = field(default_factory=dict)
 
     def arguments(self, operator: RddOperator, frozen: Frozen) -> dict[str, Any]:
         """The arguments of an operator, anew for each replay unless they are large."""
-        taken = frozen.get(operator)
-        if taken is None:
-            return dict(operator.arguments)
         key = operator, id(frozen)
         if key in self._opened:
             found: dict[str, Any] = dict(self._opened[key])
             return found
+        if key not in self._taken:
+            self._taken[key] = frozen[operator] if operator in frozen else pickled(_own(operator))
+        taken = self._taken[key]
         found = taken.thawed(self._stand_in)
         if len(taken.data) > _SMALL:
             self._opened[key] = found
@@ -65,6 +66,11 @@ class Material:
         if id(variable) not in self._broadcast:
             self._broadcast[id(variable)] = BroadcastValue(copied(variable.value))
         return self._broadcast[id(variable)]
+
+
+def _own(operator: RddOperator) -> dict[str, Any]:
+    """Its arguments in the program, but for those that are told apart by identity."""
+    return {name: value for name, value in operator.arguments.items() if name not in SHARED}
 
 
 class LocalAnnotator(Annotator):

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.isolation.found import IsolatedRecords, NotFailingError
+from bigdebug.isolation.isolating import Progress
 from bigdebug.isolation.rdd import candidates
 from bigdebug.lineage.errors import BigDebugError
 from tests.proofs import Part
@@ -371,6 +372,19 @@ def test_what_functions_print_in_replays_is_not_heard(
 
     session.isolate(context.parallelize([(0, 1), (0, -9), (0, 3)], 2).reduceByKey(loud), "value < 0")
     assert capsys.readouterr().out == ""
+
+
+def test_what_is_known_when_it_is_interrupted_is_the_answer(
+    session: bigdebug.Session, context: SparkContext
+) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.replays:
+            raise KeyboardInterrupt
+
+    rdd = context.parallelize([(0, value) for value in (1, 2, -60, 3)], 2).reduceByKey(add)
+    found = session.isolate(rdd, "value < 0", progress=interrupt)
+    assert "the search was stopped before its end: fewer records may do" in found.notes
+    assert (found.rows[0].reproduction.proof, found.rows[0].culprits.total) == ("sufficient", 1)
 
 
 def test_no_element_fails(session: bigdebug.Session, context: SparkContext) -> None:
