@@ -15,7 +15,6 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.rdd.reading import Place, RddSource
 from bigdebug.lineage.rdd.trace import RddTrace
-from bigdebug.lineage.rdd.travelling import travelling
 
 MOST_CANDIDATES = 5_000_000
 """So many are held in this process."""
@@ -137,10 +136,9 @@ class RddCandidates:
 
 def _places(ids: Any) -> Places:
     """The places of records, which an RDD holds."""
-    with travelling(fetching):
-        parts: dict[int, list[np.ndarray[Any, Any]]] = {}
-        for partition, data in ids.mapPartitions(fetching.by_partition).collect():
-            parts.setdefault(partition, []).append(np.frombuffer(data, dtype=np.int64))
+    parts: dict[int, list[np.ndarray[Any, Any]]] = {}
+    for partition, data in ids.mapPartitions(fetching.by_partition).collect():
+        parts.setdefault(partition, []).append(np.frombuffer(data, dtype=np.int64))
     return {partition: np.sort(np.concatenate(parts[partition])) for partition in sorted(parts)}
 
 

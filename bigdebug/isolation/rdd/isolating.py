@@ -13,6 +13,7 @@ from pyroaring import FrozenBitMap
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.proposals import Order
+from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
@@ -25,6 +26,7 @@ from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import release_walk
 
 _PROOFS: tuple[Proof, ...] = ("none", "sufficient", "1-minimal")
@@ -105,7 +107,7 @@ class _Isolating:
 
     def run(self) -> Isolation:
         context = self._trace.context
-        with jobs_of_ours(context, "the records to blame") as group:
+        with jobs_of_ours(context, "the records to blame") as group, travelling(fetching):
             elements: list[_Element] = []
             notes: list[str] = []
             replays = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -121,7 +121,12 @@ class Point:
         """The same, each with the numbers of the candidates that it is made of as its ids."""
         positions = self.positions(chosen)
         leaves, numbers = self._leaves[positions].tolist(), self._numbers[positions].tolist()
-        ids = (tuple(dict.fromkeys(zip(*pair, strict=True))) for pair in zip(leaves, numbers, strict=True))
+        pairs = zip(leaves, numbers, strict=True)
+        ids: Iterator[tuple[tuple[int, int], ...]]
+        if self._numbers.shape[1] == 1:
+            ids = (((leaf, number),) for (leaf,), (number,) in pairs)
+        else:
+            ids = (tuple(dict.fromkeys(zip(*pair, strict=True))) for pair in pairs)
         elements = list(zip(self.held.at(positions), ids, strict=True))
         return self._local(context, elements, positions)
 

@@ -29,7 +29,6 @@ from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.trace import RddTrace
-from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import Walk
 
 _MANY = 64
@@ -84,8 +83,7 @@ class RddReplays:
         self.failure: Exception | None = None
         points = points_of(rows.operator)
         self.operators = above(points, rows.operator)
-        with travelling(fetching):
-            self._material = self._gathered(set(points))
+        self._material = self._gathered(set(points))
         self._following = Following(rows.operator, trace.walk.annotator, candidates)
 
     def identities(self, most: int) -> list[Identity]:
@@ -93,8 +91,7 @@ class RddReplays:
         first = self._walk.first
         ((top, frozen),) = first.tops
         annotated = first.narrow(self._walk.annotator.annotated(top, frozen))
-        with travelling(fetching):
-            found = annotated.map(fetching.key_and_ids).take(_LOOKED_AT)
+        found = annotated.map(fetching.key_and_ids).take(_LOOKED_AT)
         return list(dict.fromkeys(self._following.asked(*each) for each in found))[:most]
 
     def failing_elements(self, identities: Sequence[Identity]) -> list[FailingElement]:
