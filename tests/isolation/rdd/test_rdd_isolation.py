@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
@@ -147,7 +147,7 @@ HALVES = list(PIPELINES)[:5], list(PIPELINES)[5:]
 def test_culprits_repair_and_the_reproduction_fails_and_none_can_be_left_out(
     names: list[str], session: bigdebug.Session, context: SparkContext
 ) -> None:
-    @settings(max_examples=1, deadline=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=1)
     @given(drawn=records)
     def judged(drawn: list[tuple[str, int]]) -> None:
         judge(names, drawn, session, context)
@@ -158,7 +158,6 @@ def test_culprits_repair_and_the_reproduction_fails_and_none_can_be_left_out(
 @pytest.mark.proof("isolation in RDDs, judged by plain Python without each record", examples=100)
 def test_of_many_more(part: Part, session: bigdebug.Session, context: SparkContext) -> None:
     @part.drawn
-    @settings(deadline=None)
     @given(names=st.sampled_from(HALVES), drawn=records)
     def judged(names: list[str], drawn: list[tuple[str, int]]) -> None:
         judge(names, drawn, session, context)
