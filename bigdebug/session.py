@@ -161,26 +161,34 @@ class Session:
 
     def isolate(
         self,
-        data: "DataFrame | Output",
-        failing: "Failing | Skew",
+        data: "DataFrame | RDD[Any] | Output",
+        failing: "Failing | Callable[[Any], object] | Skew",
         budget: float | None = None,
         progress: "Callable[[Progress], None] | None" = None,
     ) -> "Isolation":
         """Find the few input records behind wrong rows, proven by running the pipeline on parts of its input.
 
         Args:
-            data: a DataFrame, or an `Output` of this run.
+            data: a DataFrame, an RDD, or an `Output` of this run.
             failing: SQL text or a Column over the columns of `data`: the rows for which it holds are wrong. Or the
                 rows that were expected, as a DataFrame: compared by the grouping columns, rows that differ or are
                 too many are wrong, and what became of missing ones is told in `notes`. Or a function of the list
                 of all rows, true if they are wrong. Or `bigdebug.Skew(…)`: groups that hold too much, and the fewest
-                records without which they don't.
+                records without which they don't. Of an RDD it is a function of an element, or the text of an
+                expression in Python of an element `x`, or of the `key` and `value` of a pair.
             budget: how many seconds to search; the best found by then is the answer. So it is after Ctrl-C.
             progress: told after each round how far it is.
 
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
         """
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_question
+
+        if is_about_rdd(self._recorder, data):
+            from bigdebug.isolation.rdd.isolating import isolate_rdd
+
+            asked = live_rdd_question(self._recorder, data)
+            return isolate_rdd(asked, failing, budget=budget, progress=progress)
         from bigdebug.isolation.isolating import isolate
         from bigdebug.lineage.live import live_question
 

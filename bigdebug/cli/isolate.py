@@ -12,14 +12,22 @@ from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bigdebug.isolation.found import Isolation
     from bigdebug.isolation.isolating import Progress
+    from bigdebug.lineage.questions import Question
+    from bigdebug.lineage.rdd.questions import RddQuestion
 
 
 @click.command("isolate")
 @run_argument
 @click.argument("output", metavar="OUTPUT")
 @click.option(
-    "--failing", required=True, metavar="SQL", help="Which rows of the output are wrong: a condition in SQL."
+    "--failing",
+    required=True,
+    metavar="SQL",
+    help="Which rows of the output are wrong: a condition in SQL; of an RDD's elements x in Python.",
 )
 @click.option(
     "--budget",
@@ -56,6 +64,11 @@ def command(
     search and shows the best found so far.
 
         bigdebug isolate last 1 --failing "minutes < -1000"
+
+    Elements of RDDs have no columns: there it is an expression in Python of an element x, or of the key and
+    value of a pair.
+
+        bigdebug isolate last 1 --failing "key == 'BDL' and value < 0"
     """
     found = Store(store).find(run)
     chosen = found.output(output)
@@ -65,11 +78,7 @@ def command(
             estimate = replay.estimate()
         ask_if_large("Finding the candidates", estimate)
         with stage("Finding the failing rows and their candidates") as say:
-            from bigdebug.isolation.isolating import isolate  # loads pyroaring
-
-            isolation = isolate(
-                question, failing, budget=budget, progress=lambda progress: say(_told(progress))
-            )
+            isolation = _isolated(question, failing, budget, lambda progress: say(_told(progress)))
         # Shown while Spark lives: how many records there are of a source, Spark may have to count.
         answer = IsolateAnswer(found, chosen, failing, isolation)
         if as_json:
@@ -79,6 +88,21 @@ def command(
             show_next(message_console(), answer, store_hint(store))
         else:
             show_line(message_console(), f"No row of output {chosen.number} fails: {visible(failing)}")
+
+
+def _isolated(
+    question: "Question | RddQuestion",
+    failing: str,
+    budget: float | None,
+    progress: "Callable[[Progress], None]",
+) -> "Isolation":
+    from bigdebug.isolation.isolating import isolate  # loads pyroaring
+    from bigdebug.isolation.rdd.isolating import isolate_rdd
+    from bigdebug.lineage.rdd.questions import RddQuestion
+
+    if isinstance(question, RddQuestion):
+        return isolate_rdd(question, failing, budget=budget, progress=progress)
+    return isolate(question, failing, budget=budget, progress=progress)
 
 
 def _told(progress: "Progress") -> str:

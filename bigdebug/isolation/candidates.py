@@ -86,9 +86,9 @@ class Candidates:
             frame.unpersist()
         self._gathering.persisted.clear()
 
-    def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int, TracedRecord]]:
+    def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
         """Up to so many of some candidates of each source, by source, file and position, and their numbers."""
-        found: list[tuple[int, TracedRecord]] = []
+        found: list[tuple[int | None, TracedRecord]] = []
         with asking(self._catalyst, "the records found"):
             for stand in self.stands:
                 chosen = numbers & stand.numbers

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from bigdebug.isolation.candidates import Candidates
+    from bigdebug.isolation.rdd.candidates import RddCandidates
 
 Proof = Literal["1-minimal", "sufficient", "none"]
 
@@ -41,7 +42,7 @@ class IsolatedRecords(Sequence[TracedRecord]):
 
     def __init__(
         self,
-        candidates: Candidates,
+        candidates: Candidates | RddCandidates,
         numbers: FrozenBitMap,
         proof: Proof,
         influence: Mapping[int, float | None] | None = None,
@@ -59,16 +60,16 @@ class IsolatedRecords(Sequence[TracedRecord]):
         The number is the first that `failing` speaks of. None where it isn't known: the row has no closed form, or
         isn't there without the record.
         """
-        return [self.influences.get(number) for number, _ in self._numbered]
+        return [_known(self.influences, number) for number, _ in self._numbered]
 
     @cached_property
     def _records(self) -> list[TracedRecord]:
         return [record for _, record in self._numbered]
 
     @cached_property
-    def _numbered(self) -> list[tuple[int, TracedRecord]]:
+    def _numbered(self) -> list[tuple[int | None, TracedRecord]]:
         found = self._candidates.records(self.numbers, SHOWN)
-        return sorted(found, key=lambda each: -abs(self.influences.get(each[0]) or 0.0))
+        return sorted(found, key=lambda each: -abs(_known(self.influences, each[0]) or 0.0))
 
     @overload
     def __getitem__(self, index: int) -> TracedRecord: ...
@@ -85,6 +86,8 @@ class IsolatedRecords(Sequence[TracedRecord]):
     def dataframe(self, source: str | None = None) -> DataFrame:
         """All of the records of a source: its columns, and the struct `_record(file, position, partition)`.
 
+        An element of an RDD has no columns: it is the text in the column `value`, as it is or as Python writes it.
+
         Args:
             source: name or unambiguous stem; may be left out where they are of one source.
 
@@ -93,11 +96,15 @@ class IsolatedRecords(Sequence[TracedRecord]):
         """
         stands = [stand for stand in self._candidates.stands if self.numbers & stand.numbers]
         leaves = [stand.leaf for stand in stands or self._candidates.stands]
-        leaf = leaves[0] if source is None and len(leaves) == 1 else find_source(leaves, source or "")
+        leaf: Any = leaves[0] if source is None and len(leaves) == 1 else find_source(leaves, source or "")
         return self._candidates.frame(self.numbers, leaf)
 
     def __repr__(self) -> str:
         return f"<{self.total:,} records, {self.proof}>"
+
+
+def _known(influences: Mapping[int, float | None], number: int | None) -> float | None:
+    return None if number is None else influences.get(number)
 
 
 @dataclass(frozen=True)
@@ -105,7 +112,7 @@ class IsolatedRow:
     """The answer for one failing row.
 
     Attributes:
-        value: the row's columns by name.
+        value: the row's columns by name; of an RDD the element itself.
         candidates: how many source records it comes from.
         culprits: without these the row is there and passes.
         reproduction: these alone still give the failing row.
@@ -113,7 +120,7 @@ class IsolatedRow:
         vanishes: nothing makes the row pass; without the culprits it isn't there.
     """
 
-    value: dict[str, Any]
+    value: Any
     candidates: int
     culprits: IsolatedRecords
     reproduction: IsolatedRecords

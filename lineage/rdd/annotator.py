@@ -203,12 +203,12 @@ class Annotator:
         if operator.kind == "SparkContext.union":
             return self.context.union([first, *others])
         if operator.kind in COGROUPS:
-            return getattr(RDD, operator.kind)(first, *others, **_without(arguments, "others"))
+            return getattr(first, operator.kind)(*others, **_without(arguments, "others"))
         if operator.kind in VALUE_ACTIONS:
-            return self.context.parallelize([getattr(RDD, operator.kind)(first, **arguments)], 1)
+            return self.context.parallelize([getattr(first, operator.kind)(**arguments)], 1)
         if operator.kind in KEYED_VALUES:
             return _by_key(operator.kind, first, arguments)
-        return getattr(RDD, operator.kind)(first, *others, **arguments)
+        return getattr(first, operator.kind)(*others, **arguments)
 
 
 def frozen_for(operator: RddOperator, given: Frozen) -> Frozen:

@@ -17,6 +17,7 @@ from bigdebug.lineage.rdd.index.reading import RddIndex
 from bigdebug.lineage.rdd.kinds import UNKNOWN
 from bigdebug.lineage.rdd.mixed import Frames, MixedTrace, all_operators, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator, known_operator
+from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.reading import require_all_unchanged, sources_in
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
 from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order, require_understood
@@ -54,6 +55,20 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
     if frames:
         return _with_a_word(MixedTrace([rows.operator], frames, rows, predicate))
     return _with_a_word(RddTrace(rows, predicate))
+
+
+def live_rdd_question(recorder: Recorder, data: Any) -> RddQuestion:
+    """An RDD, or an output of the recorder's run that is one, ready to be asked about.
+
+    Args:
+        recorder: what the program did so far.
+        data: what is asked about.
+
+    Raises:
+        UnreachableError: Spark was stopped.
+        BigDebugError: it can't be traced; says why.
+    """
+    return RddQuestion(_rows_asked(recorder, data)[0])
 
 
 def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
@@ -17,6 +17,7 @@ from bigdebug.lineage.rdd.forward import ForwardRddTrace
 from bigdebug.lineage.rdd.index.building import build_rdd_index
 from bigdebug.lineage.rdd.index.reading import RddIndex
 from bigdebug.lineage.rdd.mixed import MixedTrace, frames_below
+from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.rdd.reopening import Reopened
@@ -59,9 +60,13 @@ class RddReplay(Recomputed):
         """What a trace will read, by the sizes of the sources' files when the run read them."""
         return Estimate(sum(size for _, size, _ in self._recipe.files), self._output.seconds)
 
-    def question(self) -> NoReturn:
-        """Raises BigDebugError: the records of an RDD that are to blame can't be isolated yet."""
-        raise BigDebugError("which records of an RDD are to blame can't be told yet", hint=_NOT_YET)
+    def question(self) -> RddQuestion:
+        """The output, ready to be asked about.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        return RddQuestion(*self._rows())
 
     def trace(self, where: Any = None, beside: Beside | None = None) -> RddTrace:
         """A backward trace of the output's elements.

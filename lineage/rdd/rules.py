@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pyspark.core.rdd import RDD
-
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.kinds import JOINS, RECORD_WISE
 
@@ -30,7 +28,7 @@ def annotated_by_rule(kind: str, inputs: list[Any], arguments: dict[str, Any]) -
         return _record_wise(kind, inputs[0], arguments)
     if kind in JOINS:
         left, right = (each.map(workers.value_up, True) for each in inputs)
-        return getattr(RDD, kind)(left, right, **arguments).map(workers.joined_pair, True)
+        return getattr(left, kind)(right, **arguments).map(workers.joined_pair, True)
     return _RULES[kind](inputs, arguments)
 
 
@@ -66,7 +64,7 @@ def _sampled_by_key(inputs: list[Any], arguments: dict[str, Any]) -> Any:
 
 def _moved(kind: str) -> Rule:
     def rule(inputs: list[Any], arguments: dict[str, Any]) -> Any:
-        return getattr(RDD, kind)(inputs[0], **arguments)
+        return getattr(inputs[0], kind)(**arguments)
 
     return rule
 
@@ -74,14 +72,14 @@ def _moved(kind: str) -> Rule:
 def _moved_by_key(kind: str) -> Rule:
     def rule(inputs: list[Any], arguments: dict[str, Any]) -> Any:
         pairs = inputs[0].map(workers.pair_up, True)
-        return getattr(RDD, kind)(pairs, **arguments).map(workers.pair_down, True)
+        return getattr(pairs, kind)(**arguments).map(workers.pair_down, True)
 
     return rule
 
 
 def _sorted(inputs: list[Any], arguments: dict[str, Any]) -> Any:
     key = arguments["keyfunc"]
-    return RDD.sortBy(inputs[0], **{**arguments, "keyfunc": lambda pair: key(pair[0])})
+    return inputs[0].sortBy(**{**arguments, "keyfunc": lambda pair: key(pair[0])})
 
 
 def _sorted_by_key(inputs: list[Any], arguments: dict[str, Any]) -> Any:
@@ -89,26 +87,26 @@ def _sorted_by_key(inputs: list[Any], arguments: dict[str, Any]) -> Any:
     if (inputs[0]._defaultReducePartitions() if wanted is None else wanted) == 1:
         # Nothing is shuffled, and elements stay what they are: pairs, rows, lists.
         keyed = inputs[0].map(lambda pair: (pair[0][0], pair), True)
-        return RDD.sortByKey(keyed, **arguments).map(workers.second_of, True)
+        return keyed.sortByKey(**arguments).map(workers.second_of, True)
     return _moved_by_key("sortByKey")(inputs, arguments)
 
 
 def _numbered(kind: str) -> Rule:
     def rule(inputs: list[Any], arguments: dict[str, Any]) -> Any:
-        return getattr(RDD, kind)(inputs[0]).map(workers.numbered_pair)
+        return getattr(inputs[0], kind)().map(workers.numbered_pair)
 
     return rule
 
 
 def _zipped(kind: str) -> Rule:
     def rule(inputs: list[Any], arguments: dict[str, Any]) -> Any:
-        return getattr(RDD, kind)(*inputs).map(workers.zipped_pair)
+        return getattr(inputs[0], kind)(inputs[1]).map(workers.zipped_pair)
 
     return rule
 
 
 def _union(inputs: list[Any], arguments: dict[str, Any]) -> Any:
-    return RDD.union(*inputs)
+    return inputs[0].union(inputs[1])
 
 
 def _union_of_all(inputs: list[Any], arguments: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys
 from bigdebug.lineage.rdd.kinds import UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.reading import RddSource, sources_in
+from bigdebug.lineage.rdd.reading import Place, RddSource, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import Predicate, Segment, Walk, release_walk
@@ -129,6 +129,33 @@ class RddTrace:
     def __repr__(self) -> str:
         names = ", ".join(source.name for source in self._sources)
         return f"<RddTrace of {self._root.described()} back to {names}>"
+
+    # -- for questions that build on it -------------------------------------------------------------
+
+    @property
+    def context(self) -> Any:
+        """The SparkContext."""
+        return self._context
+
+    @property
+    def walk(self) -> Walk:
+        """The way it went."""
+        return self._walk
+
+    @property
+    def found_sources(self) -> list[RddSource]:
+        """The sources, in the order of `sources`."""
+        return self._sources
+
+    def places(self, source: RddSource) -> Any:
+        """An RDD of where a source's records on the trace stand in Spark, each once."""
+        with self._asking("source records"):
+            return self._ids(source)
+
+    def located(self, source: RddSource, places: list[Place]) -> list[TracedRecord]:
+        """The records at some places of a source, with the places that a person can open."""
+        with self._asking("records"):
+            return source.located(self._values(source, places))
 
     def _steps_by_operator(self) -> dict[RddOperator, Step]:
         segments = self._walk.segments

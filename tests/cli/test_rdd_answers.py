@@ -80,6 +80,8 @@ def answers(folder: Path) -> dict[str, Answer]:
         ],
         "narrow": ["trace", "last", "2", "--narrow", "--where", "x == 'OR NOT'", "--json"],
         "rows": ["show", "last", "--rows", "--json"],
+        "isolate": ["isolate", "last", "1", "--failing", "key == 'to' and value > 1", "--json"],
+        "isolated": ["isolate", "last", "1", "--failing", "value > 1"],
     }
     done = subprocess.run(
         [sys.executable, "-c", ASKING, json.dumps(list(lines.values()))],
@@ -151,3 +153,34 @@ def test_elements_of_each_operator_are_counted(answers: dict[str, Answer]) -> No
         [("textFile", 3), ("mapPartitions", 3)],
         [("parallelize", 2)],
     ]
+
+
+def test_the_records_to_blame_are_found_from_the_recipe(folder: Path, answers: dict[str, Answer]) -> None:
+    answer = answers["isolate"]
+    assert answer.code == 0, answer.err
+    content = json.loads(answer.out)
+    jsonschema.validate(content, schema("isolate"))
+    assert (content["failing"], content["matched"], content["exact"]) == (
+        "key == 'to' and value > 1",
+        1,
+        True,
+    )
+    (row,) = content["rows"]
+    assert (row["value"], row["candidates"], row["notes"]) == (["to", 2], 2, [])
+    assert (row["culprits"]["proof"], row["reproduction"]["proof"]) == ("1-minimal", "1-minimal")
+    (culprit,) = row["culprits"]["records"]
+    assert (culprit["source"], culprit["file"]) == ("lines.txt", str(folder / "lines.txt"))
+    assert culprit["value"] in ("to be", 'to "be, or"')
+    assert [record["position"] for record in row["reproduction"]["records"]] == [0, 2]
+    assert content["replays"] > 2
+
+
+def test_the_screen_shows_failing_elements_and_the_records_to_blame(answers: dict[str, Answer]) -> None:
+    answer = answers["isolated"]
+    assert answer.code == 0, answer.err
+    lines = [line.rstrip() for line in answer.out.splitlines()]
+    assert lines[0].startswith("1 row of output 1 (collect, words.py:8) fails: value > 1")
+    assert lines.count("1 culprit of 2 candidates") == 1
+    assert lines.count("without it the row passes; put it back and it fails again") == 1
+    assert lines.count("reproduction with 2 records") == 1
+    assert answer.err.splitlines()[-1].endswith(' 1 --where "value > 1"')

@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import bigdebug
-from benchmarks.subjects import SUBJECTS, Made, Place, bad
+from benchmarks.subjects import SUBJECTS, Made, Place, bad, flat
 from bigdebug.isolation.found import IsolatedRecords
 
 GIVING = [name for name, subject in SUBJECTS.items() if not subject.crashes]
@@ -28,29 +28,41 @@ def places(records: IsolatedRecords, made: Made, heads: int) -> set[Place]:
     return found
 
 
-def judge(spark: SparkSession, folder: Path, name: str, records: int, seed: int) -> None:
+def judge(spark: SparkSession, folder: Path, name: str, records: int, seed: int, form: str) -> None:
     subject = SUBJECTS[name]
     made = subject.make(folder / "inputs", records, seed)
     right = bad(made.truth)
     with bigdebug.attach(spark, store=str(folder / "store")) as session:
         assert subject.failing_sql is not None
-        found = session.isolate(subject.frame(spark, made.path), subject.failing_sql)
+        if form == "frame":
+            found = session.isolate(subject.frame(spark, made.path), subject.failing_sql)
+        else:
+            found = session.isolate(subject.rdd(spark.sparkContext, made.path), subject.failing_rdd)
+    heads = subject.heads if form == "frame" else 0
     assert found.matched == len(right)
     assert len(found.rows) == min(len(right), 20)
     for row in found.rows:
-        key = tuple(row.value.values())[: subject.keys]
+        key = (tuple(row.value.values()) if form == "frame" else flat(row.value))[: subject.keys]
         assert row.culprits.proof == row.reproduction.proof == "1-minimal"
-        assert right[key].right(places(row.culprits, made, subject.heads)), key
+        assert right[key].right(places(row.culprits, made, heads)), key
         assert 0 < row.reproduction.total <= row.candidates
 
 
 @pytest.mark.parametrize("name", QUICK)
 def test_the_culprits_are_named_and_nobody_else(name: str, spark: SparkSession, tmp_path: Path) -> None:
-    judge(spark, tmp_path, name, records=4_000, seed=3)
+    judge(spark, tmp_path, name, records=4_000, seed=3, form="frame")
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_the_culprits_of_elements_are_named_and_nobody_else(
+    name: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    judge(spark, tmp_path, name, records=10_000, seed=3, form="rdd")
 
 
 @pytest.mark.proof("isolation on the subjects, 100,000 records, three seeds")
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", GIVING)
-def test_of_many_records(name: str, seed: int, spark: SparkSession, tmp_path: Path) -> None:
-    judge(spark, tmp_path, name, records=100_000, seed=seed)
+@pytest.mark.parametrize("form", ["frame", "rdd"])
+def test_of_many_records(form: str, name: str, seed: int, spark: SparkSession, tmp_path: Path) -> None:
+    judge(spark, tmp_path, name, records=100_000, seed=seed, form=form)

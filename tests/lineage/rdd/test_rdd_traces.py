@@ -239,6 +239,8 @@ with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
     trace = session.trace(session.outputs[-1], where="key == 1")
     print([record.value for record in trace.collect()], len(trace.steps))
     print([record.value for record in trace.narrow().collect()])
+    found = session.isolate(session.outputs[-1], "3 in value")
+    print([record.value for record in found.culprits], found.culprits.dataframe().count())
     source = context.parallelize([1, 2, 3], 2)
     source.map(lambda x: (x, x)).reduceByKey(lambda a, b: a + b).collect()
     forward = session.trace(source, where="x == 3", direction="forward")
@@ -259,7 +261,7 @@ def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
         [sys.executable, str(tmp_path / "remote.py")],
         env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    told = ["True", "[1, 3] 7", "[1, 3]", "[(3, 3)]", "[(None, None, None, (3, 3))]"]
+    told = ["True", "[1, 3] 7", "[1, 3]", "[3] 1", "[(3, 3)]", "[(None, None, None, (3, 3))]"]
     assert done.stdout.splitlines() == told, done.stdout + done.stderr[-3000:]
 
 

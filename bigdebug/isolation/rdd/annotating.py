@@ -1,0 +1,151 @@
+"""The program on a subset of its candidates: its operators, called on local RDDs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from pyspark.core.rdd import RDD
+
+from bigdebug.isolation.rdd.copies import copied
+from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
+from bigdebug.isolation.rdd.points import Chosen, Held, Point
+from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.annotator import Annotator, Marks, frozen_for
+from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled, pickled
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.standins import BroadcastValue
+
+_SMALL = 1 << 16
+"""Bytes of a pickle that is opened again for each replay: its functions then keep nothing from one to the next."""
+
+Asked = tuple[RddOperator, int]
+"""An operator, and with which functions it is asked for: the identity of these."""
+
+
+@dataclass
+class Material:
+    """What all replays share.
+
+    Attributes:
+        context: of the local RDDs.
+        points: what candidates give where replays begin.
+        constants: the RDDs that candidates have no part in, but decide about them.
+        shared: the operators that several others read.
+        annotator: the trace's, which gave leaves their numbers.
+    """
+
+    context: LocalContext
+    points: Mapping[Asked, Point]
+    constants: Mapping[Asked, Held]
+    shared: frozenset[RddOperator]
+    annotator: Annotator
+    _taken: dict[Asked, Pickled] = field(default_factory=dict)
+    _opened: dict[Asked, Any] = field(default_factory=dict)
+    _broadcast: dict[int, BroadcastValue] = field(default_factory=dict)
+
+    def arguments(self, operator: RddOperator, frozen: Frozen) -> dict[str, Any]:
+        """The arguments of an operator, anew for each replay unless they are large."""
+        key = operator, id(frozen)
+        if key in self._opened:
+            found: dict[str, Any] = dict(self._opened[key])
+            return found
+        if key not in self._taken:
+            self._taken[key] = frozen[operator] if operator in frozen else pickled(_own(operator))
+        taken = self._taken[key]
+        found = taken.thawed(self._stand_in)
+        if len(taken.data) > _SMALL:
+            self._opened[key] = found
+        return found
+
+    def _stand_in(self, variable: Any) -> Any:
+        """A broadcast value of our own: a function that changes it must not change the program's."""
+        if id(variable) not in self._broadcast:
+            self._broadcast[id(variable)] = BroadcastValue(copied(variable.value))
+        return self._broadcast[id(variable)]
+
+
+def _own(operator: RddOperator) -> dict[str, Any]:
+    """Its arguments in the program, but for those that are told apart by identity."""
+    return {name: value for name, value in operator.arguments.items() if name not in SHARED}
+
+
+class LocalAnnotator(Annotator):
+    """Makes local RDDs of operators, each once.
+
+    Args:
+        material: of all replays.
+        chosen: the subset of the candidates.
+    """
+
+    def __init__(self, material: Material, chosen: Chosen) -> None:
+        super().__init__(material.context)
+        self._material = material
+        self._chosen = chosen
+
+    def leaf(self, operator: RddOperator) -> int:
+        return self._material.annotator.leaf(operator)
+
+    def annotated(self, operator: RddOperator, given: Frozen, marks: Marks | None = None) -> Any:
+        key = operator, id(frozen_for(operator, given))
+        point, constant = self._material.points.get(key), self._material.constants.get(key)
+        if point is not None:
+            return point.annotated(self.context, self._chosen)
+        if constant is not None:
+            return _whole(self.context, constant).map(workers.with_no_ids, True)
+        return self._own_copy(operator, super().annotated(operator, given))
+
+    def plain(self, operator: RddOperator, given: Frozen) -> Any:
+        key = operator, id(frozen_for(operator, given))
+        point, constant = self._material.points.get(key), self._material.constants.get(key)
+        if point is not None:
+            return point.plain(self.context, self._chosen)
+        if constant is not None:
+            return _whole(self.context, constant)
+        return self._own_copy(operator, super().plain(operator, given))
+
+    def kept_input(self, operator: RddOperator, given: Frozen) -> Any:
+        """The elements that an operator reads: here they come in the same order each time."""
+        return self.plain(operator.inputs[0], frozen_for(operator, given))
+
+    def arguments(self, operator: RddOperator, frozen: Frozen) -> dict[str, Any]:
+        key = operator, id(frozen)
+        if key not in self._arguments:
+            shared = {name: value for name, value in operator.arguments.items() if name in SHARED}
+            self._arguments[key] = {**self._material.arguments(operator, frozen), **shared}
+        return self._arguments[key]
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _own_copy(self, operator: RddOperator, found: LocalRdd) -> LocalRdd:
+        """Where several operators read the same elements, each has copies: in Spark, too, it has its own."""
+        return found.copied() if operator in self._material.shared else found
+
+    def _own(self, operator: RddOperator) -> Any | None:
+        return None
+
+    def _function(self, operator: RddOperator, plain: Any, arguments: dict[str, Any]) -> Any:
+        if operator.kind == "pipe":
+            return workers.by_partition_only(RDD.pipe(_Catching(), **arguments))
+        return super()._function(operator, plain, arguments)
+
+
+class _Catching:
+    """Gives the function that PySpark would call with each partition."""
+
+    def mapPartitions(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:  # noqa: N802
+        return function
+
+
+def _whole(context: LocalContext, held: Held) -> LocalRdd:
+    positions = np.arange(len(held))
+    return LocalRdd(context, held.split(held.at(positions), positions, compact=False))
+
+
+def read_by_several(operators: list[RddOperator]) -> frozenset[RddOperator]:
+    """The operators that several of some others read, or one of them twice."""
+    readers = Counter(below for operator in operators for below in operator.inputs)
+    return frozenset(operator for operator, count in readers.items() if count > 1)

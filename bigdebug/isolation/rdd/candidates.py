@@ -1,0 +1,157 @@
+"""The records of sources of RDDs that failing elements may come from, numbered: only they are ever replayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pyroaring import FrozenBitMap
+from pyspark.sql import SparkSession
+
+from bigdebug.isolation.rdd import fetching
+from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd.reading import Place, RddSource
+from bigdebug.lineage.rdd.trace import RddTrace
+
+MOST_CANDIDATES = 5_000_000
+"""So many are held in this process."""
+
+_SCHEMA = "value string, _record struct<file: string, position: bigint, partition: int>"
+
+Places = dict[int, np.ndarray[Any, np.dtype[np.int64]]]
+"""By partition the places in it, ascending."""
+
+
+@dataclass(frozen=True)
+class RddStand:
+    """The candidates of one source.
+
+    Attributes:
+        leaf: the source.
+        places: where they stand in Spark.
+        first: the first one's number; the others follow by partition and place.
+        count: how many there are.
+    """
+
+    leaf: RddSource
+    places: Places
+    first: int
+    count: int
+
+    @property
+    def numbers(self) -> FrozenBitMap:
+        return FrozenBitMap(range(self.first, self.first + self.count))
+
+    def starts(self) -> dict[int, int]:
+        """By partition the number of its first candidate."""
+        found, number = {}, self.first
+        for partition, places in self.places.items():
+            found[partition] = number
+            number += len(places)
+        return found
+
+    def number_of(self, place: Place) -> int | None:
+        """The number of the record at a place; None if it is no candidate."""
+        partition, ordinal = place
+        known = self.places.get(partition)
+        if known is None:
+            return None
+        index = int(np.searchsorted(known, ordinal))
+        if index == len(known) or known[index] != ordinal:
+            return None
+        return self.starts()[partition] + index
+
+    def places_of(self, numbers: FrozenBitMap) -> list[Place]:
+        """Where the records of some numbers stand, by partition and place."""
+        wanted = np.frombuffer((numbers & self.numbers).to_array(), dtype=np.uint32).astype(np.int64)
+        found: list[Place] = []
+        for partition, start in self.starts().items():
+            places = self.places[partition]
+            low, high = np.searchsorted(wanted, [start, start + len(places)])
+            found += [(partition, int(place)) for place in places[wanted[low:high] - start]]
+        return found
+
+
+class RddCandidates:
+    """The candidates of all sources, numbered from 0, one source after the other.
+
+    Args:
+        trace: of the failing elements.
+
+    Raises:
+        BigDebugError: there are too many.
+    """
+
+    def __init__(self, trace: RddTrace) -> None:
+        self._trace = trace
+        self.stands: list[RddStand] = []
+        first = 0
+        for source, count in zip(trace.found_sources, trace.sources, strict=True):
+            if first + count.count > MOST_CANDIDATES:
+                raise BigDebugError(
+                    f"the failing elements come from more than {MOST_CANDIDATES:,} records, which are too many "
+                    "to be held in the driver's process",
+                    hint="ask about fewer elements: of one key, or the first that fails",
+                )
+            stand = RddStand(source, _places(trace.places(source)), first, count.count)
+            self.stands.append(stand)
+            first += stand.count
+        self.count = first
+
+    @property
+    def everything(self) -> FrozenBitMap:
+        return FrozenBitMap(range(self.count))
+
+    def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
+        """Up to so many of some candidates of each source, by source, file and position; not with their numbers."""
+        found: list[tuple[int | None, TracedRecord]] = []
+        with self._asking():
+            for stand in self.stands:
+                places = stand.places_of(numbers)[:limit]
+                if places:
+                    found += [(None, record) for record in self._trace.located(stand.leaf, places)]
+        return found
+
+    def frame(self, numbers: FrozenBitMap, source: RddSource) -> Any:
+        """Some candidates of a source as a DataFrame: `value`, the text of each, and `_record`."""
+        (stand,) = (each for each in self.stands if each.leaf is source)
+        with self._asking():
+            places = stand.places_of(numbers)
+            records = self._trace.located(source, places) if places else []
+        rows = [
+            (
+                record.value if isinstance(record.value, str) else repr(record.value),
+                (record.location.file, record.location.position, record.location.partition),
+            )
+            for record in records
+        ]
+        return _session(self._trace).createDataFrame(rows, _SCHEMA)
+
+    def _asking(self) -> Any:
+        return jobs_of_ours(self._trace.context, "the records found")
+
+
+def _places(ids: Any) -> Places:
+    """The places of records, which an RDD holds."""
+    parts: dict[int, list[np.ndarray[Any, Any]]] = {}
+    for partition, data in ids.mapPartitions(fetching.by_partition).collect():
+        parts.setdefault(partition, []).append(np.frombuffer(data, dtype=np.int64))
+    return {partition: np.sort(np.concatenate(parts[partition])) for partition in sorted(parts)}
+
+
+def bits_of(places: Places) -> dict[int, bytes]:
+    """By partition a bit for each place, which says whether it is one of these."""
+    found = {}
+    for partition, numbers in places.items():
+        flags = np.zeros(int(numbers[-1]) + 1, dtype=bool)
+        flags[numbers] = True
+        found[partition] = np.packbits(flags, bitorder="little").tobytes()
+    return found
+
+
+def _session(trace: RddTrace) -> SparkSession:
+    known = SparkSession._instantiatedSession
+    return known if known is not None else SparkSession(trace.context)

@@ -1,0 +1,185 @@
+"""What replays begin with: the elements that candidates give there, worked out in Spark once and held here."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from pyroaring import FrozenBitMap
+
+from bigdebug.isolation.rdd import fetching
+from bigdebug.isolation.rdd.candidates import RddCandidates, bits_of
+from bigdebug.isolation.rdd.copies import is_immutable
+from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
+from bigdebug.lineage.rdd.annotator import Annotator
+
+_FEW = 16
+"""A subset of at most one in so many is looked up record by record."""
+
+Positions = np.ndarray[Any, np.dtype[np.intp]]
+
+
+class Held:
+    """Elements that are held, by partition; whoever gets them may change them.
+
+    Args:
+        parts: their pickles.
+    """
+
+    def __init__(self, parts: Sequence[Sequence[bytes]]) -> None:
+        self.bounds = np.cumsum([0, *map(len, parts)])
+        self._pickles: list[bytes] = [each for part in parts for each in part]
+        self._values: list[Any] | None = [pickle.loads(each) for each in self._pickles]
+        if all(map(is_immutable, self._values)):
+            self._pickles = []
+        else:
+            self._values = None
+
+    def __len__(self) -> int:
+        return int(self.bounds[-1])
+
+    def at(self, positions: Positions) -> list[Any]:
+        """The elements at some positions."""
+        if self._values is not None:
+            values = self._values
+            return [values[position] for position in positions.tolist()]
+        pickles = self._pickles
+        return [pickle.loads(pickles[position]) for position in positions.tolist()]
+
+    def split(self, elements: list[Any], positions: Positions, *, compact: bool) -> list[list[Any]]:
+        """Elements at some positions, which go up, by partition; without empty ones where that doesn't matter."""
+        bounds = np.searchsorted(positions, self.bounds).tolist()
+        return [elements[low:high] for low, high in pairwise(bounds) if low < high or not compact]
+
+
+class Chosen:
+    """A subset of the candidates.
+
+    Args:
+        numbers: theirs.
+        count: how many candidates there are.
+    """
+
+    def __init__(self, numbers: FrozenBitMap, count: int) -> None:
+        self.array = np.frombuffer(numbers.to_array(), dtype=np.uint32)
+        self._count = count
+
+    @cached_property
+    def mask(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        found = np.zeros(self._count, dtype=bool)
+        found[self.array] = True
+        return found
+
+
+class Point:
+    """What one operator gives of the candidates.
+
+    Args:
+        held: the elements.
+        leaves: of each element the numbers of the leaves that its ids name; as many columns as the most has.
+        numbers: of each the candidates that it is made of. It is there as long as all of them are.
+        partitioner: that says in which partition an element is, if there is one.
+    """
+
+    def __init__(
+        self,
+        held: Held,
+        leaves: np.ndarray[Any, Any],
+        numbers: np.ndarray[Any, np.dtype[np.int64]],
+        partitioner: Any,
+    ) -> None:
+        self.held = held
+        self._partitioner = partitioner
+        self._leaves = leaves
+        self._numbers = numbers
+        first = numbers[:, 0]
+        self._order = np.argsort(first, kind="stable")
+        self._sorted = first[self._order]
+
+    def positions(self, chosen: Chosen) -> Positions:
+        """Where the elements stand that a subset gives."""
+        if len(chosen.array) * _FEW > len(self.held):
+            return np.flatnonzero(chosen.mask[self._numbers].all(axis=1))
+        low = np.searchsorted(self._sorted, chosen.array, "left")
+        sizes = np.searchsorted(self._sorted, chosen.array, "right") - low
+        within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        found = self._order[np.repeat(low, sizes) + within]
+        if self._numbers.shape[1] > 1:
+            found = found[chosen.mask[self._numbers[found]].all(axis=1)]
+        return np.sort(found)
+
+    def plain(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
+        """The elements of a subset."""
+        positions = self.positions(chosen)
+        return self._local(context, self.held.at(positions), positions)
+
+    def annotated(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
+        """The same, each with the numbers of the candidates that it is made of as its ids."""
+        positions = self.positions(chosen)
+        leaves, numbers = self._leaves[positions].tolist(), self._numbers[positions].tolist()
+        pairs = zip(leaves, numbers, strict=True)
+        ids: Iterator[tuple[tuple[int, int], ...]]
+        if self._numbers.shape[1] == 1:
+            ids = (((leaf, number),) for (leaf,), (number,) in pairs)
+        else:
+            ids = (tuple(dict.fromkeys(zip(*pair, strict=True))) for pair in pairs)
+        elements = list(zip(self.held.at(positions), ids, strict=True))
+        return self._local(context, elements, positions)
+
+    def _local(self, context: LocalContext, elements: list[Any], positions: Positions) -> LocalRdd:
+        parts = self.held.split(elements, positions, compact=context.compact)
+        return LocalRdd(context, parts, None if context.compact else self._partitioner)
+
+
+def fetched_point(annotated: Any, annotator: Annotator, candidates: RddCandidates) -> Point:
+    """What candidates give at an operator.
+
+    Args:
+        annotated: its annotated RDD.
+        annotator: that made it.
+        candidates: all there are.
+    """
+    stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.stands}
+    wanted = {leaf: bits_of(stand.places) for leaf, stand in stands.items()}
+    parts: list[list[bytes]] = [[] for _ in range(annotated.getNumPartitions())]
+    widths: list[list[Any]] = [[] for _ in parts]
+    flat: list[list[Any]] = [[] for _ in parts]
+    batches = annotated.mapPartitionsWithIndex(fetching.of_candidates(wanted), True).collect()
+    for partition, width, triples, pickles in batches:
+        parts[partition] += pickles
+        widths[partition].append(np.frombuffer(width, dtype=np.int64))
+        flat[partition].append(np.frombuffer(triples, dtype=np.int64).reshape(-1, 3))
+    nothing = np.zeros(0, dtype=np.int64)
+    width = np.concatenate([nothing, *(each for part in widths for each in part)])
+    triples = np.concatenate([nothing.reshape(0, 3), *(each for part in flat for each in part)])
+    numbers = np.zeros(len(triples), dtype=np.int64)
+    for leaf, stand in stands.items():
+        starts = stand.starts()
+        of_leaf = triples[:, 0] == leaf
+        for partition, places in stand.places.items():
+            here = np.flatnonzero(of_leaf & (triples[:, 1] == partition))
+            numbers[here] = starts[partition] + np.searchsorted(places, triples[here, 2])
+    leaves, numbers = _in_columns(width, triples[:, 0], numbers)
+    return Point(Held(parts), leaves, numbers, annotated.partitioner)
+
+
+def fetched_all(plain: Any) -> Held:
+    """All elements of an RDD of Spark's."""
+    parts: list[list[bytes]] = [[] for _ in range(plain.getNumPartitions())]
+    for partition, pickles in plain.mapPartitionsWithIndex(fetching.all_pickled, True).collect():
+        parts[partition] += pickles
+    return Held(parts)
+
+
+def _in_columns(
+    widths: np.ndarray[Any, Any], *flat: np.ndarray[Any, Any]
+) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    """A row for each element; one with fewer ids than others has its last one again."""
+    most = int(widths.max(initial=1))
+    starts = np.cumsum(widths) - widths
+    places = starts[:, None] + np.minimum(np.arange(most), widths[:, None] - 1)
+    return [each[places] for each in flat]

@@ -1,0 +1,265 @@
+"""Running the program on subsets of its candidates, in this process, and what becomes of the failing elements there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pyroaring import FrozenBitMap
+
+from bigdebug.isolation.rdd import fetching
+from bigdebug.isolation.rdd.annotating import Asked, LocalAnnotator, Material, read_by_several
+from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, RddCandidates
+from bigdebug.isolation.rdd.following import Following, Identity
+from bigdebug.isolation.rdd.local import LocalContext
+from bigdebug.isolation.rdd.points import Chosen, fetched_all, fetched_point
+from bigdebug.isolation.rdd.quiet import unheard
+from bigdebug.isolation.rdd.replayable import above, goes_by_partition, points_of
+from bigdebug.isolation.search import Outcome
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.annotator import contributing, frozen_for
+from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.kinds import SUBTRACTING
+from bigdebug.lineage.rdd.likeness import digest
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.some_rows import only_given
+from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.rdd.walk import Walk
+
+_MANY = 64
+"""Partitions from which on those that hold nothing are left out, where that makes no difference."""
+
+_LOOKED_AT = 1_000
+"""Failing elements at most that are looked at for those of different identities."""
+
+Elements = list[tuple[Any, tuple[tuple[int, Any], ...]]]
+
+
+@dataclass(frozen=True)
+class FailingElement:
+    """An element of the output that fails.
+
+    Attributes:
+        identity: followed through the replays.
+        value: the element, as it is in a replay of all candidates.
+    """
+
+    identity: Identity
+    value: Any
+
+
+class RddReplays:
+    """The program on subsets of its candidates.
+
+    Args:
+        trace: of the failing elements.
+        rows: what was asked about.
+        failing: tells whether an element fails.
+        candidates: the records that these may come from.
+
+    Attributes:
+        count: how many subsets were tried.
+        failure: what the program raised in the last one that couldn't be computed.
+
+    Raises:
+        UnsupportedOperatorError: an operator can't be run on part of its records.
+        BigDebugError: what the program subtracts is too much to be held here.
+    """
+
+    def __init__(
+        self, trace: RddTrace, rows: RddRows, failing: Callable[[Any], Any], candidates: RddCandidates
+    ) -> None:
+        self._rows = rows
+        self._failing = failing
+        self._walk = trace.walk
+        self._candidates = candidates
+        self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
+        self.count = 0
+        self.failure: Exception | None = None
+        points = points_of(rows.operator)
+        self.operators = above(points, rows.operator)
+        self._material = self._gathered(set(points))
+        self._following = Following(rows.operator, trace.walk.annotator, candidates)
+
+    def identities(self, most: int) -> list[Identity]:
+        """Up to so many of the elements that fail in the output itself."""
+        first = self._walk.first
+        ((top, frozen),) = first.tops
+        annotated = first.narrow(self._walk.annotator.annotated(top, frozen))
+        found = annotated.map(fetching.key_and_ids).take(_LOOKED_AT)
+        return list(dict.fromkeys(self._following.asked(*each) for each in found))[:most]
+
+    def failing_elements(self, identities: Sequence[Identity]) -> list[FailingElement]:
+        """Those elements that fail again when the program runs on all candidates."""
+        asked = set(identities)
+        values: dict[Identity, Any] = {}
+        for element, ids in self._run(self._candidates.everything) or ():
+            identity = self._following.of(element, ids)
+            if identity in asked and identity not in values and self._fails(element):
+                values[identity] = element
+        return [FailingElement(each, values[each]) for each in identities if each in values]
+
+    def outcome(self, subset: FrozenBitMap, asked: Sequence[Identity]) -> dict[Identity, Outcome]:
+        """What becomes of each element in a subset; one that was tried before isn't tried again."""
+        known = self._known.setdefault(subset, {})
+        fresh = {identity for identity in asked if identity not in known}
+        if fresh:
+            self.count += 1
+            elements = self._run(subset)
+            if elements is None:
+                known.update(dict.fromkeys(fresh, Outcome.UNRESOLVED))
+            else:
+                known.update(self._judged(elements, fresh))
+        return known
+
+    def differ(self, asked: Sequence[Identity]) -> bool:
+        """Whether two replays of all candidates give different elements."""
+        return self._digests(asked) != self._digests(asked)
+
+    def behind(self, identity: Identity) -> FrozenBitMap:
+        """The candidates that one of the failing elements comes from."""
+        whole = self._whole
+        walk = _WalkHere(self._rows, whole, lambda element, ids: self._following.of(element, ids) == identity)
+        found = FrozenBitMap()
+        with unheard():
+            for stand in self._candidates.stands:
+                found = found | FrozenBitMap(walk.ids(stand.leaf.operator).collect())
+        return found
+
+    def inputs(self, kinds: frozenset[str]) -> Iterable[tuple[RddOperator, Elements]]:
+        """What operators of some kinds take when the program runs on all candidates, annotated."""
+        for operator, frozen in self._asked.items():
+            if operator.kind in kinds:
+                for rdd in self._whole.inputs(operator, frozen):
+                    yield operator, rdd.collect()
+
+    def is_source(self, leaf: int) -> bool:
+        """Whether a leaf's number names a source, and no group."""
+        return any(
+            self._walk.annotator.leaf(stand.leaf.operator) == leaf for stand in self._candidates.stands
+        )
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _whole(self) -> LocalAnnotator:
+        """The program on all candidates."""
+        return self._annotator(self._candidates.everything)
+
+    def _annotator(self, subset: FrozenBitMap) -> LocalAnnotator:
+        return LocalAnnotator(self._material, Chosen(subset, self._candidates.count))
+
+    def _run(self, subset: FrozenBitMap) -> Elements | None:
+        """The annotated elements of the output; None where the program fails."""
+        rows = self._rows
+        try:
+            with unheard():
+                found = self._annotator(subset).annotated(rows.operator, rows.frozen)
+                # Of those that an action left out any may be given once others are gone: all are followed.
+                if rows.action == "lookup":
+                    found = only_given(rows, found)
+                elements: Elements = found.collect()
+        except (Exception, SystemExit) as error:
+            self.failure = error if isinstance(error, Exception) else RuntimeError(f"it exits: {error}")
+            return None
+        return elements
+
+    def _judged(self, elements: Elements, asked: set[Identity]) -> dict[Identity, Outcome]:
+        found = dict.fromkeys(asked, Outcome.ABSENT)
+        for element, ids in elements:
+            identity = self._following.of(element, ids)
+            if identity in asked and found[identity] is not Outcome.FAILED:
+                try:
+                    fails = self._fails(element)
+                except Exception as error:
+                    self.failure, found[identity] = error, Outcome.UNRESOLVED
+                else:
+                    unresolved = found[identity] is Outcome.UNRESOLVED
+                    well = Outcome.UNRESOLVED if unresolved else Outcome.PASSED
+                    found[identity] = Outcome.FAILED if fails else well
+        return found
+
+    def _fails(self, element: Any) -> bool:
+        with unheard():
+            return bool(self._failing(element))
+
+    def _digests(self, asked: Sequence[Identity]) -> list[tuple[Identity, bytes]] | None:
+        elements = self._run(self._candidates.everything)
+        if elements is None:
+            return None
+        found = []
+        for element, ids in elements:
+            identity = self._following.of(element, ids)
+            if identity in asked:
+                with suppress(Exception):  # an element that can't be pickled isn't compared
+                    found.append((identity, digest(element)))
+        return found
+
+    # -- what is gathered ---------------------------------------------------------------------------
+
+    def _gathered(self, points: set[RddOperator]) -> Material:
+        annotator, root = self._walk.annotator, self._rows.operator
+        at_points: dict[Asked, Frozen] = {}
+        constant: dict[Asked, Frozen] = {}
+        self._asked: dict[RddOperator, Frozen] = {}
+        waiting: list[tuple[RddOperator, Frozen]] = [(root, self._rows.frozen)]
+        seen: set[Asked] = set()
+        while waiting:
+            operator, given = waiting.pop()
+            frozen = frozen_for(operator, given)
+            key = operator, id(frozen)
+            if key in seen:
+                continue
+            seen.add(key)
+            if operator in points:
+                at_points[key] = frozen
+                continue
+            self._asked.setdefault(operator, frozen)
+            waiting += [(below, frozen) for below in contributing(operator)]
+            if operator.kind in SUBTRACTING:
+                taken = operator.inputs[1]
+                constant[taken, id(frozen_for(taken, frozen))] = frozen
+        held = {}
+        for (operator, number), frozen in constant.items():
+            if (operator, number) in seen:
+                continue  # candidates have a part in it, too: it is what these make of it
+            plain = annotator.plain(operator, frozen)
+            count = sum(plain.mapPartitions(workers.counted).collect())
+            if count > MOST_CANDIDATES:
+                raise BigDebugError(
+                    f"{operator.described()} gives {count:,} elements, which are subtracted: they are too many to "
+                    "be held in the driver's process",
+                    hint="subtract fewer, or ask about the RDD below",
+                )
+            held[operator, number] = fetched_all(plain)
+        fetched = {
+            (operator, number): fetched_point(
+                annotator.annotated(operator, frozen), annotator, self._candidates
+            )
+            for (operator, number), frozen in at_points.items()
+        }
+        many = max((len(point.held.bounds) for point in fetched.values()), default=0) > _MANY
+        context = LocalContext(root.context, compact=many and not goes_by_partition(self.operators))
+        return Material(context, fetched, held, read_by_several(self.operators), annotator)
+
+
+class _WalkHere(Walk):
+    """The way back from one failing element, through the program on all candidates."""
+
+    def __init__(
+        self, rows: RddRows, annotator: LocalAnnotator, is_asked: Callable[[Any, Any], bool]
+    ) -> None:
+        super().__init__(rows, None, annotator.context)
+        self.annotator = annotator
+        self._is_asked = is_asked
+
+    def asked(self, annotated: Any) -> Any:
+        rows = self.rows
+        assert rows is not None
+        given = only_given(rows, annotated) if rows.action == "lookup" else annotated
+        return given.filter(lambda pair: self._is_asked(*pair))
