@@ -16,6 +16,7 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
 
 if TYPE_CHECKING:
+    from bigdebug.isolation.explaining import Pattern
     from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 
 _OF_CULPRITS = 20
@@ -70,11 +71,23 @@ def isolate_json(answer: IsolateAnswer, limit: int | None = None) -> dict[str, A
             }
             for row in found.rows
         ],
-        "explanation": _entries(found, "explanation"),
+        "explanation": [_pattern_json(pattern) for pattern in found.explanation],
         "operators": _entries(found, "operators"),
         "replays": found.replays,
         "jobs": found.jobs,
         "seconds": found.seconds,
+    }
+
+
+def _pattern_json(pattern: "Pattern") -> dict[str, Any]:
+    return {
+        "pattern": pattern.text,
+        "source": pattern.source,
+        "condition": pattern.condition,
+        "culprits": pattern.culprits[0],
+        "of_culprits": pattern.culprits[1],
+        "others": pattern.others[0],
+        "of_others": pattern.others[1],
     }
 
 
@@ -138,9 +151,26 @@ def show_isolation(console: Console, answer: IsolateAnswer, limit: int | None = 
         if found.rows[1:]:
             show_line(console, Text(f"failing row {number} of {len(found.rows)}", style="bold"))
         _show_row(console, row, limit)
+    _show_explanation(console, found)
     console.print()
     took = f"{plural(found.replays, 'replay')} in {plural(found.jobs, 'job')}, {duration(found.seconds)}"
     show_line(console, Text(took, style="italic"))
+
+
+def _show_explanation(console: Console, found: "Isolation") -> None:
+    """Print what the culprits share, each pattern with its condition in SQL where that reads otherwise."""
+    if not found.explanation:
+        return
+    console.print()
+    one = found.culprits.total == 1
+    title = "what tells the culprit from the others" if one else "what the culprits share"
+    show_line(console, Text(title, style="bold"))
+    of_several = len({pattern.source for pattern in found.explanation}) > 1
+    for pattern in found.explanation:
+        source = f"{visible(pattern.source)}: " if of_several else ""
+        show_line(console, f"{source}{visible(str(pattern))}")
+        if pattern.condition is not None and pattern.condition != pattern.text:
+            show_line(console, Text(f"  in SQL: {visible(pattern.condition)}", style="dim"))
 
 
 def _show_row(console: Console, row: "IsolatedRow", limit: int | None) -> None:

@@ -164,6 +164,15 @@ class Candidates:
         plan, _, identity = self._by_subset(point, [numbers])
         return catalyst.project([*catalyst.output(point.operator.plan), identity], plan)
 
+    def parted(self, stand: Stand, parts: Numbers) -> tuple[Any, Any, Any]:
+        """A source's records in some parts of its candidates.
+
+        Gives a plan of the source's own columns and the candidates' numbers, and its attributes of a part's number
+        and of the record id.
+        """
+        at_source = Point(stand, stand.leaf.operator, stand.plan, stand.id, stand.number, stand.count)
+        return self._by_subset(at_source, parts)
+
     def numbered(self, point: Point) -> Any:
         """The plan of the rows that all candidates give where replays begin: its columns and their numbers."""
         own = self._catalyst.output(point.operator.plan)
@@ -303,8 +312,7 @@ class Candidates:
     def _of_source(self, stand: Stand, numbers: FrozenBitMap) -> SourceRecords:
         catalyst = self._catalyst
         leaf = stand.leaf
-        at_source = Point(stand, leaf.operator, stand.plan, stand.id, stand.number, stand.count)
-        plan, _, identity = self._by_subset(at_source, [numbers])
+        plan, _, identity = self.parted(stand, [numbers])
         shown = leaf.pinned if leaf.pinned is not None else catalyst.output(leaf.operator.plan)
         value = catalyst.struct((column.name(), column) for column in shown)
         valued = catalyst.project([identity, catalyst.alias(value, fresh_name("value"))], plan)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from bigdebug.isolation.candidates import Candidates
+    from bigdebug.isolation.explaining import Pattern
 
 Proof = Literal["1-minimal", "sufficient", "none"]
 
@@ -127,6 +128,15 @@ class Isolation:
     jobs: int
     seconds: float
     _release: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
+    _explain: Callable[[], tuple[Pattern, ...]] = field(repr=False, compare=False, default=tuple)
+
+    @cached_property
+    def explanation(self) -> tuple[Pattern, ...]:
+        """What the culprits share and other records behind the failing rows don't, the most telling first.
+
+        Looked for when it is asked for; empty where nothing tells them from the others.
+        """
+        return self._explain()
 
     def release(self) -> None:
         """Give back what Spark keeps of the candidates; `dataframe()` can't be asked for after that."""

@@ -12,6 +12,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column
 
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.explaining import explain
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
 from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingRow, Identity, Replays
@@ -220,6 +221,8 @@ class _Isolating:
             notes.append(f"{trace.matched:,} rows fail; the answer is about {len(answers)} of them")
         if not self._in_time:
             notes.append("the search was stopped before its end: fewer records may do")
+        blamed = FrozenBitMap().union(*(each.culprits.numbers for each in answers))
+        behind = FrozenBitMap().union(*(row.candidates for row in rows if row.again))
         exact = trace.exact
         jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         return Isolation(
@@ -234,6 +237,7 @@ class _Isolating:
             jobs=jobs,
             seconds=round(time.monotonic() - self._began, 3),
             _release=candidates.release,
+            _explain=lambda: explain(self._catalyst, candidates, blamed, behind),
         )
 
     def _of_row(self, row: _Row, candidates: Candidates) -> IsolatedRow:

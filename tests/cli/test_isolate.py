@@ -113,6 +113,27 @@ def test_out_of_time_there_is_what_is_known_by_then(folder: Path, capsys: pytest
     assert "flights.csv: 3 records, the first 1 shown (more with --limit)" in out
 
 
+def test_the_screen_and_the_json_tell_what_the_culprits_share(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = asked(folder, capsys, "1", "mean < 0")
+    lines = out.splitlines()
+    place = lines.index("what the culprits share")
+    assert lines[place + 1] == "minutes <= -900: 1 of 2 culprits, 0 of 3 others"
+    _, out, _ = asked(folder, capsys, "1", "mean < 0", "--json")
+    content = json.loads(out)
+    jsonschema.validate(content, schema("isolate"))
+    assert content["explanation"][0] == {
+        "pattern": "minutes <= -900",
+        "source": "flights.csv",
+        "condition": "minutes <= -900",
+        "culprits": 1,
+        "of_culprits": 2,
+        "others": 0,
+        "of_others": 3,
+    }
+
+
 def test_a_reproduction_of_the_culprits_is_not_listed_again(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
