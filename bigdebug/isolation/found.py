@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from bigdebug.isolation.candidates import Candidates
     from bigdebug.isolation.explaining import Pattern
+    from bigdebug.isolation.suspects import Suspect
 
 Proof = Literal["1-minimal", "sufficient", "none"]
 
@@ -129,6 +130,16 @@ class Isolation:
     seconds: float
     _release: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
     _explain: Callable[[], tuple[Pattern, ...]] = field(repr=False, compare=False, default=tuple)
+
+    _suspect: Callable[[], tuple[Suspect, ...]] = field(repr=False, compare=False, default=tuple)
+
+    @cached_property
+    def operators(self) -> tuple[Suspect, ...]:
+        """Branches of operators that culprits took and other records didn't, the most suspicious first.
+
+        Looked for when it is asked for; branches that all records took are left out.
+        """
+        return self._suspect()
 
     @cached_property
     def explanation(self) -> tuple[Pattern, ...]:

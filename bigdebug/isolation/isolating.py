@@ -18,6 +18,7 @@ from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingRow, Identity, Replays
 from bigdebug.isolation.search import Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
+from bigdebug.isolation.suspects import suspects
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.depth import deep_plans
@@ -238,6 +239,9 @@ class _Isolating:
             seconds=round(time.monotonic() - self._began, 3),
             _release=candidates.release,
             _explain=lambda: explain(self._catalyst, candidates, blamed, behind),
+            _suspect=lambda: suspects(
+                self._catalyst, self._question.root, self._question.sources, candidates, blamed, behind
+            ),
         )
 
     def _of_row(self, row: _Row, candidates: Candidates) -> IsolatedRow:

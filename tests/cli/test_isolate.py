@@ -32,6 +32,8 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
         flights.groupBy("dest").agg(F.avg("minutes").alias("mean")).collect()
         spark.sparkContext.parallelize([1, 2], 1).map(str).collect()
         flights.agg(F.count("*").alias("n")).collect()
+        late = F.when(F.col("minutes") < 0, F.col("minutes") * 100).otherwise(F.col("minutes"))
+        flights.agg(F.sum(late).alias("total")).collect()
     return folder
 
 
@@ -132,6 +134,23 @@ def test_the_screen_and_the_json_tell_what_the_culprits_share(
         "others": 0,
         "of_others": 3,
     }
+
+
+def test_the_screen_and_the_json_tell_which_branches_to_suspect(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = asked(folder, capsys, "4", "total < -50000")
+    lines = out.splitlines()
+    place = lines.index("operators to suspect, by score")
+    assert lines[place + 1].startswith("0.58  agg at test_isolate.py:")
+    assert lines[place + 1].endswith(": WHEN minutes < 0 THEN minutes * 100")
+    assert lines[place + 2] == "      taken by 1 of 1 culprit, 2 of 5 others"
+    _, out, _ = asked(folder, capsys, "4", "total < -50000", "--json")
+    content = json.loads(out)
+    jsonschema.validate(content, schema("isolate"))
+    (suspect,) = content["operators"]
+    assert (suspect["score"], suspect["culprits"], suspect["others"]) == (0.5774, 1, 2)
+    assert suspect["call_site"]["file"] == __file__
 
 
 def test_a_reproduction_of_the_culprits_is_not_listed_again(

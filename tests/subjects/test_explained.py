@@ -56,6 +56,12 @@ def test_weather_is_explained_by_its_unit(
     read = spark.read.csv(path, schema="zip int, date string, snow string")
     assert [row.snow for row in read.where(first.condition).collect()] == ["90in"]
     assert not any("zip" in text or "90in'" in text for text in said(found))
+    suspect = found.operators[0]
+    assert suspect.branch.startswith("ELSE CAST(substring(snow, 1, (length(snow) - 2)) AS DOUBLE) * 304.8")
+    assert suspect.operator == "select"
+    assert suspect.call_site is not None
+    assert suspect.call_site.file.endswith("weather.py")
+    assert 0 < suspect.others[0] < suspect.others[1]
 
 
 def test_lines_of_text_are_explained_by_their_fields(
