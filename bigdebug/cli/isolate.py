@@ -1,5 +1,6 @@
 """`bigdebug isolate`: which source records make rows of a recorded output wrong."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
     help="How many records of each source to show.  [default: 20 culprits; with --json 1,000]",
 )
 @click.option(
+    "--pytest",
+    "test",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write a test of the smallest failing input, for the program's own tests.",
+)
+@click.option(
     "--allow-changed", is_flag=True, help="Go on where a source isn't what it was when the run read it."
 )
 @store_option
@@ -44,6 +52,7 @@ def command(
     failing: str,
     budget: float | None,
     limit: int | None,
+    test: str | None,
     allow_changed: bool,
     store: str,
     as_json: bool,
@@ -66,10 +75,18 @@ def command(
         ask_if_large("Finding the candidates", estimate)
         with stage("Finding the failing rows and their candidates") as say:
             from bigdebug.isolation.isolating import isolate  # loads pyroaring
+            from bigdebug.isolation.written_test import Origin
 
             isolation = isolate(
-                question, failing, budget=budget, progress=lambda progress: say(_told(progress))
+                question,
+                failing,
+                budget=budget,
+                progress=lambda progress: say(_told(progress)),
+                origin=Origin(store, found.run_id, chosen.number, tuple(found.redact)),
             )
+            if isolation.matched:
+                say("Looking for what the culprits share")
+                _ = isolation.explanation, isolation.operators
         # Shown while Spark lives: how many records there are of a source, Spark may have to count.
         answer = IsolateAnswer(found, chosen, failing, isolation)
         if as_json:
@@ -79,6 +96,12 @@ def command(
             show_next(message_console(), answer, store_hint(store))
         else:
             show_line(message_console(), f"No row of output {chosen.number} fails: {visible(failing)}")
+        if test is not None and isolation.matched:
+            written = isolation.to_pytest(test)
+            show_line(
+                message_console(),
+                f"\na test of the smallest failing input:\n  pytest {shlex.quote(str(written))}",
+            )
 
 
 def _told(progress: "Progress") -> str:

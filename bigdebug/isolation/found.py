@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from bigdebug.lineage.errors import BigDebugError
@@ -132,6 +134,29 @@ class Isolation:
     _explain: Callable[[], tuple[Pattern, ...]] = field(repr=False, compare=False, default=tuple)
 
     _suspect: Callable[[], tuple[Suspect, ...]] = field(repr=False, compare=False, default=tuple)
+
+    _write_test: Callable[[str | os.PathLike[str]], Path] | None = field(
+        repr=False, compare=False, default=None
+    )
+
+    def to_pytest(self, path: str | os.PathLike[str]) -> Path:
+        """Write a test that fails as long as the records of the reproduction give a failing row.
+
+        It imports the function that builds the frame, where the program has one, and so passes once that is mended;
+        where there is none it runs what was recorded. Few records stand in the test itself, many in a file beside it.
+
+        Args:
+            path: of the file; one that is there is written anew.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            BigDebugError: it can't be written; says why and what to do.
+        """
+        if self._write_test is None or not self.rows:
+            raise BigDebugError("no row fails, so there is nothing to test for")
+        return self._write_test(path)
 
     @cached_property
     def operators(self) -> tuple[Suspect, ...]:

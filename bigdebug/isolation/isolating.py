@@ -19,8 +19,10 @@ from bigdebug.isolation.replays import FailingRow, Identity, Replays
 from bigdebug.isolation.search import Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
 from bigdebug.isolation.suspects import suspects
+from bigdebug.isolation.written_test import Origin, write_test
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.conditions import text_of
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.questions import Question
@@ -67,6 +69,7 @@ def isolate(
     *,
     budget: float | None = None,
     progress: Callable[[Progress], None] | None = None,
+    origin: Origin | None = None,
 ) -> Isolation:
     """Find the records behind failing rows.
 
@@ -75,13 +78,14 @@ def isolate(
         failing: SQL text or a Column over the output's rows: those for which it holds fail.
         budget: how many seconds to search; the best found by then is the answer.
         progress: told after each round.
+        origin: where the output is recorded, if it is.
 
     Raises:
         NotFailingError: the rows don't fail again when the pipeline runs on their candidates alone.
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         UnknownNameError, BigDebugError: `failing` can't be evaluated over the output.
     """
-    return _Isolating(question, failing, budget, progress or _untold).run()
+    return _Isolating(question, failing, budget, progress or _untold, origin).run()
 
 
 @dataclass
@@ -118,6 +122,7 @@ class _Isolating:
         failing: str | Column,
         budget: float | None,
         progress: Callable[[Progress], None],
+        origin: Origin | None,
     ) -> None:
         self._began = time.monotonic()
         self._question = question
@@ -125,6 +130,7 @@ class _Isolating:
         self._failing = failing
         self._budget = budget
         self._progress = progress
+        self._origin = origin
         self._in_time = True
         with deep_plans():
             where = rows_where(self._catalyst, question.root, failing, called="failing")
@@ -133,6 +139,8 @@ class _Isolating:
                 f"failing={failing!r} isn't a condition over the output's columns",
                 hint='give one as SQL text, such as "total < 0", or as a Column',
             )
+        is_text = isinstance(failing, str)
+        self._condition = failing if is_text else text_of(self._catalyst, where.condition)
         self._replays = Replays(self._catalyst, question.root, question.sources, where.condition)
 
     def run(self) -> Isolation:
@@ -223,6 +231,7 @@ class _Isolating:
         if not self._in_time:
             notes.append("the search was stopped before its end: fewer records may do")
         blamed = FrozenBitMap().union(*(each.culprits.numbers for each in answers))
+        reproduced = FrozenBitMap().union(*(each.reproduction.numbers for each in answers))
         behind = FrozenBitMap().union(*(row.candidates for row in rows if row.again))
         exact = trace.exact
         jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
@@ -239,6 +248,9 @@ class _Isolating:
             seconds=round(time.monotonic() - self._began, 3),
             _release=candidates.release,
             _explain=lambda: explain(self._catalyst, candidates, blamed, behind),
+            _write_test=lambda path: write_test(
+                path, self._question, candidates, reproduced, str(self._condition), self._origin
+            ),
             _suspect=lambda: suspects(
                 self._catalyst, self._question.root, self._question.sources, candidates, blamed, behind
             ),

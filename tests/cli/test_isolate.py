@@ -153,6 +153,22 @@ def test_the_screen_and_the_json_tell_which_branches_to_suspect(
     assert suspect["call_site"]["file"] == __file__
 
 
+def test_a_test_is_written_on_request(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "test_flights.py"
+    code, _, err = asked(folder, capsys, "1", "dest = 'BOS' and mean < 0", "--pytest", str(file))
+    assert code == 0
+    assert err.splitlines()[-2:] == ["a test of the smallest failing input:", f"  pytest {file}"]
+    text = file.read_text()
+    assert "('B6', 'BOS', -900)" in text
+    assert f"{str(folder / 'store')!r}" in text
+    file.unlink()
+    code, _, err = asked(folder, capsys, "1", "mean < -5000", "--pytest", str(file))
+    assert (code, err) == (0, "No row of output 1 fails: mean < -5000\n")
+    assert not file.exists()
+
+
 def test_a_reproduction_of_the_culprits_is_not_listed_again(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
