@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -22,6 +23,8 @@ def source_of(value: Any) -> str:
     Raises:
         NoLiteralError: there is none.
     """
+    if isinstance(value, str) and value.isprintable():
+        return json.dumps(value, ensure_ascii=False)
     if value is None or isinstance(value, bool | int | str | bytes):
         return repr(value)
     if isinstance(value, bytearray):

@@ -24,6 +24,7 @@ _JOINED = 150
 """Predicates that patterns are made longer with."""
 _FORMS = ("value", "null", "shape", "ends", "starts", "number", "length", "size")
 """The plainest first."""
+_HANDFUL = 100
 _WORTH = 3.0
 """Bits that a pattern, and each predicate in it, must tell more than it takes."""
 
@@ -192,8 +193,10 @@ class _Search:
             beam = sorted(longer, key=lambda each: -each.gain)[:_BEAM]
             found |= dict.fromkeys(beam)
         telling = [each for each in found if each.worth > _WORTH]
-        # Of a handful of records nothing is sure: what is rarer than its kind usually is will do.
-        return telling or [each for each in singles if each.worth > 0]
+        if telling or len(self._table.culprit) > _HANDFUL:
+            return telling
+        # Of so few records nothing is sure: what is rarer than its kind usually is will do.
+        return [each for each in singles if each.worth > 0]
 
     def _singles(self) -> Iterator[Predicate]:
         for feature in self._table.values:

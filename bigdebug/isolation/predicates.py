@@ -18,6 +18,8 @@ _CUTS = 12
 _ENDS = 5
 """Of ranges with two ends."""
 _USUAL = 0.9
+_FEW_OTHERS = 0.1
+"""Others that may lie as far out as culprits."""
 _COMPARED = {"<=": np.less_equal, ">=": np.greater_equal, "<": np.less, ">": np.greater}
 _PLAIN_PATH = re.compile(r"[\w./:-]+", re.ASCII)
 
@@ -187,10 +189,29 @@ def _ranges(table: Table, feature: Feature, values: Values) -> Iterator[Predicat
         far = _doublings((cut - below.max()) if len(below) else 0.0, spread)
         sign = cut > 0 and bool(len(below)) and below.max() <= 0
         yield _beyond(feature, (">", "0") if sign and _signed(feature) else (">=", text), choices, far)
+    for sign, operator in ((1.0, "<="), (-1.0, ">=")):
+        cut, far = _apart(sign * mine, sign * theirs, spread)
+        if cut is not None:
+            yield _beyond(feature, (operator, shown[sign * cut]), choices, far)
     ends = np.unique(np.quantile(mine, np.linspace(0, 1, _ENDS), method="nearest")).tolist()
     for i, low in enumerate(ends):
         for high in ends[i + 1 :]:
             yield Predicate(feature, "between", shown[low], shown[high], choices * choices / 2)
+
+
+def _apart(mine: Keys, theirs: Keys, spread: float) -> tuple[float | None, float]:
+    """The end of those low values that a wide gap parts from the rest, and how wide it is; None if there is no such.
+
+    Some others may be among them: they are like the culprits.
+    """
+    every = np.sort(np.concatenate([mine, theirs]))
+    first = int(np.searchsorted(every, mine.min(), side="right")) - 1
+    last = first + 1 + int(_FEW_OTHERS * len(theirs))
+    if last >= len(every):
+        return None, 0.0
+    gaps = np.diff(every[first : last + 1])
+    widest = int(gaps.argmax())
+    return float(every[first + widest]), _doublings(float(gaps[widest]), spread)
 
 
 def _beyond(feature: Feature, cut: tuple[str, str], choices: float, far: float) -> Predicate:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import keyword
 import os
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
@@ -28,6 +30,11 @@ from bigdebug.lineage.questions import Question
 MOST_INLINE = 50
 """Records of a source that stand in the test itself; more go to a file beside it."""
 _LONGEST_LINE = 100
+_WHOLE: dict[str, Any] = dict.fromkeys(
+    ("break_long_words", "break_on_hyphens", "drop_whitespace", "expand_tabs", "replace_whitespace"), False
+)
+_FAR = 3
+"""Folders up."""
 _SETTINGS = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled")
 
 
@@ -134,7 +141,8 @@ def write_test(
             hint="build it in a function that returns it, or call an action on it before you isolate",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(_text(target, builder, reason, inputs, failing, origin, settings))
+    everything = len(inputs) == len(question.sources)
+    target.write_text(_text(target, builder, reason, inputs, failing, origin, settings, everything))
     return target
 
 
@@ -209,6 +217,7 @@ def _text(
     failing: str,
     origin: Origin | None,
     settings: Mapping[str, str],
+    everything: bool,
 ) -> str:
     rows = [row for each in inputs for row in each.rows or ()]
     own_spark = not _has_spark_fixture(target)
@@ -223,7 +232,7 @@ def _text(
         "from pyspark.sql import DataFrame, SparkSession",
         *(["from pyspark.sql.readwriter import DataFrameReader"] if patched else []),
     ]
-    blocks = [
+    head = [
         f'"""Rows are wrong for which holds: {_one_line(failing)}.\n\n'
         'Written by bigdebug from the few records that show it.\n"""',
         "\n".join(imports).strip(),
@@ -231,19 +240,21 @@ def _text(
     if builder is None:
         assert origin is not None
         store = os.path.abspath(origin.store) if _is_local(origin.store) else origin.store
-        blocks[-1] += "\n\nfrom bigdebug.isolation.rerun import rerun"
-        blocks.append(
+        head += [
+            "from bigdebug.isolation.rerun import rerun",
             f"# No function of the program could be called here: {reason}.\n"
             "# So this runs what was recorded, not the program's code: a change to that code doesn't change it.\n"
-            f"STORE, RUN, OUTPUT = {source_of(store)}, {source_of(origin.run)}, {origin.output}"
-        )
+            f"STORE, RUN, OUTPUT = {source_of(store)}, {source_of(origin.run)}, {origin.output}",
+        ]
     else:
         folder, module = _module(builder.file)
-        blocks.append(
-            f"sys.path.insert(0, {source_of(folder)})\n\nfrom {module} import {builder.name}  # noqa: E402"
-        )
-    blocks += [_constants(each) for each in inputs if each.rows is not None]
-    blocks.append(f"FAILING = {source_of(failing)}")
+        head += [
+            f"sys.path.insert(0, {_folder(folder, target)})",
+            f"from {module} import {builder.name}  # noqa: E402",
+        ]
+    head += [_constants(each) for each in inputs if each.rows is not None]
+    head.append(f"FAILING = {source_of(failing)}")
+    blocks = ["\n\n".join(head)]
     if own_spark:
         blocks.append(_spark_fixture(settings))
     if builder is None:
@@ -251,15 +262,19 @@ def _text(
     else:
         if patched:
             blocks.append(_reading(builder, inputs))
-        blocks.append(_of_builder(builder, inputs, patched))
-    return "\n\n\n".join(blocks).replace("\n\n\n" + "FAILING", "\n\nFAILING") + "\n"
+        blocks.append(_of_builder(builder, inputs, patched, everything))
+    return "\n\n\n".join(blocks) + "\n"
 
 
 def _constants(each: _Input) -> str:
     assert each.rows is not None
     rows = "".join(f"    {row},\n" for row in each.rows)
     listed = f"[\n{rows}]" if rows else "[]"
-    return f"{each.constant} = {listed}\n{each.constant}_SCHEMA = {source_of(each.schema)}"
+    schema = source_of(each.schema)
+    if len(schema) + len(each.constant) > _LONGEST_LINE:
+        lines = textwrap.wrap(each.schema, _LONGEST_LINE - 10, **_WHOLE)
+        schema = "(\n" + "".join(f"    {source_of(line)}\n" for line in lines) + ")"
+    return f"{each.constant} = {listed}\n{each.constant}_SCHEMA = {schema}"
 
 
 def _spark_fixture(settings: Mapping[str, str]) -> str:
@@ -318,15 +333,19 @@ def _reading(builder: Builder, inputs: Sequence[_Input]) -> str:
     )
 
 
-def _of_builder(builder: Builder, inputs: Sequence[_Input], patched: bool) -> str:
-    by_name = {each.name: each for each in inputs}
-    arguments = [
-        "spark" if kind == "spark" else by_name[value].frame if kind == "frame" else source_of(value)
-        for kind, value in builder.arguments
-    ]
+def _of_builder(builder: Builder, inputs: Sequence[_Input], patched: bool, everything: bool) -> str:
+    frames = {each.name: each.frame for each in inputs}
+
+    def argument(kind: str, value: str) -> str:
+        if kind == "path":
+            # Of a file whose records are here the name will do.
+            return source_of(Path(value).name if everything else os.path.abspath(value))
+        return value if kind == "spark" else frames[value]
+
+    arguments = [argument(kind, value) for kind, value in builder.arguments]
     fixtures = "spark: SparkSession, records: None" if patched else "spark: SparkSession"
     call = f"{builder.name}({', '.join(arguments)})"
-    if len(call) > _LONGEST_LINE:
+    if len(call) > _LONGEST_LINE - 20:
         inner = "".join(f"        {each},\n" for each in arguments)
         call = f"{builder.name}(\n{inner}    )"
     return (
@@ -355,6 +374,14 @@ def _module(file: str) -> tuple[str, str]:
         parts.insert(0, folder.name)
         folder = folder.parent
     return str(folder), ".".join(parts)
+
+
+def _folder(folder: str, target: Path) -> str:
+    """The source of an expression for the folder, which goes with the test where that isn't far away."""
+    way = os.path.relpath(folder, target.absolute().parent)
+    if way.count("..") > _FAR:
+        return source_of(folder)
+    return "str(Path(__file__).parent)" if way == "." else f"str(Path(__file__).parent / {source_of(way)})"
 
 
 def _has_spark_fixture(target: Path) -> bool:

@@ -178,6 +178,7 @@ def holds(predicate: Predicate, value: Any) -> bool:
     least = float(low)
     return {
         "=": mine == least,
+        "<>": mine != least,
         "<=": mine <= least,
         ">=": mine >= least,
         "<": mine < least,

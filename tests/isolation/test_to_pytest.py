@@ -92,7 +92,7 @@ def test_a_written_test_fails_with_the_fault_and_passes_without(
     written = session.isolate(frame, FAILING).to_pytest(app / "tests" / "test_lengths.py")
     text = written.read_text()
     assert "from mean_lengths import means" in text
-    assert "('BDL', 2304, 3)" in text
+    assert '("BDL", 2304, 3)' in text
     assert "BOS" not in text
     mended = app / "mean_lengths_mended.py"
     mended.write_text(PROGRAM.replace(FAULT, MENDED))
@@ -153,7 +153,7 @@ def test_without_a_function_the_recipe_is_run_on_the_records(
     written = session.isolate(totals, "total < 0").to_pytest(tmp_path / "test_totals.py")
     text = written.read_text()
     assert "# No function of the program could be called here: " in text
-    assert f"{session.run_id!r}, {session.outputs[-1].number}\n" in text
+    assert f'"{session.run_id}", {session.outputs[-1].number}\n' in text
     assert "(1, 40.0)" in text
     assert not ran(spark, written, monkeypatch)
     written.write_text(text.replace("(1, 40.0)", "(1, 41.0)"))
