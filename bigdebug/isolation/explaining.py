@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates, Stand
-from bigdebug.isolation.features import Feature, Term, fields_of_lines, kind_of, raw_columns, terms_of
+from bigdebug.isolation.features import FIELDS, Feature, Term, fields_of_lines, kind_of, raw_columns, terms_of
 from bigdebug.isolation.patterns import Conjunction, Counted, best, search
 from bigdebug.isolation.values import Table, Values, values_of
 from bigdebug.lineage.asking import asking
@@ -95,6 +95,7 @@ class _OfSource:
         self._catalyst = catalyst
         self._stand = stand
         self._culprits, self._others = culprits, others
+        self._split: str | None = None
         self._frame = self._of_candidates(candidates)
         leaf = stand.leaf
         schema = catalyst.frame(leaf.operator.plan).schema
@@ -104,7 +105,9 @@ class _OfSource:
     def patterns(self) -> list[Pattern]:
         if self._line is not None:
             texts = self._frame.select(F.col("c0")).where("c0 is not null").limit(200).collect()
-            self._terms[1:1] = fields_of_lines(self._line, [row[0] for row in texts])
+            fields, split = fields_of_lines(self._line, [row[0] for row in texts])
+            self._terms[1:1] = fields
+            self._split = split
         found = search(self._table())
         ranked = sorted(found, key=lambda each: (-each.worth, len(each.predicates)))[:_FINALISTS]
         return [self._pattern(each) for each in best(self._counted(ranked), MOST_PATTERNS)]
@@ -185,8 +188,11 @@ class _OfSource:
             columns += [F.expr(sql).alias(f"{name}{i}") for name, sql in raw_columns(term, base).items()]
         if places:
             columns += [F.col("number"), F.col("culprit")]
-        fetched: pd.DataFrame = frame.select(*columns).toPandas()
+        fetched: pd.DataFrame = self._with_fields(frame).select(*columns).toPandas()
         return fetched
+
+    def _with_fields(self, frame: DataFrame) -> DataFrame:
+        return frame if self._split is None else frame.withColumn(FIELDS, F.expr(self._split))
 
     # -- counting -----------------------------------------------------------------------------------
 
@@ -195,7 +201,10 @@ class _OfSource:
             return []
         fits = [F.coalesce(F.expr(each.inner), F.lit(False)) for each in found]
         sums = [F.count_if(fit).alias(f"n{i}") for i, fit in enumerate(fits)]
-        counts = {row["culprit"]: row for row in self._frame.groupBy("culprit").agg(*sums).collect()}
+        counts = {
+            row["culprit"]: row
+            for row in self._with_fields(self._frame).groupBy("culprit").agg(*sums).collect()
+        }
 
         def fitting(culprit: int, number: int) -> int:
             return int(counts[culprit][f"n{number}"]) if culprit in counts else 0

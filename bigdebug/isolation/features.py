@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,10 @@ MOST_TERMS = 60
 """Columns and fields that are looked at."""
 MOST_ENDS = 3
 """Characters at the ends of texts."""
+FIELDS = "fields"
+"""The column of the searched frame that holds a line's fields."""
+COMPARISON = "comparison"
+"""Type of a term that compares two columns."""
 _LONGEST = 80
 """Longer texts are told by their ends and lengths, not as a whole."""
 _PLAIN = re.compile(r"[A-Za-z_]\w*")
@@ -34,6 +39,7 @@ class Term:
         outer: SQL over the source's own columns; None where they don't tell it.
         type: Spark's name of its type.
         place: it says where the record stands, not what it holds.
+        about: labels of the columns that it speaks of; none for its own.
     """
 
     label: str
@@ -41,6 +47,7 @@ class Term:
     outer: str | None
     type: str
     place: bool = False
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Feature:
 
     Attributes:
         term: what is looked at.
-        form: how: `value`, `null`, `shape`, `starts`, `ends`, `number`, `length` or `size`.
+        form: how: `value`, `null`, `holds`, `shape`, `starts`, `ends`, `number`, `length` or `size`.
         size: how many characters at an end.
     """
 
@@ -71,6 +78,8 @@ def raw_columns(term: Term, base: str) -> dict[str, str]:
     Args:
         base: the term as SQL.
     """
+    if term.type == COMPARISON:
+        return {"holds": base}
     found = {"null": f"{base} IS NULL"}
     if term.type == "string":
         short = base if term.place else f"if(length({base}) <= {_LONGEST}, {base}, null)"
@@ -96,6 +105,9 @@ def _comparable(kind: str, base: str) -> str:
 
 def features_of(term: Term) -> Iterator[Feature]:
     """All ways to look at a term, the plainest first."""
+    if term.type == COMPARISON:
+        yield Feature(term, "holds")
+        return
     if _has_values(term.type):
         yield Feature(term, "value")
     if term.place:
@@ -135,7 +147,30 @@ def terms_of(schema: T.StructType) -> list[Term]:
     for i, (label, field) in enumerate(zip(labels, schema.fields, strict=True)):
         outer = quoted(field.name) if seen[field.name.lower()] == 1 else None
         found += _of_field(Term(label, f"c{i}", outer, kind_of(field.dataType)), field.dataType)
-    return found[:MOST_TERMS]
+    return [*found[:MOST_TERMS], *_comparisons(found[:MOST_TERMS])]
+
+
+def _comparisons(terms: Sequence[Term]) -> Iterator[Term]:
+    """Of two columns that go by the same word, or tell times, which is less: an end before its start is a fault."""
+    for one, other in itertools.combinations(terms, 2):
+        clocks = {one.type, other.type} <= _CLOCKS.keys()
+        numbers = _is_number(one.type) and _is_number(other.type) and _words(one) & _words(other)
+        if not clocks and not numbers:
+            continue
+        for less, more in ((one, other), (other, one)):
+            outer = None if less.outer is None or more.outer is None else f"{less.outer} < {more.outer}"
+            label, inner = f"{less.label} < {more.label}", f"{less.inner} < {more.inner}"
+            yield Term(label, inner, outer, COMPARISON, about=(less.label, more.label))
+
+
+def _is_number(kind: str) -> bool:
+    return kind in _WHOLE or kind in ("float", "double") or kind.startswith("decimal")
+
+
+def _words(term: Term) -> set[str]:
+    """The words of a column's name, but for the shortest."""
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", term.label)
+    return {word.lower() for word in words if len(word) > 2}
 
 
 def _of_field(term: Term, data_type: T.DataType, depth: int = 2) -> Iterator[Term]:
@@ -159,8 +194,8 @@ def kind_of(data_type: T.DataType) -> str:
     return str(data_type.simpleString())
 
 
-def fields_of_lines(column: Term, lines: Sequence[str]) -> list[Term]:
-    """The fields of delimited lines; none where the lines aren't such.
+def fields_of_lines(column: Term, lines: Sequence[str]) -> tuple[list[Term], str]:
+    """The fields of delimited lines, and SQL for the column `fields` that they are told of; none of lines that aren't.
 
     Args:
         column: the one column of the source.
@@ -175,24 +210,13 @@ def fields_of_lines(column: Term, lines: Sequence[str]) -> list[Term]:
             if delimiter != " ":
                 break  # the first that fits; blanks only where nothing else does
     if not best:
-        return []
-    split = "split({}, '{}', -1)"
+        return [], "null"
     pattern = {"\t": "\t", "^": "\\\\^"}.get(best, f"[{best}]")
-
-    def field(number: int) -> Term:
-        text = f"get({split}, {number})"
-        inner = text.format(column.inner, pattern)
-        outer = None if column.outer is None else text.format(column.outer, pattern)
-        return Term(f"field {number + 1}", inner, outer, "string")
-
-    count = f"size({split})"
-    whole = Term(
-        "the number of fields",
-        count.format(column.inner, pattern),
-        None if column.outer is None else count.format(column.outer, pattern),
-        "int",
-    )
-    return [*map(field, range(min(int(fields), MOST_TERMS))), whole]
+    split = f"split({column.outer}, '{pattern}', -1)"
+    numbers = range(min(int(fields), MOST_TERMS))
+    terms = [Term(f"field {n + 1}", f"get({FIELDS}, {n})", f"get({split}, {n})", "string") for n in numbers]
+    terms.append(Term("the number of fields", f"size({FIELDS})", f"size({split})", "int"))
+    return terms, f"split({column.inner}, '{pattern}', -1)"
 
 
 def quoted(name: str) -> str:

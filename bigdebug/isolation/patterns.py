@@ -22,7 +22,7 @@ LONGEST = 3
 _BEAM = 24
 _JOINED = 150
 """Predicates that patterns are made longer with."""
-_FORMS = ("value", "null", "shape", "ends", "starts", "number", "length", "size")
+_FORMS = ("value", "null", "holds", "shape", "ends", "starts", "number", "length", "size")
 """The plainest first."""
 _HANDFUL = 100
 _WORTH = 3.0
@@ -73,7 +73,8 @@ class Conjunction:
     @property
     def terms(self) -> frozenset[str]:
         """What it speaks of."""
-        return frozenset(each.feature.term.label for each in self.predicates)
+        terms = [each.feature.term for each in self.predicates]
+        return frozenset(label for term in terms for label in term.about or (term.label,))
 
     @cached_property
     def worth(self) -> float:
@@ -212,7 +213,7 @@ class _Search:
     def _longer(
         self, conjunction: Conjunction, more: Predicate, masks: dict[Predicate, Mask]
     ) -> Conjunction | None:
-        if more.feature.term.label in conjunction.terms:
+        if conjunction.terms.intersection(more.feature.term.about or (more.feature.term.label,)):
             return None
         made = self._judged((*conjunction.predicates, more), masks)
         if made is None or made.gain <= conjunction.gain + _WORTH:

@@ -53,6 +53,8 @@ class Predicate:
         form, term = self.feature.form, self.feature.term
         one = text_literal(self.low).replace("\\\\", "\\")
         name = "position" if term.place and term.label == "position" else term.label
+        if form == "holds":
+            return name
         if form == "null":
             return f"{name} is null"
         if form == "starts":
@@ -94,6 +96,8 @@ class Predicate:
 
     def sql(self, base: str) -> str:
         form, kind = self.feature.form, self.feature.term.type
+        if form == "holds":
+            return base
         if form == "null":
             return f"{base} IS NULL"
         if form in ("starts", "ends"):
@@ -147,7 +151,7 @@ def proposed(table: Table, feature: Feature) -> Iterator[Predicate]:
     """Conditions over a feature that some culprits fulfil."""
     values = table.values[feature]
     choices = _choices(values.codes)
-    if feature.form == "null":
+    if feature.form in ("null", "holds"):
         yield Predicate(feature, "=", "true", choices=2)
         return
     if feature.form == "number":

@@ -73,8 +73,8 @@ def values_of(term: Term, raw: Mapping[str, pd.Series[Any]]) -> dict[Feature, Va
 
 def _of_feature(feature: Feature, raw: Mapping[str, pd.Series[Any]]) -> Values:
     form, size = feature.form, feature.size
-    if form == "null":
-        return Values.of(raw["null"].map({True: "true"}))
+    if form in ("null", "holds"):
+        return Values.of(raw[form].map({True: "true"}))
     if form in ("length", "number", "size"):
         keys = raw[form].to_numpy(dtype=float, na_value=np.nan)
         return Values.of(pd.Series([_number_text(key) for key in keys], dtype=object), keys)

@@ -56,6 +56,19 @@ def test_memory_and_odd_names_are_explained(session: bigdebug.Session, spark: Sp
     require_true(found, data, first)
 
 
+def test_an_end_before_its_start_is_told(session: bigdebug.Session, spark: SparkSession) -> None:
+    dice = random.Random(3)
+    starts = [dice.randrange(1_000, 1_400) for _ in range(300)]
+    rows = [(n % 5, start, start + dice.randrange(20, 90)) for n, start in enumerate(starts)]
+    rows[37] = (2, 1_390, 1_005)
+    data = spark.createDataFrame(rows, "k int, start_time int, end_time int")
+    took = F.col("end_time") - F.col("start_time")
+    found = session.isolate(data.groupBy("k").agg(F.min(took).alias("least")), "least < 0")
+    first = found.explanation[0]
+    assert (first.text, first.condition) == ("end_time < start_time", "end_time < start_time")
+    assert (first.culprits, first.others) == ((1, 1), (0, 59))
+
+
 def test_where_there_are_no_culprits_nothing_is_explained(
     session: bigdebug.Session, spark: SparkSession
 ) -> None:

@@ -128,12 +128,13 @@ def test_culprits_of_two_kinds_have_a_pattern_each() -> None:
 def test_lines_are_taken_apart_where_they_are_delimited() -> None:
     line = Term("value", "c0", "value", "string")
     lines = [f"{i},1/{i % 9}/1990,{i}mm" for i in range(100)]
-    terms = fields_of_lines(line, lines)
+    terms, split = fields_of_lines(line, lines)
+    assert split == "split(c0, '[,]', -1)"
     assert [term.label for term in terms] == ["field 1", "field 2", "field 3", "the number of fields"]
     assert terms[2].outer == "get(split(value, '[,]', -1), 2)"
-    assert [term.label for term in fields_of_lines(line, ["a|b", "c|d"])][:2] == ["field 1", "field 2"]
-    assert fields_of_lines(line, ["one", "two words", "and three of them"]) == []
-    assert fields_of_lines(line, []) == []
+    assert [term.label for term in fields_of_lines(line, ["a|b", "c|d"])[0]][:2] == ["field 1", "field 2"]
+    assert fields_of_lines(line, ["one", "two words", "and three of them"])[0] == []
+    assert fields_of_lines(line, [])[0] == []
 
 
 def test_forms_of_texts() -> None:
