@@ -8,7 +8,7 @@ it. So a few records are never told by what any record is the only one to have.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import lgamma, log, log2
 
@@ -37,13 +37,17 @@ class Conjunction:
         predicates: those over values first, then those over places; in the order of features.
         gain: bits that it tells of who the culprits are, less those that it takes.
         surprise: bits by which its values are rarer than values of their kind usually are.
+        told: bits that it tells of who the culprits are, as if no other terms had been looked at.
+        sure: it tells more than chance would among as many terms.
         found: which of the culprits that were looked at fulfil it.
     """
 
     predicates: tuple[Predicate, ...]
     gain: float
     surprise: float
-    found: frozenset[int] = frozenset()
+    told: float
+    sure: bool
+    found: frozenset[int]
 
     @property
     def text(self) -> str:
@@ -79,7 +83,7 @@ class Conjunction:
     @cached_property
     def worth(self) -> float:
         """The better of what it tells of culprits, and how rare it is in any case."""
-        return max(self.gain, self.surprise)
+        return max(self.told, self.surprise)
 
     def mask(self, table: Table) -> Mask:
         found = self.predicates[0].mask(table)
@@ -140,7 +144,15 @@ def best(counted: Sequence[Counted], most: int) -> list[Counted]:
     for each in ranked:
         if len(shown) < most and not any(_says_no_more(each, other) for other in shown):
             shown.append(max((other for other in ranked if _alike(other, each)), key=_values_named))
-    return shown
+    return [each for each in shown if each.conjunction.sure or _is_needed(each, shown)]
+
+
+def _is_needed(one: Counted, shown: Sequence[Counted]) -> bool:
+    """Whether a pattern that isn't sure is the best there is of some culprit, or as good as that."""
+    others = [each for each in shown if each is not one and one.conjunction.found & each.conjunction.found]
+    if any(each.conjunction.sure and one.conjunction.found <= each.conjunction.found for each in others):
+        return False
+    return all(each.conjunction.sure or each.risk_ratio <= one.risk_ratio for each in others)
 
 
 def _says_no_more(one: Counted, other: Counted) -> bool:
@@ -253,8 +265,11 @@ class _Search:
             return None
         gain = self._gain(len(found), mask & table.other, ordered)
         rare = log2(len(mask) / float(mask.sum())) - sum(each.cost for each in ordered)
-        made = Conjunction(ordered, gain, rare, found)
-        return replace(made, surprise=0.0) if made.placed else made
+        if any(each.feature.term.place for each in ordered):
+            rare = 0.0
+        chance = self._of_feature * len(ordered)
+        sure = gain > _WORTH or rare > chance + _WORTH
+        return Conjunction(ordered, gain, rare, gain + chance, sure, found)
 
     def _gain(self, mine: int, others: Mask, predicates: Sequence[Predicate]) -> float:
         """Bits that a part of the culprits and of the others tells of all."""
