@@ -1,6 +1,7 @@
 """`bigdebug isolate`: which source records make rows of a recorded output wrong."""
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -10,9 +11,11 @@ from bigdebug.cli.options import json_option, run_argument, store_hint, store_op
 from bigdebug.cli.rendering import duration, message_console, output_console, plural, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.cli.values import json_text, visible
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store
 
 if TYPE_CHECKING:
+    from bigdebug.isolation.found import Isolation
     from bigdebug.isolation.isolating import Progress
 
 
@@ -86,7 +89,7 @@ def command(
             )
             if isolation.matched:
                 say("Looking for what the culprits share")
-                _ = isolation.explanation, isolation.operators
+                isolation = _explained(isolation)
         # Shown while Spark lives: how many records there are of a source, Spark may have to count.
         answer = IsolateAnswer(found, chosen, failing, isolation)
         if as_json:
@@ -102,6 +105,16 @@ def command(
                 message_console(),
                 f"\na test of the smallest failing input:\n  pytest {shlex.quote(str(written))}",
             )
+
+
+def _explained(isolation: "Isolation") -> "Isolation":
+    """With what is said of the culprits; without, where that can't be told: what was searched for is kept."""
+    try:
+        _ = isolation.explanation, isolation.operators
+    except BigDebugError as error:
+        show_line(message_console(), f"What the culprits share can't be told: {visible(str(error))}")
+        return replace(isolation, _explain=tuple, _suspect=tuple)
+    return isolation
 
 
 def _told(progress: "Progress") -> str:

@@ -10,7 +10,7 @@ from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.conditions import guarded, holds_any, text_of
 from bigdebug.lineage.operators import Operator
 
-_ASKED = frozenset({"Project", "Aggregate", "Window", "Filter", "Generate", "Join"})
+_ASKED = frozenset({"Project", "Aggregate", "Window", "Filter", "Generate"})
 _FUNCTIONS = frozenset({"PythonUDF", "ScalaUDF"})
 _LONGEST = 200
 
@@ -34,8 +34,8 @@ class Branch:
 
 
 def branches_of(catalyst: Catalyst, operator: Operator) -> list[Branch]:
-    """The branches within an operator's expressions; none where these are about rows of its output."""
-    if operator.kind not in _ASKED or operator.kind == "Join":
+    """The branches within an operator's expressions over its one input."""
+    if operator.kind not in _ASKED:
         return []
     found = _Branches(catalyst, operator)
     if operator.kind == "Filter":

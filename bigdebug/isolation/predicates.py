@@ -51,8 +51,7 @@ class Predicate:
     def text(self) -> str:
         """As people read it."""
         form, term = self.feature.form, self.feature.term
-        one = text_literal(self.low).replace("\\\\", "\\")
-        name = "position" if term.place and term.label == "position" else term.label
+        name, one = term.label, text_literal(self.low)
         if form == "holds":
             return name
         if form == "null":

@@ -15,8 +15,10 @@ import bigdebug
 from bigdebug.cli import isolate
 from bigdebug.cli.main import main
 from bigdebug.cli.schemas import schema
+from bigdebug.isolation import isolating
 from bigdebug.isolation.isolating import Progress
 from bigdebug.lineage import postmortem
+from bigdebug.lineage.errors import BigDebugError
 
 FLIGHTS = [("AA", "BOS", 60), ("B6", "BOS", -900), ("B6", "PSE", -5), ("AA", "PSE", 30), ("B6", "PSE", -50)]
 
@@ -121,15 +123,15 @@ def test_the_screen_and_the_json_tell_what_the_culprits_share(
     _, out, _ = asked(folder, capsys, "1", "mean < 0")
     lines = out.splitlines()
     place = lines.index("what the culprits share")
-    assert lines[place + 1] == "minutes <= -900: 1 of 2 culprits, 0 of 3 others"
+    assert lines[place + 1] == "minutes <= -50: 2 of 2 culprits, 0 of 3 others"
     _, out, _ = asked(folder, capsys, "1", "mean < 0", "--json")
     content = json.loads(out)
     jsonschema.validate(content, schema("isolate"))
     assert content["explanation"][0] == {
-        "pattern": "minutes <= -900",
+        "pattern": "minutes <= -50",
         "source": "flights.csv",
-        "condition": "minutes <= -900",
-        "culprits": 1,
+        "condition": "minutes <= -50",
+        "culprits": 2,
         "of_culprits": 2,
         "others": 0,
         "of_others": 3,
@@ -151,6 +153,19 @@ def test_the_screen_and_the_json_tell_which_branches_to_suspect(
     (suspect,) = content["operators"]
     assert (suspect["score"], suspect["culprits"], suspect["others"]) == (0.5774, 1, 2)
     assert suspect["call_site"]["file"] == __file__
+
+
+def test_an_answer_is_kept_where_its_explanation_fails(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> None:
+        raise BigDebugError("a file has gone")
+
+    monkeypatch.setattr(isolating, "explain", failing)
+    code, out, err = asked(folder, capsys, "1", "dest = 'BOS' and mean < 0")
+    assert code == 0
+    assert "1 culprit of 2 candidates" in out
+    assert err.startswith("What the culprits share can't be told: a file has gone")
 
 
 def test_a_test_is_written_on_request(
