@@ -190,11 +190,21 @@ class Session:
             asked = live_rdd_question(self._recorder, data)
             return isolate_rdd(asked, failing, budget=budget, progress=progress)
         from bigdebug.isolation.isolating import isolate
+        from bigdebug.isolation.written_test import Origin
         from bigdebug.lineage.live import live_question
 
-        question = live_question(self._attachment.spark, self._recorder, data)
+        recorder = self._recorder
+        question = live_question(self._attachment.spark, recorder, data)
+        number = data.number if isinstance(data, Output) else None
+        if number is None and question.root.node is not None:
+            # An action on this very frame, if there was one: what it gave can be computed again.
+            acted = (each.number for each in recorder.outputs if each.node == question.root.node.id)
+            number = next(acted, None)
+        origin = Origin(recorder.store, self.run_id, number, recorder.redact)
         execution = None if isinstance(data, Output) else data._jdf.queryExecution()
-        return isolate(question, failing, budget=budget, progress=progress, execution=execution)
+        return isolate(
+            question, failing, budget=budget, progress=progress, execution=execution, origin=origin
+        )
 
     def index(self, output: Output) -> "Index | RddIndex":
         """Write the whole lineage of an output to the store: traces of it then need no Spark.

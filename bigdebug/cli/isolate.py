@@ -1,5 +1,7 @@
 """`bigdebug isolate`: which source records make rows of a recorded output wrong."""
 
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -9,6 +11,7 @@ from bigdebug.cli.options import json_option, run_argument, store_hint, store_op
 from bigdebug.cli.rendering import duration, message_console, output_console, plural, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.cli.values import json_text, visible
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store
 
 if TYPE_CHECKING:
@@ -42,6 +45,13 @@ if TYPE_CHECKING:
     help="How many records of each source to show.  [default: 20 culprits; with --json 1,000]",
 )
 @click.option(
+    "--pytest",
+    "test",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write a test of the smallest failing input, for the program's own tests.",
+)
+@click.option(
     "--allow-changed", is_flag=True, help="Go on where a source isn't what it was when the run read it."
 )
 @store_option
@@ -52,6 +62,7 @@ def command(
     failing: str,
     budget: float | None,
     limit: int | None,
+    test: str | None,
     allow_changed: bool,
     store: str,
     as_json: bool,
@@ -78,7 +89,11 @@ def command(
             estimate = replay.estimate()
         ask_if_large("Finding the candidates", estimate)
         with stage("Finding the failing rows and their candidates") as say:
-            isolation = _isolated(question, failing, budget, lambda progress: say(_told(progress)))
+            place = (store, found.run_id, chosen.number, tuple(found.redact))
+            isolation = _isolated(question, failing, budget, lambda progress: say(_told(progress)), place)
+            if isolation.matched:
+                say("Looking for what the culprits share")
+                isolation = _explained(isolation)
         # Shown while Spark lives: how many records there are of a source, Spark may have to count.
         answer = IsolateAnswer(found, chosen, failing, isolation)
         if as_json:
@@ -88,6 +103,22 @@ def command(
             show_next(message_console(), answer, store_hint(store))
         else:
             show_line(message_console(), f"No row of output {chosen.number} fails: {visible(failing)}")
+        if test is not None and isolation.matched:
+            written = isolation.to_pytest(test)
+            show_line(
+                message_console(),
+                f"\na test of the smallest failing input:\n  pytest {shlex.quote(str(written))}",
+            )
+
+
+def _explained(isolation: "Isolation") -> "Isolation":
+    """With what is said of the culprits; without, where that can't be told: what was searched for is kept."""
+    try:
+        _ = isolation.explanation, isolation.operators
+    except BigDebugError as error:
+        show_line(message_console(), f"What the culprits share can't be told: {visible(str(error))}")
+        return replace(isolation, _explain=tuple, _suspect=tuple)
+    return isolation
 
 
 def _isolated(
@@ -95,14 +126,16 @@ def _isolated(
     failing: str,
     budget: float | None,
     progress: "Callable[[Progress], None]",
+    place: "tuple[str, str, int, tuple[str, ...]]",
 ) -> "Isolation":
     from bigdebug.isolation.isolating import isolate  # loads pyroaring
     from bigdebug.isolation.rdd.isolating import isolate_rdd
+    from bigdebug.isolation.written_test import Origin
     from bigdebug.lineage.rdd.questions import RddQuestion
 
     if isinstance(question, RddQuestion):
         return isolate_rdd(question, failing, budget=budget, progress=progress)
-    return isolate(question, failing, budget=budget, progress=progress)
+    return isolate(question, failing, budget=budget, progress=progress, origin=Origin(*place))
 
 
 def _told(progress: "Progress") -> str:

@@ -1,7 +1,7 @@
 """Which records are to blame, for people and for programs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -16,11 +16,14 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
 
 if TYPE_CHECKING:
+    from bigdebug.isolation.explaining import Pattern
     from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
+    from bigdebug.isolation.suspects import Suspect
 
 _OF_CULPRITS = 20
 _OF_REPRODUCTION = 3
 """Records of a source that are shown where nobody says how many."""
+_OF_SUSPECTS = 3
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,37 @@ def isolate_json(answer: IsolateAnswer, limit: int | None = None) -> dict[str, A
             }
             for row in found.rows
         ],
-        "explanation": _entries(found, "explanation"),
-        "operators": _entries(found, "operators"),
+        "explanation": [_pattern_json(pattern) for pattern in found.explanation],
+        "operators": [_suspect_json(suspect) for suspect in found.operators],
         "replays": found.replays,
         "jobs": found.jobs,
         "seconds": found.seconds,
     }
 
 
-def _entries(found: "Isolation", name: str) -> list[dict[str, Any]]:
-    """What else an isolation tells, each entry by its fields."""
-    return [
-        json_value(asdict(each) if is_dataclass(each) and not isinstance(each, type) else each)
-        for each in getattr(found, name, ())
-    ]
+def _pattern_json(pattern: "Pattern") -> dict[str, Any]:
+    return {
+        "pattern": pattern.text,
+        "source": pattern.source,
+        "condition": pattern.condition,
+        "culprits": pattern.culprits[0],
+        "of_culprits": pattern.culprits[1],
+        "others": pattern.others[0],
+        "of_others": pattern.others[1],
+    }
+
+
+def _suspect_json(suspect: "Suspect") -> dict[str, Any]:
+    return {
+        "operator": suspect.operator,
+        "call_site": None if suspect.call_site is None else asdict(suspect.call_site),
+        "score": suspect.score,
+        "branch": suspect.branch,
+        "culprits": suspect.culprits[0],
+        "of_culprits": suspect.culprits[1],
+        "others": suspect.others[0],
+        "of_others": suspect.others[1],
+    }
 
 
 def _records_json(records: "IsolatedRecords", limit: int | None) -> dict[str, Any]:
@@ -137,9 +157,46 @@ def show_isolation(console: Console, answer: IsolateAnswer, limit: int | None = 
         if found.rows[1:]:
             show_line(console, Text(f"failing row {number} of {len(found.rows)}", style="bold"))
         _show_row(console, row, limit)
+    _show_explanation(console, found)
+    _show_operators(console, found)
     console.print()
     took = f"{plural(found.replays, 'replay')} in {plural(found.jobs, 'job')}, {duration(found.seconds)}"
     show_line(console, Text(took, style="italic"))
+
+
+def _of(counted: tuple[int, int], noun: str) -> str:
+    """So many of so many."""
+    return f"{counted[0]:,} of {plural(counted[1], noun)}"
+
+
+def _show_explanation(console: Console, found: "Isolation") -> None:
+    """Print what the culprits share, each pattern with its condition in SQL where that reads otherwise."""
+    if not found.explanation:
+        return
+    console.print()
+    one = found.culprits.total == 1
+    title = "what tells the culprit from the others" if one else "what the culprits share"
+    show_line(console, Text(title, style="bold"))
+    of_several = len({pattern.source for pattern in found.explanation}) > 1
+    for pattern in found.explanation:
+        source = f"{visible(pattern.source)}: " if of_several else ""
+        show_line(console, f"{source}{visible(str(pattern))}")
+        if pattern.condition is not None and pattern.condition != pattern.text:
+            show_line(console, Text(f"  in SQL: {visible(pattern.condition)}", style="dim"))
+
+
+def _show_operators(console: Console, found: "Isolation") -> None:
+    """Print the most suspicious branches, a line for each place in the code and one for each branch there."""
+    suspects = found.operators[:_OF_SUSPECTS]
+    if not suspects:
+        return
+    console.print()
+    show_line(console, Text("operators to suspect, by score", style="bold"))
+    for suspect in suspects:
+        at = f" at {visible(suspect.call_site.label)}" if suspect.call_site else ""
+        fits = f"{_of(suspect.culprits, 'culprit')}, {_of(suspect.others, 'other')}"
+        show_line(console, f"{suspect.score:.2f}  {visible(suspect.operator)}{at}: {visible(suspect.branch)}")
+        show_line(console, Text(f"      taken by {fits}", style="dim"))
 
 
 def _show_row(console: Console, row: "IsolatedRow", limit: int | None) -> None:

@@ -125,6 +125,15 @@ class Candidates:
         plan, _, identity = self._by_subset(point, [numbers])
         return catalyst.project([*catalyst.output(point.operator.plan), identity], plan)
 
+    def parted(self, stand: Stand, parts: Numbers) -> tuple[Any, Any, Any]:
+        """A source's records in some parts of its candidates.
+
+        Gives a plan of the source's own columns and the candidates' numbers, and its attributes of a part's number
+        and of the record id.
+        """
+        at_source = Point(stand, stand.leaf.operator, stand.plan, stand.id, stand.number, stand.count)
+        return self._by_subset(at_source, parts)
+
     def numbered(self, point: Point, numbers: FrozenBitMap) -> Any:
         """The plan of the rows that some candidates give where replays begin: its columns and their numbers."""
         own = self._catalyst.output(point.operator.plan)
@@ -211,8 +220,7 @@ class Candidates:
         """Some candidates of a source, with more in their values than their columns."""
         catalyst = self._catalyst
         leaf = stand.leaf
-        at_source = Point(stand, leaf.operator, stand.plan, stand.id, stand.number, stand.count)
-        plan, _, identity = self._by_subset(at_source, [numbers])
+        plan, _, identity = self.parted(stand, [numbers])
         shown = leaf.pinned if leaf.pinned is not None else catalyst.output(leaf.operator.plan)
         value = catalyst.struct([*((column.name(), column) for column in shown), *more])
         valued = catalyst.project([identity, catalyst.alias(value, fresh_name("value"))], plan)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from bigdebug.lineage.errors import BigDebugError
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from bigdebug.isolation.candidates import Candidates
+    from bigdebug.isolation.explaining import Pattern
     from bigdebug.isolation.rdd.candidates import RddCandidates
+    from bigdebug.isolation.suspects import Suspect
 
 Proof = Literal["1-minimal", "sufficient", "none"]
 
@@ -156,6 +160,53 @@ class Isolation:
     jobs: int
     seconds: float
     _release: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
+    _explain: Callable[[], tuple[Pattern, ...]] = field(repr=False, compare=False, default=tuple)
+
+    _suspect: Callable[[], tuple[Suspect, ...]] = field(repr=False, compare=False, default=tuple)
+
+    _write_test: Callable[[str | os.PathLike[str]], Path] | None = field(
+        repr=False, compare=False, default=None
+    )
+
+    def to_pytest(self, path: str | os.PathLike[str]) -> Path:
+        """Write a test that fails as long as the records of the reproduction give a failing row.
+
+        It imports the function that builds the frame, where the program has one, and so passes once that is mended;
+        where there is none it runs what was recorded. Few records stand in the test itself, many in a file beside it.
+
+        Args:
+            path: of the file; one that is there is written anew.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            BigDebugError: it can't be written; says why and what to do.
+        """
+        if not self.rows:
+            raise BigDebugError("no row fails, so there is nothing to test for")
+        if self._write_test is None:
+            raise BigDebugError(
+                "a test can be written of a condition over a DataFrame's rows only",
+                hint='say which rows are wrong by a condition, such as "total < 0"',
+            )
+        return self._write_test(path)
+
+    @cached_property
+    def operators(self) -> tuple[Suspect, ...]:
+        """Branches of operators that culprits took and other records didn't, the most suspicious first.
+
+        Looked for when it is asked for; branches that all records took are left out.
+        """
+        return self._suspect()
+
+    @cached_property
+    def explanation(self) -> tuple[Pattern, ...]:
+        """What the culprits share and other records behind the failing rows don't, the most telling first.
+
+        Looked for when it is asked for; empty where nothing tells them from the others.
+        """
+        return self._explain()
 
     def release(self) -> None:
         """Give back what Spark keeps of the candidates; `dataframe()` can't be asked for after that."""

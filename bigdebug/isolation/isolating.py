@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from pyroaring import FrozenBitMap
@@ -18,15 +20,19 @@ from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
 from bigdebug.isolation.expected import Differing, differing, told_of_missing
+from bigdebug.isolation.explaining import explain
 from bigdebug.isolation.found import SHOWN, IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
 from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
 from bigdebug.isolation.search import AT_ONCE, IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
 from bigdebug.isolation.skew import Skew
+from bigdebug.isolation.suspects import suspects
 from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
+from bigdebug.isolation.written_test import Origin, write_test
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.conditions import text_of
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.questions import Question
@@ -77,6 +83,7 @@ def isolate(
     budget: float | None = None,
     progress: Callable[[Progress], None] | None = None,
     execution: Any | None = None,
+    origin: Origin | None = None,
 ) -> Isolation:
     """Find the records behind failing rows.
 
@@ -88,6 +95,7 @@ def isolate(
         budget: how many seconds to search; the best found by then is the answer.
         progress: told after each round.
         execution: the JVM `QueryExecution` of the output in the program, which may still have what it shuffled.
+        origin: where the output is recorded, if it is.
 
     Raises:
         NotFailingError: the rows don't fail again when the pipeline runs on their candidates alone.
@@ -96,7 +104,7 @@ def isolate(
     """
     if isinstance(failing, Skew):
         return isolate_skew(question, failing)
-    return _Isolating(question, failing, budget, progress or _untold).run(execution)
+    return _Isolating(question, failing, budget, progress or _untold, origin).run(execution)
 
 
 @dataclass
@@ -134,6 +142,7 @@ class _Isolating:
         failing: Failing,
         budget: float | None,
         progress: Callable[[Progress], None],
+        origin: Origin | None,
     ) -> None:
         self._began = time.monotonic()
         self._question = question
@@ -141,6 +150,7 @@ class _Isolating:
         self._failing = failing
         self._budget = budget
         self._progress = progress
+        self._origin = origin
         self._in_time = True
         self._closed: ClosedForm | None = None
         self._differing: Differing | None = None
@@ -148,6 +158,7 @@ class _Isolating:
             with asking(self._catalyst, "the rows that aren't as expected"):
                 self._differing = differing(self._catalyst, question.root, failing, MOST_ROWS)
             failing = self._differing.failing
+        self._condition: str | None = None
         self._rows_that_fail = None if is_judge(failing) else failing
         self._replays = self._made_replays(failing)
 
@@ -161,6 +172,10 @@ class _Isolating:
             raise BigDebugError(
                 f"failing={failing!r} isn't a condition over the output's columns",
                 hint='give one as SQL text, such as "total < 0", or as a Column',
+            )
+        if self._differing is None:
+            self._condition = (
+                failing if isinstance(failing, str) else text_of(self._catalyst, where.condition)
             )
         return Replays(self._catalyst, question.root, question.sources, where.condition)
 
@@ -289,6 +304,9 @@ class _Isolating:
             notes += told_of_missing(self._question, self._differing)
         if not self._in_time:
             notes.append("the search was stopped before its end: fewer records may do")
+        blamed = FrozenBitMap().union(*(each.culprits.numbers for each in answers))
+        reproduced = FrozenBitMap().union(*(each.reproduction.numbers for each in answers))
+        behind = FrozenBitMap().union(*(row.candidates for row in rows if row.again))
         exact = trace.exact
         jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         return Isolation(
@@ -303,7 +321,21 @@ class _Isolating:
             jobs=jobs,
             seconds=round(time.monotonic() - self._began, 3),
             _release=candidates.release,
+            _explain=lambda: explain(self._catalyst, candidates, blamed, behind),
+            _write_test=self._test_of(candidates, reproduced),
+            _suspect=lambda: suspects(
+                self._catalyst, self._question.root, self._question.sources, candidates, blamed, behind
+            ),
         )
+
+    def _test_of(
+        self, candidates: Candidates, reproduced: FrozenBitMap
+    ) -> Callable[[str | os.PathLike[str]], Path] | None:
+        """Writes a test of what was found; None where what is wrong isn't a condition that it can hold."""
+        condition = self._condition
+        if condition is None:
+            return None
+        return lambda path: write_test(path, self._question, candidates, reproduced, condition, self._origin)
 
     def _of_row(self, row: _Row, candidates: Candidates) -> IsolatedRow:
         blame = row.blame or row.search.best()

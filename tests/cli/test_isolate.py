@@ -15,8 +15,10 @@ import bigdebug
 from bigdebug.cli import isolate
 from bigdebug.cli.main import main
 from bigdebug.cli.schemas import schema
+from bigdebug.isolation import isolating
 from bigdebug.isolation.isolating import Progress
 from bigdebug.lineage import postmortem
+from bigdebug.lineage.errors import BigDebugError
 
 FLIGHTS = [("AA", "BOS", 60), ("B6", "BOS", -900), ("B6", "PSE", -5), ("AA", "PSE", 30), ("B6", "PSE", -50)]
 
@@ -32,6 +34,8 @@ def folder(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
         flights.groupBy("dest").agg(F.avg("minutes").alias("mean")).collect()
         spark.sparkContext.parallelize([1, 2], 1).map(str).collect()
         flights.agg(F.count("*").alias("n")).collect()
+        late = F.when(F.col("minutes") < 0, F.col("minutes") * 100).otherwise(F.col("minutes"))
+        flights.agg(F.sum(late).alias("total")).collect()
     return folder
 
 
@@ -111,6 +115,73 @@ def test_out_of_time_there_is_what_is_known_by_then(folder: Path, capsys: pytest
     assert "no culprits of 3 candidates\nno removal that makes the row pass was found\n" in out
     assert "reproduction with 3 records\nthese alone make the row fail; fewer may do\n" in out
     assert "flights.csv: 3 records, the first 1 shown (more with --limit)" in out
+
+
+def test_the_screen_and_the_json_tell_what_the_culprits_share(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = asked(folder, capsys, "1", "mean < 0")
+    lines = out.splitlines()
+    place = lines.index("what the culprits share")
+    assert lines[place + 1] == "minutes <= -50: 2 of 2 culprits, 0 of 3 others"
+    _, out, _ = asked(folder, capsys, "1", "mean < 0", "--json")
+    content = json.loads(out)
+    jsonschema.validate(content, schema("isolate"))
+    assert content["explanation"][0] == {
+        "pattern": "minutes <= -50",
+        "source": "flights.csv",
+        "condition": "minutes <= -50",
+        "culprits": 2,
+        "of_culprits": 2,
+        "others": 0,
+        "of_others": 3,
+    }
+
+
+def test_the_screen_and_the_json_tell_which_branches_to_suspect(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = asked(folder, capsys, "4", "total < -50000")
+    lines = out.splitlines()
+    place = lines.index("operators to suspect, by score")
+    assert lines[place + 1].startswith("0.58  agg at test_isolate.py:")
+    assert lines[place + 1].endswith(": WHEN minutes < 0 THEN minutes * 100")
+    assert lines[place + 2] == "      taken by 1 of 1 culprit, 2 of 5 others"
+    _, out, _ = asked(folder, capsys, "4", "total < -50000", "--json")
+    content = json.loads(out)
+    jsonschema.validate(content, schema("isolate"))
+    (suspect,) = content["operators"]
+    assert (suspect["score"], suspect["culprits"], suspect["others"]) == (0.5774, 1, 2)
+    assert suspect["call_site"]["file"] == __file__
+
+
+def test_an_answer_is_kept_where_its_explanation_fails(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: Any) -> None:
+        raise BigDebugError("a file has gone")
+
+    monkeypatch.setattr(isolating, "explain", failing)
+    code, out, err = asked(folder, capsys, "1", "dest = 'BOS' and mean < 0")
+    assert code == 0
+    assert "1 culprit of 2 candidates" in out
+    assert err.startswith("What the culprits share can't be told: a file has gone")
+
+
+def test_a_test_is_written_on_request(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "test_flights.py"
+    code, _, err = asked(folder, capsys, "1", "dest = 'BOS' and mean < 0", "--pytest", str(file))
+    assert code == 0
+    assert err.splitlines()[-2:] == ["a test of the smallest failing input:", f"  pytest {file}"]
+    text = file.read_text()
+    assert '("B6", "BOS", -900)' in text
+    assert json.dumps(str(folder / "store")) in text
+    file.unlink()
+    code, _, err = asked(folder, capsys, "1", "mean < -5000", "--pytest", str(file))
+    assert (code, err) == (0, "No row of output 1 fails: mean < -5000\n")
+    assert not file.exists()
 
 
 def test_a_reproduction_of_the_culprits_is_not_listed_again(
