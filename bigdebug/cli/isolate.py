@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from bigdebug.isolation.found import Isolation
     from bigdebug.isolation.isolating import Progress
+    from bigdebug.isolation.skew import Skew
     from bigdebug.lineage.questions import Question
     from bigdebug.lineage.rdd.questions import RddQuestion
 
@@ -28,9 +29,20 @@ if TYPE_CHECKING:
 @click.argument("output", metavar="OUTPUT")
 @click.option(
     "--failing",
-    required=True,
     metavar="SQL",
     help="Which rows of the output are wrong: a condition in SQL; of an RDD's elements x in Python.",
+)
+@click.option("--skew", is_flag=True, help="Groups that hold too much are what is wrong.")
+@click.option(
+    "--by",
+    metavar="WHAT",
+    help="With --skew, of what: records, bytes, or an SQL expression to add up.  [default: records]",
+)
+@click.option(
+    "--factor",
+    type=click.FloatRange(min=1),
+    metavar="N",
+    help="With --skew, more than so many times the median group is too much.  [default: 5]",
 )
 @click.option(
     "--budget",
@@ -59,7 +71,10 @@ if TYPE_CHECKING:
 def command(
     run: str,
     output: str,
-    failing: str,
+    failing: str | None,
+    skew: bool,
+    by: str | None,
+    factor: float | None,
     budget: float | None,
     limit: int | None,
     test: str | None,
@@ -80,7 +95,13 @@ def command(
     value of a pair.
 
         bigdebug isolate last 1 --failing "key == 'BDL' and value < 0"
+
+    With --skew, groups of an aggregate that hold more than 5 times what the median group does are wrong, and
+    the culprits are the fewest records without which they don't.
+
+        bigdebug isolate last 1 --skew --by bytes
     """
+    wrong = _wrong(failing, skew, by, factor)
     found = Store(store).find(run)
     chosen = found.output(output)
     with replaying(found, chosen, allow_changed) as replay:
@@ -90,25 +111,40 @@ def command(
         ask_if_large("Finding the candidates", estimate)
         with stage("Finding the failing rows and their candidates") as say:
             place = (store, found.run_id, chosen.number, tuple(found.redact))
-            isolation = _isolated(question, failing, budget, lambda progress: say(_told(progress)), place)
-            if isolation.matched:
+            isolation = _isolated(question, wrong, budget, lambda progress: say(_told(progress)), place)
+            if isolation.matched and failing is not None:
                 say("Looking for what the culprits share")
                 isolation = _explained(isolation)
         # Shown while Spark lives: how many records there are of a source, Spark may have to count.
-        answer = IsolateAnswer(found, chosen, failing, isolation)
+        answer = IsolateAnswer(found, chosen, str(wrong), isolation)
         if as_json:
             click.echo(json_text(isolate_json(answer, limit)))
         elif isolation.matched:
             show_isolation(output_console(), answer, limit)
-            show_next(message_console(), answer, store_hint(store))
+            if failing is not None:
+                show_next(message_console(), answer, store_hint(store))
         else:
-            show_line(message_console(), f"No row of output {chosen.number} fails: {visible(failing)}")
+            show_line(message_console(), f"No row of output {chosen.number} fails: {visible(str(wrong))}")
         if test is not None and isolation.matched:
             written = isolation.to_pytest(test)
             show_line(
                 message_console(),
                 f"\na test of the smallest failing input:\n  pytest {shlex.quote(str(written))}",
             )
+
+
+def _wrong(failing: str | None, skew: bool, by: str | None, factor: float | None) -> "str | Skew":
+    """What is wrong, by the options."""
+    if skew == (failing is not None):
+        raise click.UsageError("say what is wrong: either --failing SQL or --skew")
+    if failing is not None:
+        if by is not None or factor is not None:
+            raise click.UsageError("--by and --factor say what --skew means, which isn't given")
+        return failing
+    from bigdebug.isolation.skew import Skew
+
+    known = Skew()
+    return Skew(known.by if by is None else by, known.factor if factor is None else factor)
 
 
 def _explained(isolation: "Isolation") -> "Isolation":
@@ -123,7 +159,7 @@ def _explained(isolation: "Isolation") -> "Isolation":
 
 def _isolated(
     question: "Question | RddQuestion",
-    failing: str,
+    failing: "str | Skew",
     budget: float | None,
     progress: "Callable[[Progress], None]",
     place: "tuple[str, str, int, tuple[str, ...]]",
@@ -134,6 +170,11 @@ def _isolated(
     from bigdebug.lineage.rdd.questions import RddQuestion
 
     if isinstance(question, RddQuestion):
+        if not isinstance(failing, str):
+            raise BigDebugError(
+                "what groups of an RDD hold isn't told yet",
+                hint="--skew is for outputs of DataFrames and SQL",
+            )
         return isolate_rdd(question, failing, budget=budget, progress=progress)
     return isolate(question, failing, budget=budget, progress=progress, origin=Origin(*place))
 

@@ -102,7 +102,7 @@ def test_the_json_has_an_answer_for_each_failing_row(
         "position": 1,
         "partition": None,
         "value": {"carrier": "B6", "dest": "BOS", "minutes": -900},
-        "influence": None,
+        "influence": -480.0,
     }
     assert content["replays"] > 2
     assert content["jobs"] > 2
@@ -268,3 +268,31 @@ def test_a_budget_is_a_number_of_seconds(folder: Path, capsys: pytest.CaptureFix
 def test_it_says_how_far_it_is() -> None:
     told = isolate._told(Progress(rows=1, candidates=2_757, left=1, replays=1, seconds=29.0))
     assert told == "Trying parts of 2,757 candidates: 1 left after 1 replay, 29 s"
+
+
+def test_groups_that_hold_too_much_are_named_with_the_threshold(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--skew", "--factor", "1.2", "--store", str(folder / "store")]
+    assert main(["isolate", "last", "1", *more, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    jsonschema.validate(content, schema("isolate"))
+    assert content["failing"] == "more than 1.2 times the median of records"
+    assert [row["value"]["dest"] for row in content["rows"]] == ["PSE"]
+    assert content["culprits"]["count"] == 1
+    assert content["notes"] == ["2.4 records are too much for a group: 1.2 times the median of 3 groups, 2"]
+    assert main(["isolate", "last", "1", *more]) == 0
+    printed = capsys.readouterr()
+    assert "it holds 3 records, 50.0 % of all; without the culprits 2 records" in printed.out
+    assert "--where" not in printed.err
+    assert main(["isolate", "last", "1", "--skew", "--store", str(folder / "store")]) == 0
+    assert "No row of output 1 fails: more than 5 times the median of records" in capsys.readouterr().err
+
+
+def test_what_is_wrong_has_to_be_said_in_one_way(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = ["--store", str(folder / "store")]
+    assert main(["isolate", "last", "1", *store]) == 2
+    assert main(["isolate", "last", "1", "--skew", "--failing", "mean < 0", *store]) == 2
+    assert main(["isolate", "last", "1", "--failing", "mean < 0", "--by", "bytes", *store]) == 2
+    assert main(["isolate", "last", "2", "--skew", *store]) == 1
+    assert "what groups of an RDD hold isn't told yet" in capsys.readouterr().err
