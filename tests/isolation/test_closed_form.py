@@ -70,25 +70,38 @@ CONDITIONS = [
 ]
 
 
-@pytest.mark.parametrize("shape", ["plain", "filtered", "having", "joined", "exploded", "whole", "union"])
-@settings(max_examples=8, deadline=None, phases=[Phase.generate])
-@given(
-    records=RECORDS,
-    first=st.sampled_from(AGGREGATES),
-    second=st.sampled_from(AGGREGATES),
-    condition=st.sampled_from(CONDITIONS),
-    seed=st.integers(0, 1000),
+SHAPES = ["plain", "filtered", "having", "joined", "exploded", "whole", "union"]
+CASES = st.tuples(
+    RECORDS,
+    st.sampled_from(AGGREGATES),
+    st.sampled_from(AGGREGATES),
+    st.sampled_from(CONDITIONS),
+    st.integers(0, 1000),
 )
+Case = tuple[list[tuple[Any, ...]], str, str, str, int]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=3, deadline=None)
+@given(case=CASES)
 def test_outcomes_are_those_of_replays(
-    shape: str,
-    session: bigdebug.Session,
-    spark: SparkSession,
-    records: list[tuple[Any, ...]],
-    first: str,
-    second: str,
-    condition: str,
-    seed: int,
+    shape: str, session: bigdebug.Session, spark: SparkSession, case: Case
 ) -> None:
+    judged(shape, session, spark, case)
+
+
+@pytest.mark.proof("outcomes in closed form against replays, 60 random cases a shape")
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=60, deadline=None)
+@given(case=CASES)
+def test_many_outcomes_are_those_of_replays(
+    shape: str, session: bigdebug.Session, spark: SparkSession, case: Case
+) -> None:
+    judged(shape, session, spark, case)
+
+
+def judged(shape: str, session: bigdebug.Session, spark: SparkSession, case: Case) -> None:
+    records, first, second, condition, seed = case
     frame = shaped(spark, shape, spark.createDataFrame(records, SCHEMA), first, second)
     question = live_question(session._attachment.spark, session._recorder, frame)
     catalyst = question.catalyst

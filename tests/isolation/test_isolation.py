@@ -162,7 +162,7 @@ def without(data: list, chosen: set[int]) -> list:
     return [each for each in data if each[0] not in chosen]
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", ["sum", "join", "outer join", "two levels", "rank", "nothing left", "limit"])
 def test_culprits_repair_and_the_reproduction_fails(
     name: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:
@@ -170,7 +170,7 @@ def test_culprits_repair_and_the_reproduction_fails(
 
 
 @pytest.mark.proof("culprits and reproductions of all failing rows, by plain runs without each record")
-@pytest.mark.parametrize("seed", range(2, 8))
+@pytest.mark.parametrize("seed", range(1, 8))
 @pytest.mark.parametrize("name", PIPELINES)
 def test_all_failing_rows(name: str, seed: int, session: bigdebug.Session, spark: SparkSession) -> None:
     judged(PIPELINES[name], session, spark, seed, most=20)
