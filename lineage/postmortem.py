@@ -31,6 +31,7 @@ from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
 from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
+from bigdebug.lineage.recipe.texts import expression_texts
 from bigdebug.lineage.recomputed import Recomputed
 from bigdebug.lineage.starting import end_starting_java
 from bigdebug.lineage.trace import Trace
@@ -138,6 +139,14 @@ class Replay(Recomputed):
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
         return WhyNot(self.question(), where)
+
+    def expression_texts(self) -> dict[int, tuple[str, ...]]:
+        """By number of the recorded operator, what its plan computes, as text. Reads no source.
+
+        Raises:
+            RecipeError: the recipe can't be opened here.
+        """
+        return expression_texts(self.spark, self._recipe)
 
     def rows_of_operators(self) -> dict[int, int]:
         """By number of the recorded operator, how many rows it gave for the output.

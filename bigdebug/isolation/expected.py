@@ -9,20 +9,18 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
-from bigdebug.isolation.shape import ABOVE
-from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.natural_key import natural_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict
+from bigdebug.lineage.unlike import quoted, unlike
 from bigdebug.lineage.whynot import WhyNot
 
 MOST_MISSING = 5
 """Missing rows that are told."""
-_RELATIVE, _ABSOLUTE = 1e-5, 1e-8
-"""How far floating-point numbers may differ, as in `pyspark.testing.assertDataFrameEqual`."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +61,23 @@ def differing(catalyst: Catalyst, root: Operator, expected: DataFrame, most: int
             f"the expected frame has the columns {', '.join(expected.columns)}, the output {', '.join(names)}",
             hint="give a frame with the output's columns; their names must differ",
         )
-    key = _key(catalyst, root) or tuple(names)
+    key = natural_key(catalyst, root) or tuple(names)
     wanted = catalyst.frame(expected._jdf.queryExecution().analyzed())
     kinds = {field.name: field.dataType for field in output.schema.fields}
-    wanted = wanted.select(*(F.col(_quoted(name)).cast(kinds[name]).alias(name) for name in names))
-    if len(key) < len(names) and wanted.groupBy(*map(_quoted, key)).count().where("count > 1").take(1):
+    wanted = wanted.select(*(F.col(quoted(name)).cast(kinds[name]).alias(name) for name in names))
+    if len(key) < len(names) and wanted.groupBy(*map(quoted, key)).count().where("count > 1").take(1):
         raise BigDebugError(
             f"expected rows have the same {', '.join(key)}, by which they are compared",
             hint="give one expected row for each group",
         )
     have, want = fresh_name("have"), fresh_name("want")
-    ours = output.select(F.struct(*map(_quoted, names)).alias(have))
-    theirs = wanted.distinct().select(F.struct(*map(_quoted, names)).alias(want))
+    ours = output.select(F.struct(*map(quoted, names)).alias(have))
+    theirs = wanted.distinct().select(F.struct(*map(quoted, names)).alias(want))
     same_key = [F.col(have)[name].eqNullSafe(F.col(want)[name]) for name in key]
     both = ours.join(theirs, reduce(Column.__and__, same_key), "full")
     others = [name for name in names if name not in key]
-    unlike = [_unlike(F.col(have)[name], F.col(want)[name], kinds[name]) for name in others]
-    wrong = F.col(have).isNotNull() & reduce(Column.__or__, unlike, F.col(want).isNull())
+    apart = [unlike(F.col(have)[name], F.col(want)[name], kinds[name]) for name in others]
+    wrong = F.col(have).isNotNull() & reduce(Column.__or__, apart, F.col(want).isNull())
     found = both.where(wrong | F.col(have).isNull()).persist()
     try:
         count = found.where(F.col(have).isNotNull()).count()
@@ -94,7 +92,7 @@ def differing(catalyst: Catalyst, root: Operator, expected: DataFrame, most: int
 def told_of_missing(question: Question, differing: Differing) -> Iterator[str]:
     """What became of expected rows that aren't there, in words."""
     for row in differing.missing:
-        where = " and ".join(f"{_quoted(name)} <=> {_sql(row[name])}" for name in differing.key)
+        where = " and ".join(f"{quoted(name)} <=> {_sql(row[name])}" for name in differing.key)
         yield f"an expected row is missing: {where}; {_why_not(question, where)}"
     more = differing.missing_count - len(differing.missing)
     if more:
@@ -128,46 +126,13 @@ def _condition(
     (row,) = catalyst.rows(plan)
     literal = catalyst.expressions.Literal(row.getMap(0), plan.output().head().dataType())
     known = Column(catalyst.jvm.org.apache.spark.sql.classic.ExpressionUtils.column(literal))
-    wanted = F.try_element_at(known, F.struct(*(output[_quoted(name)].alias(name) for name in key)))
-    unlike = [
-        _unlike(output[_quoted(name)], wanted["row"][name], kind)
+    wanted = F.try_element_at(known, F.struct(*(output[quoted(name)].alias(name) for name in key)))
+    apart = [
+        unlike(output[quoted(name)], wanted["row"][name], kind)
         for name, kind in kinds.items()
         if name not in key
     ]
-    return wanted.isNotNull() & reduce(Column.__or__, unlike, ~wanted["there"])
-
-
-def _unlike(have: Column, want: Column, kind: T.DataType) -> Column:
-    same = have.eqNullSafe(want)
-    if isinstance(kind, T.FloatType | T.DoubleType):
-        near = F.abs(have - want) <= F.lit(_ABSOLUTE) + F.lit(_RELATIVE) * F.abs(want)
-        same = same | F.coalesce(near, F.lit(False))
-    return ~same
-
-
-def _key(catalyst: Catalyst, root: Operator) -> tuple[str, ...]:
-    """The output's columns that are an aggregate's grouping columns; none where it has none, or not all of them."""
-    top = root
-    while top.kind in ABOVE or top.kind in ("GlobalLimit", "LocalLimit"):
-        top = top.child
-    if top.kind != "Aggregate":
-        return ()
-    grouping = catalyst.items(top.plan.groupingExpressions())
-    made: dict[str, Any] = {}
-    for column in catalyst.items(top.plan.aggregateExpressions()):
-        expression = column.child() if class_name(column) == "Alias" else column
-        for place, each in enumerate(grouping):
-            if expression.semanticEquals(each):
-                made[catalyst.attribute_key(column.toAttribute())] = place
-    columns = [
-        (made.get(catalyst.attribute_key(each)), str(each.name())) for each in catalyst.output(root.plan)
-    ]
-    found = {place: name for place, name in columns if place is not None}
-    return tuple(found[place] for place in sorted(found)) if len(found) == len(grouping) else ()
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    return wanted.isNotNull() & reduce(Column.__or__, apart, ~wanted["there"])
 
 
 def _sql(value: Any) -> str:

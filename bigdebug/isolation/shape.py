@@ -13,11 +13,10 @@ from typing import Any
 from bigdebug.isolation.measures import Count, Extreme, Mean, Measure, Moments, Percentile, Sum, TrackedSum
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.mapped import is_mapped
+from bigdebug.lineage.natural_key import ROW_BY_ROW
 from bigdebug.lineage.operators import Operator
 
-ABOVE = frozenset(
-    {"Project", "Filter", "Sort", "Repartition", "RepartitionByExpression", "RebalancePartitions"}
-)
+ABOVE = ROW_BY_ROW
 _BELOW = ABOVE | {"Generate", "Expand", "Join", "Union", "ResolvedHint", "OneRowRelation"}
 _MOMENTS = frozenset({"StddevPop", "StddevSamp", "VariancePop", "VarianceSamp"})
 _STANDING_FOR_OTHERS = frozenset({"CountIf", "BoolAnd", "BoolOr", "Median"})

@@ -112,6 +112,10 @@ class RddReplay(Recomputed):
         """Raises BigDebugError: that isn't known of RDDs yet."""
         raise BigDebugError("why an element of an RDD is missing can't be told yet", hint=_NOT_YET)
 
+    def expression_texts(self) -> NoReturn:
+        """Raises BigDebugError: what the functions of an RDD do isn't compared yet."""
+        raise BigDebugError("functions of RDDs aren't compared yet")
+
     def rows_of_operators(self) -> dict[int, int]:
         """By number of the recorded operator, how many elements it gave for the output.
 
