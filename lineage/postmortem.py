@@ -48,6 +48,9 @@ class Replay(Recomputed):
     Args:
         spark, run, output, allow_changed, owned: as `Recomputed` has them.
         recipe: of that output.
+
+    Attributes:
+        without_added: leave out files that were added to a source since, instead of refusing it.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Replay(Recomputed):
     ) -> None:
         super().__init__(spark, run, output, allow_changed=allow_changed, owned=owned)
         self._recipe = recipe
+        self.without_added = False
         self._opened: Opened | None = None
 
     def estimate(self) -> Estimate:
@@ -183,7 +187,11 @@ class Replay(Recomputed):
                     opened = Reopened(session, below, self._node, allow_changed=self._allow_changed)
                     joints, changes = opened.tops, opened.changes
                 self._opened = open_recipe(
-                    session, self._recipe, allow_changed=self._allow_changed, joints=joints
+                    session,
+                    self._recipe,
+                    allow_changed=self._allow_changed,
+                    joints=joints,
+                    without_added=self.without_added,
                 )
                 self._opened.changes.extend(changes)
             self.spark = session

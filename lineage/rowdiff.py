@@ -24,7 +24,7 @@ from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict
 from bigdebug.lineage.row_names import condition, value_text
 from bigdebug.lineage.rundiff import Change, changes
-from bigdebug.lineage.unlike import is_floating, unlike
+from bigdebug.lineage.unlike import is_floating, quoted, unlike
 
 DIFFERS, ONLY_FIRST, ONLY_SECOND = "differs", "only in the first", "only in the second"
 
@@ -237,7 +237,7 @@ class _Compared:
 
     def _require_unique(self, side: DataFrame) -> None:
         key = [F.col("as")[f"c{self._common.index(name)}"].alias(name) for name in self._key]
-        if side.select(*key).groupBy(*map(_own, self._key)).count().where("count > 1").take(1):
+        if side.select(*key).groupBy(*map(quoted, self._key)).count().where("count > 1").take(1):
             raise BigDebugError(
                 f"several rows of one run have the same {', '.join(self._key)}",
                 hint="name columns with --key that tell all rows apart, or leave it out to compare whole rows",
@@ -316,7 +316,7 @@ def _own_name(name: str) -> str:
 
 
 def _own(name: str) -> str:
-    return "`" + _own_name(name).replace("`", "``") + "`"
+    return quoted(_own_name(name))
 
 
 def _orderable(column: Column, kind: T.DataType) -> Column:

@@ -275,6 +275,8 @@ class _Replayed:
     def _question(self, replay: Any, which: str) -> Question | str:
         try:
             with stage(f"Opening {self._name} of the {which} run"):
+                # A folder that grew is what two runs are compared for: each reads the files that it read then.
+                replay.without_added = True
                 question: Question = replay.question()
                 return question
         except BigDebugError as error:
