@@ -29,6 +29,7 @@ from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
 from bigdebug.lineage.rdd.reopening import Reopened
+from bigdebug.lineage.rdd.texts import argument_texts
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
 from bigdebug.lineage.recipe.texts import expression_texts
@@ -50,8 +51,11 @@ class Replay(Recomputed):
         recipe: of that output.
 
     Attributes:
+        of_rdd: whether it is an RDD's.
         without_added: leave out files that were added to a source since, instead of refusing it.
     """
+
+    of_rdd = False
 
     def __init__(
         self,
@@ -150,7 +154,10 @@ class Replay(Recomputed):
         Raises:
             RecipeError: the recipe can't be opened here.
         """
-        return expression_texts(self.spark, self._recipe)
+        found = expression_texts(self.spark, self._recipe)
+        if self._recipe.below:
+            found |= argument_texts(self.spark, RddRecipe.from_bytes(self._recipe.below))
+        return found
 
     def rows_of_operators(self) -> dict[int, int]:
         """By number of the recorded operator, how many rows it gave for the output.

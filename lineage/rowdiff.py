@@ -18,11 +18,9 @@ from pyspark.sql import types as T
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.finding import numbered
-from bigdebug.lineage.natural_key import natural_key
-from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict
 from bigdebug.lineage.row_names import condition, value_text
+from bigdebug.lineage.rows_again import RowsAgain
 from bigdebug.lineage.rundiff import Change, changes
 from bigdebug.lineage.unlike import is_floating, quoted, unlike
 
@@ -91,36 +89,34 @@ class _Side:
     """One run's rows, computed once, in the session that has its settings.
 
     Attributes:
-        names: of the columns; of two with one name the second is `name#2`.
+        names: of the columns.
         kinds: their types by name.
         plan: JVM plan of the rows, which Spark keeps.
         count: how many they are.
-        key: the natural key; empty where there is none.
+        key: the columns that they are grouped by, as `RowsAgain` has them.
     """
 
-    def __init__(self, question: Question, which: str) -> None:
-        catalyst = question.catalyst
+    def __init__(self, rows: RowsAgain, which: str) -> None:
+        catalyst = rows.catalyst
+        self.names = rows.frame.columns
+        self.kinds = {field.name: field.dataType for field in rows.frame.schema.fields}
+        self.key = rows.key
         with asking(catalyst, f"the rows of the {which} run"):
-            frame = catalyst.frame(question.root.plan)
-            self.names = numbered(frame.columns)
-            frame = frame.toDF(*self.names)
-            self.kinds = {field.name: field.dataType for field in frame.schema.fields}
             # Not a cached plan: Spark would take that for the other run's, where only a setting differs.
-            self.plan = catalyst.analyzed(frame.localCheckpoint(eager=True))
+            self.plan = catalyst.analyzed(rows.frame.localCheckpoint(eager=True))
             self.count = catalyst.frame(self.plan).count()
-            self.key = natural_key(catalyst, question.root)
 
     def release(self) -> None:
         self.plan.rdd().unpersist(False)
 
 
-def compare_rows(first: Question, second: Question, key: Sequence[str], most: int) -> RowDiff:
+def compare_rows(first: RowsAgain, second: RowsAgain, key: Sequence[str], most: int) -> RowDiff:
     """Compute an output's rows in both runs and compare them.
 
     Args:
-        first: about the output in the first run.
-        second: about it in the second.
-        key: columns to pair rows by; empty for the natural key, or else whole rows.
+        first: the rows of the first run.
+        second: those of the second.
+        key: columns to pair rows by; empty for those that they are grouped by, or else whole rows.
         most: how many rows of each kind are told.
 
     Raises:
@@ -161,8 +157,13 @@ class _Compared:
             )
         if key:
             return list(key), "named columns"
-        natural = self._first.key
-        if natural and sorted(natural) == sorted(self._second.key) and set(natural) <= set(common):
+        natural = self._first.key or ()
+        if self._first.key is None or self._second.key is None:
+            # An index doesn't say what its rows are grouped by: the other run does, if they are as unique there.
+            natural = self._first.key or self._second.key or ()
+        elif sorted(natural) != sorted(self._second.key):
+            natural = ()
+        if natural and set(natural) <= set(common):
             return list(natural), "grouping columns"
         exact = [name for name in common if not self._is_floating(name)]
         return exact or common, "whole rows"
@@ -174,7 +175,9 @@ class _Compared:
         """Compare, and tell so many rows of each kind."""
         with asking(self._catalyst, "the rows that differ"):
             one, other = self._side(self._first), self._side(self._second)
-            if self._by == "named columns":
+            if not self._whole and (
+                self._by == "named columns" or None in (self._first.key, self._second.key)
+            ):
                 self._require_unique(one)
                 self._require_unique(other)
             found = self._joined(one, other).persist()

@@ -127,7 +127,7 @@ def _show_source(console: Console, source: TracedSourceDiff, traced: TracedPair)
         only = "second" if first is None else "first"
         show_line(console, f"{name}: {plural(first or second or 0, 'record')}, in the {only} run only")
     elif not source.compared:
-        show_line(console, f"{name}: {plural(first, 'record')}, then {second:,}; too many to be compared")
+        show_line(console, f"{name}: {plural(first, 'record')}, then {second:,}; {_why_not_compared(source)}")
     elif not (source.only_first or source.only_second or source.changed):
         moved = f", {source.moved:,} of them in another place" if source.moved else ""
         show_line(console, f"{name}: the same {plural(first, 'record')} in both{moved}")
@@ -147,6 +147,14 @@ def _show_source(console: Console, source: TracedSourceDiff, traced: TracedPair)
         some = source.changed[:_MOST_RECORDS]
         _show_some(console, "as the first run read them", [one for one, _ in some])
         _show_some(console, "as the second run read them", [other for _, other in some])
+
+
+def _why_not_compared(source: TracedSourceDiff) -> str:
+    from bigdebug.lineage.tracediff import MOST_RECORDS
+
+    if max(source.first or 0, source.second or 0) > MOST_RECORDS:
+        return "too many to be compared"
+    return "not compared, for not all of them can be read any more"
 
 
 def _show_some(console: Console, title: str, records: Sequence[TracedRecord]) -> None:

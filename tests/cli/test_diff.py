@@ -30,6 +30,12 @@ means = sane.groupBy("dest").agg(F.avg("minutes").alias("mean"), F.sum(double("f
 means.orderBy("dest").collect()
 sane.select("dest", "flight").collect()
 """
+ELEMENTS = """
+from operator import add
+lines = lines_of(folder)
+counts = lines.map(lambda line: (line.split(",")[1], 1)).reduceByKey(add)
+counts.collect()
+"""
 ONE_MORE = 'sane.where("dest is null").count()\n'
 SHUFFLES = "spark.sql.shuffle.partitions"
 
@@ -53,16 +59,20 @@ def recorded(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> R
     (folder / "lone" / "a.csv").write_text(first)
 
     def read(path: Path) -> Any:
-        return spark.read.options(header=True, inferSchema=True).csv(str(path))
+        schema = "carrier string, dest string, minutes int, flight int"
+        return spark.read.csv(str(path), schema=schema, header=True)
 
-    def run(name: str, program: str, source: str = "in") -> None:
+    def run(name: str, program: str, source: str = "in", *, indexed: bool = False) -> None:
         script = folder / name / "report.py"
         script.parent.mkdir()
         script.write_text(program)
         with bigdebug.attach(spark, name="report", store=str(store)) as session:
-            names = {"F": F, "read": read, "folder": folder / source}
+            names = {"F": F, "read": read, "folder": folder / source, "__name__": "__main__"}
+            names["lines_of"] = lambda path: spark.sparkContext.textFile(str(path), 1)
             exec(compile(program, str(script), "exec"), names)
             runs[name] = session.run_id
+            if indexed:
+                session.index(session.outputs[0])
 
     run("before", PROGRAM)
     run("again", PROGRAM)
@@ -71,7 +81,9 @@ def recorded(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> R
         run("later", f"# A line more.\n{changed}")
     (folder / "in" / "b.csv").write_text("carrier,dest,minutes,flight\nAA,BOS,70,5\n")
     run("grown", PROGRAM)
-    run("old", PROGRAM, "lone")
+    run("counted", ELEMENTS)
+    run("recounted", ELEMENTS.replace("[1], 1)", "[1], 2)"))
+    run("old", PROGRAM, "lone", indexed=True)
     (folder / "lone" / "a.csv").write_text("carrier,dest,minutes,flight\nAA,BOS,60,1\n")
     run("new", PROGRAM, "lone")
     return Recorded(store, runs)
@@ -217,8 +229,7 @@ def test_rows_paired_by_columns_that_are_named(diff: Callable[..., str]) -> None
 
 
 def test_a_source_that_was_overwritten(diff: Callable[..., str]) -> None:
-    content = as_json(diff("old", "new", "--json"))
-    output = content["outputs"][0]
+    indexed, output = as_json(diff("old", "new", "--json"))["outputs"]
     (changed,) = output["sources"][0]["rewritten"]
     assert (changed["first"]["bytes"], changed["second"]["bytes"]) == (75, 40)
     assert output["operators"] == []
@@ -226,10 +237,31 @@ def test_a_source_that_was_overwritten(diff: Callable[..., str]) -> None:
     (note,) = output["notes"]
     assert note.startswith("the rows of the first run can't be computed again: ")
     assert "changed from 75 to 40 bytes since the run read it" in note
-    # What yesterday's program makes of today's file.
-    content = as_json(diff("old", "new", "--output", "1", "--allow-changed", "--json"))
-    assert content["outputs"][0]["rows"]["equal"] == 1
-    assert any("changed from 75 to 40 bytes" in note for note in content["outputs"][0]["notes"])
+    # The first output has an index: that knows its rows, and which records they came from.
+    assert indexed["notes"][0].endswith("; they are taken from its index")
+    rows = indexed["rows"]
+    assert (rows["paired_by"], rows["key"], rows["differing"], rows["only_first"]) == (
+        *("grouping columns", ["dest"], 1, 2),
+    )
+    boston, lexington, _ = rows["examples"]
+    assert (boston["first"]["mean"], boston["second"]["mean"]) == (40.0, 60.0)
+    assert [(one["first"], one["second"], one["compared"]) for one in boston["sources"]] == [(2, 1, False)]
+    assert [one["first"] for one in lexington["sources"]] == [1]
+    assert lexington["missing"]["culprit"]["rows_in"] == 0
+
+
+def test_what_the_earlier_program_makes_of_an_overwritten_source(diff: Callable[..., str]) -> None:
+    (output,) = as_json(diff("old", "new", "--output", "1", "--allow-changed", "--json"))["outputs"]
+    assert (output["rows"]["equal"], output["rows"]["first"]) == (1, 1)
+    assert any("changed from 75 to 40 bytes" in note for note in output["notes"])
+
+
+def test_functions_of_rdds(diff: Callable[..., str]) -> None:
+    (output,) = as_json(diff("counted", "recounted", "--json"))["outputs"]
+    assert [(one["change"], one["first"]["operator"]) for one in output["operators"]] == [("changed", "map")]
+    assert output["operators_by"] == "plan"
+    assert [(one["name"], one["same"]) for one in output["sources"]] == [("in", True)]
+    assert (output["rows"], output["notes"]) == (None, ["rows of outputs that are RDDs aren't compared yet"])
 
 
 def test_without_spark_only_what_was_recorded(
