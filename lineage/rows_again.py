@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.index.manifest import Manifest
 from bigdebug.lineage.natural_key import natural_key
@@ -25,18 +30,28 @@ class RowsAgain:
         catalyst: of the session that they are computed in.
         frame: the rows; of two columns with one name the second is `name#2`.
         key: the columns that they are grouped by, none where they aren't; None where that isn't known.
+        notes: why they may not be those that the run gave.
     """
 
     catalyst: Catalyst
     frame: DataFrame
     key: tuple[str, ...] | None
+    notes: tuple[str, ...] = ()
 
 
 def rows_computed(question: Question) -> RowsAgain:
-    """The rows as the recipe computes them, in a session with the run's settings."""
-    frame = question.catalyst.frame(question.root.plan)
-    key = natural_key(question.catalyst, question.root)
-    return RowsAgain(question.catalyst, frame.toDF(*numbered(frame.columns)), key)
+    """The rows as the recipe computes them, in a session with the run's settings.
+
+    Where something in the dataflow can vary, they are compared with what is known of those that the run gave.
+    """
+    catalyst, root = question.catalyst, question.root
+    with asking(catalyst, "what a second run can't tell"):
+        notes = [*question.notes, *doubts(catalyst, root, question.sources.values())]
+    if notes and question.comparison is not None:
+        notes += question.comparison.notes
+    frame = catalyst.frame(root.plan)
+    key = natural_key(catalyst, root)
+    return RowsAgain(catalyst, frame.toDF(*numbered(frame.columns)), key, tuple(notes))
 
 
 def rows_indexed(spark: SparkSession, tables: TableStore, output: int) -> RowsAgain | None:
@@ -65,4 +80,11 @@ def rows_indexed(spark: SparkSession, tables: TableStore, output: int) -> RowsAg
         for column, name in zip(manifest.columns, names, strict=True)
         if column.stored is not None
     ]
-    return RowsAgain(catalyst, catalyst.spark.read.parquet(place).select(*kept), None)
+    try:
+        frame = catalyst.spark.read.parquet(place).select(*kept)
+    except AnalysisException as error:
+        raise BigDebugError(
+            f"the index of output {output} can't be read by Spark: {first_line(error)}",
+            hint="make it anew while the sources are what they were: bigdebug index",
+        ) from error
+    return RowsAgain(catalyst, frame, None, tuple(manifest.notes))

@@ -106,12 +106,11 @@ class ReplayedOutput:
             with stage(f"Opening {self._name} of the {which} run"):
                 # A folder that grew is what two runs are compared for: each reads the files that it read then.
                 replay.without_added = True
-                question = replay.question()
-                rows = rows_computed(question)
+                rows = rows_computed(replay.question())
         except BigDebugError as error:
             problem = f"the rows of the {which} run can't be computed again: {_told(error)}"
         else:
-            notes = [f"the {which} run: {note}" for note in question.notes]
+            notes = [f"the {which} run: {note}" for note in rows.notes]
             return _Side(which, rows, replay.trace, replay.why_not, notes)
         try:
             indexed = rows_indexed(replay.spark, run.tables, output.number)
@@ -120,7 +119,8 @@ class ReplayedOutput:
             return _Side(which, None, None, None, [problem, f"nor can its index be read: {_told(error)}"])
         if indexed is None or index is None:
             return _Side(which, None, None, None, [problem])
-        return _Side(which, indexed, index.trace, None, [f"{problem}; they are taken from its index"])
+        notes = [f"{problem}; they are taken from its index", *indexed.notes]
+        return _Side(which, indexed, index.trace, None, notes)
 
     def _ask_if_large(self) -> None:
         each = [replay.estimate() for replay in self._replays]
