@@ -29,8 +29,10 @@ from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
 from bigdebug.lineage.rdd.reopening import Reopened
+from bigdebug.lineage.rdd.texts import argument_texts
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
+from bigdebug.lineage.recipe.texts import expression_texts
 from bigdebug.lineage.recomputed import Recomputed
 from bigdebug.lineage.starting import end_starting_java
 from bigdebug.lineage.trace import Trace
@@ -47,7 +49,13 @@ class Replay(Recomputed):
     Args:
         spark, run, output, allow_changed, owned: as `Recomputed` has them.
         recipe: of that output.
+
+    Attributes:
+        of_rdd: whether it is an RDD's.
+        without_added: leave out files that were added to a source since, instead of refusing it.
     """
+
+    of_rdd = False
 
     def __init__(
         self,
@@ -61,6 +69,7 @@ class Replay(Recomputed):
     ) -> None:
         super().__init__(spark, run, output, allow_changed=allow_changed, owned=owned)
         self._recipe = recipe
+        self.without_added = False
         self._opened: Opened | None = None
 
     def estimate(self) -> Estimate:
@@ -139,6 +148,17 @@ class Replay(Recomputed):
         """
         return WhyNot(self.question(), where)
 
+    def expression_texts(self) -> dict[int, tuple[str, ...]]:
+        """By number of the recorded operator, what its plan computes, as text. Reads no source.
+
+        Raises:
+            RecipeError: the recipe can't be opened here.
+        """
+        found = expression_texts(self.spark, self._recipe)
+        if self._recipe.below:
+            found |= argument_texts(self.spark, RddRecipe.from_bytes(self._recipe.below))
+        return found
+
     def rows_of_operators(self) -> dict[int, int]:
         """By number of the recorded operator, how many rows it gave for the output.
 
@@ -174,7 +194,11 @@ class Replay(Recomputed):
                     opened = Reopened(session, below, self._node, allow_changed=self._allow_changed)
                     joints, changes = opened.tops, opened.changes
                 self._opened = open_recipe(
-                    session, self._recipe, allow_changed=self._allow_changed, joints=joints
+                    session,
+                    self._recipe,
+                    allow_changed=self._allow_changed,
+                    joints=joints,
+                    without_added=self.without_added,
                 )
                 self._opened.changes.extend(changes)
             self.spark = session

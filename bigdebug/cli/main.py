@@ -21,6 +21,7 @@ COMMANDS = {
     "trace": "Trace rows of an output back to the source records they came from.",
     "index": "Write the whole lineage of an output to the store, for traces without Spark.",
     "why-not": "Tell why a row is missing from an output, and which operator dropped it.",
+    "diff": "Tell what differs between two runs, down to the records behind a row.",
     "isolate": "Find the few source records that make rows of an output wrong.",
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",

@@ -37,6 +37,11 @@ def run_argument(function: _Decorated) -> _Decorated:
     return click.argument("run", metavar="RUN", shell_complete=_complete_run)(function)
 
 
+def second_run_argument(function: _Decorated) -> _Decorated:
+    """Add another argument RUN, which the first is compared with; passed on as `second`."""
+    return click.argument("second", metavar="RUN", shell_complete=_complete_run)(function)
+
+
 def store_hint(store: str) -> str:
     """What a suggested command must add to reach the same store: ` --store S`, or nothing."""
     return (

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.keyed import top_aggregate
-from bigdebug.isolation.output_key import key_of, looked_up
+from bigdebug.isolation.output_key import looked_up
 from bigdebug.isolation.replays import FailingGroups, Identity, Replays
 from bigdebug.isolation.skew import Skew
 from bigdebug.lineage.annotate import Annotator
@@ -32,6 +32,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
+from bigdebug.lineage.natural_key import natural_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.trace import Trace
@@ -104,7 +105,7 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
 
 def _heavy(question: Question, skew: Skew) -> _Heavy:
     catalyst, root = question.catalyst, question.root
-    aggregate, key = top_aggregate(root), key_of(catalyst, root)
+    aggregate, key = top_aggregate(root), natural_key(catalyst, root)
     if aggregate is None or not key:
         raise BigDebugError(
             f"{root.described()} isn't an aggregate that shows its grouping columns: what its groups hold isn't told",

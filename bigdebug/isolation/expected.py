@@ -9,20 +9,19 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
-from bigdebug.isolation.output_key import key_of, looked_up, quoted
+from bigdebug.isolation.output_key import looked_up
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.natural_key import natural_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict
+from bigdebug.lineage.unlike import quoted, unlike
 from bigdebug.lineage.whynot import WhyNot
 
 MOST_MISSING = 5
 """Missing rows that are told."""
-_RELATIVE, _ABSOLUTE = 1e-5, 1e-8
-"""How far floating-point numbers may differ, as in `pyspark.testing.assertDataFrameEqual`."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def differing(catalyst: Catalyst, root: Operator, expected: DataFrame, most: int
             f"the expected frame has the columns {', '.join(expected.columns)}, the output {', '.join(names)}",
             hint="give a frame with the output's columns; their names must differ",
         )
-    key = key_of(catalyst, root) or tuple(names)
+    key = natural_key(catalyst, root) or tuple(names)
     wanted = catalyst.frame(expected._jdf.queryExecution().analyzed())
     kinds = {field.name: field.dataType for field in output.schema.fields}
     wanted = wanted.select(*(F.col(quoted(name)).cast(kinds[name]).alias(name) for name in names))
@@ -78,8 +77,8 @@ def differing(catalyst: Catalyst, root: Operator, expected: DataFrame, most: int
     same_key = [F.col(have)[name].eqNullSafe(F.col(want)[name]) for name in key]
     both = ours.join(theirs, reduce(Column.__and__, same_key), "full")
     others = [name for name in names if name not in key]
-    unlike = [_unlike(F.col(have)[name], F.col(want)[name], kinds[name]) for name in others]
-    wrong = F.col(have).isNotNull() & reduce(Column.__or__, unlike, F.col(want).isNull())
+    apart = [unlike(F.col(have)[name], F.col(want)[name], kinds[name]) for name in others]
+    wrong = F.col(have).isNotNull() & reduce(Column.__or__, apart, F.col(want).isNull())
     found = both.where(wrong | F.col(have).isNull()).persist()
     try:
         count = found.where(F.col(have).isNotNull()).count()
@@ -124,20 +123,12 @@ def _condition(
         F.struct(F.col(want).isNotNull().alias("there"), F.col(want).alias("row")).alias("wanted"),
     )
     wanted = looked_up(catalyst, output, rows.select(entry.alias("entry")).distinct(), key)
-    unlike = [
-        _unlike(output[quoted(name)], wanted["row"][name], kind)
+    apart = [
+        unlike(output[quoted(name)], wanted["row"][name], kind)
         for name, kind in kinds.items()
         if name not in key
     ]
-    return wanted.isNotNull() & reduce(Column.__or__, unlike, ~wanted["there"])
-
-
-def _unlike(have: Column, want: Column, kind: T.DataType) -> Column:
-    same = have.eqNullSafe(want)
-    if isinstance(kind, T.FloatType | T.DoubleType):
-        near = F.abs(have - want) <= F.lit(_ABSOLUTE) + F.lit(_RELATIVE) * F.abs(want)
-        same = same | F.coalesce(near, F.lit(False))
-    return ~same
+    return wanted.isNotNull() & reduce(Column.__or__, apart, ~wanted["there"])
 
 
 def _sql(value: Any) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyroaring import FrozenBitMap
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.shape import ABOVE, is_plain
+from bigdebug.isolation.shape import is_plain
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
@@ -20,6 +20,7 @@ from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.mapped import is_mapped
+from bigdebug.lineage.natural_key import ROW_BY_ROW
 from bigdebug.lineage.operators import Operator
 
 _ADAPTIVE = "org.apache.spark.sql.execution.adaptive.AdaptiveSparkPlanExec"
@@ -44,7 +45,7 @@ class Keyed:
 def keyed(catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceLeaf]) -> Keyed | None:
     """A dataflow as such a one; None where it is another."""
     top = root
-    while top.kind in ABOVE:
+    while top.kind in ROW_BY_ROW:
         if not is_plain(catalyst, top):
             return None
         top = top.child
@@ -65,7 +66,7 @@ def keyed(catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceL
 def top_aggregate(root: Operator) -> Operator | None:
     """The aggregate of which a dataflow's rows are the groups; None where they aren't."""
     top = root
-    while top.kind in ABOVE or top.kind in ("GlobalLimit", "LocalLimit"):
+    while top.kind in ROW_BY_ROW or top.kind in ("GlobalLimit", "LocalLimit"):
         top = top.child
     return top if top.kind == "Aggregate" else None
 

@@ -13,12 +13,10 @@ from typing import Any
 from bigdebug.isolation.measures import Count, Extreme, Mean, Measure, Moments, Percentile, Sum, TrackedSum
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.mapped import is_mapped
+from bigdebug.lineage.natural_key import ROW_BY_ROW
 from bigdebug.lineage.operators import Operator
 
-ABOVE = frozenset(
-    {"Project", "Filter", "Sort", "Repartition", "RepartitionByExpression", "RebalancePartitions"}
-)
-_BELOW = ABOVE | {"Generate", "Expand", "Join", "Union", "ResolvedHint", "OneRowRelation"}
+_BELOW = ROW_BY_ROW | {"Generate", "Expand", "Join", "Union", "ResolvedHint", "OneRowRelation"}
 _MOMENTS = frozenset({"StddevPop", "StddevSamp", "VariancePop", "VarianceSamp"})
 _STANDING_FOR_OTHERS = frozenset({"CountIf", "BoolAnd", "BoolOr", "Median"})
 _WHOLE = frozenset({"tinyint", "smallint", "int", "bigint"})
@@ -84,7 +82,7 @@ def shape_of(catalyst: Catalyst, root: Operator) -> Shape | None:
     """The closed form of a dataflow; None where it has none, or none that is known here."""
     above = []
     top = root
-    while top.kind in ABOVE:
+    while top.kind in ROW_BY_ROW:
         above.append(top)
         top = top.child
     if top.kind != "Aggregate" or not all(is_plain(catalyst, operator) for operator in (*above, top)):

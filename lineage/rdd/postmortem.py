@@ -22,6 +22,7 @@ from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.texts import argument_texts
 from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
@@ -40,7 +41,12 @@ class RddReplay(Recomputed):
     Args:
         spark, run, output, allow_changed, owned: as `Recomputed` has them.
         recipe: of that output.
+
+    Attributes:
+        of_rdd: whether it is an RDD's.
     """
+
+    of_rdd = True
 
     def __init__(
         self,
@@ -116,6 +122,14 @@ class RddReplay(Recomputed):
     def why_not(self, where: Any) -> Any:
         """Raises BigDebugError: that isn't known of RDDs yet."""
         raise BigDebugError("why an element of an RDD is missing can't be told yet", hint=_NOT_YET)
+
+    def expression_texts(self) -> dict[int, tuple[str, ...]]:
+        """By number of the recorded operator, what it was given, as text. Reads no source.
+
+        Raises:
+            RecipeError: the recipe can't be opened here.
+        """
+        return argument_texts(self.spark, self._recipe)
 
     def rows_of_operators(self) -> dict[int, int]:
         """By number of the recorded operator, how many elements it gave for the output.

@@ -136,6 +136,7 @@ def open_recipe(
     *,
     allow_changed: bool = False,
     joints: Sequence[RddOperator] = (),
+    without_added: bool = False,
 ) -> Opened:
     """Make a recipe's dataflow in a session; its settings become the run's.
 
@@ -144,6 +145,7 @@ def open_recipe(
         recipe: of an action's rows.
         allow_changed: go on where a source isn't what it was.
         joints: the operators that made DataFrames of RDDs among its leaves.
+        without_added: leave out files that were added to a source since, instead of refusing it.
 
     Raises:
         RecipeError: Spark or Python is of another minor version than the run's, or the recipe is damaged.
@@ -156,7 +158,9 @@ def open_recipe(
     catalyst = Catalyst(spark)
     try:
         pieces = Pieces.from_bytes(catalyst, recipe.pieces)
-        leaves = LeafReader(catalyst, pieces, recipe.leaves, allow_changed, joints=joints)
+        leaves = LeafReader(
+            catalyst, pieces, recipe.leaves, allow_changed, joints=joints, without_added=without_added
+        )
         plan = PlanReader(catalyst, pieces, leaves.get).read(recipe.skeleton)
     except (Py4JJavaError, KeyError) as error:
         reason = str(error.java_exception) if isinstance(error, Py4JJavaError) else f"{error} is missing"

@@ -34,13 +34,18 @@ def _functions(catalyst: Catalyst, plan: Any) -> Iterator[Any]:
     while nodes:
         node = nodes.pop()
         nodes += catalyst.items(node.children()) + catalyst.items(node.subqueries())
-        expressions = [
-            expression
-            for expression in catalyst.items(node.expressions())
-            if any(expression.containsPattern(pattern) for pattern in wanted)
-        ]
-        while expressions:
-            expression = expressions.pop()
-            if class_name(expression) in ("PythonUDF", "PythonUDAF", "PythonUDTF"):
-                yield expression
-            expressions += catalyst.items(expression.children())
+        for expression in catalyst.items(node.expressions()):
+            yield from functions_in(catalyst, expression)
+
+
+def functions_in(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
+    """The Python functions that an expression calls, JVM expressions with `name()` and `func()`."""
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    if not any(expression.containsPattern(each) for each in (patterns.PYTHON_UDF(), patterns.GENERATOR())):
+        return
+    expressions = [expression]
+    while expressions:
+        expression = expressions.pop()
+        if class_name(expression) in ("PythonUDF", "PythonUDAF", "PythonUDTF"):
+            yield expression
+        expressions += catalyst.items(expression.children())

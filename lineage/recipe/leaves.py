@@ -240,6 +240,7 @@ class LeafReader:
         allow_changed: read a source that isn't what it was.
         changes: filled with what has changed, where that is allowed.
         joints: the operators that made DataFrames of RDDs.
+        without_added: read files alone that were there, where others were added since.
     """
 
     catalyst: Catalyst
@@ -248,6 +249,7 @@ class LeafReader:
     allow_changed: bool = False
     changes: list[str] = field(default_factory=list)
     joints: Sequence[RddOperator] = ()
+    without_added: bool = False
 
     def get(self, number: int, output: Any) -> Any:
         """The plan of a leaf with the recorded output attributes.
@@ -267,8 +269,14 @@ class LeafReader:
             frame = read_python_source(self.catalyst, description, self.pieces.get(description["class"]))
             return self.catalyst.copy(self.catalyst.analyzed(frame), output=output)
         plan = self._read(description)
+        if self.without_added and self._has_more_files(description, plan.relation()):
+            plan = self._read(_of_its_files(description))
         self._compare(description, plan.relation())
         return self.catalyst.copy(plan, output=output)
+
+    def _has_more_files(self, description: Description, relation: Any) -> bool:
+        then = {path for path, _, _ in description["files"]}
+        return bool(then) and any(path not in then for path, _, _ in listed_files(self.catalyst, relation))
 
     def _memory(self, description: Description) -> Any:
         kept = self.pieces.get(description["data"])
@@ -323,6 +331,16 @@ class LeafReader:
         self.changes += [f"{change} since the run read it" for change in changes[:_TOLD]]
         if len(changes) > _TOLD:
             self.changes.append(f"{len(changes) - _TOLD:,} more files of it changed, too")
+
+
+def _of_its_files(description: Description) -> Description:
+    """A source in files, described by these: what lies beside them by now isn't read."""
+    files = [path for path, _, _ in description["files"]]
+    options = description["options"]
+    if len(description["paths"]) == 1 and not any(key.lower() == "basepath" for key in options):
+        # Or else columns that folders are named after would be lost.
+        options = {**options, "basePath": description["paths"][0]}
+    return {**description, "paths": files, "options": options}
 
 
 def _and_more(number: int) -> str:

@@ -133,7 +133,7 @@ def test_the_shell_completes_commands_options_and_runs(tmp_path: Path) -> None:
         (tmp_path / "runs" / run).mkdir(parents=True)
         (tmp_path / "runs" / run / "run.json").write_text("{}")
     (tmp_path / "runs" / "other").mkdir()
-    assert complete("bigdebug d", tmp_path) == ["doctor", "demo"]
+    assert complete("bigdebug d", tmp_path) == ["diff", "doctor", "demo"]
     assert complete("bigdebug doctor --no", tmp_path) == ["--no-spark"]
     assert complete("bigdebug run --capture ", tmp_path) == ["recipe", "full"]
     newest_first = ["last", "20260102-120000-def", "20260101-120000-abc"]
