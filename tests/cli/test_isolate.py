@@ -104,8 +104,10 @@ def test_the_json_has_an_answer_for_each_failing_row(
         "value": {"carrier": "B6", "dest": "BOS", "minutes": -900},
         "influence": -480.0,
     }
-    assert content["replays"] > 2
-    assert content["jobs"] > 2
+    assert (
+        content["replays"] == 2
+    )  # of the rows together: with all culprits gone, and of the reproduction alone
+    assert content["jobs"] >= 2
 
 
 def test_out_of_time_there_is_what_is_known_by_then(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,7 @@ CASES = st.tuples(
 Case = tuple[list[tuple[Any, ...]], str, str, str, int]
 
 
+@pytest.mark.compat
 @pytest.mark.parametrize("shape", SHAPES)
 @settings(max_examples=3, deadline=None)
 @given(case=CASES)

@@ -28,6 +28,7 @@ def totals(spark: SparkSession) -> DataFrame:
     return grouped.agg(F.sum("amount").alias("total"), F.count("*").alias("n"))
 
 
+@pytest.mark.compat
 def test_rows_that_differ_from_the_expected_are_isolated(
     session: bigdebug.Session, spark: SparkSession, totals: DataFrame
 ) -> None:
@@ -56,6 +57,7 @@ def test_rows_that_are_too_many_can_only_vanish(
     assert [record.value for record in row.culprits] == [{"region": "b", "amount": 5.0}]
 
 
+@pytest.mark.compat
 def test_what_became_of_missing_rows_is_told(
     session: bigdebug.Session, spark: SparkSession, totals: DataFrame
 ) -> None:
@@ -85,6 +87,7 @@ def test_output_without_groups_is_compared_by_whole_rows(
     assert [record.value for record in found.culprits] == [{"v": 2}]
 
 
+@pytest.mark.compat
 def test_a_function_says_that_the_whole_output_is_bad(session: bigdebug.Session, totals: DataFrame) -> None:
     def bad(rows: list[Row]) -> bool:
         return max(row.total for row in rows) > 10 * min(abs(row.total) for row in rows)
@@ -124,6 +127,7 @@ def test_influence_ranks_the_culprits(session: bigdebug.Session, spark: SparkSes
     assert found.culprits.influence == [-60.0, -50.0, -40.0]
 
 
+@pytest.mark.compat
 def test_an_output_that_has_just_been_computed_is_not_computed_again(
     session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:

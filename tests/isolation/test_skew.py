@@ -20,6 +20,7 @@ def sales(spark: SparkSession) -> DataFrame:
     return spark.createDataFrame(rows, "customer string, amount int, text string")
 
 
+@pytest.mark.compat
 def test_a_group_of_too_many_records(session: bigdebug.Session, sales: DataFrame) -> None:
     found = session.isolate(sales.groupBy("customer").agg(F.avg("amount").alias("mean")), bigdebug.Skew())
     assert found.matched == 1
