@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,16 +16,15 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 
 from bigdebug.isolation.balancing import isolate_skew
+from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
 from bigdebug.isolation.expected import Differing, differing, told_of_missing
 from bigdebug.isolation.explaining import explain
-from bigdebug.isolation.found import SHOWN, IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
-from bigdebug.isolation.proposals import Order
+from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
-from bigdebug.isolation.search import AT_ONCE, IN_JOBS, Effort, Minimal, Outcomes, Sets
-from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
+from bigdebug.isolation.search import AT_ONCE, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import suspects
 from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
@@ -105,34 +104,6 @@ def isolate(
     if isinstance(failing, Skew):
         return isolate_skew(question, failing)
     return _Isolating(question, failing, budget, progress or _untold, origin).run(execution)
-
-
-@dataclass
-class _Row:
-    """A failing row that is being looked into."""
-
-    row: FailingRow
-    candidates: FrozenBitMap
-    orders: Sequence[Order]
-    effort: Effort = IN_JOBS
-    search: RowSearch = field(init=False)
-    running: Generator[Sets, Outcomes, Blame] = field(init=False)
-    wanted: Sets = ()
-    blame: Blame | None = None
-    again: bool = True
-
-    def __post_init__(self) -> None:
-        self.search = RowSearch(self.candidates, self.orders, self.effort)
-        self.running = self.search.run()
-
-    def step(self, answers: Outcomes | None) -> None:
-        """Go on with what became of the row in the subsets that were wanted."""
-        try:
-            self.wanted = next(self.running) if answers is None else self.running.send(answers)
-        except StopIteration as done:
-            self.blame = done.value
-        except NotAgainError:
-            self.again = False
 
 
 class _Isolating:
@@ -226,7 +197,7 @@ class _Isolating:
             Beside(windows=True),
         )
 
-    def _searched(self, groups: FailingGroups) -> list[_Row]:
+    def _searched(self, groups: FailingGroups) -> list[Searched]:
         """The failing rows, and what was found for them: in closed form where there is one, else by replays."""
         found, candidates = groups.rows, groups.candidates
         if not found:
@@ -237,11 +208,17 @@ class _Isolating:
         closed = self._replays.closed_form([row.identity for row in found], candidates)
         if closed is not None:
             rows = [
-                _Row(row, closed.candidates(row.identity), closed.orders(row.identity), AT_ONCE)
+                Searched(
+                    row.identity,
+                    row.value,
+                    closed.candidates(row.identity),
+                    closed.orders(row.identity),
+                    AT_ONCE,
+                )
                 for row in found
             ]
             self._search(rows, candidates, partial(_told, closed))
-            blames = [(row.row.identity, row.blame) for row in rows]
+            blames = [(row.identity, row.blame) for row in rows]
             if not self._in_time or confirmed(self._replays, closed, blames, candidates):
                 self._closed = closed
                 return rows
@@ -249,21 +226,24 @@ class _Isolating:
         self._search(rows, candidates, partial(self._replayed, candidates))
         return rows
 
-    def _rows(self, found: Sequence[FailingRow], candidates: Candidates) -> list[_Row]:
+    def _rows(self, found: Sequence[FailingRow], candidates: Candidates) -> list[Searched]:
         orders = self._replays.orders(candidates)
         members = self._replays.members(found, candidates)
-        return [_Row(row, members[row.identity], orders) for row in found]
+        return [Searched(row.identity, row.value, members[row.identity], orders) for row in found]
 
     # -- the search ---------------------------------------------------------------------------------
 
     def _search(
-        self, rows: list[_Row], candidates: Candidates, ask: Callable[[list[_Row]], Iterator[Outcomes]]
+        self,
+        rows: list[Searched],
+        candidates: Candidates,
+        ask: Callable[[list[Searched]], Iterator[Outcomes]],
     ) -> None:
         for row in rows:
             row.step(None)
         with suppress(KeyboardInterrupt):  # the best found so far is the answer
             while True:
-                going = [row for row in rows if row.again and row.blame is None]
+                going = [row for row in rows if row.going]
                 self._tell(rows, candidates)
                 if not going:
                     return
@@ -273,25 +253,25 @@ class _Isolating:
                     row.step(answers)
         self._in_time = False
 
-    def _replayed(self, candidates: Candidates, rows: list[_Row]) -> Iterator[Outcomes]:
+    def _replayed(self, candidates: Candidates, rows: list[Searched]) -> Iterator[Outcomes]:
         """What becomes of rows in the subsets that each wants: a job has the subsets of all of them."""
         wanted = [each for row in rows for each in row.wanted]
-        identities: list[Identity] = [row.row.identity for row in rows]
+        identities: list[Identity] = [row.identity for row in rows]
         told = iter(self._replays.outcomes(wanted, identities, candidates))
         for row in rows:
-            yield [next(told)[row.row.identity] for _ in row.wanted]
+            yield [next(told)[row.identity] for _ in row.wanted]
 
-    def _tell(self, rows: list[_Row], candidates: Candidates) -> None:
+    def _tell(self, rows: list[Searched], candidates: Candidates) -> None:
         left = FrozenBitMap().union(*(row.search.failing for row in rows)) if rows else FrozenBitMap()
         seconds = time.monotonic() - self._began
         self._progress(Progress(len(rows), candidates.count, len(left), self._replays.count, seconds))
 
     # -- the answer ---------------------------------------------------------------------------------
 
-    def _answer(self, trace: Trace, groups: FailingGroups, rows: list[_Row], group: str) -> Isolation:
+    def _answer(self, trace: Trace, groups: FailingGroups, rows: list[Searched], group: str) -> Isolation:
         candidates = groups.candidates
         matched = groups.matched if self._differing is None else self._differing.count
-        answers = [self._of_row(row, candidates) for row in rows if row.again]
+        answers = [answer(row, candidates, influence=self._influence(row)) for row in rows if row.again]
         notes = list(trace.notes)
         if rows and not answers:
             raise NotFailingError(
@@ -312,8 +292,8 @@ class _Isolating:
         return Isolation(
             failing=_described(self._failing),
             matched=matched,
-            culprits=_union([each.culprits for each in answers], candidates),
-            reproduction=_union([each.reproduction for each in answers], candidates),
+            culprits=together([each.culprits for each in answers], candidates),
+            reproduction=together([each.reproduction for each in answers], candidates),
             rows=tuple(answers),
             exact=exact,
             notes=tuple(notes),
@@ -337,35 +317,14 @@ class _Isolating:
             return None
         return lambda path: write_test(path, self._question, candidates, reproduced, condition, self._origin)
 
-    def _of_row(self, row: _Row, candidates: Candidates) -> IsolatedRow:
-        blame = row.blame or row.search.best()
-        notes = []
-        if blame.needs_none:
-            notes.append("the row fails without any of the records it comes from")
-        if blame.vanishes:
-            notes.append("no removal that was tried makes the row pass; without the culprits it isn't there")
-        culprits, proof = FrozenBitMap(), "none"
-        if blame.culprits is not None:
-            culprits, proof = blame.culprits.records, _proof(blame.culprits)
-        elif row.blame is not None and not blame.needs_none:
-            notes.append("no removal that was tried makes the row pass")
-        reproduction = blame.reproduction
-        influence = self._influence(row, culprits | reproduction.records)
-        return IsolatedRow(
-            value=row.row.value,
-            candidates=len(row.candidates),
-            culprits=IsolatedRecords(candidates, culprits, proof, influence),  # type: ignore[arg-type]
-            reproduction=IsolatedRecords(candidates, reproduction.records, _proof(reproduction), influence),
-            notes=tuple(notes),
-            vanishes=blame.vanishes,
-        )
-
-    def _influence(self, row: _Row, numbers: FrozenBitMap) -> dict[int, float | None]:
+    def _influence(self, row: Searched) -> dict[int, float | None]:
         """Of records that are shown, by how much each changes what the row is judged by; empty where it isn't known."""
         if self._closed is None:
             return {}
-        shown = list(islice(numbers, 2 * SHOWN))
-        return dict(zip(shown, self._closed.influence(row.row.identity, shown), strict=True))
+        blame = row.best
+        culprits = blame.culprits.records if blame.culprits else FrozenBitMap()
+        shown = list(islice(culprits | blame.reproduction.records, 2 * SHOWN))
+        return dict(zip(shown, self._closed.influence(row.identity, shown), strict=True))
 
 
 def _described(failing: Failing) -> str:
@@ -374,25 +333,8 @@ def _described(failing: Failing) -> str:
     return f"{failing.__qualname__}(rows)" if is_judge(failing) else str(failing)
 
 
-def _told(closed: ClosedForm, rows: list[_Row]) -> Iterator[Outcomes]:
+def _told(closed: ClosedForm, rows: list[Searched]) -> Iterator[Outcomes]:
     """What becomes of rows in the subsets that each wants, in closed form."""
-    told = iter(closed.outcomes([(row.row.identity, each) for row in rows for each in row.wanted]))
+    told = iter(closed.outcomes([(row.identity, each) for row in rows for each in row.wanted]))
     for row in rows:
         yield list(islice(told, len(row.wanted)))
-
-
-def _proof(found: Minimal) -> Proof:
-    return "1-minimal" if found.proven else "sufficient"
-
-
-def _union(parts: list[IsolatedRecords], candidates: Candidates) -> IsolatedRecords:
-    """What rows have together; it is as sure as the least sure of them."""
-    order: tuple[Proof, ...] = ("none", "sufficient", "1-minimal")
-    if not parts:
-        return IsolatedRecords(candidates, FrozenBitMap(), "none")
-    if len(parts) == 1:
-        return parts[0]
-    proof = min((each.proof for each in parts), key=order.index)
-    numbers = FrozenBitMap().union(*(each.numbers for each in parts))
-    influence = {number: value for each in reversed(parts) for number, value in each.influences.items()}
-    return IsolatedRecords(candidates, numbers, proof, influence)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, NotFailingError, Proof
+from bigdebug.isolation.blamed import Searched, answer, together
+from bigdebug.isolation.found import Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.proposals import Order
 from bigdebug.isolation.rdd import fetching
@@ -18,8 +18,7 @@ from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
-from bigdebug.isolation.search import Minimal, Outcomes, Sets
-from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
+from bigdebug.isolation.search import Outcomes
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
@@ -28,8 +27,6 @@ from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import release_walk
-
-_PROOFS: tuple[Proof, ...] = ("none", "sufficient", "1-minimal")
 
 
 def isolate_rdd(
@@ -56,37 +53,6 @@ def isolate_rdd(
     return _Isolating(question, failing, budget, progress or (lambda _: None)).run()
 
 
-@dataclass
-class _Element:
-    """A failing element that is being looked into."""
-
-    found: FailingElement
-    candidates: FrozenBitMap
-    orders: Sequence[Order]
-    search: RowSearch = field(init=False)
-    running: Generator[Sets, Outcomes, Blame] = field(init=False)
-    wanted: Sets = ()
-    blame: Blame | None = None
-    again: bool = True
-
-    def __post_init__(self) -> None:
-        self.search = RowSearch(self.candidates, self.orders)
-        self.running = self.search.run()
-
-    @property
-    def going(self) -> bool:
-        return self.again and self.blame is None
-
-    def step(self, answers: Outcomes | None) -> None:
-        """Go on with what became of the element in the subsets that were wanted."""
-        try:
-            self.wanted = next(self.running) if answers is None else self.running.send(answers)
-        except StopIteration as done:
-            self.blame = done.value
-        except NotAgainError:
-            self.again = False
-
-
 class _Isolating:
     def __init__(
         self,
@@ -108,14 +74,14 @@ class _Isolating:
     def run(self) -> Isolation:
         context = self._trace.context
         with jobs_of_ours(context, "the records to blame") as group, travelling(fetching):
-            elements: list[_Element] = []
+            elements: list[Searched] = []
             notes: list[str] = []
             replays = None
             if self._trace.matched:
                 candidates = RddCandidates(self._trace)
                 replays = RddReplays(self._trace, self._rows, self._failing, candidates)
                 elements = self._elements(replays, candidates)
-                if replays.differ([each.found.identity for each in elements]):
+                if replays.differ([each.identity for each in elements]):
                     notes.append(
                         "two replays of the same records gave different elements: a function keeps something from "
                         "one call to the next, or goes by chance"
@@ -129,18 +95,18 @@ class _Isolating:
 
     # -- the elements -------------------------------------------------------------------------------
 
-    def _elements(self, replays: RddReplays, candidates: RddCandidates) -> list[_Element]:
+    def _elements(self, replays: RddReplays, candidates: RddCandidates) -> list[Searched]:
         found = replays.failing_elements(replays.identities(MOST_ROWS))
         if not found:
             raise _not_again(replays, "the traced records alone")
         orders = orders_of(replays, candidates.count)
         if len(found) == 1:
-            return [_Element(found[0], candidates.everything, orders)]
-        return [_Element(each, replays.behind(each.identity), orders) for each in found]
+            return [_searched(found[0], candidates.everything, orders)]
+        return [_searched(each, replays.behind(each.identity), orders) for each in found]
 
     # -- the search ---------------------------------------------------------------------------------
 
-    def _search(self, elements: list[_Element], replays: RddReplays, candidates: RddCandidates) -> None:
+    def _search(self, elements: list[Searched], replays: RddReplays, candidates: RddCandidates) -> None:
         for element in elements:
             element.step(None)
         with suppress(KeyboardInterrupt):  # the best found so far is the answer
@@ -161,9 +127,9 @@ class _Isolating:
                 break
         self._in_time = False
 
-    def _tried(self, element: _Element, replays: RddReplays) -> Outcomes | None:
+    def _tried(self, element: Searched, replays: RddReplays) -> Outcomes | None:
         """What becomes of an element in the subsets that it wants tried; None where the time is out before."""
-        identity = element.found.identity
+        identity = element.identity
         found = []
         for subset in element.wanted:
             if self._budget is not None and time.monotonic() - self._began > self._budget:
@@ -171,7 +137,7 @@ class _Isolating:
             found.append(replays.outcome(subset, [identity])[identity])
         return found
 
-    def _tell(self, elements: list[_Element], replays: RddReplays, candidates: RddCandidates) -> None:
+    def _tell(self, elements: list[Searched], replays: RddReplays, candidates: RddCandidates) -> None:
         left = FrozenBitMap().union(*(element.search.failing for element in elements))
         seconds = time.monotonic() - self._began
         self._progress(Progress(len(elements), candidates.count, len(left), replays.count, seconds))
@@ -180,13 +146,13 @@ class _Isolating:
 
     def _answer(
         self,
-        elements: list[_Element],
+        elements: list[Searched],
         candidates: RddCandidates,
         notes: list[str],
         replays: int,
         jobs: int,
     ) -> Isolation:
-        answers = [_of_element(element, candidates) for element in elements if element.again]
+        answers = [answer(element, candidates, "element") for element in elements if element.again]
         matched = self._trace.matched
         if matched > len(answers):
             notes = [*notes, f"{matched:,} elements fail; the answer is about {len(answers)} of them"]
@@ -195,8 +161,8 @@ class _Isolating:
         return Isolation(
             failing=self._text,
             matched=matched,
-            culprits=_union([each.culprits for each in answers], candidates),
-            reproduction=_union([each.reproduction for each in answers], candidates),
+            culprits=together([each.culprits for each in answers], candidates),
+            reproduction=together([each.reproduction for each in answers], candidates),
             rows=tuple(answers),
             exact=self._trace.exact,
             notes=(*self._trace.notes, *notes),
@@ -204,6 +170,10 @@ class _Isolating:
             jobs=jobs,
             seconds=round(time.monotonic() - self._began, 3),
         )
+
+
+def _searched(found: FailingElement, candidates: FrozenBitMap, orders: Sequence[Order]) -> Searched:
+    return Searched(found.identity, found.value, candidates, orders)
 
 
 def _predicate(failing: Any) -> Callable[[Any], Any]:
@@ -227,37 +197,3 @@ def _not_again(replays: RddReplays, alone: str) -> NotFailingError:
         f"the elements don't fail again when the program runs on {alone}",
         hint="they depend on something else as well: on the whole of a source, on an order or on chance",
     )
-
-
-def _of_element(element: _Element, candidates: RddCandidates) -> IsolatedRow:
-    blame = element.blame or element.search.best()
-    notes = []
-    if blame.needs_none:
-        notes.append("the element fails without any of the records it comes from")
-    if blame.vanishes:
-        notes.append("no removal that was tried makes the element pass; without the culprits it isn't there")
-    culprits, proof = FrozenBitMap(), _PROOFS[0]
-    if blame.culprits is not None:
-        culprits, proof = blame.culprits.records, _proof(blame.culprits)
-    elif element.blame is not None and not blame.needs_none:
-        notes.append("no removal that was tried makes the element pass")
-    return IsolatedRow(
-        value=element.found.value,
-        candidates=len(element.candidates),
-        culprits=IsolatedRecords(candidates, culprits, proof),
-        reproduction=IsolatedRecords(candidates, blame.reproduction.records, _proof(blame.reproduction)),
-        notes=tuple(notes),
-        vanishes=blame.vanishes,
-    )
-
-
-def _proof(found: Minimal) -> Proof:
-    return "1-minimal" if found.proven else "sufficient"
-
-
-def _union(parts: list[IsolatedRecords], candidates: RddCandidates) -> IsolatedRecords:
-    """What elements have together; it is as sure as the least sure of them."""
-    if not parts:
-        return IsolatedRecords(candidates, FrozenBitMap(), "none")
-    proof = min((each.proof for each in parts), key=_PROOFS.index)
-    return IsolatedRecords(candidates, FrozenBitMap().union(*(each.numbers for each in parts)), proof)
