@@ -40,6 +40,8 @@ from bigdebug.lineage.where import rows_where
 
 MOST_ROWS = 20
 """Heavy groups that are looked into, the heaviest first."""
+MOST_RECORDS = 10_000_000
+"""Records of these whose weights are fetched, some 32 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         condition = rows_where(catalyst, question.root, heavy.condition).condition
         replays = Replays(catalyst, question.root, question.sources, condition)
         groups = replays.failing_groups(MOST_ROWS) or _traced(replays, trace)
+        if groups.candidates.count > MOST_RECORDS:
+            groups.candidates.release()
+            raise BigDebugError(
+                f"the groups that hold too much have {groups.candidates.count:,} records, more than the "
+                f"{MOST_RECORDS:,} that can be weighed here",
+                hint="ask with a larger factor, or about a part of the output",
+            )
         answers = _balanced(replays, groups, skew, heavy) if groups.rows else []
         jobs = len(catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         notes = [*trace.notes, _told(skew, heavy)]
