@@ -142,10 +142,13 @@ class Gathering:
             narrowed = matching_keys(catalyst, boundary, keys)(wanted)
         if any(operator.kind == "Generate" for operator in keyed.below):
             # A record may be there more than once.
-            found = fetch(catalyst, narrowed, own, valued=True)
-            if found is None:
+            found = fetch(catalyst, narrowed, own, valued=False)
+            assert found is not None
+            rows, persisted = found
+            if persisted is not None:
+                persisted.unpersist()
                 return None
-            once = found[0].distinct(own)
+            once = rows.distinct(own)
             plan = self._fetched(once, 0)
             stand = Stand(leaf, plan, annotated.id, catalyst.output(plan)[-1], 0, once.count)
             return self._point(stand, keyed.below)
