@@ -13,12 +13,18 @@ ROW_BY_ROW = frozenset(
 """Kinds of operators that give each row of their input once, or not at all."""
 
 
-def natural_key(catalyst: Catalyst, root: Operator) -> tuple[str, ...]:
-    """The output's columns that are an aggregate's grouping columns; none where it has none, or not all of them."""
+def top_aggregate(root: Operator) -> Operator | None:
+    """The aggregate of which a dataflow's rows are the groups; None where they aren't."""
     top = root
     while top.kind in ROW_BY_ROW or top.kind in ("GlobalLimit", "LocalLimit"):
         top = top.child
-    if top.kind != "Aggregate":
+    return top if top.kind == "Aggregate" else None
+
+
+def natural_key(catalyst: Catalyst, root: Operator) -> tuple[str, ...]:
+    """The output's columns that are an aggregate's grouping columns; none where it has none, or not all of them."""
+    top = top_aggregate(root)
+    if top is None:
         return ()
     grouping = catalyst.items(top.plan.groupingExpressions())
     made: dict[str, Any] = {}

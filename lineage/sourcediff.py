@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bigdebug.lineage.pairing import paired
 from bigdebug.lineage.recipe.facts import RecordedSource
 from bigdebug.lineage.rundiff import Change, changes
 from bigdebug.lineage.unchanged import what_became_of
@@ -76,18 +77,7 @@ def changed_sources(first: Sequence[RecordedSource], second: Sequence[RecordedSo
         first: of the first run.
         second: of the second run.
     """
-    left = list(second)
-    found: list[tuple[RecordedSource | None, RecordedSource | None]] = []
-    partners: dict[str, RecordedSource] = {}
-    for by in ("name", "kind"):
-        for each in first:
-            partner = next((one for one in left if getattr(one, by) == getattr(each, by)), None)
-            if each.name not in partners and partner is not None:
-                partners[each.name] = partner
-                left.remove(partner)
-    found += [(each, partners.get(each.name)) for each in first]
-    found += [(None, each) for each in left]
-    return [_compared(one, other) for one, other in found]
+    return [_compared(one, other) for one, other in paired(first, second)]
 
 
 def _compared(first: RecordedSource | None, second: RecordedSource | None) -> SourceChange:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bigdebug.lineage.found import Source
 from bigdebug.lineage.location import Location, TracedRecord
+from bigdebug.lineage.pairing import paired
 from bigdebug.lineage.rdd.likeness import digest
 
 MOST_RECORDS = 10_000
@@ -57,7 +58,7 @@ def compare_traces(first: Traced | None, second: Traced | None) -> list[TracedSo
         second: its trace in the second run.
     """
     found = []
-    for one, other in _paired(first.sources if first else [], second.sources if second else []):
+    for one, other in paired(first.sources if first else [], second.sources if second else []):
         name = one.name if one else other.name if other else ""
         counts = one.count if one else None, other.count if other else None
         if max(count or 0 for count in counts) > MOST_RECORDS:
@@ -71,22 +72,6 @@ def compare_traces(first: Traced | None, second: Traced | None) -> list[TracedSo
             continue
         found.append(_compared(name, counts, records, others))
     return found
-
-
-def _paired(
-    first: Sequence[Source], second: Sequence[Source]
-) -> Iterator[tuple[Source | None, Source | None]]:
-    """Sources by name; of those that are left, the first of a kind is the first of it in the other run."""
-    left = list(second)
-    partners: dict[str, Source] = {}
-    for by in ("name", "kind"):
-        for each in first:
-            partner = next((one for one in left if getattr(one, by) == getattr(each, by)), None)
-            if each.name not in partners and partner is not None:
-                partners[each.name] = partner
-                left.remove(partner)
-    yield from ((each, partners.get(each.name)) for each in first)
-    yield from ((None, each) for each in left)
 
 
 def _compared(

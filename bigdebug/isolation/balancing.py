@@ -20,8 +20,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.blamed import together
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
-from bigdebug.isolation.keyed import top_aggregate
 from bigdebug.isolation.output_key import looked_up
 from bigdebug.isolation.replays import FailingGroups, Identity, Replays
 from bigdebug.isolation.skew import Skew
@@ -32,7 +32,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
-from bigdebug.lineage.natural_key import natural_key
+from bigdebug.lineage.natural_key import natural_key, top_aggregate
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.trace import Trace
@@ -82,7 +82,7 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         trace = Trace(catalyst, question.root, question.sources, heavy.condition, question.notes)
         condition = rows_where(catalyst, question.root, heavy.condition).condition
         replays = Replays(catalyst, question.root, question.sources, condition)
-        groups = replays.failing_groups(MOST_ROWS) or _traced(replays, trace)
+        groups = replays.failing_groups(MOST_ROWS) or replays.traced_groups(trace, MOST_ROWS)
         if groups.candidates.count > MOST_RECORDS:
             groups.candidates.release()
             raise BigDebugError(
@@ -90,17 +90,19 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
                 f"{MOST_RECORDS:,} that can be weighed here",
                 hint="ask with a larger factor, or about a part of the output",
             )
-        answers = _balanced(replays, groups, skew, heavy) if groups.rows else []
+        try:
+            answers = _balanced(replays, groups, skew, heavy) if groups.rows else []
+        except BaseException:
+            groups.candidates.release()
+            raise
         jobs = len(catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
         notes = [*trace.notes, _told(skew, heavy)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
-        every = FrozenBitMap().union(*(answer.culprits.numbers for answer in answers))
-        influence = {n: value for answer in answers for n, value in answer.culprits.influences.items()}
         return Isolation(
             failing=str(skew),
             matched=heavy.count,
-            culprits=IsolatedRecords(groups.candidates, every, "1-minimal" if answers else "none", influence),
+            culprits=together([answer.culprits for answer in answers], groups.candidates),
             reproduction=IsolatedRecords(groups.candidates, FrozenBitMap(), "none"),
             rows=tuple(answers),
             exact=trace.exact,
@@ -158,13 +160,6 @@ def _weight(catalyst: Catalyst, aggregate: Operator, skew: Skew) -> Any:
             hint=f"the columns that the aggregate takes are: {', '.join(frame.columns)}",
         ) from None
     return plan.projectList().head()
-
-
-def _traced(replays: Replays, trace: Trace) -> FailingGroups:
-    candidates = replays.candidates(trace.found_records)
-    identities = replays.identities(trace, MOST_ROWS) if trace.matched else []
-    found = replays.failing_rows(identities, candidates) if identities else []
-    return FailingGroups(trace.matched, found, candidates)
 
 
 def _balanced(replays: Replays, groups: FailingGroups, skew: Skew, heavy: _Heavy) -> list[IsolatedRow]:

@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.features import text_literal
 from bigdebug.isolation.output_key import looked_up
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import BigDebugError
@@ -136,4 +137,4 @@ def _sql(value: Any) -> str:
         return "null"
     if isinstance(value, bool | int | float):
         return str(value).lower()
-    return "'" + str(value).replace("'", "\\'") + "'"
+    return text_literal(str(value))

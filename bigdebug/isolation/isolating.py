@@ -156,7 +156,8 @@ class _Isolating:
             conf = self._catalyst.jsession.sessionState().conf()
             conf.setConfString("spark.sql.inMemoryColumnarStorage.compressed", "false")
             trace = self._trace(self._rows_that_fail)
-            groups = self._replays.failing_groups(MOST_ROWS, execution) or self._traced(trace)
+            groups = self._replays.failing_groups(MOST_ROWS, execution)
+            groups = groups or self._replays.traced_groups(trace, MOST_ROWS)
             candidates = groups.candidates
             _ = trace.exact, trace.notes  # with the run's own settings
             if candidates.count <= _LIGHT:
@@ -167,15 +168,6 @@ class _Isolating:
             except BaseException:
                 candidates.release()
                 raise
-
-    def _traced(self, trace: Trace) -> FailingGroups:
-        """The failing rows and their candidates, by a trace of them."""
-        candidates = self._replays.candidates(trace.found_records)
-        identities = self._replays.identities(trace, MOST_ROWS) if trace.matched else []
-        found = self._replays.failing_rows(identities, candidates) if identities else []
-        if self._rows_that_fail is None:
-            return FailingGroups(len(found), found, candidates)  # the output, if it is bad
-        return FailingGroups(trace.matched, found, candidates)
 
     def _travel_light(self) -> None:
         """Of little data a replay's cost is that of its tasks and stages."""

@@ -20,7 +20,7 @@ from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.mapped import is_mapped
-from bigdebug.lineage.natural_key import ROW_BY_ROW
+from bigdebug.lineage.natural_key import ROW_BY_ROW, top_aggregate
 from bigdebug.lineage.operators import Operator
 
 _ADAPTIVE = "org.apache.spark.sql.execution.adaptive.AdaptiveSparkPlanExec"
@@ -61,14 +61,6 @@ def keyed(catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceL
     if any(map(is_session_window, catalyst.items(aggregate.plan.groupingExpressions()))):
         return None
     return Keyed(aggregate, tuple(below), top)
-
-
-def top_aggregate(root: Operator) -> Operator | None:
-    """The aggregate of which a dataflow's rows are the groups; None where they aren't."""
-    top = root
-    while top.kind in ROW_BY_ROW or top.kind in ("GlobalLimit", "LocalLimit"):
-        top = top.child
-    return top if top.kind == "Aggregate" else None
 
 
 def boundary_of(annotator: Annotator, root: Operator, keyed: Keyed) -> tuple[Annotated, Boundary, Any] | None:

@@ -150,6 +150,13 @@ class Replays:
         }
         return [FailingRow(each, found[each]) for each in identities if each in found]
 
+    def traced_groups(self, trace: Trace, most: int) -> FailingGroups:
+        """Up to so many of the rows that fail, and their candidates, by a trace of them."""
+        candidates = self.candidates(trace.found_records)
+        identities = self.identities(trace, most) if trace.matched else []
+        found = self.failing_rows(identities, candidates) if identities else []
+        return FailingGroups(trace.matched, found, candidates)
+
     def failing_groups(self, most: int, execution: Any | None = None) -> FailingGroups | None:
         """Up to so many of the rows that fail, and their candidates, where rows are groups of one source's records.
 
@@ -354,6 +361,12 @@ class Replays:
 
         return rebuilt(self._root), sources
 
+    def _subset(self, number: Any | None) -> Any:
+        """The number of a row's subset as a named expression; 0 where there is one subset."""
+        catalyst = self._catalyst
+        zero = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(0))
+        return catalyst.alias(zero if number is None else number, fresh_name("subset"))
+
     def _read(
         self,
         annotated: Annotated,
@@ -363,8 +376,7 @@ class Replays:
     ) -> Found:
         catalyst = self._catalyst
         identity = self._identified(annotated, tagger)
-        zero = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(0))
-        number = catalyst.alias(zero if subset is None else subset, fresh_name("subset"))
+        number = self._subset(subset)
         fails = catalyst.alias(self._failing, fresh_name("fails"))
         plan = catalyst.project([number, *identity, fails], annotated.plan)
         frame = catalyst.frame(plan)

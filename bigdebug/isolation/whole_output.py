@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 from pyspark.sql import Column, DataFrame, Row
@@ -15,7 +16,7 @@ from bigdebug.isolation.replays import FailingGroups, FailingRow, Found, Identit
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.tagging import Tagger
 from bigdebug.lineage.annotated import Annotated
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
@@ -60,6 +61,11 @@ class OutputReplays(Replays):
     def failing_groups(self, most: int, execution: Any | None = None) -> FailingGroups | None:
         return None
 
+    def traced_groups(self, trace: Trace, most: int) -> FailingGroups:
+        """The output as one row, if it is bad, and its candidates."""
+        found = super().traced_groups(trace, most)
+        return replace(found, matched=len(found.rows))
+
     def closed_form(self, rows: Sequence[Identity], candidates: Candidates) -> ClosedForm | None:
         return None
 
@@ -97,8 +103,7 @@ class OutputReplays(Replays):
         rows: Sequence[Identity],
     ) -> Found:
         catalyst = self._catalyst
-        zero = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(0))
-        number = catalyst.alias(zero if subset is None else subset, fresh_name("subset"))
+        number = self._subset(subset)
         own = catalyst.output(self._root.plan)
         outputs: dict[int, list[Row]] = defaultdict(list)
         names = catalyst.names(self._output.plan)
