@@ -65,6 +65,10 @@ class SourceRecords:
 
     def collect(self, limit: int) -> list[TracedRecord]:
         """The first `limit` records by file and position, as far as blocks of files tell without counting."""
+        return [record for _, record in self.collect_with_ids(limit)]
+
+    def collect_with_ids(self, limit: int) -> list[tuple[Any, TracedRecord]]:
+        """The same, each with its id."""
         if self.count == 0 or limit <= 0:
             return []
         pairs = self._pairs(limit)
@@ -76,7 +80,7 @@ class SourceRecords:
         else:
             require_unchanged(self._catalyst, [self.leaf], {each.file or "" for each in locations})
             values = read_values(self._catalyst, self.leaf, ids)
-        return [TracedRecord(self.leaf.name, locations[i], as_dict(values[i])) for i in order]
+        return [(ids[i], TracedRecord(self.leaf.name, locations[i], as_dict(values[i]))) for i in order]
 
     def frame(self) -> DataFrame:
         """The source's columns and `_record(file, position, partition)`, one row a record."""

@@ -82,7 +82,7 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         trace = Trace(catalyst, question.root, question.sources, heavy.condition, question.notes)
         condition = rows_where(catalyst, question.root, heavy.condition).condition
         replays = Replays(catalyst, question.root, question.sources, condition)
-        groups = replays.failing_groups(MOST_ROWS) or replays.traced_groups(trace, MOST_ROWS)
+        groups = replays.failing_groups(MOST_ROWS, closed=False) or replays.traced_groups(trace, MOST_ROWS)
         if groups.candidates.count > MOST_RECORDS:
             groups.candidates.release()
             raise BigDebugError(
@@ -197,7 +197,7 @@ def _held_by(
     Where several sources are joined, the records are those of the one of which the most take part.
     """
     catalyst = replays.catalyst
-    candidates = groups.candidates
+    candidates = groups.candidates.full
     root, sources = replays.of_candidates(candidates.everything - (without or FrozenBitMap()), candidates)
     aggregate = top_aggregate(root)
     assert aggregate is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.candidate_set import CandidateSet, Members, Numbers
 from bigdebug.isolation.gathering import Gathering, Point, Stand
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
@@ -31,13 +32,9 @@ _LISTED = 20_000
 _RANGES = 16
 """A subset of so many ranges is told by these."""
 
-Numbers = Sequence[FrozenBitMap]
-Members = Callable[[], tuple[Any, Any, Any]]
-"""Gives a plan of rows by subset, and the attributes of the subset's number and of the record id."""
 
-
-class Candidates:
-    """The candidates of all sources, numbered from 0, one source after the other.
+class Candidates(CandidateSet):
+    """Candidates that are kept with their columns.
 
     Args:
         catalyst: of the pinned session.
@@ -49,8 +46,11 @@ class Candidates:
         self._catalyst = catalyst
         self._gathering = gathering
         self.points = list(points)
-        self.stands = [point.stand for point in points]
-        self.count = sum(stand.count for stand in self.stands)
+        self.stands: list[Stand] = [point.stand for point in points]
+
+    @property
+    def full(self) -> Candidates:
+        return self
 
     @classmethod
     def of_records(
@@ -76,18 +76,12 @@ class Candidates:
         above = {child: operator for operator in root.walk() for child in operator.children}
         return cls(catalyst, gathering, [gathering.point(stand, above) for stand in stands])
 
-    @property
-    def everything(self) -> FrozenBitMap:
-        return FrozenBitMap(range(self.count))
-
     def release(self) -> None:
-        """Give back what Spark keeps."""
         for frame in self._gathering.persisted:
             frame.unpersist()
         self._gathering.persisted.clear()
 
     def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
-        """Up to so many of some candidates of each source, by source, file and position, and their numbers."""
         found: list[tuple[int | None, TracedRecord]] = []
         with asking(self._catalyst, "the records found"):
             for stand in self.stands:
@@ -97,7 +91,6 @@ class Candidates:
         return found
 
     def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:
-        """Some candidates of a source: its columns and `_record`."""
         (stand,) = (each for each in self.stands if each.leaf is source)
         return self._of_source(stand, numbers).frame()
 
@@ -113,7 +106,6 @@ class Candidates:
         return FrozenBitMap(frame.toPandas()[frame.columns[0]].to_numpy().astype("uint32"))
 
     def members(self, subsets: Numbers) -> dict[Operator, tuple[SourceLeaf, Members]]:
-        """By the operator where replays begin, its source and what gives its rows by subset."""
         return {
             point.operator: (point.stand.leaf, partial(self._by_subset, point, subsets))
             for point in self.points
@@ -198,13 +190,6 @@ class Candidates:
         joined = frame.join(lists, number == F.col(names[0]), "left")
         left = F.array_except(every, F.coalesce(F.col(names[2]), nothing))
         return joined, F.concat(mine, F.coalesce(F.col(names[1]), nothing), left)
-
-    def subsets(self, number: int) -> tuple[Any, Any]:
-        """A plan of the numbers of so many subsets, with their attribute."""
-        name = fresh_name("subset")
-        frame = self._catalyst.spark.createDataFrame(pd.DataFrame({name: range(number)}), f"{name} bigint")
-        plan = self._catalyst.analyzed(frame)
-        return plan, plan.output().last()
 
     def _with_numbers(
         self, stand: Stand, numbers: FrozenBitMap, limit: int

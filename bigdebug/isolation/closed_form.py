@@ -18,23 +18,14 @@ import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyroaring import FrozenBitMap
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from bigdebug.isolation.groups import Group, Identity, fetched, groups_of
-from bigdebug.isolation.measures import Array, NotInClosedFormError
+from bigdebug.isolation.groups import Group, Identity
+from bigdebug.isolation.measures import Array
 from bigdebug.isolation.search import Outcome
-from bigdebug.isolation.shape import Function, Shape, shape_of
-from bigdebug.lineage.annotate import Annotator
-from bigdebug.lineage.barrier import is_session_window
+from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
-from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.keys import hashed_key
-from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.segments import local_relation
 
-MOST_ROWS = 4_000_000
-"""Of so many candidates the values are fetched at most."""
 _TOGETHER = 4_096
 """Rows that Spark's expressions are given at once."""
 
@@ -260,67 +251,6 @@ def _variants(buffer: list[Any], slack: Sequence[float]) -> Iterator[list[Any]]:
         if off and buffer[place] is not None:
             for value in (buffer[place] - off, buffer[place] + off):
                 yield [*buffer[:place], value, *buffer[place + 1 :]]
-
-
-# -- how it is made ----------------------------------------------------------------------------------
-
-
-def closed_form(
-    catalyst: Catalyst,
-    root: Operator,
-    sources: Mapping[Operator, SourceLeaf],
-    failing: Any,
-    rows: Sequence[Identity],
-) -> ClosedForm | None:
-    """The closed form of failing rows; None where they have none.
-
-    Args:
-        catalyst: of the pinned session.
-        root: the dataflow over nothing but the candidates, whose ids are their numbers.
-        sources: its sources.
-        failing: a resolved condition over its columns.
-        rows: the failing rows, by the hash of their group's key.
-    """
-    shape = shape_of(catalyst, root)
-    if shape is None:
-        return None
-    grouping = catalyst.items(shape.aggregate.plan.groupingExpressions())
-    below = Annotator(catalyst, sources).annotate(shape.aggregate.child)
-    if not below.ids or not all(isinstance(column.origin, SourceLeaf) for column in below.ids):
-        return None
-    if any(map(is_session_window, grouping)):
-        return None
-    taken = [fetched(catalyst, function) for function in shape.functions]
-    key = catalyst.alias(
-        catalyst.struct((str(i), each) for i, each in enumerate(grouping)), fresh_name("key")
-    )
-    hashes = [catalyst.alias(each, fresh_name("hash")) for each in hashed_key(catalyst, grouping)]
-    named = [catalyst.alias(each, fresh_name("taken")) for each in taken]
-    plan = catalyst.project([*(column.id for column in below.ids), *hashes, *named, key], below.plan)
-    frame = catalyst.frame(plan)
-    one, two = frame.columns[len(below.ids) : len(below.ids) + 2]
-    frame = frame.where(F.col(one).isin([row[0] for row in rows]))
-    table = frame.drop(frame.columns[-1]).toArrow()
-    numbers, keys = _keys(catalyst, frame, one, two)
-    if any(row not in numbers for row in rows):
-        return None
-    try:
-        groups = dict(groups_of(shape, table, len(below.ids), {row: numbers[row] for row in rows}))
-    except NotInClosedFormError:
-        return None
-    return ClosedForm(catalyst, shape, failing, groups, keys)
-
-
-def _keys(catalyst: Catalyst, frame: DataFrame, one: str, two: str) -> tuple[dict[Identity, int], Any]:
-    """Numbers of the groups, and their keys as a literal in that order: they never pass through Python."""
-    first = frame.groupBy(one, two).agg(F.first(frame.columns[-1]).alias("key"))
-    hashes = F.collect_list(F.struct(one, two)), F.collect_list("key")
-    plan = catalyst.analyzed(first.agg(*hashes))
-    (row,) = catalyst.rows(plan)
-    pairs, keys = row.getArray(0), row.getArray(1)
-    found = [pairs.getStruct(i, 2) for i in range(pairs.numElements())]
-    numbers = {(pair.getLong(0), pair.getLong(1)): i for i, pair in enumerate(found)}
-    return numbers, catalyst.expressions.Literal(keys, plan.output().last().dataType())
 
 
 def _arrow_type(kind: str) -> pa.DataType:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.replays import Identity, Replays
 from bigdebug.isolation.search import AT_ONCE, Outcome
@@ -25,7 +25,7 @@ def confirmed(
     replays: Replays,
     closed: ClosedForm,
     blames: Sequence[tuple[Identity, Blame | None]],
-    candidates: Candidates,
+    candidates: CandidateSet,
 ) -> bool:
     """Whether the pipeline does with what was found what the closed form says.
 
@@ -62,7 +62,7 @@ def _apart(closed: ClosedForm, found: Sequence[tuple[Identity, Blame]]) -> bool:
 
 
 def _together(
-    closed: ClosedForm, found: Sequence[tuple[Identity, Blame]], candidates: Candidates
+    closed: ClosedForm, found: Sequence[tuple[Identity, Blame]], candidates: CandidateSet
 ) -> Expected:
     removed = FrozenBitMap().union(*(blame.culprits.records for _, blame in found if blame.culprits))
     alone = FrozenBitMap().union(*(blame.reproduction.records for _, blame in found))
@@ -73,7 +73,7 @@ def _together(
     ]
 
 
-def _one_by_one(found: Sequence[tuple[Identity, Blame]], candidates: Candidates) -> Expected:
+def _one_by_one(found: Sequence[tuple[Identity, Blame]], candidates: CandidateSet) -> Expected:
     expected: Expected = []
     for row, blame in found:
         expected.append((blame.reproduction.records, {row: Outcome.FAILED}))

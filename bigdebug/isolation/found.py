@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyroaring import FrozenBitMap
     from pyspark.sql import DataFrame
 
-    from bigdebug.isolation.candidates import Candidates
+    from bigdebug.isolation.candidate_set import CandidateSet
     from bigdebug.isolation.explaining import Pattern
     from bigdebug.isolation.rdd.candidates import RddCandidates
     from bigdebug.isolation.suspects import Suspect
@@ -46,7 +46,7 @@ class IsolatedRecords(Sequence[TracedRecord]):
 
     def __init__(
         self,
-        candidates: Candidates | RddCandidates,
+        candidates: CandidateSet | RddCandidates,
         numbers: FrozenBitMap,
         proof: Proof,
         influence: Mapping[int, float | None] | None = None,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
-from pyroaring import FrozenBitMap
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.candidate_set import Share
 from bigdebug.isolation.keyed import Keyed
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
@@ -18,6 +19,7 @@ from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.segments import (
+    FETCHED,
     FETCHED_VALUES,
     RowSet,
     fetch,
@@ -29,32 +31,25 @@ from bigdebug.lineage.segments import (
 _FETCHED = FETCHED_VALUES
 """Records of a source that are held in Spark's plan; more are persisted."""
 
+Match = Callable[[Column], list[Column]]
+"""Gives what of a record id is compared."""
+
 _ONE_BY_ONE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
 # Not a sort: a limit above it goes by its order.
 
 
 @dataclass(frozen=True)
-class Stand:
-    """The candidates of one source.
+class Stand(Share):
+    """The candidates of one source, kept with their columns.
 
     Attributes:
-        leaf: the source.
         plan: JVM plan of the source's own columns, the record id and the candidate's number.
         id, number: JVM attributes of the last two.
-        first: the first one's number.
-        count: how many there are.
     """
 
-    leaf: SourceLeaf
     plan: Any
     id: Any
     number: Any
-    first: int
-    count: int
-
-    @property
-    def numbers(self) -> FrozenBitMap:
-        return FrozenBitMap(range(self.first, self.first + self.count))
 
 
 @dataclass(frozen=True)
@@ -111,7 +106,35 @@ class Gathering:
         columns = [*catalyst.output(leaf.operator.plan), annotated.id]
         plan, count = self._numbered(plan, columns, first, few=rows is None or rows.count <= _FETCHED)
         *_, number = catalyst.output(plan)
-        return Stand(leaf, plan, annotated.id, number, first, count)
+        return Stand(leaf, first, count, plan, annotated.id, number)
+
+    def by_number(self, leaf: SourceLeaf, wanted: DataFrame, match: Match, first: int, count: int) -> Stand:
+        """The records of a source that are numbered already.
+
+        Args:
+            leaf: the source.
+            wanted: their numbers, behind the columns that tell them apart.
+            match: gives these columns of the id.
+            first: the first one's number.
+            count: how many there are.
+        """
+        catalyst = self._catalyst
+        annotated = annotate_leaf(catalyst, leaf, valued=False)
+        own = [*catalyst.output(leaf.operator.plan), annotated.id]
+        frame = catalyst.frame(catalyst.project(own, annotated.plan))
+        *columns, number = wanted.columns
+        if count <= FETCHED:
+            wanted = F.broadcast(wanted)
+        mine = match(F.col(str(annotated.id.name())))
+        same = reduce(Column.__and__, (a == F.col(b) for a, b in zip(mine, columns, strict=True)))
+        plan = catalyst.analyzed(frame.join(wanted, same))
+        own.append(next(each for each in catalyst.output(plan) if each.name() == number))
+        found = fetch(catalyst, plan, own, valued=True) if count <= _FETCHED else None
+        if found is not None:
+            return Stand(leaf, first, count, found[0].plan, annotated.id, own[-1])
+        kept = catalyst.frame(catalyst.project(own, plan)).persist()
+        self.persisted.append(kept)
+        return Stand(leaf, first, count, catalyst.analyzed(kept), annotated.id, own[-1])
 
     def by_key(self, keyed: Keyed, leaf: SourceLeaf, boundary: Boundary, keys: RowSet) -> Point | None:
         """The records of a source that stand in some groups, and what the aggregate takes of them, in one pass.
@@ -150,11 +173,11 @@ class Gathering:
                 return None
             once = rows.distinct(own)
             plan = self._fetched(once, 0)
-            stand = Stand(leaf, plan, annotated.id, catalyst.output(plan)[-1], 0, once.count)
+            stand = Stand(leaf, 0, once.count, plan, annotated.id, catalyst.output(plan)[-1])
             return self._point(stand, keyed.below)
         plan, count = self._kept(narrowed, columns, 0)
         *_, number = catalyst.output(plan)
-        stand = Stand(leaf, catalyst.project([*own, number], plan), annotated.id, number, 0, count)
+        stand = Stand(leaf, 0, count, catalyst.project([*own, number], plan), annotated.id, number)
         given = []
         for key, column in above.items():
             # What the aggregate doesn't look at isn't kept.

@@ -130,28 +130,25 @@ def fetched(catalyst: Catalyst, function: Function) -> Any:
 def groups_of(
     shape: Shape,
     table: pa.Table,
-    sources: int,
+    ids: Sequence[Array],
     rows: Mapping[Identity, int],
 ) -> Iterator[tuple[Identity, Group]]:
     """The groups of some rows.
 
     Args:
         shape: of the dataflow.
-        table: of each row that the aggregate takes the numbers of its records, the hashes of its key, and what its
-            functions take.
-        sources: how many have their records in it.
+        table: of each row that the aggregate takes the number of its group, and what its functions take.
+        ids: of each source, of each row the number of its record; -1 where it has none.
         rows: and the numbers of their groups.
 
     Raises:
         NotInClosedFormError: some values have no closed form.
     """
-    table = table.combine_chunks()
-    one, two = (table.column(sources + i).to_numpy() for i in (0, 1))
-    ids = [pc.fill_null(table.column(i), -1).to_numpy() for i in range(sources)]
-    columns = [_column(table.column(sources + 2 + i), function) for i, function in enumerate(shape.functions)]
+    group = table.column(0).to_numpy()
+    columns = [_column(table.column(1 + i), function) for i, function in enumerate(shape.functions)]
     is_all = bool(shape.aggregate.plan.groupingExpressions().isEmpty())
     for row, number in rows.items():
-        mine = np.flatnonzero((one == row[0]) & (two == row[1]))
+        mine = np.flatnonzero(group == number)
         measures = [
             function.measure(numbers[mine], there[mine])
             for function, (numbers, there) in zip(shape.functions, columns, strict=True)

@@ -17,6 +17,7 @@ from pyspark.sql import Column, DataFrame
 
 from bigdebug.isolation.balancing import isolate_skew
 from bigdebug.isolation.blamed import Searched, answer, together
+from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
@@ -197,7 +198,7 @@ class _Isolating:
                 "the rows don't fail again when the pipeline runs on the traced records alone",
                 hint="they depend on something else as well: on the whole of a source, on an order or on chance",
             )
-        closed = self._replays.closed_form([row.identity for row in found], candidates)
+        closed = groups.closed
         if closed is not None:
             rows = [
                 Searched(
@@ -214,8 +215,9 @@ class _Isolating:
             if not self._in_time or confirmed(self._replays, closed, blames, candidates):
                 self._closed = closed
                 return rows
-        rows = self._rows(found, candidates)
-        self._search(rows, candidates, partial(self._replayed, candidates))
+        full = candidates.full
+        rows = self._rows(found, full)
+        self._search(rows, full, partial(self._replayed, full))
         return rows
 
     def _rows(self, found: Sequence[FailingRow], candidates: Candidates) -> list[Searched]:
@@ -228,7 +230,7 @@ class _Isolating:
     def _search(
         self,
         rows: list[Searched],
-        candidates: Candidates,
+        candidates: CandidateSet,
         ask: Callable[[list[Searched]], Iterator[Outcomes]],
     ) -> None:
         for row in rows:
@@ -253,7 +255,7 @@ class _Isolating:
         for row in rows:
             yield [next(told)[row.identity] for _ in row.wanted]
 
-    def _tell(self, rows: list[Searched], candidates: Candidates) -> None:
+    def _tell(self, rows: list[Searched], candidates: CandidateSet) -> None:
         left = FrozenBitMap().union(*(row.search.failing for row in rows)) if rows else FrozenBitMap()
         seconds = time.monotonic() - self._began
         self._progress(Progress(len(rows), candidates.count, len(left), self._replays.count, seconds))
@@ -293,15 +295,15 @@ class _Isolating:
             jobs=jobs,
             seconds=round(time.monotonic() - self._began, 3),
             _release=candidates.release,
-            _explain=lambda: explain(self._catalyst, candidates, blamed, behind),
+            _explain=lambda: explain(self._catalyst, candidates.full, blamed, behind),
             _write_test=self._test_of(candidates, reproduced),
             _suspect=lambda: suspects(
-                self._catalyst, self._question.root, self._question.sources, candidates, blamed, behind
+                self._catalyst, self._question.root, self._question.sources, candidates.full, blamed, behind
             ),
         )
 
     def _test_of(
-        self, candidates: Candidates, reproduced: FrozenBitMap
+        self, candidates: CandidateSet, reproduced: FrozenBitMap
     ) -> Callable[[str | os.PathLike[str]], Path] | None:
         """Writes a test of what was found; None where what is wrong isn't a condition that it can hold."""
         condition = self._condition

@@ -63,13 +63,15 @@ def keyed(catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceL
     return Keyed(aggregate, tuple(below), top)
 
 
-def boundary_of(annotator: Annotator, root: Operator, keyed: Keyed) -> tuple[Annotated, Boundary, Any] | None:
+def boundary_of(
+    annotator: Annotator, root: Operator, aggregate: Operator
+) -> tuple[Annotated, Boundary, Any] | None:
     """The output with its groups' keys: the boundary at the aggregate, and the attribute of the key."""
     annotated = annotator.annotate(root)
     if len(annotated.ids) != 1:
         return None
     (column,) = annotated.ids
-    if not isinstance(column.origin, Boundary) or column.origin.operator is not keyed.aggregate:
+    if not isinstance(column.origin, Boundary) or column.origin.operator is not aggregate:
         return None
     return annotated, column.origin, column.id
 

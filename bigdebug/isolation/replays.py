@@ -12,13 +12,16 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.candidate_set import CandidateSet, subset_numbers
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.closed_form import MOST_ROWS, ClosedForm, closed_form
+from bigdebug.isolation.closed_form import ClosedForm
+from bigdebug.isolation.closed_groups import closed_groups
 from bigdebug.isolation.gathering import Gathering
 from bigdebug.isolation.keyed import boundary_of, given_groups, has_run, keyed, members_of
 from bigdebug.isolation.proposals import Order, orders_of
 from bigdebug.isolation.reach import replaceable, without_last_limits
 from bigdebug.isolation.search import Outcome
+from bigdebug.isolation.shape import shape_of
 from bigdebug.isolation.tagging import NotBatchedError, Tagger
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
@@ -61,11 +64,13 @@ class FailingGroups:
         matched: how many there are.
         rows: the first of them, in the order of their keys.
         candidates: the records that these come from.
+        closed: what becomes of these rows in closed form, where there is one.
     """
 
     matched: int
     rows: list[FailingRow]
-    candidates: Candidates
+    candidates: CandidateSet
+    closed: ClosedForm | None = None
 
 
 class Replays:
@@ -115,7 +120,7 @@ class Replays:
         return [catalyst.alias(each, fresh_name("row")) for each in hashed_key(catalyst, parts)]
 
     def outcomes(
-        self, subsets: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: Candidates
+        self, subsets: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: CandidateSet
     ) -> list[dict[Identity, Outcome]]:
         """What becomes of each row in each subset; those tried before aren't tried again."""
         fresh = [each for each in dict.fromkeys(subsets) if not self._tells(each, rows)]
@@ -157,21 +162,26 @@ class Replays:
         found = self.failing_rows(identities, candidates) if identities else []
         return FailingGroups(trace.matched, found, candidates)
 
-    def failing_groups(self, most: int, execution: Any | None = None) -> FailingGroups | None:
-        """Up to so many of the rows that fail, and their candidates, where rows are groups of one source's records.
+    def failing_groups(
+        self, most: int, execution: Any | None = None, *, closed: bool = True
+    ) -> FailingGroups | None:
+        """Up to so many of the rows that fail, and their candidates, where rows are groups of records.
 
-        None where the dataflow is another.
+        None where the dataflow is another: it has no closed form and more than one source.
 
         Args:
             most: rows that are told.
             execution: the JVM `QueryExecution` of the output, which may still have what it shuffled.
+            closed: make do with what a closed form takes, where there is one.
         """
         catalyst = self._catalyst
-        shape = keyed(catalyst, self._root, self._sources)
-        if shape is None:
+        shape = shape_of(catalyst, self._root) if closed and not self._whole else None
+        of_one = keyed(catalyst, self._root, self._sources)
+        grouped = shape or of_one
+        if grouped is None:
             return None
         annotator = Annotator(catalyst, self._sources)
-        top = boundary_of(annotator, self._output, shape)
+        top = boundary_of(annotator, self._output, grouped.aggregate)
         if top is None:
             return None
         annotated, boundary, key = top
@@ -197,10 +207,18 @@ class Replays:
         if persisted is not None:
             persisted.unpersist()
         told = [FailingRow((row[1], row[2]), as_dict(row[3])) for row in first.frame().collect()]
+        keys = first.columns([catalyst.output(first.plan)[0]])
+        if shape is not None:
+            identities = [row.identity for row in told]
+            closing = closed_groups(
+                catalyst, self._root, self._sources, shape, self._failing, identities, boundary, keys
+            )
+            if closing is not None:
+                return FailingGroups(rows.count, told, *closing)
+        if of_one is None:
+            return None
         gathering = Gathering(catalyst)
-        leaf = self._sources[shape.source]
-        keys = first.distinct([catalyst.output(first.plan)[0]])
-        point = gathering.by_key(shape, leaf, boundary, keys)
+        point = gathering.by_key(of_one, self._sources[of_one.source], boundary, keys)
         if point is None:
             return None
         return FailingGroups(rows.count, told, Candidates(catalyst, gathering, [point]))
@@ -243,13 +261,6 @@ class Replays:
         """The dataflow over some of the candidates, whose ids are their numbers, and its sources."""
         return self._rebuilt(subset, candidates, numbered=True)
 
-    def closed_form(self, rows: Sequence[Identity], candidates: Candidates) -> ClosedForm | None:
-        """The closed form of failing rows; None where they have none."""
-        if self._whole or candidates.count > MOST_ROWS:
-            return None
-        root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
-        return closed_form(self._catalyst, root, sources, self._failing, rows)
-
     def candidates(self, records: dict[SourceLeaf, SourceRecords]) -> Candidates:
         """The candidates of records on the trace."""
         return Candidates.of_records(self._catalyst, self._root, records, self._whole)
@@ -280,8 +291,8 @@ class Replays:
         known = self._known.get(subset)
         return known is not None and all(row in known for row in rows)
 
-    def _try(self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: Candidates) -> None:
-        if self._batched and len(batch) > 1:
+    def _try(self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: CandidateSet) -> None:
+        if self._batched and (len(batch) > 1 or candidates.only_together):
             try:
                 found = self._together(batch, rows, candidates)
             except NotBatchedError:
@@ -297,7 +308,7 @@ class Replays:
                 return
         for subset in batch:
             try:
-                alone = self._alone(subset, rows, candidates)
+                alone = self._alone(subset, rows, candidates.full)
             except (PySparkException, Py4JJavaError):
                 self._known[subset] = dict.fromkeys(rows, Outcome.UNRESOLVED)
                 self.count += 1
@@ -317,11 +328,11 @@ class Replays:
         self.count += len(batch)
 
     def _together(
-        self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: Candidates
+        self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: CandidateSet
     ) -> Found:
         catalyst = self._catalyst
         tagger = Tagger(
-            catalyst, candidates.members(batch), lambda: candidates.subsets(len(batch)), self._sources
+            catalyst, candidates.members(batch), lambda: subset_numbers(catalyst, len(batch)), self._sources
         )
         tagged = tagger.tagged(self._root)
         if tagged.subset is None:

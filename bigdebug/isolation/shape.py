@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.isolation.measures import Count, Extreme, Mean, Measure, Moments, Percentile, Sum, TrackedSum
+from bigdebug.lineage.barrier import is_session_window
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.natural_key import ROW_BY_ROW
@@ -94,6 +95,8 @@ def shape_of(catalyst: Catalyst, root: Operator) -> Shape | None:
             return None
         if operator.kind == "Join" and operator.join_kind not in ("Inner", "Cross"):
             return None
+    if any(map(is_session_window, catalyst.items(top.plan.groupingExpressions()))):
+        return None
     functions = []
     for column in catalyst.items(top.plan.aggregateExpressions()):
         for expression in _aggregate_expressions(catalyst, column):

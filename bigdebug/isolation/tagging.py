@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.isolation.candidates import Members
+from bigdebug.isolation.candidate_set import Members
 from bigdebug.lineage.annotated import Boundary
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.identity import SourceLeaf

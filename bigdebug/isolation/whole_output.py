@@ -10,7 +10,6 @@ from typing import Any, TypeGuard
 from pyspark.sql import Column, DataFrame, Row
 
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.reach import replaceable
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Found, Identity, Replays
 from bigdebug.isolation.search import Outcome
@@ -58,16 +57,15 @@ class OutputReplays(Replays):
         self._whole = replaceable(root)  # what a limit left out may come in for what is gone
         self._judge = judge
 
-    def failing_groups(self, most: int, execution: Any | None = None) -> FailingGroups | None:
+    def failing_groups(
+        self, most: int, execution: Any | None = None, *, closed: bool = True
+    ) -> FailingGroups | None:
         return None
 
     def traced_groups(self, trace: Trace, most: int) -> FailingGroups:
         """The output as one row, if it is bad, and its candidates."""
         found = super().traced_groups(trace, most)
         return replace(found, matched=len(found.rows))
-
-    def closed_form(self, rows: Sequence[Identity], candidates: Candidates) -> ClosedForm | None:
-        return None
 
     def identities(self, trace: Trace, most: int) -> list[Identity]:
         return [WHOLE]

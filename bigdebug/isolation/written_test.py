@@ -18,9 +18,8 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
 
 from bigdebug.isolation.builders import READERS, Builder, NoBuilderError, Read, find_builder
-from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.candidate_set import CandidateSet, Share
 from bigdebug.isolation.features import quoted
-from bigdebug.isolation.gathering import Stand
 from bigdebug.isolation.literals import NoLiteralError, has_literals, imports_of, source_of
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.errors import BigDebugError
@@ -89,7 +88,7 @@ class _Input:
 def write_test(
     path: str | os.PathLike[str],
     question: Question,
-    candidates: Candidates,
+    candidates: CandidateSet,
     reproduction: FrozenBitMap,
     failing: str,
     origin: Origin | None,
@@ -156,7 +155,7 @@ def _made(root: Operator) -> Iterator[Operator]:
 
 
 def _inputs(
-    target: Path, candidates: Candidates, reproduction: FrozenBitMap, redact: Sequence[str]
+    target: Path, candidates: CandidateSet, reproduction: FrozenBitMap, redact: Sequence[str]
 ) -> Iterator[_Input]:
     constants: set[str] = set()
     for stand in candidates.stands:
@@ -170,7 +169,7 @@ def _inputs(
         yield _input(target, stand, frame, constants)
 
 
-def _input(target: Path, stand: Stand, frame: DataFrame, constants: set[str]) -> _Input:
+def _input(target: Path, stand: Share, frame: DataFrame, constants: set[str]) -> _Input:
     leaf = stand.leaf
     constant = re.sub(r"\W+", "_", re.split(r"[.:]", leaf.name)[0]).strip("_").upper() or "RECORDS"
     if constant[0].isdigit() or keyword.iskeyword(constant.lower()):

@@ -1,0 +1,93 @@
+"""The records that failing rows may come from, however they are kept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pyroaring import FrozenBitMap
+
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.operators import Operator
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from bigdebug.isolation.candidates import Candidates
+
+Numbers = Sequence[FrozenBitMap]
+Members = Callable[[], tuple[Any, Any, Any]]
+"""Gives a plan of rows by subset, and the attributes of the subset's number and of the record id."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The candidates of one source.
+
+    Attributes:
+        leaf: the source.
+        first: the first one's number.
+        count: how many there are.
+    """
+
+    leaf: SourceLeaf
+    first: int
+    count: int
+
+    @property
+    def numbers(self) -> FrozenBitMap:
+        return FrozenBitMap(range(self.first, self.first + self.count))
+
+
+class CandidateSet(ABC):
+    """The candidates of all sources, numbered from 0, one source after the other.
+
+    Attributes:
+        stands: the candidates of each source.
+        only_together: subsets are told apart even where there is one alone.
+    """
+
+    only_together = False
+    stands: Sequence[Share]
+
+    @property
+    def count(self) -> int:
+        return sum(stand.count for stand in self.stands)
+
+    @property
+    def everything(self) -> FrozenBitMap:
+        return FrozenBitMap(range(self.count))
+
+    @property
+    @abstractmethod
+    def full(self) -> Candidates:
+        """The same with their own columns, for what looks at these or begins at the sources."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give back what Spark keeps."""
+
+    @abstractmethod
+    def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
+        """Up to so many of some candidates of each source, by source, file and position, and their numbers."""
+
+    @abstractmethod
+    def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:
+        """Some candidates of a source: its columns and `_record`."""
+
+    @abstractmethod
+    def members(self, subsets: Numbers) -> Mapping[Operator, tuple[SourceLeaf, Members]]:
+        """By the operator where replays begin, its source and what gives its rows by subset."""
+
+
+def subset_numbers(catalyst: Catalyst, number: int) -> tuple[Any, Any]:
+    """A plan of the numbers of so many subsets, with their attribute."""
+    name = fresh_name("subset")
+    frame = catalyst.spark.createDataFrame(pd.DataFrame({name: range(number)}), f"{name} bigint")
+    plan = catalyst.analyzed(frame)
+    return plan, plan.output().last()
