@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Proof
-from bigdebug.isolation.proposals import Order
+from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.search import IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
 
@@ -28,7 +28,7 @@ class Searched:
         identity: the row's, by which it is followed.
         value: what it is.
         candidates: numbers of the records that it may come from.
-        orders: in which to suspect them.
+        rankings: of them and others.
         effort: how much is asked at once.
         search: for it.
         wanted: the subsets whose outcomes it waits for.
@@ -39,7 +39,7 @@ class Searched:
     identity: Any
     value: Any
     candidates: FrozenBitMap
-    orders: Sequence[Order]
+    rankings: Sequence[Ranking]
     effort: Effort = IN_JOBS
     search: RowSearch = field(init=False)
     wanted: Sets = ()
@@ -48,7 +48,7 @@ class Searched:
     _running: Generator[Sets, Outcomes, Blame] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.search = RowSearch(self.candidates, self.orders, self.effort)
+        self.search = RowSearch(self.candidates, self.rankings, self.effort)
         self._running = self.search.run()
 
     @property

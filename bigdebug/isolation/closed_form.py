@@ -20,7 +20,7 @@ from pyroaring import FrozenBitMap
 from pyspark.errors import PySparkException
 
 from bigdebug.isolation.groups import Group, Identity
-from bigdebug.isolation.measures import Array
+from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
@@ -71,9 +71,9 @@ class ClosedForm:
         """The numbers of the records that a row comes from."""
         return self._groups[row].candidates
 
-    def orders(self, row: Identity) -> list[Array]:
-        """Orders of a row's candidates in which to suspect them: the most extreme values first."""
-        return list(self._groups[row].orders())
+    def rankings(self, row: Identity) -> list[Ranking]:
+        """Of a row's candidates, the most extreme values first."""
+        return list(self._groups[row].rankings())
 
     def outcomes(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Outcome]:
         """What becomes of rows, each in a subset of the candidates."""

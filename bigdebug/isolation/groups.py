@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,15 @@ import pyarrow.compute as pc
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.measures import Array, Measure, NotInClosedFormError, Part
+from bigdebug.isolation.ranking import Ranking, ranked
 from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst
 
 _FEW = 16
 """Rows are looked up one by one where they are fewer than one in so many."""
+
+_RANKED = 1 << 16
+"""Candidates that are put in order at once."""
 
 Identity = tuple[int, int]
 
@@ -41,8 +46,8 @@ class Group:
         self.size = len(self.ids[0])
         self._all_of_records = len(self.ids) == 1 and bool((self.ids[0] >= 0).all())
         self.slack = [slack for measure in self.measures for slack in measure.slack()]
-        numbers = [np.unique(column[column >= 0]).astype(np.uint32) for column in self.ids]
-        self.candidates = FrozenBitMap().union(*(FrozenBitMap(each) for each in numbers))
+        self._records = [_bitmap(_distinct(column[column >= 0])) for column in self.ids]
+        self.candidates = FrozenBitMap().union(*self._records)
         self._orders = [np.argsort(column, kind="stable") for column in self.ids]
         self._sorted = [column[order] for column, order in zip(self.ids, self._orders, strict=True)]
 
@@ -69,20 +74,21 @@ class Group:
         """What the functions' buffers hold after some rows."""
         return [value for measure in self.measures for value in measure.buffer(part)]
 
-    def orders(self) -> Iterator[Array]:
-        """Numbers of the candidates of each source by the least, the greatest and the furthest values."""
-        for column in self.ids:
+    def rankings(self) -> Iterator[Ranking]:
+        """Of each source's candidates by the least, the greatest and the furthest values."""
+        for column, records in zip(self.ids, self._records, strict=True):
             for measure in self.measures:
                 values = measure.values
                 there = ~np.isnan(values) & (column >= 0)
                 if not there.any():
                     continue
-                some, numbers = values[there], column[there]
+                some, numbers, known = values[there], column[there], records
                 if some.min() == some.max():
                     continue
+                if not there.all():
+                    known = _bitmap(_distinct(numbers))
                 for score in (some, -some, -np.abs(some - np.median(some))):
-                    order = np.argsort(score, kind="stable")
-                    yield _first_of_each(numbers[order]).astype(np.uint32)
+                    yield ranked(numbers, score, known, _RANKED)
 
     def _rows_of(self, numbers: FrozenBitMap) -> Array:
         """The places of the rows that stand on any of some records."""
@@ -105,11 +111,22 @@ def _as_array(numbers: FrozenBitMap) -> Array:
     return np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
 
 
-def _first_of_each(numbers: Array) -> Array:
-    """Numbers, each where it stands first."""
-    _, first = np.unique(numbers, return_index=True)
-    kept: Array = numbers[np.sort(first)]
-    return kept
+def _distinct(numbers: Array) -> Array:
+    """Numbers in their order, each once; those that are in order already, as most are, needn't be sorted."""
+    steps = np.diff(numbers)
+    if (steps > 0).all():
+        return numbers
+    if not (steps >= 0).all():
+        numbers = np.sort(numbers)
+        steps = np.diff(numbers)
+    return numbers[np.concatenate(([True], steps > 0))]
+
+
+def _bitmap(numbers: Array) -> FrozenBitMap:
+    """Made of a plain array: that takes a tenth of the time."""
+    plain = array("I")
+    plain.frombytes(numbers.astype(np.uint32).tobytes())
+    return FrozenBitMap(plain)
 
 
 def fetched(catalyst: Catalyst, function: Function) -> Any:

@@ -24,6 +24,7 @@ from bigdebug.isolation.confirming import confirmed
 from bigdebug.isolation.expected import Differing, differing, told_of_missing
 from bigdebug.isolation.explaining import explain
 from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
+from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
 from bigdebug.isolation.search import AT_ONCE, Outcomes
 from bigdebug.isolation.skew import Skew
@@ -205,7 +206,7 @@ class _Isolating:
                     row.identity,
                     row.value,
                     closed.candidates(row.identity),
-                    closed.orders(row.identity),
+                    closed.rankings(row.identity),
                     AT_ONCE,
                 )
                 for row in found
@@ -221,9 +222,9 @@ class _Isolating:
         return rows
 
     def _rows(self, found: Sequence[FailingRow], candidates: Candidates) -> list[Searched]:
-        orders = self._replays.orders(candidates)
+        rankings = [Ranking.of(order) for order in self._replays.orders(candidates)]
         members = self._replays.members(found, candidates)
-        return [Searched(row.identity, row.value, members[row.identity], orders) for row in found]
+        return [Searched(row.identity, row.value, members[row.identity], rankings) for row in found]
 
     # -- the search ---------------------------------------------------------------------------------
 

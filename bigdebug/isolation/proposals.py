@@ -15,13 +15,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.ranking import Order
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
-
-Order = np.ndarray[Any, np.dtype[np.uint32]]
-"""Numbers of candidates, the most suspicious first."""
 
 MOST_COLUMNS = 6
 MOST_CANDIDATES = 1_000_000

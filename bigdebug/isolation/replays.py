@@ -18,7 +18,8 @@ from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.closed_groups import closed_groups
 from bigdebug.isolation.gathering import Gathering
 from bigdebug.isolation.keyed import boundary_of, given_groups, has_run, keyed, members_of
-from bigdebug.isolation.proposals import Order, orders_of
+from bigdebug.isolation.proposals import orders_of
+from bigdebug.isolation.ranking import Order
 from bigdebug.isolation.reach import replaceable, without_last_limits
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.shape import shape_of

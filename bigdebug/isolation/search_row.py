@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.proposals import Order
+from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.search import (
     IN_JOBS,
     Effort,
@@ -23,7 +23,7 @@ from bigdebug.isolation.search import (
 
 _MOST_PARTS = 4_096
 _SIZES = 6
-"""Heads of an order that are tried at once."""
+"""Heads of a ranking that are tried at once."""
 _LITTLE = 1_000_000
 """Records that sets which may turn out not to be needed have together at most."""
 _NOTHING = FrozenBitMap()
@@ -55,7 +55,7 @@ class RowSearch:
 
     Args:
         candidates: numbers of the records that it may come from.
-        orders: these and others, each time the most suspicious first.
+        rankings: of these and others.
         effort: how much is asked at once.
 
     Attributes:
@@ -64,12 +64,11 @@ class RowSearch:
     """
 
     def __init__(
-        self, candidates: FrozenBitMap, orders: Sequence[Order] = (), effort: Effort = IN_JOBS
+        self, candidates: FrozenBitMap, rankings: Sequence[Ranking] = (), effort: Effort = IN_JOBS
     ) -> None:
         self._effort = effort
         self._all = candidates
-        inside = np.frombuffer(candidates.to_array(), dtype=np.uint32)
-        self._orders = [order[np.isin(order, inside)] for order in orders]
+        self._rankings = [ranking.within(candidates) for ranking in rankings]
         self.failing = candidates
         self.repaired: FrozenBitMap | None = None
 
@@ -126,9 +125,7 @@ class RowSearch:
         """What is asked soon, as long as it is little: in one job with what is asked first it costs next to nothing."""
         soon = self._heads(self._failing_sizes[:_SIZES])
         for size in self._repairing_sizes[:_SIZES]:
-            soon += [
-                self._without(FrozenBitMap(order[:size])) for order in self._orders if size <= len(order)
-            ]
+            soon += [self._without(ranking.head(size)) for ranking in self._rankings if size <= len(ranking)]
         return soon if sum(map(len, soon)) <= _LITTLE else []
 
     @property
@@ -140,7 +137,7 @@ class RowSearch:
         return [1 << i for i in range(0, 32, 2) if 1 << i < len(self._all)]
 
     def _first_that_fails(self) -> Generator[Sets, Outcomes, FrozenBitMap]:
-        """The fewest records at the head of an order that fail alone; all, if none do."""
+        """The fewest records at the head of a ranking that fail alone; all, if none do."""
         sizes = self._failing_sizes
         for first in range(0, len(sizes), _SIZES):
             heads = self._heads(sizes[first : first + _SIZES])
@@ -152,39 +149,39 @@ class RowSearch:
         return self._all
 
     def _first_that_repairs(self) -> Generator[Sets, Outcomes, FrozenBitMap | None]:
-        """The fewest records at the head of an order without which the row passes; None if it never does.
+        """The fewest records at the head of a ranking without which the row passes; None if it never does.
 
         Sizes that grow fourfold first, then those between, as if what repairs once repaired with more gone, too.
         """
         sizes = self._repairing_sizes
         for first in range(0, len(sizes), _SIZES):
-            repairing = yield from self._repairing(sizes[first : first + _SIZES], self._orders)
+            repairing = yield from self._repairing(sizes[first : first + _SIZES], self._rankings)
             if not repairing:
                 continue
-            order, high = min(repairing, key=lambda found: found[1])
+            ranking, high = min(repairing, key=lambda found: found[1])
             low = high // 4
             while high - low > 1:
                 between = sorted({int(each) for each in np.linspace(low, high, _SIZES + 2)[1:-1]} - {low})
-                found = yield from self._repairing(between, [order])
+                found = yield from self._repairing(between, [ranking])
                 best = min((size for _, size in found), default=high)
                 low = max([each for each in between if each < best], default=low)
                 high = best
-            return FrozenBitMap(order[:high])
+            return ranking.head(high)
         return None
 
     def _repairing(
-        self, sizes: Sequence[int], orders: Sequence[Order]
-    ) -> Generator[Sets, Outcomes, list[tuple[Order, int]]]:
-        """Heads of orders, as order and size, without which the row passes."""
-        tried = [(order, size) for order in orders for size in sizes if size <= len(order)]
-        outcomes = yield [self._without(FrozenBitMap(order[:size])) for order, size in tried]
+        self, sizes: Sequence[int], rankings: Sequence[Ranking]
+    ) -> Generator[Sets, Outcomes, list[tuple[Ranking, int]]]:
+        """Heads of rankings, as ranking and size, without which the row passes."""
+        tried = [(ranking, size) for ranking in rankings for size in sizes if size <= len(ranking)]
+        outcomes = yield [self._without(ranking.head(size)) for ranking, size in tried]
         return [each for each, told in zip(tried, outcomes, strict=True) if told is Outcome.PASSED]
 
     def _heads(self, sizes: Sequence[int]) -> list[FrozenBitMap]:
         every = []
-        for order in self._orders:
-            others = self._all - FrozenBitMap(order)  # of other sources, which they may be joined with
-            every += [FrozenBitMap(order[:size]) | others for size in sizes]
+        for ranking in self._rankings:
+            others = self._all - ranking.records  # of other sources, which they may be joined with
+            every += [ranking.head(size) | others for size in sizes]
         return list(dict.fromkeys(every))
 
     def _enough(self, first: FrozenBitMap) -> Generator[Sets, Outcomes, FrozenBitMap | None]:

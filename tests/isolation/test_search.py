@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.ranking import Ranking, ranked
 from bigdebug.isolation.search import Outcome, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, RowSearch
 
@@ -48,7 +49,7 @@ def test_any_outcomes_whatever(size: int, data: st.DataObject) -> None:
     records = FrozenBitMap(range(size))
     order = np.array(data.draw(st.permutations(range(size))), dtype=np.uint32)
     judge: Judge = lambda subset: told[sum(1 << each for each in subset)]  # noqa: E731
-    found = driven(RowSearch(records, [order][: data.draw(st.integers(0, 1))]).run(), judge)
+    found = driven(RowSearch(records, [Ranking.of(order)][: data.draw(st.integers(0, 1))]).run(), judge)
     require_right(records, judge, found)
 
 
@@ -67,7 +68,7 @@ def test_planted_records_are_found(planted: set[int], ordered: bool) -> None:
         return Outcome.PASSED if subset else Outcome.ABSENT
 
     order = np.array([*sorted(bad), *sorted(records - bad)], dtype=np.uint32)
-    found = driven(RowSearch(records, [order] if ordered else []).run(), judge)
+    found = driven(RowSearch(records, [Ranking.of(order)] if ordered else []).run(), judge)
     assert found.culprits is not None
     assert found.culprits.records == bad
     assert len(found.reproduction.records) == 1
@@ -96,7 +97,15 @@ def test_where_proving_would_take_too_long_it_says_so() -> None:
         return Outcome.FAILED if len(subset & bad) > 2_000 else Outcome.PASSED
 
     order = np.array([*bad, *(records - bad)], dtype=np.uint32)
-    found = driven(RowSearch(records, [order]).run(), judge)
+    found = driven(RowSearch(records, [Ranking.of(order)]).run(), judge)
     assert found.culprits is not None
     assert not found.culprits.proven
     assert judge(records - found.culprits.records) is Outcome.PASSED
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=60), st.integers(1, 12))
+def test_of_many_candidates_the_first_are_those_of_the_whole_order(scores: list[int], most: int) -> None:
+    numbers = np.arange(len(scores), dtype=np.uint32)
+    ranking = ranked(numbers, np.array(scores), FrozenBitMap(numbers), most)
+    for size in (1, most, len(scores)):
+        assert sorted(scores[each] for each in ranking.head(size)) == sorted(scores)[:size]

@@ -12,7 +12,7 @@ from pyroaring import FrozenBitMap
 from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.found import Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
-from bigdebug.isolation.proposals import Order
+from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.proposals import orders_of
@@ -99,10 +99,10 @@ class _Isolating:
         found = replays.failing_elements(replays.identities(MOST_ROWS))
         if not found:
             raise _not_again(replays, "the traced records alone")
-        orders = orders_of(replays, candidates.count)
+        rankings = [Ranking.of(order) for order in orders_of(replays, candidates.count)]
         if len(found) == 1:
-            return [_searched(found[0], candidates.everything, orders)]
-        return [_searched(each, replays.behind(each.identity), orders) for each in found]
+            return [_searched(found[0], candidates.everything, rankings)]
+        return [_searched(each, replays.behind(each.identity), rankings) for each in found]
 
     # -- the search ---------------------------------------------------------------------------------
 
@@ -172,8 +172,8 @@ class _Isolating:
         )
 
 
-def _searched(found: FailingElement, candidates: FrozenBitMap, orders: Sequence[Order]) -> Searched:
-    return Searched(found.identity, found.value, candidates, orders)
+def _searched(found: FailingElement, candidates: FrozenBitMap, rankings: Sequence[Ranking]) -> Searched:
+    return Searched(found.identity, found.value, candidates, rankings)
 
 
 def _predicate(failing: Any) -> Callable[[Any], Any]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from bigdebug.isolation.proposals import MOST_CANDIDATES, MOST_COLUMNS, Order
+from bigdebug.isolation.proposals import MOST_CANDIDATES, MOST_COLUMNS
+from bigdebug.isolation.ranking import Order
 from bigdebug.isolation.rdd.replays import Elements, RddReplays
 from bigdebug.lineage.rdd.kinds import COGROUPS, KEYED, KEYED_VALUES, VALUE_ACTIONS
 
