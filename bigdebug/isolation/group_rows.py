@@ -132,6 +132,12 @@ def _distinct(ids: Array) -> tuple[Array, Array]:
         if (steps >= 0).all():
             new = np.concatenate(([True], steps > 0))
             return ids[new], np.cumsum(new) - 1
+        encoded = pa.array(ids).dictionary_encode()  # a record that is joined often is there often
+        known = encoded.dictionary.to_numpy()
+        order = np.argsort(known)
+        places = np.empty(len(order), dtype=np.int64)
+        places[order] = np.arange(len(order))
+        return known[order], places[encoded.indices.to_numpy()]
     unique, inverse = np.unique(ids, return_inverse=True)
     return unique, inverse
 

@@ -44,7 +44,6 @@ class Group:
 
     def __post_init__(self) -> None:
         self.size = len(self.ids[0])
-        self._all_of_records = len(self.ids) == 1 and bool((self.ids[0] >= 0).all())
         self.slack = [slack for measure in self.measures for slack in measure.slack()]
         self._records = [_bitmap(_distinct(column[column >= 0])) for column in self.ids]
         self.candidates = FrozenBitMap().union(*self._records)
@@ -56,11 +55,12 @@ class Group:
         gone = self.candidates - subset
         if _FEW * len(gone) <= self.size:
             return Part(self._rows_of(gone), True)
-        if len(self.ids) == 1 and _FEW * len(subset) <= self.size and self._all_of_records:
-            return Part(self._rows_of(subset), False)
+        few = self._with_few(subset)
+        if few is not None:
+            return Part(few, False)
         # The last place is for rows without a record of some source.
         there = np.zeros(self.candidates.max() + 2, dtype=bool)
-        there[_as_array(subset)] = True
+        there[_as_array(subset & self.candidates)] = True
         there[-1] = True
         inside = there[self.ids[0]]
         for column in self.ids[1:]:
@@ -90,21 +90,43 @@ class Group:
                 for score in (some, -some, -np.abs(some - np.median(some))):
                     yield ranked(numbers, score, known, _RANKED)
 
+    def _with_few(self, subset: FrozenBitMap) -> Array | None:
+        """The rows of a subset that has few records of some source; None where it has many of each."""
+        for place, records in enumerate(self._records):
+            mine = records & subset
+            order, column = self._orders[place], self._sorted[place]
+            if _FEW * len(mine) > len(records) or column[0] < 0:
+                continue
+            low, high = (np.searchsorted(column, _as_array(mine), side) for side in ("left", "right"))
+            rows = np.sort(order[_spans(low, high)])
+            for other, known in enumerate(self._records):
+                if other != place and not known <= subset:
+                    here = self.ids[other][rows]
+                    rows = rows[np.isin(here, _as_array(known & subset)) | (here < 0)]
+            return rows
+        return None
+
     def _rows_of(self, numbers: FrozenBitMap) -> Array:
         """The places of the rows that stand on any of some records."""
         wanted = _as_array(numbers)
         found = []
         for order, column in zip(self._orders, self._sorted, strict=True):
-            low, high = np.searchsorted(column, wanted, "left"), np.searchsorted(column, wanted, "right")
-            many = high - low
-            starts = np.repeat(low - np.concatenate(([0], np.cumsum(many)[:-1])), many)
-            found.append(order[starts + np.arange(int(many.sum()))])
+            low, high = (np.searchsorted(column, wanted, side) for side in ("left", "right"))
+            found.append(order[_spans(low, high)])
         if len(found) == 1:
             return np.sort(found[0])
         any_of = np.zeros(self.size, dtype=bool)
         for rows in found:
             any_of[rows] = True
         return np.flatnonzero(any_of)
+
+
+def _spans(low: Array, high: Array) -> Array:
+    """The places from each low one up to before its high one."""
+    many = high - low
+    starts = np.repeat(low - np.concatenate(([0], np.cumsum(many)[:-1])), many)
+    places: Array = starts + np.arange(int(many.sum()))
+    return places
 
 
 def _as_array(numbers: FrozenBitMap) -> Array:
