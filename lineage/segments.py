@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -50,7 +51,7 @@ class RowSet:
         self.fetched = fetched
 
     def columns(self, attributes: Sequence[Any]) -> RowSet:
-        """Some attributes of every row."""
+        """Some attributes of every row, or named expressions over these."""
         plan = self._worked(self._catalyst.project(attributes, self.plan))
         return RowSet(self._catalyst, plan, self.count, self.fetched)
 
@@ -112,6 +113,37 @@ def local_relation(catalyst: Catalyst, output: Any, rows: Any) -> Any:
     return catalyst.logical.LocalRelation(output, rows, False, catalyst.none)
 
 
+class Answered:
+    """What was fetched, by the plans that gave it: two segments that ask the same run once.
+
+    A window is a boundary over the very rows that its partition's rows are traced through again.
+
+    Args:
+        catalyst: of the pinned session.
+    """
+
+    def __init__(self, catalyst: Catalyst) -> None:
+        self._catalyst = catalyst
+        self._known: list[tuple[Any, RowSet]] = []
+
+    def fetch(
+        self, plan: Any, attributes: list[Any], *, valued: bool
+    ) -> tuple[RowSet, DataFrame | None] | None:
+        """As `fetch` does."""
+        catalyst = self._catalyst
+        columns = catalyst.project(attributes, plan)
+        # Not as it was asked: windows below that nobody looks at make no difference.
+        optimized = catalyst.execution(columns).optimizedPlan()
+        for known, rows in self._known:
+            if known.sameResult(optimized):
+                again = local_relation(catalyst, columns.output(), rows.plan.data())
+                return RowSet(catalyst, again, rows.count, True), None
+        found = fetch(catalyst, plan, attributes, valued=valued)
+        if found is not None and found[0].fetched:
+            self._known.append((optimized, found[0]))
+        return found
+
+
 class Segment:
     """The operators between a boundary (or the output) above and the sources and boundaries below.
 
@@ -120,9 +152,18 @@ class Segment:
         annotator: applies the rules.
         top: the uppermost operator.
         narrow: gives, for the annotated top, the plan of just the rows on the trace.
+        answered: what other segments of the trace gave, where some may ask the same.
     """
 
-    def __init__(self, catalyst: Catalyst, annotator: Annotator, top: Operator, narrow: Narrow) -> None:
+    def __init__(
+        self,
+        catalyst: Catalyst,
+        annotator: Annotator,
+        top: Operator,
+        narrow: Narrow,
+        answered: Answered | None = None,
+    ) -> None:
+        self._answered = answered
         self._catalyst = catalyst
         self._annotator = annotator
         self.top = top
@@ -140,7 +181,8 @@ class Segment:
 
     def _run(self, annotator: Annotator) -> None:
         annotated = annotator.annotate(self.top)
-        found = fetch(self._catalyst, self.narrow(annotated), annotated.attributes, valued=annotator.values)
+        asked = partial(fetch, self._catalyst) if self._answered is None else self._answered.fetch
+        found = asked(self.narrow(annotated), annotated.attributes, valued=annotator.values)
         if found is None:
             self._run(annotator.without_values())
         else:

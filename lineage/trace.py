@@ -24,12 +24,13 @@ from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.index.given import given_groups
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
-from bigdebug.lineage.segments import Narrow, Segment, local_relation, matching_keys
+from bigdebug.lineage.segments import Answered, Narrow, Segment, local_relation, matching_keys
 from bigdebug.lineage.steps import gives_records_once, steps_of
 from bigdebug.lineage.where import RowsOf, rows_where
 
@@ -72,6 +73,8 @@ class Trace:
         self._where = rows_where(catalyst, root, where)  # an unknown column is said now, not at the first job
         self._top = Segment(catalyst, self._annotator, root, self._where.narrow)
         self._below_first: Segment | None = None
+        self._given: Annotated | None = None
+        self._answered = Answered(catalyst) if beside is not None and beside.windows else None
 
     # -- the public face ----------------------------------------------------------------------------
 
@@ -158,6 +161,16 @@ class Trace:
         with asking(self._catalyst, "records"):
             return self._chosen(source).collect(limit)
 
+    def take_given(self, execution: Any) -> None:
+        """Look for the rows in what an execution gave, where Spark still has it, and don't compute them anew.
+
+        Args:
+            execution: the JVM `QueryExecution` of the output.
+        """
+        with asking(self._catalyst, "matching rows"):
+            annotated = self._annotator.annotate(self._root)
+            self._given = given_groups(self._annotator, self._root, annotated, execution)
+
     @property
     def matched_rows(self) -> Annotated:
         """The id columns of the rows that the trace starts from."""
@@ -190,6 +203,8 @@ class Trace:
                 self._below_first = question.run(self._catalyst, annotator, self._top)
                 if self._below_first is not None:
                     break
+        if self._below_first is None and self._given is not None:
+            self._top.take_kept(self._given)
         self._top.rows()
         return self._top
 
@@ -205,7 +220,7 @@ class Trace:
                 narrow = _nothing(self._catalyst)
                 if keys.count:
                     narrow = matching_keys(self._catalyst, column.origin, keys)
-                below = Segment(self._catalyst, self._annotator, column.origin.input, narrow)
+                below = Segment(self._catalyst, self._annotator, column.origin.input, narrow, self._answered)
                 if column.origin.kept is not None:
                     below.take_kept(column.origin.kept)
                 yield from self._descend(below)

@@ -97,6 +97,10 @@ class Gathering:
             first: the first one's number.
         """
         catalyst = self._catalyst
+        if rows is not None and rows.fetched and rows.count <= _FETCHED and leaf.pinned is None:
+            with_them = self._with_values(leaf, rows, first)
+            if with_them is not None:
+                return with_them
         annotated = annotate_leaf(catalyst, leaf, valued=False)
         plan = annotated.plan
         if rows is not None:
@@ -201,6 +205,19 @@ class Gathering:
         return self._point(stand, chain)
 
     # -- inside -------------------------------------------------------------------------------------
+
+    def _with_values(self, leaf: SourceLeaf, rows: RowSet, first: int) -> Stand | None:
+        """Of records that came with their ids; None where ids came alone."""
+        catalyst = self._catalyst
+        identity, *values = catalyst.output(rows.plan)
+        if len(values) != 1:
+            return None
+        own = [
+            catalyst.alias(catalyst.field(values[0], i), str(column.name()), column.exprId())
+            for i, column in enumerate(catalyst.output(leaf.operator.plan))
+        ]
+        plan = self._fetched(rows.columns([*own, identity]), first)
+        return Stand(leaf, first, rows.count, plan, identity, catalyst.output(plan)[-1])
 
     def _point(self, stand: Stand, chain: Sequence[Operator]) -> Point:
         """At the first of a chain of operators above a source."""

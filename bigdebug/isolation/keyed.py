@@ -13,17 +13,15 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.shape import is_plain
 from bigdebug.lineage.annotate import Annotator
-from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
+from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.barrier import is_session_window
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.natural_key import ROW_BY_ROW, top_aggregate
 from bigdebug.lineage.operators import Operator
 
-_ADAPTIVE = "org.apache.spark.sql.execution.adaptive.AdaptiveSparkPlanExec"
 _BELOW = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
 
 
@@ -74,35 +72,6 @@ def boundary_of(
     if not isinstance(column.origin, Boundary) or column.origin.operator is not aggregate:
         return None
     return annotated, column.origin, column.id
-
-
-def has_run(catalyst: Catalyst, execution: Any) -> bool:
-    """Whether an execution came to its end, and Spark may still have what it shuffled."""
-    plan = execution.executedPlan()
-    return catalyst.is_instance(plan, _ADAPTIVE) and bool(plan.isFinalPlan())
-
-
-def given_groups(
-    annotator: Annotator, root: Operator, annotated: Annotated, execution: Any
-) -> Annotated | None:
-    """The output's rows with their groups' keys, without computing them once more; None where these aren't told.
-
-    Args:
-        annotator: applies the rules.
-        root: the dataflow of the output.
-        annotated: the same, to be computed.
-        execution: that has run.
-    """
-    catalyst = annotator.catalyst
-    given = given_rows(catalyst, annotator, root, annotated.ids, execution)
-    (column,) = annotated.ids
-    if given is None or not isinstance(column.origin, Boundary):
-        return None
-    pairs = zip(given.columns, catalyst.output(root.plan), strict=True)
-    own = [catalyst.alias(have, str(known.name()), known.exprId()) for have, known in pairs]
-    key = catalyst.alias(annotator.key_struct(column.origin.grouping), fresh_name("key"))
-    plan = catalyst.project_more([key], catalyst.project(own, given.plan))
-    return Annotated(plan, (IdColumn(column.origin, key.toAttribute()),))
 
 
 def members_of(

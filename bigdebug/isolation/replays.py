@@ -17,7 +17,7 @@ from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.closed_groups import closed_groups
 from bigdebug.isolation.gathering import Gathering
-from bigdebug.isolation.keyed import boundary_of, given_groups, has_run, keyed, members_of
+from bigdebug.isolation.keyed import boundary_of, keyed, members_of
 from bigdebug.isolation.proposals import orders_of
 from bigdebug.isolation.ranking import Order
 from bigdebug.isolation.reach import replaceable, without_last_limits
@@ -28,6 +28,7 @@ from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.index.given import given_groups
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords, as_dict
@@ -129,13 +130,15 @@ class Replays:
             self._try(batch, rows, candidates)
         return [self._known[each] for each in subsets]
 
-    def identities(self, trace: Trace, most: int) -> list[Identity]:
+    def identities(self, trace: Trace, most: int, execution: Any | None = None) -> list[Identity]:
         """Up to so many of the rows that fail in the output itself, by a trace of them."""
         annotated = trace.matched_rows
         if self._holds_windows:
             # The trace goes back to all rows of a window's partition; here a row is told by its own records.
-            root = self._output
-            top = Annotator(self._catalyst, self._sources).annotate(root)
+            root, annotator = self._output, Annotator(self._catalyst, self._sources)
+            top = annotator.annotate(root)
+            if execution is not None:
+                top = given_groups(annotator, root, top, execution) or top
             annotated = Annotated(self._catalyst.filter(self._failing, top.plan), top.ids)
         named = self._identified(annotated, None)
         frame = self._catalyst.frame(self._catalyst.project(named, annotated.plan))
@@ -156,10 +159,10 @@ class Replays:
         }
         return [FailingRow(each, found[each]) for each in identities if each in found]
 
-    def traced_groups(self, trace: Trace, most: int) -> FailingGroups:
+    def traced_groups(self, trace: Trace, most: int, execution: Any | None = None) -> FailingGroups:
         """Up to so many of the rows that fail, and their candidates, by a trace of them."""
         candidates = self.candidates(trace.found_records)
-        identities = self.identities(trace, most) if trace.matched else []
+        identities = self.identities(trace, most, execution) if trace.matched else []
         found = self.failing_rows(identities, candidates) if identities else []
         return FailingGroups(trace.matched, found, candidates)
 
@@ -186,10 +189,9 @@ class Replays:
         if top is None:
             return None
         annotated, boundary, key = top
-        if execution is not None and has_run(catalyst, execution):
-            given = given_groups(annotator, self._output, annotated, execution)
-            if given is not None:
-                annotated, key = given, given.ids[0].id
+        given = None if execution is None else given_groups(annotator, self._output, annotated, execution)
+        if given is not None:
+            annotated, key = given, given.ids[0].id
         identity = self._identified(annotated, None)
         plan = catalyst.project(
             [key, *identity, self._value()], catalyst.filter(self._failing, annotated.plan)

@@ -62,12 +62,12 @@ class OutputReplays(Replays):
     ) -> FailingGroups | None:
         return None
 
-    def traced_groups(self, trace: Trace, most: int) -> FailingGroups:
+    def traced_groups(self, trace: Trace, most: int, execution: Any | None = None) -> FailingGroups:
         """The output as one row, if it is bad, and its candidates."""
-        found = super().traced_groups(trace, most)
+        found = super().traced_groups(trace, most, execution)
         return replace(found, matched=len(found.rows))
 
-    def identities(self, trace: Trace, most: int) -> list[Identity]:
+    def identities(self, trace: Trace, most: int, execution: Any | None = None) -> list[Identity]:
         return [WHOLE]
 
     def failing_rows(self, identities: Sequence[Identity], candidates: Candidates) -> list[FailingRow]:

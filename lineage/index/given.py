@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.annotate import Annotator
-from bigdebug.lineage.annotated import Boundary, IdColumn
+from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
-from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.steps import within
+
+_ADAPTIVE = "org.apache.spark.sql.execution.adaptive.AdaptiveSparkPlanExec"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,39 @@ def given_rows(
     columns = catalyst.output(plan)
     hashes = [list(hashed_key(catalyst, [columns[i] for i in part])) if part else [] for part in grouped]
     return GivenRows(plan, columns, hashes)
+
+
+def has_run(catalyst: Catalyst, execution: Any) -> bool:
+    """Whether an execution came to its end, and Spark may still have what it shuffled."""
+    plan = execution.executedPlan()
+    return catalyst.is_instance(plan, _ADAPTIVE) and bool(plan.isFinalPlan())
+
+
+def given_groups(
+    annotator: Annotator, root: Operator, annotated: Annotated, execution: Any
+) -> Annotated | None:
+    """The output's rows with their groups' keys, without computing them once more; None where these aren't told.
+
+    They are told of an execution that came to its end and whose rows are groups.
+
+    Args:
+        annotator: applies the rules.
+        root: the dataflow of the output.
+        annotated: the same, to be computed.
+        execution: the JVM `QueryExecution`.
+    """
+    catalyst = annotator.catalyst
+    if len(annotated.ids) != 1 or not has_run(catalyst, execution):
+        return None
+    given = given_rows(catalyst, annotator, root, annotated.ids, execution)
+    (column,) = annotated.ids
+    if given is None or not isinstance(column.origin, Boundary):
+        return None
+    pairs = zip(given.columns, catalyst.output(root.plan), strict=True)
+    own = [catalyst.alias(have, str(known.name()), known.exprId()) for have, known in pairs]
+    key = catalyst.alias(annotator.key_struct(column.origin.grouping), fresh_name("key"))
+    plan = catalyst.project_more([key], catalyst.project(own, given.plan))
+    return Annotated(plan, (IdColumn(column.origin, key.toAttribute()),))
 
 
 def _attribute(catalyst: Catalyst, expression: Any) -> str | None:
