@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from bigdebug.lineage.ancestry import Ancestry
@@ -135,6 +136,11 @@ class Recorder:
     def tables(self) -> Any:
         """Where the indexes of the run's outputs go; None where nothing is stored."""
         return self._run.writer.tables if self._run and self._run.writer else None
+
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder on this machine; None where there is none."""
+        return self._run.writer.folder if self._run and self._run.writer else None
 
     def tag(self, node: Node) -> str:
         """The value by which a plan names the node that asked for it."""
