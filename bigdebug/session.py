@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from bigdebug.breakpoints.live_questions import LiveQuestions
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.ending import on_stop
 from bigdebug.lineage.errors import BigDebugError
@@ -47,7 +48,7 @@ class _WrongValueError(BigDebugError, ValueError):
     """An argument is none of the values that there are."""
 
 
-class Session:
+class Session(LiveQuestions):
     """A SparkSession under the debugger. Made by `attach`; a context manager that detaches at its end."""
 
     def __init__(self, attachment: Attachment, *, owns_recorder: bool) -> None:

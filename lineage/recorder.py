@@ -9,6 +9,7 @@ import secrets
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,8 @@ class Recorder:
         self.redact = tuple(redact)
         self.dataflow = Dataflow()
         self.closed = False
+        # By node id the program's own frames and RDDs, while it holds them.
+        self.live: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._arguments = tuple(arguments)
         self._spark_version = ""
         # Reentrant: a signal handler of the user's may record while this thread is in the middle of it.
