@@ -232,6 +232,7 @@ class Session(LiveQuestions):
         if not attachments.all():
             patches.uninstall()
         if self._owns_recorder:
+            self._close_live()
             self._recorder.close(status)
 
     def __enter__(self) -> Self:
@@ -324,6 +325,7 @@ class EverySession:
         session_patches.uninstall()
         for attachment in attachments.all():
             if attachment.recorder is self._recorder:
+                attachment.face._close_live()
                 attachment.face.detach()
         self._recorder.close("done" if error is None else "failed")
 

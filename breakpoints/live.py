@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any
 
+from bigdebug.breakpoints.channel.channels import close_channels
+from bigdebug.breakpoints.points.breakpoint import Breakpoint
+from bigdebug.breakpoints.watch.captures import Captures
+from bigdebug.breakpoints.watch.rewriting import Watched
 from bigdebug.lineage.recorder import Recorder
 
 
@@ -14,10 +17,20 @@ class Live:
 
     Attributes:
         breakpoints: in the order they were set.
+        watched: its watchpoints.
+        captures: of these, in the store.
     """
 
-    def __init__(self) -> None:
-        self.breakpoints: list[Any] = []
+    def __init__(self, recorder: Recorder) -> None:
+        self.breakpoints: list[Breakpoint] = []
+        self.watched = Watched(recorder)
+        self.captures = Captures(recorder)
+
+    def close(self) -> None:
+        """The recording ends."""
+        for each in self.watched.watchpoints:
+            each.remove()
+        self.captures.close()
 
 
 _live: weakref.WeakKeyDictionary[Recorder, Live] = weakref.WeakKeyDictionary()
@@ -27,4 +40,16 @@ _lock = threading.Lock()
 def live_of(recorder: Recorder) -> Live:
     """The live features of a recording."""
     with _lock:
-        return _live.setdefault(recorder, Live())
+        found = _live.get(recorder)
+        if found is None:
+            found = _live[recorder] = Live(recorder)
+        return found
+
+
+def close_live(recorder: Recorder) -> None:
+    """End them, where there are any, and be reached no more."""
+    with _lock:
+        found = _live.pop(recorder, None)
+    if found is not None:
+        found.close()
+    close_channels(recorder)

@@ -12,12 +12,16 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from bigdebug.breakpoints.channel.wire import Message, RefusedError, Wire, called
 
 Address = tuple[str, int, bytes]
 """Host and port of the driver, and the run's key."""
+
+Follower = Callable[[dict[str, Any], bytes], None]
+"""Takes what the driver says: its header and body. Must not raise."""
 
 _LINKS = "_bigdebug_links"
 _AGAIN_SECONDS = (0.2, 1.0, 5.0, 30.0)
@@ -44,6 +48,7 @@ class Link:
         self._answers: dict[int, Message | None] = {}
         self._asked = 0
         self._said: dict[str, int] = {}
+        self._followers: dict[str, list[Follower]] = {}
         self._ended: float | None = None
         self._thread = threading.Thread(target=self._run, name="bigdebug link", daemon=True)
         self._thread.start()
@@ -68,6 +73,25 @@ class Link:
     def latest(self, topic: str) -> Message | None:
         """What the driver said last on a topic; None where it said nothing, or has taken it back."""
         return self._latest.get(topic)
+
+    def follow(self, topic: str, follower: Follower) -> None:
+        """Have a function told what the driver says on a topic: what it said last at once, the rest as it comes.
+
+        Args:
+            topic: what it is about.
+            follower: told the header and the body; called on a thread of the link's.
+        """
+        with self._changed:
+            self._followers.setdefault(topic, []).append(follower)
+            known = self._latest.get(topic)
+        if known is not None:
+            follower(*known)
+
+    def leave(self, topic: str, follower: Follower) -> None:
+        """Have it told no more."""
+        with self._changed:
+            if follower in self._followers.get(topic, ()):
+                self._followers[topic].remove(follower)
 
     def send(self, topic: str, header: dict[str, Any], body: bytes = b"") -> bool:
         """Tell the driver something; whether it is on its way, or kept until the driver is there."""
@@ -169,6 +193,7 @@ class Link:
                 self._changed.notify_all()
 
     def _take(self, header: dict[str, Any], body: bytes) -> None:
+        followers: list[Follower] = []
         with self._changed:
             number = header.get("answer")
             if number is not None:
@@ -185,6 +210,9 @@ class Link:
             else:
                 # One assignment: tasks read it without a lock.
                 self._latest[topic] = header, body
+                followers = list(self._followers.get(topic, ()))
+        for each in followers:
+            each(header, body)
 
 
 def link_to(address: Address) -> Link:

@@ -138,9 +138,9 @@ class Breakpoint:
         output would hold comes as a frame or an RDD.
 
         Args:
-            patch: takes the operator's place: a function of its input frames, each once, that gives a frame of the same columns.
-                Of an RDD's operator the function that it calls, or, where it calls none or several, a function
-                of its input RDDs. None leaves it as it is.
+            patch: takes the operator's place: a function of its input frames, each once, that gives a frame of the
+                same columns. Of an RDD's operator the function that it calls, or, where it calls none or several, a
+                function of its input RDDs. None leaves it as it is.
 
         Returns:
             The outputs downstream that are at hand, each with its data; where there are none, that of the point.
