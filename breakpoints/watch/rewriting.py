@@ -21,7 +21,6 @@ from bigdebug.lineage.rdd.operator import RddOperator, operator_of
 from bigdebug.lineage.rdd.travelling import travel_from_now_on
 from bigdebug.lineage.recorder import OutputHandle, Recorder
 
-
 _UNTOLD = frozenset({"toLocalIterator", "foreach", "foreachPartition"})
 """Actions that run the frame's own execution, of whose end Spark tells nobody, or too early."""
 
