@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import index, isolation, iterative, measures, rdd
+from benchmarks import index, isolation, iterative, live, measures, rdd
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -137,6 +137,18 @@ def _isolation(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
                 )
 
 
+def _live(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    yield "changing", lambda: live.changing(spark)
+    for megabytes in arguments.megabytes:
+        yield f"text {megabytes}", lambda m=megabytes: live.rdds(spark, arguments.data, m)  # type: ignore[misc]
+    for rows in arguments.rows:
+        for kind in arguments.kinds:
+            yield (
+                f"frames {rows} {kind}",
+                lambda r=rows, k=kind: live.frames(spark, arguments.data, r, k),  # type: ignore[misc]
+            )
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -145,6 +157,7 @@ TABLES = {
     "rdd": _rdd,
     "iterative": _iterative,
     "isolation": _isolation,
+    "live": _live,
 }
 
 

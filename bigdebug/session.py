@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from bigdebug.breakpoints.live_questions import LiveQuestions
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.ending import on_stop
 from bigdebug.lineage.errors import BigDebugError
@@ -47,7 +48,7 @@ class _WrongValueError(BigDebugError, ValueError):
     """An argument is none of the values that there are."""
 
 
-class Session:
+class Session(LiveQuestions):
     """A SparkSession under the debugger. Made by `attach`; a context manager that detaches at its end."""
 
     def __init__(self, attachment: Attachment, *, owns_recorder: bool) -> None:
@@ -231,6 +232,7 @@ class Session:
         if not attachments.all():
             patches.uninstall()
         if self._owns_recorder:
+            self._close_live()
             self._recorder.close(status)
 
     def __enter__(self) -> Self:
@@ -296,10 +298,19 @@ class EverySession:
         capture: `recipe` or `full`.
         redact: columns whose values must not be stored.
         name: the run's name.
+        breaks: call sites to set breakpoints at.
     """
 
-    def __init__(self, store: str, capture: str, redact: Sequence[str], name: str | None) -> None:
+    def __init__(
+        self,
+        store: str,
+        capture: str,
+        redact: Sequence[str],
+        name: str | None,
+        breaks: Sequence[str] = (),
+    ) -> None:
         self._recorder = _recorder(store, capture, redact, name)
+        self._breaks = tuple(breaks)
 
     def __enter__(self) -> Recorder:
         """Begin; the recorder's `run_id` is None until a session is made."""
@@ -323,6 +334,7 @@ class EverySession:
         session_patches.uninstall()
         for attachment in attachments.all():
             if attachment.recorder is self._recorder:
+                attachment.face._close_live()
                 attachment.face.detach()
         self._recorder.close("done" if error is None else "failed")
 
@@ -331,11 +343,18 @@ class EverySession:
             logger.warning("bigdebug: this Spark Connect session isn't recorded, %s; %s", _WHY, _CLASSIC)
         elif _known(spark) is None and not self._recorder.closed:
             self._recorder.begin(spark.version)
-            _attach(spark, self._recorder, owns_recorder=False)
+            session = _attach(spark, self._recorder, owns_recorder=False)
+            breaks, self._breaks = self._breaks, ()
+            for each in breaks:
+                session.breakpoint(each)
 
 
 def attach_every_session(
-    store: str = ".bigdebug", capture: str = "recipe", redact: Sequence[str] = (), name: str | None = None
+    store: str = ".bigdebug",
+    capture: str = "recipe",
+    redact: Sequence[str] = (),
+    name: str | None = None,
+    breaks: Sequence[str] = (),
 ) -> EverySession:
     """Record every SparkSession that is made from now on, in one run, also after a stop and a new start.
 
@@ -344,12 +363,13 @@ def attach_every_session(
         capture: `recipe` or `full`.
         redact: columns whose values must not be stored.
         name: the run's name.
+        breaks: call sites (`etl.py:42`) to set breakpoints at.
 
     Raises:
         BigDebugError: an argument is wrong.
     """
     _require_capture(capture)
-    return EverySession(store, capture, redact, name)
+    return EverySession(store, capture, redact, name, breaks)
 
 
 def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
@@ -364,6 +384,7 @@ def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
         warn_unless_shared(attachment.context, recorder)
     attachments.add(attachment, keep=owns_recorder)
     patches.install(wrapper_of)
+    session._open_to_others()
     on_stop(_detach_stopped)
     return session
 

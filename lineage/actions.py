@@ -60,6 +60,7 @@ class Running:
 
     Attributes:
         tap: what notes, while an RDD's action runs, what its elements were made of; None if nothing does.
+        subject: what the action is called on in the place of the user's own; None for that itself.
     """
 
     def __init__(
@@ -68,8 +69,20 @@ class Running:
         self.recorder = recorder
         self.output = output
         self.tap: Any = None
+        self.subject: Any = None
         self._spark = spark
         self._execution = execution
+
+    def rewrite(self, subject: Any) -> None:
+        """Have the action called on what the recording's rewriter makes of its subject, if there is one."""
+        rewriter = self.recorder.rewriter
+        if rewriter is not None:
+            try:
+                self.subject = rewriter.rewritten(self.output, subject)
+            except Exception as problem:
+                complain(problem)
+            if self.subject is not None:
+                self._execution = None  # that of the user's own frame doesn't run
 
     def done(self, rows: int | None, content_hash: str | None = None) -> None:
         """Note that the action ended well."""
@@ -111,7 +124,9 @@ def begin_action(
     )
     # These run the frame's own execution; others plan one of their own.
     own = acted_on._jdf.queryExecution() if action.name in _RUN_AS_THEY_ARE else None
-    return Running(attachment.recorder, output, attachment.spark, own)
+    running = Running(attachment.recorder, output, attachment.spark, own)
+    running.rewrite(args[0])
+    return running
 
 
 def rows_of(

@@ -87,6 +87,8 @@ def _action(action: Action, original: _Method) -> _Method:
             frame = sys._getframe(1)
             if _is_users(frame):
                 handle = begin_action(action, args, kwargs, frame)
+                if handle is not None and handle.subject is not None:
+                    args = (handle.subject, *args[1:])
         except Exception as problem:
             complain(problem)
         try:
@@ -193,6 +195,8 @@ def _rdd_action(action: str, original: _Method) -> _Method:
                 running = begin_rdd_action(action, original, args, kwargs, frame)
                 if running is not None and running.tap is not None:
                     args = (running.tap.rdd, *args[1:])
+                elif running is not None and running.subject is not None:
+                    args = (running.subject, *args[1:])
         except Exception as problem:
             complain(problem)
         try:
