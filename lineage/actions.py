@@ -80,7 +80,10 @@ class Running:
     def failed(self, error: BaseException, *, seconds: float | None = None) -> None:
         """Note that the action raised."""
         text = error_text(error, masked=bool(self.recorder.redact))
-        self.output.end("failed", seconds=seconds, error=text)
+        if not self.output.ended:
+            self.output.end("failed", seconds=seconds, error=text)
+            if self.recorder.crash_guard is not None:
+                self.recorder.crash_guard.failed(self.output.number, self._spark, error)
 
 
 def begin_action(

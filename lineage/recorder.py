@@ -10,10 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from bigdebug.lineage.ancestry import Ancestry
 from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Dataflow, Node
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
@@ -42,6 +43,19 @@ class _Run:
         self.rows: dict[int, Any] = {}
         # Ids of the nodes written, kept only for a run that goes on with the dataflow of one before.
         self.written: set[int] | None = set() if continued else None
+
+
+class CrashGuard(Protocol):
+    """What is told of actions that fail; it never raises."""
+
+    def failed(self, number: int, spark: Any, error: BaseException) -> None:
+        """An action has failed.
+
+        Args:
+            number: of its output.
+            spark: the PySpark session; None for a bare context.
+            error: what it raises, which only notes may be added to.
+        """
 
 
 class OutputHandle:
@@ -79,6 +93,9 @@ class Recorder:
         capture: `recipe` or `full`.
         redact: columns whose values must not be stored.
         arguments: the program's command line.
+
+    Attributes:
+        crash_guard: is told of actions that fail; None for nobody.
     """
 
     def __init__(
@@ -105,6 +122,7 @@ class Recorder:
         self._ancestry = Ancestry(self.node_id, self._link)
         self._said: set[str] = set()
         self._taps = itertools.count(1)
+        self.crash_guard: CrashGuard | None = None
 
     # -- what is known ------------------------------------------------------------------------------
 
@@ -252,6 +270,11 @@ class Recorder:
         with self._lock:
             output = run.outputs[number] = run.outputs[number].updated(**changes)
         self._write_output(run, output)
+
+    def add_crash(self, crash: CrashEvent) -> None:
+        """Record the culprits of an operator."""
+        if self._run is not None and self._run.writer is not None:
+            self._run.writer.crash(crash)
 
     def complain(self, key: str, message: str, *values: Any) -> None:
         """Say something once, through the logger `bigdebug`."""

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.output import Output
@@ -46,6 +47,7 @@ class RunWriter:
         self._complained = False
         self._wake = threading.Event()
         self._closed = threading.Event()
+        self._crashes = 0
         self._tender = threading.Thread(target=self._tend, name=f"bigdebug store {run_id}", daemon=True)
         try:
             self._tender.start()
@@ -63,6 +65,15 @@ class RunWriter:
     def output(self, output: Output) -> None:
         """Record an output, or what has changed about it; written at once."""
         self._record(("output", output.number), output)
+        if self._files.instant or self._closed.is_set():
+            self.flush()
+        else:
+            self._wake.set()
+
+    def crash(self, crash: CrashEvent) -> None:
+        """Record the culprits of an operator; written at once."""
+        self._crashes += 1
+        self._record(("crash", self._crashes), crash)
         if self._files.instant or self._closed.is_set():
             self.flush()
         else:

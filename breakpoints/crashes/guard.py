@@ -1,0 +1,157 @@
+"""What is told of failed actions: it finds the records that made them fail, and keeps what it found."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from bigdebug.breakpoints.crashes.crash import Crash, Culprits, event_of, report
+from bigdebug.breakpoints.crashes.failures import Failure, failure_of
+from bigdebug.breakpoints.crashes.policies import Policies
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.output import Output, OutputRows
+from bigdebug.lineage.recorder import Recorder, logger
+
+MOST_KEPT = 10_000
+"""So many crashes are kept for `session.crashes`; the oldest go first."""
+
+_searching = threading.local()
+
+
+class CrashGuard:
+    """Finds the culprits of a run's failed actions.
+
+    Args:
+        recorder: of the run.
+
+    Attributes:
+        policies: what is to become of culprits.
+        crashes: those found so far.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._lock = threading.Lock()
+        self.policies = Policies()
+        self.crashes: list[Crash] = []
+
+    def failed(self, number: int, spark: Any, error: BaseException) -> None:
+        """Look for the culprits of an action that has failed; they are noted on the error. Never raises."""
+        if not isinstance(error, Exception) or getattr(_searching, "on", False):
+            return
+        _searching.on = True
+        try:
+            seconds = self.policies.default.seconds
+            failure = failure_of(error)
+            if failure is not None and seconds > 0:
+                self._search(number, spark, error, failure, seconds)
+        except KeyboardInterrupt:
+            logger.warning("the search for the culprits of output %d was interrupted", number)
+        except Exception as problem:
+            self._recorder.failed(problem)
+        finally:
+            _searching.on = False
+
+    def found(self, culprits: Culprits, number: int, policy: str = "raise", **more: Any) -> None:
+        """Keep culprits."""
+        crashes = [_with(each, output=number, policy=policy) for each in culprits.crashes]
+        with self._lock:
+            self.crashes += crashes
+            del self.crashes[:-MOST_KEPT]
+        masked = bool(self._recorder.redact)
+        self._recorder.add_crash(event_of(culprits, number, policy, masked=masked, **more))
+
+    def _search(
+        self, number: int, spark: Any, error: BaseException, failure: Failure, seconds: float
+    ) -> None:
+        rows = self._recorder.rows.get(number)
+        if rows is None:
+            return
+        expired = threading.Event()
+        try:
+            culprits = self._culprits(number, spark, rows, failure, seconds, expired)
+        except BigDebugError as problem:
+            if expired.is_set():
+                _say(error, f"bigdebug: the record behind this wasn't found within {seconds:g} s")
+            else:
+                _say(error, f"bigdebug: the record behind this can't be told: {problem}")
+            return
+        if culprits is None:
+            return
+        self.found(culprits, number)
+        _say(error, report(culprits))
+
+    def _culprits(
+        self,
+        number: int,
+        spark: Any,
+        rows: Any,
+        failure: Failure,
+        seconds: float,
+        expired: threading.Event,
+    ) -> Culprits | None:
+        output = self._recorder.outputs[number - 1]
+        if isinstance(rows, OutputRows):
+            return self._in_frames(output, spark, rows, failure, seconds, expired)
+        return None
+
+    def _in_frames(
+        self,
+        output: Output,
+        spark: Any,
+        rows: OutputRows,
+        failure: Failure,
+        seconds: float,
+        expired: threading.Event,
+    ) -> Culprits | None:
+        from bigdebug.breakpoints.crashes.frames import FrameSearch
+        from bigdebug.lineage.asking import asking
+        from bigdebug.lineage.questions import question_about
+
+        question = question_about(spark, rows, self._recorder.node_of, action=output)
+        with (
+            asking(question.catalyst, "the records that made an action fail") as group,
+            budget(spark.sparkContext, group, seconds, expired),
+        ):
+            return FrameSearch(question, failure).culprits()
+
+
+@contextmanager
+def budget(context: Any, group: str, seconds: float, expired: threading.Event) -> Iterator[None]:
+    """Cancel a job group when its time is up.
+
+    Args:
+        context: the SparkContext.
+        group: of our jobs.
+        seconds: how long they may take.
+        expired: is set then.
+    """
+
+    def cancel() -> None:
+        expired.set()
+        with suppress(Exception):  # Spark may have gone
+            context.cancelJobGroup(group)
+
+    timer = threading.Timer(seconds, cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _with(crash: Crash, **changes: Any) -> Crash:
+    from dataclasses import replace
+
+    return replace(crash, **changes)
+
+
+def _say(error: BaseException, text: str) -> None:
+    """Note something on an error, and print it: a program may catch the error and print its text alone."""
+    error.add_note(text)
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)

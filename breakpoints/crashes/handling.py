@@ -1,0 +1,51 @@
+"""What a session offers about records that crash functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from bigdebug.lineage.recorder import Recorder
+
+if TYPE_CHECKING:
+    from bigdebug.breakpoints.crashes.crash import Crash
+    from bigdebug.breakpoints.crashes.guard import CrashGuard
+
+
+class CrashHandling:
+    """The part of a `Session` that is about records that crash functions."""
+
+    _recorder: Recorder
+
+    def on_crash(
+        self,
+        policy: str,
+        *,
+        repair: Any = None,
+        operator: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Say what is to become of records that crash a function of the program, from now on.
+
+        Args:
+            policy: `raise`: the job fails as it would, and the error says which records it was. `skip`: they go
+                to quarantine, and the job goes on without them. `repair`: it goes on with what `repair` makes of
+                them. `pause`: the task sets them aside, and asks at its end.
+            repair: a function of what the crashed function was given and of the error, whose result is tried once
+                more; or a value that stands for the crashed function's result.
+            operator: only of this operator: its call site (`etl.py:42`) or its name (`map`).
+            timeout: of `raise` how many seconds the culprits of a failed job are looked for (60 if left out, 0
+                for not at all); of `pause` how many to wait for an answer.
+
+        Raises:
+            BigDebugError: there is no such policy, or it lacks what it needs.
+        """
+        self._guard.policies.set(policy, repair=repair, operator=operator, timeout=timeout)
+
+    @property
+    def crashes(self) -> list[Crash]:
+        """The records that crashed functions so far, as far as they are listed."""
+        return list(self._guard.crashes)
+
+    @property
+    def _guard(self) -> CrashGuard:
+        return cast("CrashGuard", self._recorder.crash_guard)
