@@ -60,6 +60,7 @@ class Running:
 
     Attributes:
         tap: what notes, while an RDD's action runs, what its elements were made of; None if nothing does.
+        acted: an RDD's action as an operator over that of the RDD.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Running:
         self.recorder = recorder
         self.output = output
         self.tap: Any = None
+        self.acted: Any = None
         self._spark = spark
         self._execution = execution
 
@@ -83,7 +85,7 @@ class Running:
         if not self.output.ended:
             self.output.end("failed", seconds=seconds, error=text)
             if self.recorder.crash_guard is not None:
-                self.recorder.crash_guard.failed(self.output.number, self._spark, error)
+                self.recorder.crash_guard.failed(self.output.number, self._spark, error, self.acted)
 
 
 def begin_action(

@@ -48,13 +48,14 @@ class _Run:
 class CrashGuard(Protocol):
     """What is told of actions that fail; it never raises."""
 
-    def failed(self, number: int, spark: Any, error: BaseException) -> None:
+    def failed(self, number: int, spark: Any, error: BaseException, acted: Any = None) -> None:
         """An action has failed.
 
         Args:
             number: of its output.
             spark: the PySpark session; None for a bare context.
             error: what it raises, which only notes may be added to.
+            acted: an RDD's action as an operator over that of the RDD.
         """
 
 

@@ -98,6 +98,8 @@ def report(culprits: Culprits) -> str:
     """What a person reads of culprits, on a failed job's error and on standard error."""
     plural = "record" if culprits.count == 1 else "records"
     lines = [f"bigdebug: {culprits.count:,} {plural} crashed {culprits.described}"]
+    if not culprits.count:
+        lines = [f"bigdebug: it was {culprits.described} that failed"]
     for crash in culprits.crashes[:_SHOWN]:
         lines.append(f"  {place_text(crash)}: {short(crash.value)}")
         lines.append(f"    {_one_line(str(crash.error))}")

@@ -38,7 +38,7 @@ class CrashGuard:
         self.policies = Policies()
         self.crashes: list[Crash] = []
 
-    def failed(self, number: int, spark: Any, error: BaseException) -> None:
+    def failed(self, number: int, spark: Any, error: BaseException, acted: Any = None) -> None:
         """Look for the culprits of an action that has failed; they are noted on the error. Never raises."""
         if not isinstance(error, Exception) or getattr(_searching, "on", False):
             return
@@ -47,7 +47,7 @@ class CrashGuard:
             seconds = self.policies.default.seconds
             failure = failure_of(error)
             if failure is not None and seconds > 0:
-                self._search(number, spark, error, failure, seconds)
+                self._search(number, spark, error, failure, seconds, acted)
         except KeyboardInterrupt:
             logger.warning("the search for the culprits of output %d was interrupted", number)
         except Exception as problem:
@@ -65,14 +65,14 @@ class CrashGuard:
         self._recorder.add_crash(event_of(culprits, number, policy, masked=masked, **more))
 
     def _search(
-        self, number: int, spark: Any, error: BaseException, failure: Failure, seconds: float
+        self, number: int, spark: Any, error: BaseException, failure: Failure, seconds: float, acted: Any
     ) -> None:
         rows = self._recorder.rows.get(number)
         if rows is None:
             return
         expired = threading.Event()
         try:
-            culprits = self._culprits(number, spark, rows, failure, seconds, expired)
+            culprits = self._culprits(number, spark, rows, failure, seconds, expired, acted)
         except BigDebugError as problem:
             if expired.is_set():
                 _say(error, f"bigdebug: the record behind this wasn't found within {seconds:g} s")
@@ -92,11 +92,22 @@ class CrashGuard:
         failure: Failure,
         seconds: float,
         expired: threading.Event,
+        acted: Any,
     ) -> Culprits | None:
         output = self._recorder.outputs[number - 1]
         if isinstance(rows, OutputRows):
             return self._in_frames(output, spark, rows, failure, seconds, expired)
-        return None
+        if failure.kind == "expression":
+            return None
+        from bigdebug.breakpoints.crashes.rdds import RddSearch
+        from bigdebug.lineage.asking import jobs_of_ours
+
+        search = RddSearch(rows, acted, failure, self._recorder.node_of)
+        with (
+            jobs_of_ours(rows.operator.context, "the elements that made an action fail") as group,
+            budget(rows.operator.context, group, seconds, expired),
+        ):
+            return search.culprits()
 
     def _in_frames(
         self,

@@ -248,20 +248,103 @@ def _crashed(batch: Any, found: dict[int, str], arrow: bool) -> Any:
     return batch.iloc[numbers].assign(error=texts)
 
 
-def crashing(
-    function: Callable[[Any], Any],
-) -> Callable[[int, Iterable[Any]], Iterator[tuple[Any, Any, str]]]:
-    """The annotated elements that crash a record-wise function, with what it raises.
+def call_of(kind: str, function: Any) -> Callable[[Any], Any]:
+    """What calls a record-wise function with an element, and computes all that it gives.
 
     Args:
-        function: of one element, wrapped so that all it gives is computed.
+        kind: of the operator.
+        function: the user's.
     """
 
-    def found(partition: int, annotated: Iterable[Any]) -> Iterator[tuple[Any, Any, str]]:
+    def call(element: Any) -> Any:
+        if kind == "flatMap":
+            return list(function(element))
+        if kind == "mapValues":
+            return function(element[1])
+        if kind == "flatMapValues":
+            return list(function(element[1]))
+        return function(element)
+
+    return call
+
+
+Found = tuple[bytes, Any, str]
+"""An element as `carried` gives it, its ids, and what was raised."""
+
+
+def crashing(
+    function: Callable[[Any], Any], most: int
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[list[Found], int]]]:
+    """Some of the annotated elements of a partition that crash a record-wise function, and how many do.
+
+    Args:
+        function: of one element.
+        most: so many of them.
+    """
+
+    def found(partition: int, annotated: Iterable[Any]) -> Iterator[tuple[list[Found], int]]:
+        kept: list[Found] = []
+        count = 0
         for element, ids in annotated:
             try:
                 function(element)
             except Exception as error:
-                yield element, ids, told(error)
+                count += 1
+                if len(kept) < most:
+                    kept.append((carried(element), ids, told(error)))
+        if count:
+            yield kept, count
 
     return found
+
+
+def crashing_last(
+    function: Callable[[int, Iterable[Any]], Any],
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[list[Found], int]]]:
+    """The annotated element that a function of a whole partition had read last when it crashed."""
+
+    def found(partition: int, annotated: Iterable[Any]) -> Iterator[tuple[list[Found], int]]:
+        last: list[Any] = []
+
+        def watched() -> Iterator[Any]:
+            for element, ids in annotated:
+                last[:] = [(element, ids)]
+                yield element
+
+        try:
+            for _ in function(partition, watched()) or ():
+                pass
+        except Exception as error:
+            kept = [(carried(element), ids, told(error)) for element, ids in last]
+            yield kept, len(kept)
+
+    return found
+
+
+def carried(element: Any) -> bytes:
+    """An element as bytes that the driver reads; one that can't be pickled as its text."""
+    from pyspark import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(element))
+    except Exception as error:
+        try:
+            text = repr(element)[:MOST_MESSAGE]
+        except Exception:
+            text = f"<a {type(element).__name__}>"
+        return bytes(cloudpickle.dumps(f"{text} (can't be pickled: {type(error).__name__})"))
+
+
+def with_key(key: Callable[[Any], Any], wanted: Any) -> Callable[[Any], bool]:
+    """Whether an element is of a group.
+
+    Args:
+        key: gives the group of an element.
+        wanted: as ids name it.
+    """
+
+    def has_key(element: Any) -> bool:
+        found = key(element)
+        return bool(found == wanted) or (found != found and isinstance(wanted, str))
+
+    return has_key
