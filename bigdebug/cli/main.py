@@ -23,6 +23,7 @@ COMMANDS = {
     "why-not": "Tell why a row is missing from an output, and which operator dropped it.",
     "diff": "Tell what differs between two runs, down to the records behind a row.",
     "isolate": "Find the few source records that make rows of an output wrong.",
+    "crashes": "Show the records that crashed functions, and what became of them.",
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",
     "doctor": "Check Python, Java, PySpark and the store; say what to do about each problem.",
