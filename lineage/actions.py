@@ -61,6 +61,8 @@ class Running:
     Attributes:
         tap: what notes, while an RDD's action runs, what its elements were made of; None if nothing does.
         acted: an RDD's action as an operator over that of the RDD.
+        guarded: there are guards in it against records that crash functions.
+        spark: the PySpark session; None for a bare context.
     """
 
     def __init__(
@@ -70,14 +72,15 @@ class Running:
         self.output = output
         self.tap: Any = None
         self.acted: Any = None
-        self._spark = spark
+        self.guarded = False
+        self.spark = spark
         self._execution = execution
 
     def done(self, rows: int | None, content_hash: str | None = None) -> None:
         """Note that the action ended well."""
         if not self.output.ended:
             self.output.end("done", rows=rows, content_hash=content_hash)
-            capture(self.recorder, self._spark, self.output.number, self._execution)
+            capture(self.recorder, self.spark, self.output.number, self._execution)
 
     def failed(self, error: BaseException, *, seconds: float | None = None) -> None:
         """Note that the action raised."""
@@ -85,7 +88,7 @@ class Running:
         if not self.output.ended:
             self.output.end("failed", seconds=seconds, error=text)
             if self.recorder.crash_guard is not None:
-                self.recorder.crash_guard.failed(self.output.number, self._spark, error, self.acted)
+                self.recorder.crash_guard.failed(self.output.number, self.spark, error, self.acted)
 
 
 def begin_action(

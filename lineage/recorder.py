@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Protocol
 
 from bigdebug.lineage.ancestry import Ancestry
@@ -45,11 +47,32 @@ class _Run:
         self.written: set[int] | None = set() if continued else None
 
 
+@dataclass(frozen=True)
+class GuardedCall:
+    """A call of an RDD's method with a guard in it.
+
+    Attributes:
+        method, args, kwargs: what to call in its place.
+        kind, recorded, recorded_args: the operator, method and arguments by which questions compute it again.
+        label: the operator, as the user called it.
+        made: is told of the operator when it is recorded.
+    """
+
+    method: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    kind: str
+    recorded: Callable[..., Any]
+    recorded_args: tuple[Any, ...]
+    label: str
+    made: Callable[[Any], None]
+
+
 class CrashGuard(Protocol):
-    """What is told of actions that fail; it never raises."""
+    """What knows what is to become of records that crash functions. Faults of its own never get in a job's way."""
 
     def failed(self, number: int, spark: Any, error: BaseException, acted: Any = None) -> None:
-        """An action has failed.
+        """An action has failed; never raises.
 
         Args:
             number: of its output.
@@ -57,6 +80,26 @@ class CrashGuard(Protocol):
             error: what it raises, which only notes may be added to.
             acted: an RDD's action as an operator over that of the RDD.
         """
+
+    def guarded_call(
+        self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any, frame: FrameType
+    ) -> GuardedCall | None:
+        """A call of an RDD's method with a guard in it; None where nothing is to be guarded."""
+
+    def guarded_action(self, running: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Begin an action that has guards in it.
+
+        Args:
+            running: the action.
+            label: the action's, as users write it.
+            args, kwargs: it is called with.
+
+        Returns:
+            A method to call in the action's place and its arguments, or None to call the action itself.
+        """
+
+    def ended(self, running: Any) -> None:
+        """An action with guards in it is over; never raises."""
 
 
 class OutputHandle:
@@ -154,6 +197,11 @@ class Recorder:
     def tables(self) -> Any:
         """Where the indexes of the run's outputs go; None where nothing is stored."""
         return self._run.writer.tables if self._run and self._run.writer else None
+
+    @property
+    def writer(self) -> Any:
+        """What writes the run; None where nothing is stored."""
+        return self._run.writer if self._run else None
 
     def tag(self, node: Node) -> str:
         """The value by which a plan names the node that asked for it."""
@@ -271,6 +319,11 @@ class Recorder:
         with self._lock:
             output = run.outputs[number] = run.outputs[number].updated(**changes)
         self._write_output(run, output)
+
+    def change_output(self, number: int, **changes: Any) -> None:
+        """Note what else is known of an output of the present run."""
+        if self._run is not None and number in self._run.outputs:
+            self.change(self._run, number, **changes)
 
     def add_crash(self, crash: CrashEvent) -> None:
         """Record the culprits of an operator."""

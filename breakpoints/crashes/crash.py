@@ -112,6 +112,29 @@ def report(culprits: Culprits) -> str:
     return "\n".join([*lines, *(f"  ({note})" for note in culprits.notes)])
 
 
+def report_kept(culprits: Culprits, output: int, policy: str) -> str:
+    """What a person reads of records that a job went on without, or repaired."""
+    plural = "record" if culprits.count == 1 else "records"
+    was = "was" if culprits.count == 1 else "were"
+    if policy == "repair":
+        head = (
+            f"bigdebug: {culprits.count:,} {plural} that crashed {culprits.described} {was} repaired "
+            f"in output {output}"
+        )
+    else:
+        head = (
+            f"bigdebug: output {output} is partial: {culprits.count:,} {plural} {was} left out "
+            f"by {culprits.described}"
+        )
+    lines = [head]
+    for crash in culprits.crashes[:_SHOWN]:
+        lines.append(f"  {place_text(crash)}: {short(crash.value)}")
+        lines.append(f"    {_one_line(str(crash.error))}")
+    if culprits.count > _SHOWN:
+        lines.append(f"  … and {culprits.count - _SHOWN:,} more: session.crashes, or bigdebug crashes last")
+    return "\n".join([*lines, *(f"  ({note})" for note in culprits.notes)])
+
+
 def event_of(culprits: Culprits, output: int, policy: str, *, masked: bool, **more: Any) -> CrashEvent:
     """Culprits as a run keeps them.
 

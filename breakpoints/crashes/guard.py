@@ -6,14 +6,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 from bigdebug.breakpoints.crashes.crash import Crash, Culprits, event_of, report
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
+from bigdebug.breakpoints.crashes.guarding import Guarding
 from bigdebug.breakpoints.crashes.policies import Policies
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output, OutputRows
-from bigdebug.lineage.recorder import Recorder, logger
+from bigdebug.lineage.recorder import GuardedCall, Recorder, logger
 
 MOST_KEPT = 10_000
 """So many crashes are kept for `session.crashes`; the oldest go first."""
@@ -36,6 +38,7 @@ class CrashGuard:
         self._recorder = recorder
         self._lock = threading.Lock()
         self.policies = Policies()
+        self.guarding = Guarding(recorder, self.policies, self.found)
         self.crashes: list[Crash] = []
 
     def failed(self, number: int, spark: Any, error: BaseException, acted: Any = None) -> None:
@@ -54,6 +57,25 @@ class CrashGuard:
             self._recorder.failed(problem)
         finally:
             _searching.on = False
+
+    def guarded_call(
+        self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any, frame: FrameType
+    ) -> GuardedCall | None:
+        """A call of an RDD's method with a guard in it; None where nothing is to be guarded."""
+        return self.guarding.call(kind, args, kwargs, method, frame)
+
+    def guarded_action(self, running: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Begin an action that has guards in it: a method to call in its place and its arguments, or None."""
+        if running.acted is not None:
+            return self.guarding.action(running, label, args, kwargs)
+        return None
+
+    def ended(self, running: Any) -> None:
+        """An action with guards in it is over; never raises."""
+        try:
+            self.guarding.ended(running)
+        except Exception as problem:
+            self._recorder.failed(problem)
 
     def found(self, culprits: Culprits, number: int, policy: str = "raise", **more: Any) -> None:
         """Keep culprits."""

@@ -9,6 +9,7 @@ from bigdebug.lineage.recorder import Recorder
 if TYPE_CHECKING:
     from bigdebug.breakpoints.crashes.crash import Crash
     from bigdebug.breakpoints.crashes.guard import CrashGuard
+    from bigdebug.breakpoints.crashes.quarantine import Quarantine
 
 
 class CrashHandling:
@@ -39,12 +40,19 @@ class CrashHandling:
         Raises:
             BigDebugError: there is no such policy, or it lacks what it needs.
         """
+        if policy not in ("raise", "pause"):
+            self._guard.guarding.place("quarantine")
         self._guard.policies.set(policy, repair=repair, operator=operator, timeout=timeout)
 
     @property
     def crashes(self) -> list[Crash]:
         """The records that crashed functions so far, as far as they are listed."""
         return list(self._guard.crashes)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The records that were left out of outputs so far, in the run's folder."""
+        return self._guard.guarding.quarantine
 
     @property
     def _guard(self) -> CrashGuard:

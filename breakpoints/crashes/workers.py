@@ -348,3 +348,9 @@ def with_key(key: Callable[[Any], Any], wanted: Any) -> Callable[[Any], bool]:
         return bool(found == wanted) or (found != found and isinstance(wanted, str))
 
     return has_key
+
+
+def ids_alone(placed: tuple[Any, tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The ids of an annotated element by its place, without the element."""
+    place, (_, ids) = placed
+    return place, ids

@@ -4,7 +4,7 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Node
@@ -100,6 +100,17 @@ class RunWriter:
         from bigdebug.lineage.store.tables import TableStore  # loads pyarrow
 
         return TableStore(self._files, self.run_id)
+
+    def place(self, name: str) -> tuple[Any, str]:
+        """A folder of the run, made where there is none: a `pyarrow.fs.FileSystem` and the path in it."""
+        parts = name.split("/")
+        for depth in range(1, len(parts) + 1):
+            self._files.make_folder(self.run_id, "/".join(parts[:depth]))
+        return self._files.place(self.run_id, name)
+
+    def close_to_others(self, name: str) -> None:
+        """Take from a folder that workers wrote what others may read."""
+        self._files.close_to_others(self.run_id, name)
 
     def close(self, status: str) -> None:
         """Record how the run ended: `done` or `failed`. The first call counts."""

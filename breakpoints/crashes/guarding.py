@@ -1,0 +1,279 @@
+"""Puts guards into the functions of a program as it asks for them, and gathers what they set aside."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from pyspark import cloudpickle
+from pyspark.core.rdd import RDD
+
+from bigdebug.breakpoints.crashes import guards, workers
+from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
+from bigdebug.breakpoints.crashes.policies import Policies, Policy
+from bigdebug.breakpoints.crashes.quarantine import (
+    FOLDER,
+    TASKS,
+    Aside,
+    Quarantine,
+    QuarantineWriter,
+    forget,
+    located,
+    record_of,
+    rows_of,
+    set_aside,
+)
+from bigdebug.lineage.attachments import attachments
+from bigdebug.lineage.callsite import CallSite, caller
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.nodes import call_site
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.recording import bound
+from bigdebug.lineage.rdd.travelling import travel_from_now_on
+from bigdebug.lineage.recorder import GuardedCall, Recorder, logger
+
+GUARDED = frozenset({"map", "flatMap", "filter", "mapValues", "flatMapValues", "keyBy"})
+"""Operators of RDDs that go on where a record crashes their function; and the action `foreach`."""
+
+Found = Callable[..., None]
+
+
+@dataclass(eq=False)
+class Guarded:
+    """An operator with a guard in it.
+
+    Attributes:
+        number: tells it apart.
+        kind: the method's name.
+        label: as the user called it.
+        call_site: where it stands.
+        function: the user's.
+        policy: what is to become of records.
+        operator: of an RDD's, as it was recorded.
+        suspect: of a DataFrame's, the operator and the function in it.
+    """
+
+    number: int
+    kind: str
+    label: str
+    call_site: CallSite | None
+    function: Any
+    policy: Policy
+    operator: RddOperator | None = None
+    suspect: Any = None
+
+
+class Guarding:
+    """The guards of a run.
+
+    Args:
+        recorder: of the run.
+        policies: what is to become of records.
+        found: is told of culprits: `CrashGuard.found`.
+    """
+
+    def __init__(self, recorder: Recorder, policies: Policies, found: Found) -> None:
+        self._recorder = recorder
+        self._policies = policies
+        self._found = found
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self.guarded: dict[int, Guarded] = {}
+        self._files: list[str] = []
+
+    # -- putting guards in --------------------------------------------------------------------------
+
+    def call(
+        self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any, frame: FrameType
+    ) -> GuardedCall | None:
+        """A call of an RDD's method with a guard in it; None where nothing is to be guarded."""
+        if kind not in GUARDED or not self._policies.any_guards:
+            return None
+        attachment = attachments.of_context(args[0].ctx)
+        if attachment is None or not isinstance(args[0], RDD):
+            return None
+        site = call_site(attachment, frame)
+        label = caller(frame)[1] or kind
+        policy = self._policies.of(label, site)
+        if not policy.guards:
+            return None
+        try:
+            given = bound(method, args, kwargs)
+        except TypeError:  # as the method itself will say
+            return None
+        rdd, function = given["self"], given["f"]
+        if not callable(function):
+            return None
+        keeps = bool(given.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter")))
+        guarded = self.add(kind, label, site, function, policy)
+        place = self.site(guarded)
+        flat = guards.flat(kind, function, place)
+        return GuardedCall(
+            RDD.mapPartitionsWithIndex,
+            (rdd, guards.guarded(kind, function, place), keeps),
+            {},
+            "flatMap",
+            RDD.flatMap,
+            (rdd, flat, keeps),
+            label,
+            lambda operator: setattr(guarded, "operator", operator),
+        )
+
+    def action(self, running: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Begin an action on an RDD: what to call in its place, or None."""
+        if not self._policies.any_guards and not self.guarded:
+            return None
+        context = args[0].ctx
+        running.guarded = True
+        context.setLocalProperty(guards.OUTPUT, str(running.output.number))
+        if label != "foreach":
+            return None
+        given = bound(RDD.foreach, args, kwargs)
+        site = running.acted.call_site
+        policy = self._policies.of(label, site)
+        if not policy.guards or not callable(given["f"]):
+            return None
+        guarded = self.add("foreach", label, site, given["f"], policy)
+        guarded.operator = running.acted
+        guard = guards.guarded("foreach", given["f"], self.site(guarded))
+        return RDD.foreachPartition, (given["self"], guards.over_partition(guard)), {}
+
+    def add(self, kind: str, label: str, site: CallSite | None, function: Any, policy: Policy) -> Guarded:
+        """A new guard."""
+        guarded = Guarded(next(self._numbers), kind, label, site, function, policy)
+        with self._lock:
+            self.guarded[guarded.number] = guarded
+        return guarded
+
+    def site(self, guarded: Guarded) -> guards.Site:
+        """A guarded operator, as the workers know it."""
+        travel_from_now_on()
+        for module in (guards, workers):
+            if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
+                cloudpickle.register_pickle_by_value(module)
+        filesystem, path = self.place(TASKS)
+        return guards.Site(
+            guarded.number,
+            (pickle.dumps(filesystem), path),
+            guarded.policy.name,
+            guarded.policy.repair,
+            bool(self._recorder.redact),
+        )
+
+    def place(self, name: str) -> tuple[Any, str]:
+        """A folder of the run's.
+
+        Raises:
+            BigDebugError: there is no store.
+        """
+        writer = self._recorder.writer
+        if writer is None:
+            raise BigDebugError(
+                "there is no store to set records aside in",
+                hint="name one that can be written: attach(store=…)",
+            )
+        found: tuple[Any, str] = writer.place(name)
+        return found
+
+    # -- gathering ----------------------------------------------------------------------------------
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The records that were left out so far."""
+        filesystem, _ = self.place(FOLDER)
+        return Quarantine(filesystem, list(self._files))
+
+    def ended(self, running: Any) -> None:
+        """Gather what the tasks of an action set aside."""
+        number = running.output.number
+        if running.acted is not None:
+            running.acted.context.setLocalProperty(guards.OUTPUT, None)
+        self.gather(number)
+
+    def gather(self, number: int) -> None:
+        """Gather what the tasks of an output set aside."""
+        filesystem, tasks = self.place(TASKS)
+        _, folder = self.place(FOLDER)
+        missing = repaired = 0
+        for aside in set_aside(filesystem, tasks, number):
+            guarded = self.guarded.get(aside.number)
+            if guarded is None:
+                continue
+            if guarded.policy.name == "repair":
+                repaired += aside.count
+            else:
+                missing += aside.count
+            path = f"{folder}/{number}-{aside.number}.parquet"
+            culprits = self._kept(filesystem, aside, guarded, number, path)
+            if guarded.policy.name != "repair":
+                self._files.append(path)
+            name = f"{FOLDER}/{number}-{aside.number}.parquet"
+            self._found(culprits, number, guarded.policy.name, quarantine=name)
+            print(report_kept(culprits, number, guarded.policy.name), file=sys.stderr)
+        forget(filesystem, tasks, number)
+        if missing or repaired:
+            self._recorder.writer.close_to_others(FOLDER)
+            self._recorder.change_output(number, missing=missing, repaired=repaired)
+
+    def _kept(self, filesystem: Any, aside: Aside, guarded: Guarded, number: int, path: str) -> Culprits:
+        """Write what was set aside at an operator for good; the first of it is told."""
+        places = _Places(guarded)
+        label = guarded.call_site.label if guarded.call_site else ""
+        listed: list[Crash] = []
+        kept = 0
+        writer = QuarantineWriter(filesystem, path)
+        try:
+            for rows in rows_of(filesystem, aside):
+                records = [record_of(row, guarded.label, label, number) for row in rows]
+                sources = places.of([record.place for record in records])
+                records = [
+                    located(record, source.location if source else None)
+                    for record, source in zip(records, sources, strict=True)
+                ]
+                writer.write(records, [(row["value"], row["repaired"]) for row in rows])
+                kept += len(records)
+                for record, source in list(zip(records, sources, strict=True))[: MOST_LISTED - len(listed)]:
+                    listed.append(
+                        Crash(
+                            record.value,
+                            record.location,
+                            guarded.label,
+                            guarded.call_site,
+                            record.error,
+                            records=(source,) if source else (),
+                        )
+                    )
+        finally:
+            writer.close()
+        notes = []
+        if kept < aside.count:
+            notes.append(f"of {aside.count:,} records {kept:,} are kept; the others are counted")
+        return Culprits(guarded.label, guarded.call_site, listed, aside.count, notes)
+
+
+class _Places:
+    """Where the records that an operator was given come from, as far as a look at their partitions tells."""
+
+    def __init__(self, guarded: Guarded) -> None:
+        self._operator = guarded.operator
+
+    def of(self, places: list[tuple[int, int]]) -> list[TracedRecord | None]:
+        """The source records, by partition and place."""
+        unknown: list[TracedRecord | None] = [None] * len(places)
+        if self._operator is None:
+            return unknown
+        from bigdebug.breakpoints.crashes.placing_rdds import source_records
+
+        try:
+            found = source_records(self._operator, places)
+        except Exception as problem:
+            logger.debug("records in quarantine without a place", exc_info=problem)
+            return unknown
+        return [found.get(place) for place in places]
