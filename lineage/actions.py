@@ -62,6 +62,9 @@ class Running:
         tap: what notes, while an RDD's action runs, what its elements were made of; None if nothing does.
         acted: an RDD's action as an operator over that of the RDD.
         guarded: there are guards in it against records that crash functions.
+        frame: the DataFrame acted on; None of an RDD.
+        guarded_plan: the JVM plan of the same with guards in it; None where there are none.
+        guards: what is known of these.
         spark: the PySpark session; None for a bare context.
     """
 
@@ -73,6 +76,9 @@ class Running:
         self.tap: Any = None
         self.acted: Any = None
         self.guarded = False
+        self.frame: Any = None
+        self.guarded_plan: Any = None
+        self.guards: Any = None
         self.spark = spark
         self._execution = execution
 
@@ -103,6 +109,9 @@ def begin_action(
         target = _argument(_TARGETS[action.label], args, kwargs)
     if action.label == "write.save" and target is None:
         target = _path_option(args[0])
+    plan = acted_on._jdf.logicalPlan()
+    guard = attachment.recorder.crash_guard
+    guarded = None if guard is None else guard.guarded_plan(attachment, action.label, acted_on)
     output = attachment.recorder.add_output(
         caller(frame)[1] or action.label,
         node=node_id_of(attachment, acted_on),
@@ -110,7 +119,7 @@ def begin_action(
         started=time.time(),
         rows=rows_of(
             attachment,
-            acted_on._jdf.logicalPlan(),
+            plan if guarded is None else guarded,
             limit=_count(_FIRST_ROWS, action, args, kwargs),
             tail=_count(_LAST_ROWS, action, args, kwargs),
         ),
@@ -118,8 +127,13 @@ def begin_action(
         target=target if isinstance(target, str) else None,
     )
     # These run the frame's own execution; others plan one of their own.
-    own = acted_on._jdf.queryExecution() if action.name in _RUN_AS_THEY_ARE else None
-    return Running(attachment.recorder, output, attachment.spark, own)
+    as_it_is = guarded is None and action.name in _RUN_AS_THEY_ARE
+    own = acted_on._jdf.queryExecution() if as_it_is else None
+    running = Running(attachment.recorder, output, attachment.spark, own)
+    if guard is not None:
+        running.frame = acted_on
+        running.guarded_plan = guarded
+    return running
 
 
 def rows_of(

@@ -86,6 +86,15 @@ class CrashGuard(Protocol):
     ) -> GuardedCall | None:
         """A call of an RDD's method with a guard in it; None where nothing is to be guarded."""
 
+    def guarded_plan(self, attachment: Any, label: str, frame: Any) -> Any:
+        """The JVM plan of a DataFrame with guards in it; None where nothing is to be guarded, or can be.
+
+        Args:
+            attachment: of its session.
+            label: the action's, as users write it.
+            frame: the DataFrame.
+        """
+
     def guarded_action(self, running: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Begin an action that has guards in it.
 

@@ -39,13 +39,13 @@ class FrameSearch:
 
     Args:
         question: the rows that the action is about.
-        failure: what it raised.
+        failure: what it raised; None where it went on.
     """
 
-    def __init__(self, question: Question, failure: Failure) -> None:
+    def __init__(self, question: Question, failure: Failure | None) -> None:
         self._catalyst = question.catalyst
         self._question = question
-        self._failure = failure
+        self._failure = failure or Failure("worker", "", "WORKER")
         self._annotator = Annotator(question.catalyst, question.sources)
 
     def culprits(self) -> Culprits | None:
@@ -64,7 +64,19 @@ class FrameSearch:
             raise problem
         return None
 
-    def _of(self, suspect: Suspect) -> Culprits | None:
+    def of(self, function: Any, most: int) -> Culprits | None:
+        """The rows that crash one Python function.
+
+        Args:
+            function: its JVM expression.
+            most: so many are listed.
+        """
+        for suspect in suspects(self._catalyst, self._question.root, Failure("worker", "", "")):
+            if function_of(suspect).resultId().equals(function.resultId()):
+                return self._of(suspect, most)
+        return None
+
+    def _of(self, suspect: Suspect, most: int = MOST_LISTED) -> Culprits | None:
         crashing = self.crashing(suspect)
         if crashing is None:
             return None
@@ -74,11 +86,11 @@ class FrameSearch:
         ids = [column.id for column in below.ids]
         shown = catalyst.project([*ids, value, *([] if error is None else [error])], plan)
         frame = catalyst.frame(shown)
-        rows = frame.limit(MOST_LISTED + 1).collect()
+        rows = frame.limit(most + 1).collect()
         if not rows:
             return None
-        count = frame.count() if len(rows) > MOST_LISTED else len(rows)
-        rows = rows[:MOST_LISTED]
+        count = frame.count() if len(rows) > most else len(rows)
+        rows = rows[:most]
         placed = Placing(catalyst, self._annotator, below).of([row[: len(ids)] for row in rows])
         crashes = []
         notes: set[str] = set()

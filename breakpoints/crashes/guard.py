@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -13,6 +11,7 @@ from bigdebug.breakpoints.crashes.crash import Crash, Culprits, event_of, report
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
 from bigdebug.breakpoints.crashes.guarding import Guarding
 from bigdebug.breakpoints.crashes.policies import Policies
+from bigdebug.breakpoints.crashes.time_limit import budget
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.recorder import GuardedCall, Recorder, logger
@@ -39,6 +38,7 @@ class CrashGuard:
         self._lock = threading.Lock()
         self.policies = Policies()
         self.guarding = Guarding(recorder, self.policies, self.found)
+        self.frame_guarding: Any = None
         self.crashes: list[Crash] = []
 
     def failed(self, number: int, spark: Any, error: BaseException, acted: Any = None) -> None:
@@ -68,12 +68,31 @@ class CrashGuard:
         """Begin an action that has guards in it: a method to call in its place and its arguments, or None."""
         if running.acted is not None:
             return self.guarding.action(running, label, args, kwargs)
-        return None
+        if running.guarded_plan is None:
+            return None
+        return self._frames().action(running, label, args, kwargs)
+
+    def guarded_plan(self, attachment: Any, label: str, frame: Any) -> Any:
+        """The JVM plan of a DataFrame with guards in it; None where nothing is to be guarded, or can be."""
+        if not self.policies.any_guards:
+            return None
+        try:
+            return self._frames().plan(attachment, label, frame)
+        except Exception as problem:
+            self._recorder.failed(problem)
+            return None
+
+    def _frames(self) -> Any:
+        from bigdebug.breakpoints.crashes.frame_guarding import FrameGuarding
+
+        if self.frame_guarding is None:
+            self.frame_guarding = FrameGuarding(self._recorder, self.policies, self.guarding)
+        return self.frame_guarding
 
     def ended(self, running: Any) -> None:
         """An action with guards in it is over; never raises."""
         try:
-            self.guarding.ended(running)
+            (self.guarding if running.frame is None else self._frames()).ended(running)
         except Exception as problem:
             self._recorder.failed(problem)
 
@@ -150,31 +169,6 @@ class CrashGuard:
             budget(spark.sparkContext, group, seconds, expired),
         ):
             return FrameSearch(question, failure).culprits()
-
-
-@contextmanager
-def budget(context: Any, group: str, seconds: float, expired: threading.Event) -> Iterator[None]:
-    """Cancel a job group when its time is up.
-
-    Args:
-        context: the SparkContext.
-        group: of our jobs.
-        seconds: how long they may take.
-        expired: is set then.
-    """
-
-    def cancel() -> None:
-        expired.set()
-        with suppress(Exception):  # Spark may have gone
-            context.cancelJobGroup(group)
-
-    timer = threading.Timer(seconds, cancel)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _with(crash: Crash, **changes: Any) -> Crash:

@@ -77,16 +77,20 @@ class Guarding:
         recorder: of the run.
         policies: what is to become of records.
         found: is told of culprits: `CrashGuard.found`.
+
+    Attributes:
+        guarded: the guarded operators by number.
+        files: the Parquet files in quarantine.
     """
 
     def __init__(self, recorder: Recorder, policies: Policies, found: Found) -> None:
         self._recorder = recorder
         self._policies = policies
-        self._found = found
+        self.found = found
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self.guarded: dict[int, Guarded] = {}
-        self._files: list[str] = []
+        self.files: list[str] = []
 
     # -- putting guards in --------------------------------------------------------------------------
 
@@ -188,7 +192,7 @@ class Guarding:
     def quarantine(self) -> Quarantine:
         """The records that were left out so far."""
         filesystem, _ = self.place(FOLDER)
-        return Quarantine(filesystem, list(self._files))
+        return Quarantine(filesystem, list(self.files))
 
     def ended(self, running: Any) -> None:
         """Gather what the tasks of an action set aside."""
@@ -213,9 +217,9 @@ class Guarding:
             path = f"{folder}/{number}-{aside.number}.parquet"
             culprits = self._kept(filesystem, aside, guarded, number, path)
             if guarded.policy.name != "repair":
-                self._files.append(path)
+                self.files.append(path)
             name = f"{FOLDER}/{number}-{aside.number}.parquet"
-            self._found(culprits, number, guarded.policy.name, quarantine=name)
+            self.found(culprits, number, guarded.policy.name, quarantine=name)
             print(report_kept(culprits, number, guarded.policy.name), file=sys.stderr)
         forget(filesystem, tasks, number)
         if missing or repaired:
