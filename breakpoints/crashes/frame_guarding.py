@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyarrow.fs import FileSelector, LocalFileSystem
@@ -17,9 +17,11 @@ from pyspark.sql.readwriter import DataFrameWriter
 
 from bigdebug.breakpoints.crashes import frame_guards, guards
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
+from bigdebug.breakpoints.crashes.expression_guards import ExpressionGuards
+from bigdebug.breakpoints.crashes.failures import Failure, failure_of
 from bigdebug.breakpoints.crashes.frames import FrameSearch, raised_of
 from bigdebug.breakpoints.crashes.guarding import Guarded, Guarding
-from bigdebug.breakpoints.crashes.policies import SEARCH_SECONDS, Policies
+from bigdebug.breakpoints.crashes.policies import SEARCH_SECONDS, Policies, Policy
 from bigdebug.breakpoints.crashes.quarantine import (
     FOLDER,
     TASKS,
@@ -38,6 +40,9 @@ from bigdebug.lineage.recorder import Recorder, logger
 
 MOST_PLACED = 10_000
 """So many rows of an output go to quarantine as whole rows, by computing the operator's input again."""
+
+MOST_RUNS = 10
+"""So often an action is run again that fails by Spark's own expressions, each time with one guarded more."""
 
 _NAME = re.compile(rf"(\d+)-(\d+)-(\d+)-(\d+){re.escape(frame_guards.APPENDED)}")
 # Fields of Spark's writer, private in Scala only.
@@ -62,11 +67,14 @@ class _Guards:
         plan: with them.
         guarded: the operators.
         plain: the plan without.
+        failures: errors of Spark's own expressions that it went on after: the operator, the error, and the plan
+            that failed.
     """
 
     plan: Any
     guarded: list[Guarded] = field(default_factory=list)
     plain: Any = None
+    failures: list[tuple[Guarded, Failure, Any]] = field(default_factory=list)
 
 
 class FrameGuarding:
@@ -122,20 +130,68 @@ class FrameGuarding:
         self, running: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None:
         """What to call for an action on a DataFrame with guards in it."""
-        made: _Guards | None = getattr(self._made, "last", None)
-        if running.guarded_plan is None or made is None:
+        if not self._policies.any_guards or not _can_be_run(label):
             return None
-        catalyst = Catalyst(running.frame.sparkSession)
-        frame = catalyst.frame(running.guarded_plan)
-        subject: Any = frame
-        if isinstance(args[0], DataFrameWriter):
-            subject = writer_like(args[0], frame)
+        made: _Guards | None = getattr(self._made, "last", None)
+        self._made.last = None
+        frame = running.frame
+        if made is None:
+            plain = frame._jdf.queryExecution().analyzed()
+            made = _Guards(plain, plain=plain)
         running.guarded = True
         running.guards = made
         frame.sparkSession.sparkContext.setLocalProperty(guards.OUTPUT, str(running.output.number))
         name = label.rpartition(".")[2]
-        original = getattr(type(subject), name)
-        return original, (subject, *args[1:]), kwargs
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            subject = args[0] if made.plan is made.plain else _over(args[0], made.plan, frame.sparkSession)
+            method = getattr(type(subject), name)
+            while True:
+                try:
+                    return method(subject, *args[1:], **kwargs)
+                except Exception as error:
+                    if not self._guarded_too(running, made, error):
+                        raise
+                subject = _over(args[0], made.plan, frame.sparkSession)
+                if isinstance(subject, DataFrameWriter):
+                    _go_on_writing(subject, args[0])
+
+        return run, args, kwargs
+
+    def _guarded_too(self, running: Any, made: _Guards, error: Exception) -> bool:
+        """Guard the expressions that an action failed by, too; whether that could be done."""
+        try:
+            failure = failure_of(error)
+            if failure is None or failure.kind != "expression" or len(made.failures) >= MOST_RUNS:
+                return False
+
+            def policy_of(node: Node | None, kind: str) -> Policy | None:
+                policy = self._policies.of(node.operator if node else kind, node.call_site if node else None)
+                return policy if policy.name in ("skip", "repair") else None
+
+            expressions = ExpressionGuards(
+                Catalyst(running.frame.sparkSession), failure, policy_of, self._recorder.node_of
+            )
+            plan = expressions.rewritten(made.plan)
+            if not expressions.guarded:
+                return False
+            node, kind, policy = expressions.guarded[0]
+            called, call_site = (node.operator, node.call_site) if node else (kind, None)
+            guarded = self._guarding.add(kind, called, call_site, None, policy)
+            made.failures.append((guarded, failure, made.plan))
+            made.plan = plan
+            rows = self._recorder.rows.get(running.output.number)
+            if isinstance(rows, OutputRows):
+                self._recorder.rows[running.output.number] = replace(rows, plan=plan)
+            logger.warning(
+                "output %d failed by %s and is computed again without the records that it is of",
+                running.output.number,
+                failure.condition,
+            )
+            return True
+        except Exception as problem:
+            self._recorder.failed(problem)
+            return False
 
     def ended(self, running: Any) -> None:
         """Gather what the tasks of an action set aside."""
@@ -145,13 +201,20 @@ class FrameGuarding:
         filesystem, tasks = self._guarding.place(TASKS)
         _, folder = self._guarding.place(FOLDER)
         missing = repaired = 0
+        found: list[tuple[Guarded, Culprits]] = []
         for guarded, rows in self._appended(filesystem, tasks, number).items():
-            count = len(rows)
+            culprits = self._culprits(running, running.guards.plain, None, guarded.function)
+            culprits = culprits or _given_alone(guarded, rows)
+            culprits.count = len(rows)
+            found.append((guarded, culprits))
+        for guarded, failure, plan in running.guards.failures:
+            thrown = self._culprits(running, plan, failure, None)
+            if thrown is not None:
+                found.append((guarded, thrown))
+        for guarded, culprits in found:
             mended = guarded.policy.name == "repair"
-            repaired += count * mended
-            missing += count * (not mended)
-            culprits = self._culprits(running, guarded, count) or _given_alone(guarded, rows)
-            culprits.count = count
+            repaired += culprits.count * mended
+            missing += culprits.count * (not mended)
             path = f"{folder}/{number}-{guarded.number}.parquet"
             self._write(filesystem, path, culprits, guarded, number)
             if not mended:
@@ -186,10 +249,17 @@ class FrameGuarding:
                 by_operator.setdefault(guarded, []).extend(rows)
         return by_operator
 
-    def _culprits(self, running: Any, guarded: Guarded, count: int) -> Culprits | None:
-        """The whole rows that crashed a function, from the operator's input once more; None where that fails."""
+    def _culprits(self, running: Any, plan: Any, failure: Failure | None, function: Any) -> Culprits | None:
+        """The whole rows that crashed something, from the operator's input once more; None where that fails.
+
+        Args:
+            running: the action.
+            plan: of the rows.
+            failure: by which it failed; None where a function was guarded.
+            function: that function.
+        """
         recorder, frame = self._recorder, running.frame
-        rows = OutputRows(running.guards.plain, frame.sparkSession._jsparkSession, None)
+        rows = OutputRows(plan, frame.sparkSession._jsparkSession, None)
         expired = threading.Event()
         try:
             question = question_about(frame.sparkSession, rows, recorder.node_of)
@@ -197,8 +267,8 @@ class FrameGuarding:
                 asking(question.catalyst, "the rows that were set aside") as group,
                 budget(frame.sparkSession.sparkContext, group, SEARCH_SECONDS, expired),
             ):
-                search = FrameSearch(question, None)
-                return search.of(guarded.function, MOST_PLACED)
+                search = FrameSearch(question, failure)
+                return search.culprits(MOST_PLACED) if failure else search.of(function, MOST_PLACED)
         except Exception as problem:
             logger.debug("no whole rows of what was set aside", exc_info=problem)
             return None
@@ -237,6 +307,20 @@ def _given_alone(guarded: Guarded, rows: list[Any]) -> Culprits:
 def _can_be_run(label: str) -> bool:
     """Whether an action is one that can be called on another frame."""
     return not label.startswith(("writeTo.", "mergeInto.")) and label != "toLocalIterator"
+
+
+def _over(subject: Any, plan: Any, spark: Any) -> Any:
+    """A DataFrame, or its writer, of another plan."""
+    frame = Catalyst(spark).frame(plan)
+    return writer_like(subject, frame) if isinstance(subject, DataFrameWriter) else frame
+
+
+def _go_on_writing(writer: DataFrameWriter, asked: DataFrameWriter) -> None:
+    """Have a writer write where the failed one left an empty folder; it made sure before that nothing was there."""
+    for name in ("mode", "curmode"):
+        with suppress(Exception):
+            if str(getattr(asked._jwrite, name)()) in ("ErrorIfExists", "Ignore"):
+                writer.mode("append")
 
 
 def writer_like(writer: DataFrameWriter, frame: DataFrame) -> DataFrameWriter:

@@ -48,12 +48,16 @@ class FrameSearch:
         self._failure = failure or Failure("worker", "", "WORKER")
         self._annotator = Annotator(question.catalyst, question.sources)
 
-    def culprits(self) -> Culprits | None:
-        """The culprits of the first operator that has some, up from the sources; None where none has."""
+    def culprits(self, most: int = MOST_LISTED) -> Culprits | None:
+        """The culprits of the first operator that has some, up from the sources; None where none has.
+
+        Args:
+            most: so many are listed.
+        """
         problem: BigDebugError | None = None
         for suspect in suspects(self._catalyst, self._question.root, self._failure):
             try:
-                found = self._of(suspect)
+                found = self._of(suspect, most)
             except BigDebugError as error:
                 problem = error
                 logger.debug("no culprits of %s", suspect.operator.described(), exc_info=error)

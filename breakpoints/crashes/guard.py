@@ -68,7 +68,7 @@ class CrashGuard:
         """Begin an action that has guards in it: a method to call in its place and its arguments, or None."""
         if running.acted is not None:
             return self.guarding.action(running, label, args, kwargs)
-        if running.guarded_plan is None:
+        if not self.policies.any_guards:
             return None
         return self._frames().action(running, label, args, kwargs)
 

@@ -135,7 +135,7 @@ class Rewriting:
                 below = self._narrowed(child, conditions)
             guarded, result, fine = self._guarded(function, site)
             below = catalyst.filter(fine, catalyst.project_more([guarded], below))
-            plan = _replaced_in(catalyst, plan, function, result)
+            plan = replaced_in(catalyst, plan, function, result)
         if below is child:
             return plan
         self.any = True
@@ -226,7 +226,7 @@ def _conjuncts(catalyst: Catalyst, condition: Any) -> list[Any]:
     return [condition]
 
 
-def _replaced_in(catalyst: Catalyst, plan: Any, old: Any, new: Any) -> Any:
+def replaced_in(catalyst: Catalyst, plan: Any, old: Any, new: Any) -> Any:
     """A node with an expression in place of another, wherever it holds that."""
     fields = catalyst.fields(plan)
     changed = False

@@ -130,23 +130,38 @@ def _is_of(code: CodeType, frame: Frame) -> bool:
 
 
 def _expressions(catalyst: Catalyst, operator: Operator, contexts: tuple[str, ...]) -> Iterator[Suspect]:
-    if not operator.children:
-        return
-    pieces: list[Any] = []
-    for expression in catalyst.items(operator.plan.expressions()):
-        if not contexts or _was_called(catalyst, expression, contexts):
-            pieces += _pieces(catalyst, expression, contexts)
-    if pieces:
-        yield Suspect(operator, tuple(pieces), python=False)
+    if operator.children:
+        pieces = pieces_of(catalyst, operator.plan, contexts)
+        if pieces:
+            yield Suspect(operator, tuple(pieces), python=False)
+
+
+def pieces_of(catalyst: Catalyst, plan: Any, contexts: tuple[str, ...]) -> list[Any]:
+    """The expressions of a plan node that may have thrown an error, as far as they can be computed for a row alone.
+
+    Args:
+        plan: the node.
+        contexts: where the error says that the expression stands; none for anywhere.
+    """
+    return [
+        piece
+        for expression in catalyst.items(plan.expressions())
+        if not contexts or _was_called(catalyst, expression, contexts)
+        for piece in _pieces(catalyst, expression, contexts)
+    ]
 
 
 def _pieces(catalyst: Catalyst, expression: Any, contexts: tuple[str, ...]) -> list[Any]:
     """The largest parts of an expression that can be computed for a row alone."""
     kind = class_name(expression)
-    if kind in _LEAVES:
+    if kind in _LEAVES or kind == "TryEval":
         return []
     children = catalyst.items(expression.children())
-    if kind in ("Alias", "SortOrder") or kind in _OF_MANY_ROWS or _holds_many_rows(catalyst, expression):
+    if (
+        kind in ("Alias", "SortOrder", "GetStructField")
+        or kind in _OF_MANY_ROWS
+        or _holds_many_rows(catalyst, expression)
+    ):
         return [
             piece
             for child in children
@@ -168,6 +183,8 @@ def _holds_many_rows(catalyst: Catalyst, expression: Any) -> bool:
 
 def _was_called(catalyst: Catalyst, expression: Any, contexts: tuple[str, ...]) -> bool:
     """Whether an expression, or one in it, stands where the error says."""
+    if class_name(expression) == "TryEval":
+        return False
     context = expression.origin().context()
     if context is not None and str(context.summary()).strip() in contexts:
         return True

@@ -126,6 +126,27 @@ def test_vectorised_functions_go_on_with_the_rest_of_a_batch(
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
 
 
+def test_what_sparks_own_expressions_throw_is_left_out_or_repaired(
+    spark: SparkSession, session: bigdebug.Session, people: str, tmp_path: Path
+) -> None:
+    session.on_crash("skip")
+    frame = read(spark, people)
+    ages = frame.select("id", F.col("age").cast("int").alias("age")).filter(F.expr("100 / (age - 25) > -90"))
+    ages.write.parquet(str(tmp_path / "out"))
+    assert (
+        spark.read.parquet(str(tmp_path / "out")).count() == 8
+    )  # without 3, 10, what divides by zero, and -100
+    assert session.outputs[0].missing == 3
+    assert sorted(each.value["id"] for each in session.quarantine) == ["10", "3", "5"]
+    assert {each.error.kind for each in session.quarantine} == {"CAST_INVALID_INPUT", "DIVIDE_BY_ZERO"}
+    frame.createOrReplaceTempView("people")
+    session.on_crash("repair", repair=0)
+    found = spark.sql("select sum(cast(age as int)) as total from people").collect()
+    assert found[0].total == sum(20 + n for n in range(12) if n not in (3, 10))
+    assert (session.outputs[-1].repaired, session.outputs[-1].missing) == (2, 0)
+    spark.catalog.dropTempView("people")
+
+
 def test_an_operator_can_have_a_policy_of_its_own(
     spark: SparkSession, session: bigdebug.Session, people: str
 ) -> None:
