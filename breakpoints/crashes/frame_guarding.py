@@ -36,7 +36,7 @@ from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about
-from bigdebug.lineage.recorder import Recorder, logger
+from bigdebug.lineage.recorder import LIVE_OUTPUTS, Recorder, logger
 
 MOST_PLACED = 10_000
 """So many rows of an output go to quarantine as whole rows, by computing the operator's input again."""
@@ -84,6 +84,9 @@ class FrameGuarding:
         recorder: of the run.
         policies: what is to become of records.
         guarding: of the RDDs, whose numbers and files these share.
+
+    Attributes:
+        plain: by output some of whose records were set aside, its session and its plan without guards.
     """
 
     def __init__(self, recorder: Recorder, policies: Policies, guarding: Guarding) -> None:
@@ -91,6 +94,7 @@ class FrameGuarding:
         self._policies = policies
         self._guarding = guarding
         self._made = threading.local()
+        self.plain: dict[int, tuple[Any, Any]] = {}
 
     def plan(self, attachment: Any, label: str, frame: DataFrame) -> Any:
         """The plan of a DataFrame with guards in it; None where nothing is to be guarded, or can be."""
@@ -225,6 +229,9 @@ class FrameGuarding:
             print(report_kept(culprits, number, guarded.policy.name), file=sys.stderr)
         forget(filesystem, tasks, number)
         if missing or repaired:
+            self.plain[number] = spark, running.guards.plain
+            while len(self.plain) > LIVE_OUTPUTS:
+                del self.plain[next(iter(self.plain))]
             self._recorder.writer.close_to_others(FOLDER)
             self._recorder.change_output(number, missing=missing, repaired=repaired)
 

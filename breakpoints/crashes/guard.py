@@ -82,6 +82,22 @@ class CrashGuard:
             self._recorder.failed(problem)
             return None
 
+    def retry(self, quarantine: Any, patch: Any) -> Any:
+        """What an output is of just the quarantined records; see `CrashHandling.retry`."""
+        from bigdebug.breakpoints.crashes.quarantine import require_quarantine
+        from bigdebug.breakpoints.crashes.retrying import operator_in, retried_frame, retried_rdd
+
+        output, guarded = operator_in(require_quarantine(quarantine), self.guarding.guarded)
+        rows = self._recorder.rows.get(output)
+        if rows is None:
+            raise BigDebugError(
+                f"the pipeline of output {output} is no longer at hand", hint="run the action once more"
+            )
+        if guarded.operator is not None:
+            return retried_rdd(quarantine, guarded, rows, patch)
+        spark, plan = self._frames().plain[output]
+        return retried_frame(quarantine, guarded, spark, plan, self._recorder.node_of, patch)
+
     def _frames(self) -> Any:
         from bigdebug.breakpoints.crashes.frame_guarding import FrameGuarding
 

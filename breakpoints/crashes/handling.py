@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from bigdebug.lineage.recorder import Recorder
@@ -53,6 +54,22 @@ class CrashHandling:
     def quarantine(self) -> Quarantine:
         """The records that were left out of outputs so far, in the run's folder."""
         return self._guard.guarding.quarantine
+
+    def retry(self, quarantine: Quarantine, patch: Callable[..., Any] | None = None) -> Any:
+        """Compute an output of just the quarantined records, with a mended function.
+
+        Args:
+            quarantine: of one operator and output: `session.quarantine`, or a part of it
+                (`session.quarantine.of(output=3)`).
+            patch: the function in place of the one that they crashed; None for the same once more.
+
+        Returns:
+            A DataFrame or RDD of what the rest of the pipeline makes of them; of `foreach` nothing.
+
+        Raises:
+            BigDebugError: they are of several operators, or can't be computed; says why and what to do.
+        """
+        return self._guard.retry(quarantine, patch)
 
     @property
     def _guard(self) -> CrashGuard:
