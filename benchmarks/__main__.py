@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import crashes, index, isolation, iterative, measures, rdd
+from benchmarks import crashes, index, isolation, iterative, live, measures, rdd
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -142,6 +142,18 @@ def _crashes(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
         yield f"crashes {rows}", lambda r=rows: crashes.measured(spark, arguments.data, r)  # type: ignore[misc]
 
 
+def _live(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    yield "changing", lambda: live.changing(spark)
+    for megabytes in arguments.megabytes:
+        yield f"text {megabytes}", lambda m=megabytes: live.rdds(spark, arguments.data, m)  # type: ignore[misc]
+    for rows in arguments.rows:
+        for kind in arguments.kinds:
+            yield (
+                f"frames {rows} {kind}",
+                lambda r=rows, k=kind: live.frames(spark, arguments.data, r, k),  # type: ignore[misc]
+            )
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -151,6 +163,7 @@ TABLES = {
     "iterative": _iterative,
     "isolation": _isolation,
     "crashes": _crashes,
+    "live": _live,
 }
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from bigdebug.breakpoints.crashes.handling import CrashHandling
+from bigdebug.breakpoints.live_questions import LiveQuestions
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.ending import on_stop
 from bigdebug.lineage.errors import BigDebugError
@@ -48,7 +49,7 @@ class _WrongValueError(BigDebugError, ValueError):
     """An argument is none of the values that there are."""
 
 
-class Session(CrashHandling):
+class Session(LiveQuestions, CrashHandling):
     """A SparkSession under the debugger. Made by `attach`; a context manager that detaches at its end."""
 
     def __init__(self, attachment: Attachment, *, owns_recorder: bool) -> None:
@@ -232,6 +233,7 @@ class Session(CrashHandling):
         if not attachments.all():
             patches.uninstall()
         if self._owns_recorder:
+            self._close_live()
             self._recorder.close(status)
 
     def __enter__(self) -> Self:
@@ -324,6 +326,7 @@ class EverySession:
         session_patches.uninstall()
         for attachment in attachments.all():
             if attachment.recorder is self._recorder:
+                attachment.face._close_live()
                 attachment.face.detach()
         self._recorder.close("done" if error is None else "failed")
 

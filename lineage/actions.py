@@ -66,6 +66,7 @@ class Running:
         guarded_plan: the JVM plan of the same with guards in it; None where there are none.
         guards: what is known of these.
         spark: the PySpark session; None for a bare context.
+        subject: what the action is called on in the place of the user's own; None for that itself.
     """
 
     def __init__(
@@ -80,7 +81,19 @@ class Running:
         self.guarded_plan: Any = None
         self.guards: Any = None
         self.spark = spark
+        self.subject: Any = None
         self._execution = execution
+
+    def rewrite(self, subject: Any) -> None:
+        """Have the action called on what the recording's rewriter makes of its subject, if there is one."""
+        rewriter = self.recorder.rewriter
+        if rewriter is not None:
+            try:
+                self.subject = rewriter.rewritten(self.output, subject)
+            except Exception as problem:
+                complain(problem)
+            if self.subject is not None:
+                self._execution = None  # that of the user's own frame doesn't run
 
     def done(self, rows: int | None, content_hash: str | None = None) -> None:
         """Note that the action ended well."""
@@ -133,6 +146,7 @@ def begin_action(
     if guard is not None:
         running.frame = acted_on
         running.guarded_plan = guarded
+    running.rewrite(args[0])
     return running
 
 

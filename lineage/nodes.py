@@ -105,6 +105,7 @@ def _record_frame(
     elif made is not subject:
         plan.setTagValue(attachment.tag, recorder.tag(node))
     made.__dict__[_NODE] = recorder.tag(node)
+    recorder.live[node.id] = made
     if label == FROM_RDD:
         keep_joint(given, plan, node, recorder.tag(node))
     if operation.name in CHECKPOINTS and isinstance(subject, DataFrame):

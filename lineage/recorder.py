@@ -9,8 +9,10 @@ import secrets
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -112,7 +114,13 @@ class CrashGuard(Protocol):
 
 
 class OutputHandle:
-    """An output that is being made; tells the recorder how it ends."""
+    """An output that is being made; tells the recorder how it ends.
+
+    Attributes:
+        number: of the output.
+        ended: whether the action is over.
+        then: called when it is.
+    """
 
     def __init__(self, recorder: "Recorder", run: _Run, number: int) -> None:
         self._recorder = recorder
@@ -120,6 +128,7 @@ class OutputHandle:
         self._began = time.perf_counter()
         self.number = number
         self.ended = False
+        self.then: list[Callable[[], None]] = []
 
     def end(self, status: str, *, seconds: float | None = None, **found: Any) -> None:
         """Note that the action is over; the first call counts.
@@ -135,6 +144,15 @@ class OutputHandle:
             if self._run.worker is not None:
                 self._run.worker.ended(self.number)
             self._recorder.change(self._run, self.number, status=status, seconds=took, **found)
+            for each in self.then:
+                each()
+
+
+class Rewriter(Protocol):
+    """Has an action compute a dataflow that gives the same, and that something of ours is in."""
+
+    def rewritten(self, output: OutputHandle, subject: Any) -> Any | None:
+        """What an action shall be called on in the place of its frame, writer or RDD; None for that itself."""
 
 
 class Recorder:
@@ -166,6 +184,9 @@ class Recorder:
         self.redact = tuple(redact)
         self.dataflow = Dataflow()
         self.closed = False
+        # By node id the program's own frames and RDDs, while it holds them.
+        self.live: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self.rewriter: Rewriter | None = None
         self._arguments = tuple(arguments)
         self._spark_version = ""
         # Reentrant: a signal handler of the user's may record while this thread is in the middle of it.
@@ -211,6 +232,20 @@ class Recorder:
     def writer(self) -> Any:
         """What writes the run; None where nothing is stored."""
         return self._run.writer if self._run else None
+
+    def put_capture(self, name: str, data: bytes) -> None:
+        """Store what a live feature caught; does nothing where nothing is stored.
+
+        Raises:
+            UnreachableError: it couldn't be written.
+        """
+        if self._run is not None and self._run.writer is not None:
+            self._run.writer.put_capture(name, data)
+
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder on this machine; None where there is none."""
+        return self._run.writer.folder if self._run and self._run.writer else None
 
     def tag(self, node: Node) -> str:
         """The value by which a plan names the node that asked for it."""

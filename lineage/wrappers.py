@@ -88,6 +88,8 @@ def _action(action: Action, original: _Method) -> _Method:
             frame = sys._getframe(1)
             if _is_users(frame):
                 handle = begin_action(action, args, kwargs, frame)
+                if handle is not None and handle.subject is not None:
+                    args = (handle.subject, *args[1:])
                 method, args, kwargs = guarded_action(handle, action.label, original, args, kwargs)
         except Exception as problem:
             complain(problem)
@@ -205,6 +207,8 @@ def _rdd_action(action: str, original: _Method) -> _Method:
                 running = begin_rdd_action(action, original, args, kwargs, frame)
                 if running is not None and running.tap is not None:
                     args = (running.tap.rdd, *args[1:])
+                elif running is not None and running.subject is not None:
+                    args = (running.subject, *args[1:])
                 method, args, kwargs = guarded_action(running, action, original, args, kwargs)
         except Exception as problem:
             complain(problem)

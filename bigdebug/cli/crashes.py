@@ -18,6 +18,7 @@ from bigdebug.cli.rendering import (
 )
 from bigdebug.cli.values import json_text, text_value, visible
 from bigdebug.lineage.crash import CrashEvent
+from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import Store, StoredRun
 
 _BECAME = {
@@ -30,16 +31,29 @@ _BECAME = {
 
 @click.command("crashes")
 @run_argument
+@click.option(
+    "--resolve",
+    type=click.Choice(["skip", "repair", "fail"]),
+    help='Answer a running program whose tasks wait with what they have set aside ("pause").',
+)
+@click.option(
+    "--with", "how", metavar="PYTHON", help="To repair them: an expression of x, what the function was given."
+)
 @store_option
 @json_option
-def command(run: str, store: str, as_json: bool) -> None:
+def command(run: str, resolve: str | None, how: str | None, store: str, as_json: bool) -> None:
     """Show the records that crashed functions, where they stand, and what became of them.
 
     RUN is an id, the beginning of one, or "last".
 
         bigdebug crashes last
+
+        bigdebug crashes last --resolve repair --with "x.strip()"
     """
     found = Store(store).find(run)
+    if resolve is not None:
+        _resolve(found, resolve, how, as_json)
+        return
     if as_json:
         click.echo(json_text(_crashes_json(found)))
         return
@@ -50,6 +64,22 @@ def command(run: str, store: str, as_json: bool) -> None:
         if number:
             output_console().print()
         _show(output_console(), found, crash)
+
+
+def _resolve(run: StoredRun, resolve: str, how: str | None, as_json: bool) -> None:
+    """Answer the tasks that wait."""
+    from bigdebug.breakpoints.channel.control import ask
+
+    if run.place is None:
+        raise UnreachableError(
+            "only a run on this machine can be answered", hint="answer in the program itself"
+        )
+    request: dict[str, Any] = {"resolve": resolve, "with": how}
+    answer = ask(run.place, "crashes", **request)
+    if as_json:
+        click.echo(json_text({"run": run.run_id, "resolved": answer["resolved"]}))
+        return
+    show_line(message_console(), f"{plural(answer['resolved'], 'record')} answered: {resolve}")
 
 
 def _show(console: Console, run: StoredRun, crash: CrashEvent) -> None:

@@ -32,8 +32,10 @@ from bigdebug.breakpoints.crashes.quarantine import (
 from bigdebug.breakpoints.crashes.rewriting import Rewriting
 from bigdebug.breakpoints.crashes.time_limit import budget
 from bigdebug.lineage.asking import asking
+from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.nodes import subject_frame
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.recorder import LIVE_OUTPUTS, Recorder, logger
@@ -117,6 +119,17 @@ class FrameGuarding:
             policy = self._policies.of(called, call_site)
             if not policy.guards:
                 return None
+            if policy.name == "pause":
+                otherwise = self._policies.otherwise
+                self._recorder.complain(
+                    "pause",
+                    "a function of a DataFrame's rows can't wait for an answer at its task's end: there "
+                    '"pause" means "%s"',
+                    otherwise,
+                )
+                if otherwise == "raise":
+                    return None
+                policy = replace(policy, name=otherwise)
             guarded = self._guarding.add(kind, called, call_site, function, policy)
             made.guarded.append(guarded)
             return self._guarding.site(guarded)
@@ -136,9 +149,14 @@ class FrameGuarding:
         """What to call for an action on a DataFrame with guards in it."""
         if not self._policies.any_guards or not _can_be_run(label):
             return None
+        if running.subject is not None:  # the same with a watchpoint in it
+            frame: Any = subject_frame(running.subject)[0]
+            attachment = None if frame is None else attachments.of(frame.sparkSession)
+            if attachment is not None and self.plan(attachment, label, frame) is None:
+                self._made.last = None
         made: _Guards | None = getattr(self._made, "last", None)
         self._made.last = None
-        frame = running.frame
+        frame = running.frame if running.subject is None else subject_frame(running.subject)[0]
         if made is None:
             plain = frame._jdf.queryExecution().analyzed()
             made = _Guards(plain, plain=plain)

@@ -80,32 +80,51 @@ def appended(data: bytes) -> Iterator[tuple[bytes, str, bytes | None]]:
         start += size
 
 
-def guarded_row(command: bytes, site: Site) -> Callable[..., list[Any] | None]:
-    """In place of a function of a row's values: its result in a list, or None where they crash it."""
+class MarkedError(Exception):
+    """A function gave the very value that stands for a crash; it has one chance in billions."""
+
+
+def guarded_row(command: bytes, site: Site, mark: Any = None) -> Callable[..., Any]:
+    """In place of a function of a row's values: its result, marked where they crash it.
+
+    Args:
+        command: the user's function.
+        site: of the operator.
+        mark: what stands for a crash; None where there is no such value: then results come in lists, and a crash
+            as None.
+    """
     load = loaded_once(command)
     known: list[Any] = []
     keeper = Appender(site)
+    listed = mark is None
+    narrow = type(mark) is int and abs(mark) < 1 << 31
 
-    def guard(*values: Any, **named: Any) -> list[Any] | None:
-        if not known:
-            known.append(load())
+    def guard(*values: Any, **named: Any) -> Any:
         try:
-            return [known[0](*values, **named)]
+            made = known[0](*values, **named)
         except Exception as error:
+            if not known:
+                known.append(load())
+                return guard(*values, **named)
             return crashed(values, named, error)
+        if listed:
+            return [made]
+        if narrow and made == mark and type(made) is int:
+            raise MarkedError(f"the function gave {mark}, which stands for a crash: run it again")
+        return made
 
-    def crashed(values: tuple[Any, ...], named: dict[str, Any], error: Exception) -> list[Any] | None:
+    def crashed(values: tuple[Any, ...], named: dict[str, Any], error: Exception) -> Any:
         given = _given(values, named)
         if site.policy != "repair":
             keeper.keep(given, told(error))
-            return None
+            return mark
         if not callable(site.repair):
             keeper.keep(given, told(error), site.repair)
-            return [site.repair]
+            return [site.repair] if listed else site.repair
         new = site.repair(given, error)
         made = known[0](*new) if len(values) + len(named) > 1 else known[0](new)
         keeper.keep(given, told(error), new)
-        return [made]
+        return [made] if listed else made
 
     return guard
 
@@ -116,14 +135,17 @@ def _given(values: tuple[Any, ...], named: dict[str, Any]) -> Any:
     return every[0] if len(every) == 1 else every
 
 
-def guarded_batch(command: bytes, site: Site, arrow: bool, batches: bool) -> Callable[..., Any]:
-    """In place of a vectorised function: its result, and beside it whether the record crashed it.
+def guarded_batch(
+    command: bytes, site: Site, arrow: bool, batches: bool, mark: Any = None
+) -> Callable[..., Any]:
+    """In place of a vectorised function: its result, marked where a record crashes it.
 
     Args:
         command: the user's function.
         site: of the operator.
         arrow: it works on Arrow's arrays, else on pandas' series.
         batches: it is given an iterator of batches.
+        mark: what stands for a crash; None where there is no such value: then a flag stands beside each result.
     """
     load = loaded_once(command)
     keeper = Appender(site)
@@ -140,7 +162,8 @@ def guarded_batch(command: bytes, site: Site, arrow: bool, batches: bool) -> Cal
             return made
 
         try:
-            return _beside(call(None), size, {}, None, arrow)
+            made = call(None)
+            return made if mark is not None else _beside(made, size, {}, None, arrow)
         except Exception:
             found = blamed(lambda low, high: call(list(range(low, high))), size)
             if not found:
@@ -149,7 +172,10 @@ def guarded_batch(command: bytes, site: Site, arrow: bool, batches: bool) -> Cal
             values = tuple(each[number].as_py() if arrow else each.iloc[number] for each in every)
             keeper.keep(_given(values, {}), text)
         rest = [number for number in range(size) if number not in found]
-        return _beside(call(rest) if rest else None, size, found, rest, arrow)
+        made = call(rest) if rest else None
+        if mark is not None:
+            return _marked(made, size, found, rest, arrow, mark)
+        return _beside(made, size, found, rest, arrow)
 
     if not batches:
         return lambda *columns, **named: of_batch(columns, named)
@@ -169,6 +195,21 @@ def _taken(column: Any, rows: list[int] | None, arrow: bool) -> Any:
 
         return column.take(pa.array(rows, pa.int64()))
     return column.iloc[rows].reset_index(drop=True)
+
+
+def _marked(result: Any, size: int, found: dict[int, str], rest: list[int], arrow: bool, mark: Any) -> Any:
+    """The results in their places, and the mark in the others."""
+    values = [mark] * size
+    given = result.to_pylist() if arrow and result is not None else result
+    for number, value in zip(rest, given if given is not None else (), strict=True):
+        values[number] = value
+    if arrow:
+        import pyarrow as pa
+
+        return pa.array(values, None if result is None else result.type)
+    import pandas as pd
+
+    return pd.Series(values, dtype=object)
 
 
 def _beside(result: Any, size: int, found: dict[int, str], rest: list[int] | None, arrow: bool) -> Any:

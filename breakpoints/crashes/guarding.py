@@ -14,9 +14,10 @@ from typing import Any
 from pyspark import cloudpickle
 from pyspark.core.rdd import RDD
 
+from bigdebug.breakpoints.channel.travelling import MODULES as TRAVELLING
 from bigdebug.breakpoints.crashes import guards, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
-from bigdebug.breakpoints.crashes.policies import Policies, Policy
+from bigdebug.breakpoints.crashes.policies import PAUSE_SECONDS, Policies, Policy
 from bigdebug.breakpoints.crashes.quarantine import (
     FOLDER,
     TASKS,
@@ -91,6 +92,16 @@ class Guarding:
         self._lock = threading.Lock()
         self.guarded: dict[int, Guarded] = {}
         self.files: list[str] = []
+        self._pausing: Any = None
+
+    @property
+    def pausing(self) -> Any:
+        """What tasks ask, and who answers."""
+        if self._pausing is None:
+            from bigdebug.breakpoints.crashes.pausing import Pausing
+
+            self._pausing = Pausing(self._recorder, self.guarded)
+        return self._pausing
 
     # -- putting guards in --------------------------------------------------------------------------
 
@@ -117,7 +128,7 @@ class Guarding:
             return None
         keeps = bool(given.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter")))
         guarded = self.add(kind, label, site, function, policy)
-        place = self.site(guarded)
+        place = self.site(guarded, rdd.ctx)
         flat = guards.flat(kind, function, place)
         return GuardedCall(
             RDD.mapPartitionsWithIndex,
@@ -146,7 +157,7 @@ class Guarding:
             return None
         guarded = self.add("foreach", label, site, given["f"], policy)
         guarded.operator = running.acted
-        guard = guards.guarded("foreach", given["f"], self.site(guarded))
+        guard = guards.guarded("foreach", given["f"], self.site(guarded, context))
         return RDD.foreachPartition, (given["self"], guards.over_partition(guard)), {}
 
     def add(self, kind: str, label: str, site: CallSite | None, function: Any, policy: Policy) -> Guarded:
@@ -156,10 +167,23 @@ class Guarding:
             self.guarded[guarded.number] = guarded
         return guarded
 
-    def site(self, guarded: Guarded) -> guards.Site:
-        """A guarded operator, as the workers know it."""
+    def site(self, guarded: Guarded, context: Any = None) -> guards.Site:
+        """A guarded operator, as the workers know it.
+
+        Args:
+            guarded: the operator.
+            context: the SparkContext, where tasks may ask the session.
+        """
+        policy, pause = guarded.policy, None
+        if policy.name == "pause" and context is not None:
+            pause = guards.Pause(
+                self.pausing.address(context),
+                PAUSE_SECONDS if policy.timeout is None else policy.timeout,
+                policy.held,
+                self._policies.otherwise,
+            )
         travel_from_now_on()
-        for module in (guards, workers):
+        for module in (guards, workers, *TRAVELLING):
             if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
                 cloudpickle.register_pickle_by_value(module)
         filesystem, path = self.place(TASKS)
@@ -169,6 +193,7 @@ class Guarding:
             guarded.policy.name,
             guarded.policy.repair,
             bool(self._recorder.redact),
+            pause,
         )
 
     def place(self, name: str) -> tuple[Any, str]:
@@ -210,12 +235,10 @@ class Guarding:
             guarded = self.guarded.get(aside.number)
             if guarded is None:
                 continue
-            if guarded.policy.name == "repair":
-                repaired += aside.count
-            else:
-                missing += aside.count
             path = f"{folder}/{number}-{aside.number}.parquet"
-            culprits = self._kept(filesystem, aside, guarded, number, path)
+            culprits, mended = self._kept(filesystem, aside, guarded, number, path)
+            repaired += mended
+            missing += aside.count - mended
             if guarded.policy.name != "repair":
                 self.files.append(path)
             name = f"{FOLDER}/{number}-{aside.number}.parquet"
@@ -226,12 +249,14 @@ class Guarding:
             self._recorder.writer.close_to_others(FOLDER)
             self._recorder.change_output(number, missing=missing, repaired=repaired)
 
-    def _kept(self, filesystem: Any, aside: Aside, guarded: Guarded, number: int, path: str) -> Culprits:
-        """Write what was set aside at an operator for good; the first of it is told."""
+    def _kept(
+        self, filesystem: Any, aside: Aside, guarded: Guarded, number: int, path: str
+    ) -> tuple[Culprits, int]:
+        """Write what was set aside at an operator for good; the first of it is told, and how many went on repaired."""
         places = _Places(guarded)
         label = guarded.call_site.label if guarded.call_site else ""
         listed: list[Crash] = []
-        kept = 0
+        kept = mended = 0
         writer = QuarantineWriter(filesystem, path)
         try:
             for rows in rows_of(filesystem, aside):
@@ -243,6 +268,7 @@ class Guarding:
                 ]
                 writer.write(records, [(row["value"], row["repaired"]) for row in rows])
                 kept += len(records)
+                mended += sum(row["repaired"] is not None for row in rows)
                 for record, source in list(zip(records, sources, strict=True))[: MOST_LISTED - len(listed)]:
                     listed.append(
                         Crash(
@@ -259,7 +285,9 @@ class Guarding:
         notes = []
         if kept < aside.count:
             notes.append(f"of {aside.count:,} records {kept:,} are kept; the others are counted")
-        return Culprits(guarded.label, guarded.call_site, listed, aside.count, notes)
+        if guarded.policy.name == "repair":
+            mended = aside.count
+        return Culprits(guarded.label, guarded.call_site, listed, aside.count, notes), mended
 
 
 class _Places:

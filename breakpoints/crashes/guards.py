@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bigdebug.breakpoints.channel.link import link_to
+from bigdebug.breakpoints.channel.values import told as told_value
 from bigdebug.breakpoints.crashes.workers import carried, told
 from bigdebug.lineage.rdd.index.writing import TaskFile
 
@@ -29,6 +31,23 @@ NOTHING = object()
 
 
 @dataclass(frozen=True)
+class Pause:
+    """How tasks ask what is to become of what they have set aside.
+
+    Attributes:
+        address: of the driver.
+        seconds: how long they wait for the answer.
+        most: so many records a task sets aside.
+        otherwise: the policy where there is no answer, or there are more records: `raise` or `skip`.
+    """
+
+    address: Any
+    seconds: float
+    most: int
+    otherwise: str
+
+
+@dataclass(frozen=True)
 class Site:
     """A guarded operator, as the workers know it.
 
@@ -38,6 +57,7 @@ class Site:
         policy: `skip` or `repair`.
         repair: of `repair`, a function of what the operator's function is given and of the error, or a value.
         masked: values must not be stored.
+        pause: of `pause`, how the session is asked.
     """
 
     number: int
@@ -45,6 +65,7 @@ class Site:
     policy: str
     repair: Any = None
     masked: bool = False
+    pause: Pause | None = None
 
 
 def schema() -> Any:
@@ -154,7 +175,15 @@ def guarded(kind: str, function: Any, site: Site) -> Callable[[int, Iterable[Any
     def guard(partition: int, elements: Iterable[Any]) -> Iterator[Any]:
         keepers: list[Keeper] = []
 
+        waiting: list[tuple[int, Any, Exception]] = []
+
         def crashed(place: int, element: Any, error: Exception) -> list[Any]:
+            if site.pause is not None:
+                if len(waiting) < site.pause.most:
+                    waiting.append((place, element, error))
+                    return []
+                if site.pause.otherwise == "raise":
+                    raise error
             made, new = after(kind, function, site, element, error)
             if not keepers:
                 keepers.append(Keeper(site, partition))
@@ -163,6 +192,20 @@ def guarded(kind: str, function: Any, site: Site) -> Callable[[int, Iterable[Any
 
         try:
             yield from loop(function, elements, crashed)
+            if waiting:
+                for place, element, error, (decision, changed) in answers(site, waiting, kind):
+                    if decision == "fail":
+                        raise error
+                    if not keepers:
+                        keepers.append(Keeper(site, partition))
+                    if decision == "skip":
+                        keepers[0].keep(place, element, told(error))
+                        continue
+                    made, new = after(
+                        kind, function, replace(site, policy="repair", repair=changed), element, error
+                    )
+                    keepers[0].keep(place, element, told(error), new)
+                    yield from made
         except GeneratorExit:
             for keeper in keepers:  # who reads has enough: what was read by then counts
                 keeper.commit()
@@ -175,6 +218,67 @@ def guarded(kind: str, function: Any, site: Site) -> Callable[[int, Iterable[Any
             keeper.commit()
 
     return guard
+
+
+def answers(
+    site: Site, waiting: list[tuple[int, Any, Exception]], kind: str
+) -> Iterator[tuple[int, Any, Exception, tuple[str, Any]]]:
+    """What the session wants done with records that were set aside: what, and for a repair how.
+
+    Args:
+        site: of the operator.
+        waiting: place, record and exception of each.
+        kind: of the operator.
+    """
+    import json
+
+    from pyspark import cloudpickle
+
+    assert site.pause is not None
+    records = []
+    for _, element, error in waiting:
+        value = element[1] if kind in ("mapValues", "flatMapValues") else element
+        records.append({"value": told_value(value), **json.loads(told(error))})
+    link = link_to(site.pause.address)
+    header = {"site": site.number, "records": records, "seconds": site.pause.seconds}
+    answer = link.ask("crashed", header, seconds=site.pause.seconds + 2.0)
+    decisions: list[Any] = [None] * len(waiting)
+    functions: list[Any] = []
+    if answer is not None:
+        decisions, functions = answer[0]["decisions"], cloudpickle.loads(answer[1])
+    for (place, element, error), decision in zip(waiting, decisions, strict=True):
+        done: tuple[str, Any] = ("fail" if site.pause.otherwise == "raise" else "skip", None)
+        if decision is not None:
+            changed = functions[decision["function"]] if "function" in decision else None
+            if decision["do"] == "edit":
+                done = "repair", _constantly(changed)
+            elif decision["do"] == "repair":
+                done = "repair", _of_first(changed)
+            else:
+                done = decision["do"], None
+        yield place, element, error, done
+
+
+class Expression:
+    """A function of `x` as the text of an expression in Python.
+
+    Args:
+        text: the expression.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __call__(self, x: Any) -> Any:
+        return eval(self.text.strip(), {"x": x})
+
+
+def _constantly(value: Any) -> Callable[[Any, Any], Any]:
+    return lambda given, error: value
+
+
+def _of_first(function: Any) -> Callable[[Any, Any], Any]:
+    return lambda given, error: function(given)
 
 
 def after(kind: str, function: Any, site: Site, element: Any, error: Exception) -> tuple[list[Any], Any]:

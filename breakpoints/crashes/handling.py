@@ -10,6 +10,7 @@ from bigdebug.lineage.recorder import Recorder
 if TYPE_CHECKING:
     from bigdebug.breakpoints.crashes.crash import Crash
     from bigdebug.breakpoints.crashes.guard import CrashGuard
+    from bigdebug.breakpoints.crashes.pausing import Paused
     from bigdebug.breakpoints.crashes.quarantine import Quarantine
 
 
@@ -25,6 +26,7 @@ class CrashHandling:
         repair: Any = None,
         operator: str | None = None,
         timeout: float | None = None,
+        held: int = 1_000,
     ) -> None:
         """Say what is to become of records that crash a function of the program, from now on.
 
@@ -36,19 +38,27 @@ class CrashHandling:
                 more; or a value that stands for the crashed function's result.
             operator: only of this operator: its call site (`etl.py:42`) or its name (`map`).
             timeout: of `raise` how many seconds the culprits of a failed job are looked for (60 if left out, 0
-                for not at all); of `pause` how many to wait for an answer.
+                for not at all); of `pause` how many a task waits for an answer (300). After that the policy of all
+                operators holds, if it is `skip`; else the job fails.
+            held: of `pause`, how many records a task sets aside at most.
 
         Raises:
             BigDebugError: there is no such policy, or it lacks what it needs.
         """
-        if policy not in ("raise", "pause"):
+        if policy != "raise":
             self._guard.guarding.place("quarantine")
-        self._guard.policies.set(policy, repair=repair, operator=operator, timeout=timeout)
+        self._guard.policies.set(policy, repair=repair, operator=operator, timeout=timeout, held=held)
 
     @property
     def crashes(self) -> list[Crash]:
         """The records that crashed functions so far, as far as they are listed."""
         return list(self._guard.crashes)
+
+    @property
+    def paused(self) -> list[Paused]:
+        """What tasks have set aside and wait to be told about, under `pause`."""
+        waiting: list[Paused] = self._guard.guarding.pausing.waiting
+        return waiting
 
     @property
     def quarantine(self) -> Quarantine:

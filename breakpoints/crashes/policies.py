@@ -14,6 +14,12 @@ SEARCH_SECONDS = 60.0
 """So long the culprits of a failed job are looked for."""
 
 
+PAUSE_SECONDS = 300.0
+"""So long a task waits to be told what is to become of the records that it has set aside."""
+MOST_HELD = 1_000
+"""So many records a task sets aside."""
+
+
 class _WrongPolicyError(BigDebugError, ValueError):
     """A policy that doesn't exist, or that lacks what it needs."""
 
@@ -27,11 +33,13 @@ class Policy:
         repair: of `repair`, a function of what the operator's function is given and of the error, whose result
             is tried once more; or a value that stands for the function's result.
         timeout: of `raise` how many seconds to look for culprits, of `pause` how long to wait for an answer.
+        held: of `pause`, how many records a task sets aside.
     """
 
     name: str = "raise"
     repair: Any = None
     timeout: float | None = None
+    held: int = MOST_HELD
 
     @property
     def guards(self) -> bool:
@@ -53,7 +61,13 @@ class Policies:
         self.version = 0
 
     def set(
-        self, name: str, *, repair: Any = None, operator: str | None = None, timeout: float | None = None
+        self,
+        name: str,
+        *,
+        repair: Any = None,
+        operator: str | None = None,
+        timeout: float | None = None,
+        held: int = MOST_HELD,
     ) -> None:
         """Set the policy of all operators without one of their own, or of one.
 
@@ -62,6 +76,7 @@ class Policies:
             repair: see `Policy`.
             operator: its call site (`etl.py:42`) or its name (`map`).
             timeout: see `Policy`.
+            held: see `Policy`.
 
         Raises:
             BigDebugError: there is no such policy, or `repair` is missing or isn't used.
@@ -79,7 +94,7 @@ class Policies:
             raise _WrongPolicyError(
                 f"the policy {name!r} repairs nothing", hint='on_crash("repair", repair=…)'
             )
-        policy = Policy(name, repair, timeout)
+        policy = Policy(name, repair, timeout, held)
         if operator is None:
             self._default = policy
         else:
@@ -99,6 +114,11 @@ class Policies:
     def default(self) -> Policy:
         """The policy of operators without one of their own."""
         return self._default
+
+    @property
+    def otherwise(self) -> str:
+        """What holds where nobody answers a pause: the default policy, which a repair is no answer for."""
+        return "skip" if self._default.name == "skip" else "raise"
 
     @property
     def any_guards(self) -> bool:

@@ -1,14 +1,17 @@
 """Puts guards into the plan of a DataFrame: rows that crash a function are dropped right above it.
 
-A guarded function gives a list with its result, or null where it crashed; a vectorised one a struct of its result and
-a flag. What Spark's own expressions throw is caught by Spark's `TryEval`. Only functions whose results the action needs
-are guarded: Spark leaves the others out.
+A guarded function gives its result, or where it crashed a value that stands for that. Where its type has none to
+spare, it gives a list with its result, or null; a vectorised one a struct of its result and a flag. Only functions
+whose results the action needs are guarded: Spark leaves the others out.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from pyspark.sql import functions as F
 
 from bigdebug.breakpoints.crashes import frame_guards
 from bigdebug.breakpoints.crashes.suspects import BY_NODE, ROW_WISE, VECTORISED, functions_within
@@ -180,19 +183,28 @@ class Rewriting:
         types = catalyst.jvm.org.apache.spark.sql.types
         command = command_of(catalyst, function)
         vectorised = VECTORISED.get(function.evalType())
+        mark = mark_of(str(function.dataType().catalogString()))
+        data_type = function.dataType()
         if vectorised is None:
-            wrapper: Any = frame_guards.guarded_row(command, site)
-            data_type = types.ArrayType(function.dataType(), True)
+            wrapper: Any = frame_guards.guarded_row(command, site, mark)
+            if mark is None:
+                data_type = types.ArrayType(data_type, True)
         else:
-            wrapper = frame_guards.guarded_batch(command, site, *vectorised)
-            truth = catalyst.singleton(types, "BooleanType")
-            data_type = types.StructType().add("value", function.dataType()).add("crashed", truth)
+            wrapper = frame_guards.guarded_batch(command, site, *vectorised, mark)
+            if mark is None:
+                truth = catalyst.singleton(types, "BooleanType")
+                data_type = types.StructType().add("value", data_type).add("crashed", truth)
         # Else Spark would call it twice: to drop rows, and for its result.
         fresh = {"udfDeterministic": False, "resultId": catalyst.new_expr_id()}
         guarded = catalyst.alias(
             with_command(catalyst, function, wrapper, data_type, frame_guards, **fresh), fresh_name("guarded")
         )
         column = guarded.toAttribute()
+        if mark is not None:
+            literal = catalyst.jsession.expression(F.lit(mark)._jc)
+            legacy = catalyst.expressions.EvalMode.LEGACY()
+            wanted = catalyst.expressions.Cast(literal, data_type, catalyst.none, legacy)
+            return guarded, column, catalyst.expressions.Not(catalyst.same(column, wanted))
         if vectorised is None:
             first = catalyst.singleton(catalyst.expressions, "Literal").apply(0)
             result = catalyst.expressions.GetArrayItem(column, first, False)
@@ -214,6 +226,28 @@ class Rewriting:
         self.any = True
         changed = with_command(catalyst, function, wrapper, function.dataType(), frame_guards)
         return catalyst.copy(plan, functionExpr=changed)
+
+
+def mark_of(data_type: str) -> Any:
+    """A value of a type that stands for a crash, drawn anew for each guard; None where a type has none to spare.
+
+    A list or a struct around each result costs as much as the function's call itself. Of 64 bits nobody hits the
+    value by chance; of 32 the guard looks.
+
+    Args:
+        data_type: as Spark's catalog spells it.
+    """
+    if data_type == "string":
+        return f"bigdebug-{secrets.token_hex(16)}"
+    if data_type == "bigint":
+        return (
+            -(secrets.randbits(52) | 1 << 52) << 10
+        )  # a float holds it exactly: pandas makes one of a null's column
+    if data_type == "int":
+        return -(secrets.randbits(29) | 1 << 29)
+    if data_type == "double":
+        return -float(secrets.randbits(52) | 1 << 52) * 2.0**900
+    return None
 
 
 def _and(one: frozenset[str] | None, other: frozenset[str]) -> frozenset[str] | None:

@@ -60,6 +60,8 @@ def begin_rdd_action(
         running.tap = action_tap(recorder, action, args[0])
     except Exception as problem:
         complain(problem)
+    if running.tap is None:
+        running.rewrite(args[0])
     return running
 
 

@@ -159,6 +159,7 @@ def _add(
     label = caller(frame)[1] or ("union" if name == "__add__" else name)
     operator.node = attachment.recorder.add_node(label, call_site(attachment, frame), parents, paths)
     operator.tag = attachment.recorder.tag(operator.node)
+    attachment.recorder.live[operator.node.id] = made
     operator.belong_to(made)
     freeze_made(operator)
 

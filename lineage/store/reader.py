@@ -6,6 +6,7 @@ import time
 import zipfile
 from calendar import timegm
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bigdebug.lineage.crash import CrashEvent
@@ -222,6 +223,13 @@ class StoredRun:
             return self._files.holds(self.run_id, f"lineage/{number}.json")
         except OSError:
             return False
+
+    @property
+    def place(self) -> Path | None:
+        """Its folder, where the store is one of this machine."""
+        from bigdebug.lineage.store.local import LocalFiles
+
+        return self._files.path / self.run_id if isinstance(self._files, LocalFiles) else None
 
     @property
     def tables(self) -> "TableStore":

@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.crash import CrashEvent
@@ -93,6 +94,29 @@ class RunWriter:
             raise UnreachableError(
                 f"the recipe of output {number} couldn't be written to {self._files.location}: {error}"
             ) from error
+
+    def put_capture(self, name: str, data: bytes) -> None:
+        """Store what a live feature caught, as `captures/NAME`; a reader sees all of it or nothing.
+
+        Raises:
+            UnreachableError: it couldn't be written.
+        """
+        if self._forked():
+            return
+        try:
+            self._files.make_folder(self.run_id, "captures")
+            self._files.write(self.run_id, f"captures/{name}", data)
+        except Exception as error:
+            raise UnreachableError(
+                f"captures/{name} couldn't be written to {self._files.location}: {error}"
+            ) from error
+
+    @property
+    def folder(self) -> Path | None:
+        """Its folder, where the store is one of this machine."""
+        from bigdebug.lineage.store.local import LocalFiles
+
+        return self._files.path / self.run_id if isinstance(self._files, LocalFiles) else None
 
     @property
     def tables(self) -> "TableStore":

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from documents import ROOT
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions
 
 import bigdebug
 
@@ -55,3 +55,16 @@ def test_the_declared_function_in_the_readme(spark: SparkSession, flights: Path)
         lines = [record.value for record in trace.collect()]
     assert trace.exact
     assert lines == [line for line in flights.read_text().splitlines() if "EWR,ALB" in line]
+
+
+def test_the_records_that_crash_in_the_readme(spark: SparkSession, flights: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    (code,) = (code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "on_crash" in code)
+    with bigdebug.attach(spark) as session:
+        names: dict[str, Any] = {"spark": spark, "session": session, "F": functions}
+        code = code.replace('"flights.csv"', repr(str(flights)))
+        exec(code.replace('"departures.parquet"', repr(str(flights.parent / "departures.parquet"))), names)
+        said = int(re.findall(r"# (\d+) of them", code)[0])
+        assert len(names["crashed"]) == said == session.outputs[0].missing
+        assert names["again"].count() == said
+        assert {row.minutes for row in names["again"].collect()} >= {None}

@@ -1,0 +1,234 @@
+"""Guards in the plan of an action on a DataFrame: above the watched rows, and nothing else of it is changed.
+
+A guard in SQL is an aggregate that Spark computes beside the job (`CollectMetrics`, what `observe` makes). A guard
+in Python is a filter whose function is true of every row: the rows themselves stay in the JVM. What the user has
+cached stays that: nothing is put below it, where Spark wouldn't know it again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from bigdebug.breakpoints.watch.catching import Watching
+from bigdebug.breakpoints.watch.guards import can_raise, held, tried
+from bigdebug.lineage.catalyst import Catalyst
+
+_ids = itertools.count(1 << 40)
+"""Spark tells frames apart by such numbers, from 0 on."""
+
+
+@dataclass
+class FrameGuard:
+    """A guard that an action's plan is to have.
+
+    Attributes:
+        key: of the watchpoint.
+        stands_at: whether it stands at a plan node with some tag.
+        condition: of SQL, gives the condition over a node's columns, a JVM expression.
+        watching: of Python, what its tasks need to know, by the number of the place.
+    """
+
+    key: int
+    stands_at: Callable[[str], bool]
+    condition: Callable[[Any], Any] | None = None
+    watching: Callable[[int], Watching] | None = None
+    places: int = 0
+
+
+@dataclass
+class Observed:
+    """What Spark counts for one guard in one action.
+
+    Attributes:
+        key: of the watchpoint.
+        name: of the metrics.
+        observation: the JVM `Observation` that gets them.
+        execution: the JVM `QueryExecution` of an action that tells of its end too early: it has them then.
+    """
+
+    key: int
+    name: str
+    observation: Any
+    execution: Any = None
+
+    def counted(self) -> tuple[int, int] | None:
+        """For how many rows the guard held, and for how many it raised; None where it isn't known yet."""
+        if self.execution is not None:
+            found = self.execution.observedMetrics().get(self.name)
+            return None if found.isEmpty() else _numbers(found.get())
+        if self.observation.future().isCompleted():
+            return _numbers(self.observation.getRow())
+        return None
+
+
+@dataclass
+class Rewritten:
+    """A plan with guards in it.
+
+    Attributes:
+        plan: the JVM plan.
+        observed: what Spark counts.
+        hidden: keys of watchpoints that stand below something the user has cached.
+    """
+
+    plan: Any
+    observed: list[Observed] = field(default_factory=list)
+    hidden: set[int] = field(default_factory=set)
+
+
+def with_guards(catalyst: Catalyst, plan: Any, guards: list[FrameGuard]) -> Rewritten | None:
+    """A plan with guards; None where none of them stands in it.
+
+    Args:
+        catalyst: of the plan's own session.
+        plan: the analyzed plan of an action.
+        guards: of all watchpoints.
+    """
+    first = _Inserting(catalyst, guards, everywhere=True)
+    found = first.into(plan, frozenset())
+    if found is plan:
+        return Rewritten(plan, hidden=first.hidden) if first.hidden else None
+    try:
+        catalyst.execution(found).assertAnalyzed()
+    except Exception as error:
+        if not isinstance(error, AnalysisException) and "Analysis" not in str(error):
+            raise
+        # Several readings of one frame that Spark doesn't take for the same: the first one counts.
+        first = _Inserting(catalyst, guards, everywhere=False)
+        found = first.into(plan, frozenset())
+    return Rewritten(found, list(first.observed.values()), first.hidden)
+
+
+class _Inserting:
+    def __init__(self, catalyst: Catalyst, guards: list[FrameGuard], *, everywhere: bool) -> None:
+        self._catalyst = catalyst
+        self._guards = guards
+        self._everywhere = everywhere
+        manager = catalyst.jsession.sharedState().cacheManager()
+        self._cache = None if manager.isEmpty() else manager
+        self.observed: dict[int, Observed] = {}
+        self.hidden: set[int] = set()
+
+    def into(self, node: Any, above: frozenset[int], cached: bool = False) -> Any:
+        """A node with what stands at it or below.
+
+        Args:
+            above: the watchpoints that stand further up on this way already.
+            cached: whether the user has cached something above.
+        """
+        found = node.getTagValue(self._catalyst.tag)
+        tag = str(found.get()) if found.isDefined() else None
+        here = [
+            guard
+            for guard in self._guards
+            if tag is not None and guard.key not in above and guard.stands_at(tag)
+        ]
+        if cached:
+            self.hidden.update(guard.key for guard in here)
+            here = []
+        below = above | {guard.key for guard in here}
+        hides = cached or self._is_cached(node)
+        children = self._catalyst.items(node.children())
+        fresh = [self.into(child, below, hides) for child in children]
+        if any(one is not other for one, other in zip(children, fresh, strict=True)):
+            node = node.withNewChildren(self._catalyst.seq(fresh))
+        for guard in here:
+            node = self._with(guard, node)
+        return node
+
+    def _is_cached(self, node: Any) -> bool:
+        return self._cache is not None and bool(
+            self._cache.lookupCachedData(self._catalyst.jsession, node).isDefined()
+        )
+
+    def _with(self, guard: FrameGuard, node: Any) -> Any:
+        guard.places += 1
+        if guard.watching is not None:
+            if not self._everywhere and guard.places > 1:
+                return node
+            return self._filtered(guard.watching(guard.places - 1), node)
+        assert guard.condition is not None
+        known = self.observed.get(guard.key)
+        if known is not None and not self._everywhere:
+            return node
+        return self._counted(guard.key, guard.condition(node), node)
+
+    def _counted(self, key: int, condition: Any, node: Any) -> Any:
+        catalyst = self._catalyst
+        known = self.observed.get(key)
+        number = next(_ids)
+        name = f"bigdebug watch {key} {number}" if known is None else known.name
+        expressions = catalyst.expressions
+        metrics = [catalyst.alias(self._count(held(catalyst, condition)), "hits")]
+        if can_raise(catalyst, condition):
+            whole = tried(catalyst, condition, catalyst.struct([("held", condition)]))
+            metrics.append(catalyst.alias(self._count(expressions.IsNull(whole)), "errors"))
+        if known is None:
+            observation = catalyst.jvm.org.apache.spark.sql.Observation(name)
+            catalyst.jsession.observationManager().register(observation, number)
+            known = self.observed[key] = Observed(key, name, observation)
+        return catalyst.logical.CollectMetrics(name, catalyst.seq(metrics), node, number)
+
+    def _count(self, condition: Any) -> Any:
+        catalyst = self._catalyst
+        one = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
+        counted = catalyst.expressions.If(condition, one, catalyst.null(one.dataType()))
+        return catalyst.expressions.aggregate.Count(catalyst.seq([counted])).toAggregateExpression()
+
+    def _filtered(self, watching: Watching, node: Any) -> Any:
+        # Not deterministic, as far as Spark is told: it must neither move it nor leave it out.
+        look = F.udf(watching.row(), "boolean").asNondeterministic()
+        frame = self._catalyst.frame(node)
+        return self._catalyst.analyzed(frame.filter(look(F.struct("*"))))
+
+
+def _numbers(row: Any) -> tuple[int, int]:
+    return int(row.getLong(0)), int(row.getLong(1)) if row.length() > 1 else 0
+
+
+# -- what an action is called on ----------------------------------------------------------------------
+
+
+def standing_in(catalyst: Catalyst, subject: Any, plan: Any) -> tuple[Any, Any, Callable[[], None]] | None:
+    """What an action is called on so that it computes another plan.
+
+    Args:
+        catalyst: of the session.
+        subject: a DataFrame, or the writer of one.
+        plan: to be computed.
+
+    Returns:
+        What to call it on, the JVM `QueryExecution` of the plan, and what to do when it has ended; None where it
+        can't be had otherwise.
+    """
+    frame = catalyst.frame(plan)
+    execution = frame._jdf.queryExecution()
+    if isinstance(subject, DataFrame):
+        return frame, execution, lambda: None
+    known = getattr(subject, "__dict__", {})
+    writer = known.get("_jwrite") or known.get("_jwriter")
+    if writer is None:
+        return None
+    # The user's own writer, for it remembers what the action tells it (its mode …).
+    values = {"df": frame._jdf, "logicalPlan": execution.logical()}
+    before = []
+    for place in writer.getClass().getDeclaredFields():
+        if place.getName() in values:
+            place.setAccessible(True)
+            before.append((place, place.get(writer)))
+            place.set(writer, values[place.getName()])
+    if not before:
+        return None
+
+    def put_back() -> None:
+        for place, value in before:
+            place.set(writer, value)
+
+    return subject, execution, put_back

@@ -1,0 +1,8 @@
+"""The modules of watchpoints that workers run; pass them to `lineage.rdd.travelling`."""
+
+from types import ModuleType
+
+from bigdebug.breakpoints.channel import travelling as channel
+from bigdebug.breakpoints.watch import catching, totals
+
+MODULES: tuple[ModuleType, ...] = (*channel.MODULES, catching, totals)

@@ -1,0 +1,402 @@
+"""A guarded watchpoint: which records satisfy its guard, caught as the user's own job runs."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bigdebug.breakpoints.channel.channels import channels_of
+from bigdebug.breakpoints.channel.exchange import Exchange
+from bigdebug.breakpoints.channel.values import Shown, heard
+from bigdebug.breakpoints.points.answers import RddAnswers
+from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, nodes_at, place_of
+from bigdebug.breakpoints.watch.catching import SameAs, Watching
+from bigdebug.breakpoints.watch.counts import Caught, Counts
+from bigdebug.breakpoints.watch.frames import FrameGuard, Observed
+from bigdebug.breakpoints.watch.guards import PythonGuard, condition_of, is_python, python_guard
+from bigdebug.breakpoints.watch.replay import caught_rows
+from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.recorder import Recorder
+
+SETTLE_SECONDS = 5.0
+"""How long Spark may take, after an action, to tell what it has counted."""
+
+_Slot = tuple[int, int, int, int]
+"""Output, place in it, partition, position: names a record that was caught."""
+
+
+class Watchpoint:
+    """Catches the records that satisfy a guard, in the jobs of the program's actions from now on.
+
+    What is counted are the records that a job really read: a `limit` may end it before the last partition, and what
+    Spark takes from its cache, or has shuffled for an earlier action, isn't read again.
+
+    Args:
+        spark: the attached session.
+        context: its SparkContext.
+        recorder: what the program does.
+        data: what is watched: a DataFrame, an RDD, an `Output`, or a call site that the program may only reach later.
+        guard: SQL text or a Column; a function of a record; of an RDD the text of an expression in Python, too.
+        capacity: how many records are kept.
+        number: of the watchpoint, within the session.
+        changed: told when there is something new to be stored.
+    """
+
+    def __init__(
+        self,
+        spark: Any,
+        context: Any,
+        recorder: Recorder,
+        data: Any,
+        guard: Any,
+        capacity: int,
+        number: int,
+        changed: Callable[[Watchpoint], None],
+    ) -> None:
+        if not isinstance(capacity, int) or capacity < 0:
+            raise BigDebugError(f"capacity can't be {capacity!r}", hint="it is how many records are kept")
+        self.number = number
+        self.capacity = capacity
+        self.active = True
+        self._spark = spark
+        self._context = context
+        self._recorder = recorder
+        self._changed = changed
+        self._lock = threading.RLock()
+        self._data = data
+        self._place: Place | None = None
+        self._tags: frozenset[str] = frozenset()
+        self._counts = Counts()
+        self._sql_hits: dict[int, int] = {}
+        self._sql_errors = 0
+        self._pending: list[tuple[int, Observed, float]] = []
+        self._records: dict[_Slot, Caught] = {}
+        self._replayed: tuple[int, list[Caught]] | None = None
+        self._notes: dict[str, None] = {}
+        self._exchange: Exchange | None = None
+        self._totals: Any = None
+        self._version = 0
+        self._guard: Any = None
+        self._python: PythonGuard | None = None
+        if isinstance(data, str):
+            nodes_at(recorder, data)  # what is no call site is said now
+        else:
+            self._stand(place_of(spark, recorder, data))
+        self.guard = guard
+
+    # -- the public face ------------------------------------------------------------------------------
+
+    @property
+    def guard(self) -> Any:
+        """What a record must satisfy.
+
+        A new one in SQL holds from the next action; a new function while the job runs: its tasks follow within two
+        seconds. What was counted and caught before stays.
+        """
+        return self._guard
+
+    @guard.setter
+    def guard(self, guard: Any) -> None:
+        with self._lock:
+            self._version += 1
+            if is_python(guard) or (isinstance(self._place, RddPlace) and isinstance(guard, str)):
+                self._python = python_guard(guard, self._version)
+                self._open()
+                if self._exchange is not None:
+                    self._exchange.publish(
+                        f"guard {self.number}", {"version": self._version}, self._python.data
+                    )
+            elif isinstance(self._place, RddPlace):
+                raise BigDebugError(
+                    f"the guard of an RDD can't be {type(guard).__name__}",
+                    hint="a function of an element, or the text of an expression in Python: x[1] < 0",
+                )
+            else:
+                if isinstance(self._place, FramePlace):
+                    condition_of(Catalyst(self._place.spark), self._place.rows.plan, guard)
+                elif not isinstance(guard, str):
+                    raise BigDebugError(
+                        "the guard of a line that isn't reached yet is SQL text or a function",
+                        hint='guard="price < 0"',
+                    )
+                self._python = None
+            self._guard = guard
+            self._replayed = None
+
+    @property
+    def hits(self) -> int:
+        """How many records satisfied the guard, in all outputs so far."""
+        return sum(self.counts.values())
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """The same by number of the output; of one that runs, so far."""
+        self._settle()
+        with self._lock:
+            found = dict(self._sql_hits)
+        for output, hits in self._counts.hits().items():
+            found[output] = found.get(output, 0) + hits
+        return dict(sorted(found.items()))
+
+    @property
+    def records(self) -> list[Caught]:
+        """The first of them, up to `capacity`; those of a guard in SQL by a replay of just these."""
+        hits = self.counts
+        with self._lock:
+            found = list(self._records.values())
+            sql = max((count for count in self._sql_hits.values()), default=0)
+        wanted = min(self.capacity - len(found), sql)
+        if wanted > 0 and self._python is None and isinstance(self._at(), FramePlace):
+            found += self._replay(wanted, next((number for number, count in hits.items() if count), None))
+        return found
+
+    @property
+    def kept(self) -> list[Caught]:
+        """Those of them that are at hand without a job."""
+        with self._lock:
+            found = list(self._records.values())
+            if self._replayed is not None:
+                found += self._replayed[1][: self.capacity - len(found)]
+        return found
+
+    @property
+    def truncated(self) -> bool:
+        """Whether more records satisfied the guard than are kept."""
+        with self._lock:
+            kept = len(self._records)
+            most = max(self._sql_hits.values(), default=0)
+        return sum(self._counts.hits().values()) > kept or most > self.capacity
+
+    @property
+    def errors(self) -> int:
+        """For how many records the guard itself raised; they count as not satisfying it."""
+        self._settle()
+        return self._sql_errors + self._counts.errors()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person must know about the counts."""
+        self._settle()
+        with self._lock:
+            found = list(self._notes)
+        if self.errors:
+            what = f": {self._counts.error}" if self._counts.error else ""
+            found.append(f"the guard raised for {self.errors} records{what}")
+        return found
+
+    @property
+    def operator(self) -> str | None:
+        """The operator whose records are watched; None where it isn't known yet."""
+        place = self._known_place()
+        return place.node.operator if place and place.node else None
+
+    @property
+    def call_site(self) -> CallSite | None:
+        """Where that stands."""
+        place = self._known_place()
+        return place.node.call_site if place and place.node else None
+
+    def remove(self) -> None:
+        """Watch no more; what was caught stays."""
+        with self._lock:
+            if not self.active:
+                return
+            self.active = False
+            exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.withdraw(f"guard {self.number}")
+            exchange.close()
+
+    def __repr__(self) -> str:
+        where = self._data if isinstance(self._data, str) else self.operator or "a frame"
+        return f"<Watchpoint at {where}: {self._guard if isinstance(self._guard, str) else 'a function'}>"
+
+    # -- for who rewrites actions ---------------------------------------------------------------------
+
+    @property
+    def version(self) -> int:
+        """Of the guard."""
+        return self._version
+
+    @property
+    def in_python(self) -> bool:
+        """Whether the guard is a function."""
+        return self._python is not None
+
+    def frame_guard(self, spark: Any) -> FrameGuard | None:
+        """What the plan of an action is to have; None where it is RDDs that are watched."""
+        if isinstance(self._place, RddPlace):
+            return None
+        tags = self._tags
+        if isinstance(self._data, str):
+            tags = frozenset(self._recorder.tag(node) for node in nodes_at(self._recorder, self._data))
+        if not tags:
+            return None
+        if self._python is not None:
+            return FrameGuard(self.number, tags.__contains__, watching=self.watching)
+        catalyst = Catalyst(spark)
+        guard = self._guard
+        return FrameGuard(
+            self.number, tags.__contains__, condition=lambda plan: condition_of(catalyst, plan, guard)
+        )
+
+    def stands_at(self, operator: RddOperator) -> bool:
+        """Whether elements of an operator are watched, by a guard that can be."""
+        if self._python is None:
+            return False
+        if isinstance(self._data, str):
+            node = operator.node
+            return node is not None and any(
+                each.id == node.id for each in nodes_at(self._recorder, self._data)
+            )
+        return isinstance(self._place, RddPlace) and self._place.operator is operator
+
+    def watching(self, place: int) -> Watching:
+        """What tasks need to know.
+
+        Args:
+            place: of the guard, among several of one job.
+        """
+        assert self._python is not None
+        exchange = self._exchange
+        address = exchange.address if exchange is not None and exchange.listening else None
+        python = self._python
+        return Watching(self.number, place, python.data, python.version, self.capacity, address, self._totals)
+
+    def observed(self, output: int, observed: Observed) -> None:
+        """Spark counts for an output."""
+        with self._lock:
+            self._pending.append((output, observed, 0.0))
+
+    def action_ended(self, output: int) -> None:
+        """The action of an output has ended: what was counted for it is known soon."""
+        now = time.monotonic()
+        with self._lock:
+            self._pending = [
+                (number, each, now if number == output else since) for number, each, since in self._pending
+            ]
+            self._replayed = None
+        self._changed(self)
+
+    def note(self, text: str) -> None:
+        """Keep something that a person must know."""
+        with self._lock:
+            self._notes[text] = None
+
+    def hear(self, header: dict[str, Any], body: bytes) -> None:
+        """A task tells what it has counted and caught so far."""
+        key = header["output"], header["place"], header["partition"]
+        entry: Entry = [
+            header["attempt"], header["seen"], header["hits"], header["errors"], header["error"], []
+        ]  # fmt: skip
+        self._counts.told(key, entry)
+        if body:
+            self._keep(key, body)
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _take_totals(self, totals: dict[Key, Entry]) -> None:
+        self._counts.ended(totals)
+        for key, entry in totals.items():
+            for record in entry[RECORDS]:
+                self._keep(key, record)
+
+    def _keep(self, key: Key, record: bytes) -> None:
+        found = json.loads(record)
+        slot: _Slot = (*key, found["record"])
+        data = found["value"]
+        with self._lock:
+            if slot in self._records or len(self._records) >= self.capacity:
+                return
+            value = heard(data)
+            if isinstance(self._place, FramePlace) and hasattr(value, "asDict"):
+                value = value.asDict()
+            self._records[slot] = Caught(
+                value, key[0], key[2], found["record"], lambda: self._trace_of(value, data)
+            )
+        self._changed(self)
+
+    def _trace_of(self, value: Any, data: Any) -> Any:
+        place = self._at()
+        if isinstance(place, RddPlace):
+            return RddAnswers(self._recorder, place, SameAs(data)).trace()
+        if isinstance(value, Shown):
+            raise BigDebugError(
+                "a row that is too large to be told can't be named",
+                hint="trace the frame itself, with a condition",
+            )
+        from bigdebug.breakpoints.watch.replay import trace_of_row
+
+        return trace_of_row(self._recorder, place, value)
+
+    def _replay(self, wanted: int, output: int | None) -> list[Caught]:
+        with self._lock:
+            known = self._replayed
+        if known is None or known[0] < wanted:
+            place = self._at()
+            assert isinstance(place, FramePlace)
+            found = caught_rows(self._recorder, place, self._guard, wanted, output)
+            known = wanted, found
+            with self._lock:
+                self._replayed = known
+            self._changed(self)
+        return known[1][:wanted]
+
+    def _settle(self) -> None:
+        """Take what Spark has counted; waits for what it is about to tell."""
+        with self._lock:
+            pending = list(self._pending)
+        for output, observed, since in pending:
+            if not since:
+                continue  # its action still runs
+            counted = observed.counted()
+            while counted is None and time.monotonic() - since < SETTLE_SECONDS:
+                time.sleep(0.01)
+                counted = observed.counted()
+            with self._lock:
+                if not any(each is observed for _, each, _ in self._pending):
+                    continue
+                self._pending = [each for each in self._pending if each[1] is not observed]
+                if counted is None:
+                    self._notes[f"Spark didn't tell what it counted for output {output}"] = None
+                else:
+                    self._sql_hits[output] = self._sql_hits.get(output, 0) + counted[0]
+                    self._sql_errors += counted[1]
+
+    def _stand(self, place: Place) -> None:
+        self._place = place
+        if isinstance(place, RddPlace):
+            return
+        key = Catalyst(place.spark).tag
+        plan = place.rows.plan
+        found = plan.getTagValue(key)
+        if found.isEmpty():
+            plan.setTagValue(key, f"{self._recorder.run_id}/watch-{self.number}")
+            found = plan.getTagValue(key)
+        self._tags = frozenset({str(found.get())})
+
+    def _at(self) -> Place:
+        if self._place is None:
+            place = place_of(self._spark, self._recorder, self._data)
+            with self._lock:
+                self._place = place
+        return self._place
+
+    def _known_place(self) -> Place | None:
+        if self._place is None and isinstance(self._data, str) and nodes_at(self._recorder, self._data):
+            return self._at()
+        return self._place
+
+    def _open(self) -> None:
+        if self._totals is None:
+            self._totals = self._context.accumulator({}, TotalsParam(self._take_totals))
+        if self._exchange is None and self.active:
+            self._exchange = channels_of(self._recorder).exchange(self._context)
+            self._exchange.open()
