@@ -13,9 +13,11 @@ from pyspark.sql.types import StringType, StructField, StructType
 from bigdebug.breakpoints.crashes import workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
+from bigdebug.breakpoints.crashes.lost_workers import Notes
 from bigdebug.breakpoints.crashes.placing import MOST_PLACED, Placing
 from bigdebug.breakpoints.crashes.suspects import (
     BY_NODE,
+    ROW_WISE,
     VECTORISED,
     Suspect,
     function_of,
@@ -25,6 +27,7 @@ from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.python_functions import command_of, with_command
 from bigdebug.lineage.questions import Question
@@ -45,7 +48,7 @@ class FrameSearch:
     def __init__(self, question: Question, failure: Failure | None) -> None:
         self._catalyst = question.catalyst
         self._question = question
-        self._failure = failure or Failure("worker", "", "WORKER")
+        self._failure = failure or Failure("python", "", "")
         self._annotator = Annotator(question.catalyst, question.sources)
 
     def culprits(self, most: int = MOST_LISTED) -> Culprits | None:
@@ -57,7 +60,7 @@ class FrameSearch:
         problem: BigDebugError | None = None
         for suspect in suspects(self._catalyst, self._question.root, self._failure):
             try:
-                found = self._of(suspect, most)
+                found = self._lost(suspect) if self._failure.kind == "worker" else self._of(suspect, most)
             except BigDebugError as error:
                 problem = error
                 logger.debug("no culprits of %s", suspect.operator.described(), exc_info=error)
@@ -67,6 +70,55 @@ class FrameSearch:
         if problem is not None:
             raise problem
         return None
+
+    def _lost(self, suspect: Suspect) -> Culprits | None:
+        """The rows that tasks held whose worker died."""
+        function, operator = function_of(suspect), suspect.operator
+        if operator.kind in BY_NODE or function.evalType() not in ROW_WISE:
+            return None
+        catalyst = self._catalyst
+        below = self._annotated(operator.child)
+        own = catalyst.output(operator.child.plan)
+        columns = [*(column.id for column in below.ids), *own]
+        row = catalyst.struct((f"c{i}", each) for i, each in enumerate(columns))
+        text = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "StringType")
+        with Notes() as notes:
+            guard = workers.row_held(command_of(catalyst, function), notes.folder)
+            noted = with_command(
+                catalyst,
+                function,
+                guard,
+                text,
+                workers,
+                udfDeterministic=False,
+                resultId=catalyst.new_expr_id(),
+                children=catalyst.seq([*catalyst.items(function.children()), row]),
+            )
+            alias = catalyst.alias(noted, fresh_name("held"))
+            plan = catalyst.project([alias], self._reached(operator, below.plan))
+            kept = catalyst.filter(catalyst.expressions.IsNotNull(alias.toAttribute()), plan)
+            lost = notes.of_lost(catalyst.frame(kept).collect)
+        if not lost:
+            return None
+        width = len(below.ids)
+        places = Placing(catalyst, self._annotator, below).of([values[:width] for _, values in lost])
+        names = numbered([str(each.name()) for each in own])
+        label = operator.node.operator if operator.node else operator.kind
+        crashes = [
+            Crash(
+                dict(zip(names, values[width:], strict=True)),
+                place.location,
+                label,
+                operator.call_site,
+                Raised("WorkerLost", "the Python worker died"),
+                records=place.records,
+                neighbours=place.neighbours,
+            )
+            for (_, values), place in zip(lost, places, strict=True)
+        ]
+        partitions = ", ".join(str(partition) for partition, _ in lost)
+        note = f"the worker died while it held this record, of partition {partitions}; there may be more such"
+        return Culprits(label, operator.call_site, crashes, len(crashes), [note])
 
     def of(self, function: Any, most: int) -> Culprits | None:
         """The rows that crash one Python function.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from bigdebug.breakpoints.crashes import workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits
 from bigdebug.breakpoints.crashes.failures import Failure
 from bigdebug.breakpoints.crashes.frames import raised_of
+from bigdebug.breakpoints.crashes.lost_workers import Notes
 from bigdebug.breakpoints.crashes.placing import MOST_PLACED, MOST_TRACED, Place, Placing
 from bigdebug.breakpoints.crashes.suspects import codes_of, is_in
 from bigdebug.lineage.errors import BigDebugError
@@ -73,7 +75,10 @@ class RddSearch:
                 functions = self._functions(operator)
                 if not any(self._may_be(each) for each in functions):
                     continue
-                found = self._of(operator, functions[0])
+                if self._failure.kind == "worker":
+                    found = self._lost(operator, functions[0])
+                else:
+                    found = self._of(operator, functions[0])
                 if found is not None:
                     return found
                 if any(is_in(each, self._failure.frames) for each in functions):
@@ -134,6 +139,33 @@ class RddSearch:
             return None
         count = sum(part[1] for part in parts)
         found = [each for part in parts for each in part[0]][:MOST_LISTED]
+        return self._told(operator, found, count, notes)
+
+    def _lost(self, operator: RddOperator, function: Any) -> Culprits | None:
+        """What the tasks held whose worker died."""
+        if operator.kind not in BY_ELEMENT:
+            return None
+        annotated = self._annotator.annotated(operator.inputs[0], self._frozen_at(operator))
+        with Notes() as notes:
+            guard = workers.held(workers.call_of(operator.kind, function), notes.folder)
+            lost = notes.of_lost(annotated.mapPartitionsWithIndex(guard).count)
+        if not lost:
+            return None
+        error = json.dumps(
+            {"kind": "WorkerLost", "message": "the Python worker died", "traceback": "", "together": 1}
+        )
+        partitions = ", ".join(str(partition) for partition, _ in lost)
+        return self._told(
+            operator,
+            [(element, ids, error) for _, (element, ids) in lost],
+            len(lost),
+            [f"the worker died while it held this record, of partition {partitions}; there may be more such"],
+        )
+
+    def _told(
+        self, operator: RddOperator, found: Sequence[workers.Found], count: int, notes: Sequence[str]
+    ) -> Culprits:
+        (below,) = operator.inputs
         said = set(notes)
         places = self._places([ids for _, ids, _ in found], below)
         crashes = [

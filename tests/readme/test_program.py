@@ -59,7 +59,9 @@ def test_the_declared_function_in_the_readme(spark: SparkSession, flights: Path)
 
 def test_the_records_that_crash_in_the_readme(spark: SparkSession, flights: Path) -> None:
     text = (ROOT / "README.md").read_text()
-    (code,) = (code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "on_crash" in code)
+    (code,) = (
+        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "on_crash" in code
+    )
     with bigdebug.attach(spark) as session:
         names: dict[str, Any] = {"spark": spark, "session": session, "F": functions}
         code = code.replace('"flights.csv"', repr(str(flights)))
