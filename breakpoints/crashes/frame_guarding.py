@@ -173,6 +173,8 @@ class FrameGuarding:
                     return method(subject, *args[1:], **kwargs)
                 except Exception as error:
                     if not self._guarded_too(running, made, error):
+                        if error.__traceback__ is not None:  # it leaves without a trace of us
+                            error.__traceback__ = error.__traceback__.tb_next
                         raise
                 subject = _over(args[0], made.plan, frame.sparkSession)
                 if isinstance(subject, DataFrameWriter):

@@ -6,6 +6,7 @@ import itertools
 import pickle
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
@@ -30,11 +31,13 @@ from bigdebug.breakpoints.crashes.quarantine import (
     rows_of,
     set_aside,
 )
+from bigdebug.breakpoints.crashes.rebuilding import Rebuilding
 from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import CallSite, caller
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.nodes import call_site
+from bigdebug.lineage.rdd.freezing import freeze
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.recording import bound
 from bigdebug.lineage.rdd.travelling import travel_from_now_on
@@ -93,6 +96,8 @@ class Guarding:
         self.guarded: dict[int, Guarded] = {}
         self.files: list[str] = []
         self._pausing: Any = None
+        self._operators: weakref.WeakSet[RddOperator] = weakref.WeakSet()
+        self._rebuilding: tuple[int, Rebuilding] | None = None
 
     @property
     def pausing(self) -> Any:
@@ -138,7 +143,7 @@ class Guarding:
             RDD.flatMap,
             (rdd, flat, keeps),
             label,
-            lambda operator: setattr(guarded, "operator", operator),
+            lambda operator: self._known(guarded, operator),
         )
 
     def action(self, running: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -148,17 +153,54 @@ class Guarding:
         context = args[0].ctx
         running.guarded = True
         context.setLocalProperty(guards.OUTPUT, str(running.output.number))
+        rebuilt = None if running.tap is not None else self._rebuilt(running, args[0])
         if label != "foreach":
-            return None
+            return None if rebuilt is None else (getattr(RDD, label), (rebuilt, *args[1:]), kwargs)
         given = bound(RDD.foreach, args, kwargs)
         site = running.acted.call_site
         policy = self._policies.of(label, site)
         if not policy.guards or not callable(given["f"]):
-            return None
+            return None if rebuilt is None else (RDD.foreach, (rebuilt, given["f"]), {})
+        if rebuilt is not None:
+            given["self"] = rebuilt
         guarded = self.add("foreach", label, site, given["f"], policy)
         guarded.operator = running.acted
         guard = guards.guarded("foreach", given["f"], self.site(guarded, context))
         return RDD.foreachPartition, (given["self"], guards.over_partition(guard)), {}
+
+    def _known(self, guarded: Guarded, operator: RddOperator) -> None:
+        guarded.operator = operator
+        self._operators.add(operator)
+
+    def _rebuilt(self, running: Any, rdd: Any) -> Any | None:
+        """An RDD with guards in the operators that were asked for before there was a policy; None for itself."""
+        (operator,) = running.acted.inputs
+        if operator.rdd is not rdd or not self._policies.any_guards:
+            return None
+        if self._rebuilding is None or self._rebuilding[0] != self._policies.version:
+            made = Rebuilding(rdd.ctx, self._lacks_guard, self._made_again)
+            self._rebuilding = self._policies.version, made
+        rebuilding = self._rebuilding[1]
+        if not rebuilding.can(operator):
+            return None
+        return rebuilding.plain(operator, freeze([operator]))
+
+    def _lacks_guard(self, operator: RddOperator) -> bool:
+        if operator.kind not in GUARDED or operator in self._operators:
+            return False
+        return self._policies.of(operator.label, operator.call_site).guards
+
+    def _made_again(self, operator: RddOperator, below: Any, arguments: dict[str, Any]) -> Any | None:
+        """The RDD of an operator with a guard in it."""
+        function, kind = arguments["f"], operator.kind
+        if not callable(function):
+            return None
+        policy = self._policies.of(operator.label, operator.call_site)
+        guarded = self.add(kind, operator.label, operator.call_site, function, policy)
+        guarded.operator = operator
+        keeps = arguments.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter"))
+        guard = guards.guarded(kind, function, self.site(guarded, below.ctx))
+        return RDD.mapPartitionsWithIndex(below, guard, bool(keeps))
 
     def add(self, kind: str, label: str, site: CallSite | None, function: Any, policy: Policy) -> Guarded:
         """A new guard."""

@@ -107,6 +107,21 @@ def test_a_function_that_crashes_in_a_shuffle_or_twice_counts_once(
     assert session.outputs[-1].missing == 1
 
 
+def test_a_policy_holds_for_rdds_that_were_made_before_it(
+    spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    ages = lines_of(spark, people).map(parsed)
+    sums = ages.map(lambda pair: (pair[0] % 2, pair[1])).reduceByKey(lambda x, y: x + y).cache()
+    session.on_crash("skip")
+    assert sorted(sums.collect()) == [(0, 20 + 22 + 24 + 26 + 28), (1, 21 + 25 + 27 + 29 + 31)]
+    assert session.outputs[-1].missing == 2
+    assert sums.count() == 2
+    assert session.outputs[-1].missing == 0  # it was computed once, and kept
+    session.on_crash("raise")
+    with pytest.raises(Exception, match="invalid literal"):
+        ages.collect()
+
+
 def test_wrong_policies_are_refused(session: bigdebug.Session) -> None:
     with pytest.raises(BigDebugError, match="can't be 'ignore'"):
         session.on_crash("ignore")
@@ -132,7 +147,7 @@ KINDS = {
 
 
 @settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
