@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.readwriter import DataFrameWriter
 
 from bigdebug.breakpoints.crashes import frame_guards, guards
-from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
+from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised, report_kept
 from bigdebug.breakpoints.crashes.expression_guards import ExpressionGuards
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
 from bigdebug.breakpoints.crashes.frames import FrameSearch, raised_of
@@ -248,6 +248,10 @@ class FrameGuarding:
             self._guarding.found(culprits, number, guarded.policy.name, quarantine=name)
             print(report_kept(culprits, number, guarded.policy.name), file=sys.stderr)
         forget(filesystem, tasks, number)
+        told = {guarded.number for guarded, _ in found}
+        for guarded in running.guards.guarded:
+            if guarded.number not in told:
+                self._guarding.guarded.pop(guarded.number, None)
         if missing or repaired:
             self.plain[number] = spark, running.guards.plain
             while len(self.plain) > LIVE_OUTPUTS:
@@ -309,7 +313,13 @@ class FrameGuarding:
                 some = culprits.crashes[start : start + 1_000]
                 records = [
                     Quarantined(
-                        crash.value, crash.error, guarded.label, label, number, crash.location, (-1, -1)
+                        crash.value,
+                        Raised(crash.error.kind, "") if masked else crash.error,
+                        guarded.label,
+                        label,
+                        number,
+                        crash.location,
+                        (-1, -1),
                     )
                     for crash in some
                 ]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from bigdebug.breakpoints.crashes.guards import MOST_BYTES, MOST_RECORDS, NOTHING, OUTPUT, Site
+from bigdebug.breakpoints.crashes.guards import MOST_BYTES, MOST_RECORDS, NOTHING, OUTPUT, Site, stored
 from bigdebug.breakpoints.crashes.workers import blamed, carried, loaded_once, told
 
 APPENDED = ".appended"
@@ -43,6 +43,7 @@ class Appender:
         if self._silent:
             return
         self._count += 1
+        error = stored(self._site, error)
         data, new = b"", None
         if self._count <= MOST_RECORDS and self._bytes <= MOST_BYTES and not self._site.masked:
             data = carried(given)

@@ -46,6 +46,12 @@ from bigdebug.lineage.recorder import GuardedCall, Recorder, logger
 GUARDED = frozenset({"map", "flatMap", "filter", "mapValues", "flatMapValues", "keyBy"})
 """Operators of RDDs that go on where a record crashes their function; and the action `foreach`."""
 
+MOST_LOCATED = 1_000
+"""Of so many records of an operator and output the source records are looked for."""
+
+MOST_GUARDED = 10_000
+"""So many guarded operators are known; a service that runs for weeks forgets the oldest."""
+
 Found = Callable[..., None]
 
 
@@ -207,6 +213,8 @@ class Guarding:
         guarded = Guarded(next(self._numbers), kind, label, site, function, policy)
         with self._lock:
             self.guarded[guarded.number] = guarded
+            while len(self.guarded) > MOST_GUARDED:
+                del self.guarded[next(iter(self.guarded))]
         return guarded
 
     def site(self, guarded: Guarded, context: Any = None) -> guards.Site:
@@ -337,12 +345,14 @@ class _Places:
 
     def __init__(self, guarded: Guarded) -> None:
         self._operator = guarded.operator
+        self._asked = 0
 
     def of(self, places: list[tuple[int, int]]) -> list[TracedRecord | None]:
         """The source records, by partition and place."""
         unknown: list[TracedRecord | None] = [None] * len(places)
-        if self._operator is None:
+        if self._operator is None or self._asked >= MOST_LOCATED:
             return unknown
+        self._asked += len(places)
         from bigdebug.breakpoints.crashes.placing_rdds import source_records
 
         try:

@@ -7,6 +7,7 @@ count once.
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -83,6 +84,13 @@ def schema() -> Any:
     )
 
 
+def stored(site: Site, error: str) -> str:
+    """An exception as it may be stored: where values must not be, its class alone."""
+    if not site.masked:
+        return error
+    return json.dumps({**json.loads(error), "message": "", "traceback": ""})
+
+
 class Keeper:
     """Sets aside what crashes an operator in one attempt of a task; opens its file when the first does."""
 
@@ -115,6 +123,7 @@ class Keeper:
         self.count += 1
         if self.count > MOST_RECORDS or self._bytes > MOST_BYTES:
             return
+        error = stored(self._site, error)
         data = b"" if self._site.masked else carried(value)
         new = None if repaired is NOTHING else b"" if self._site.masked else carried(repaired)
         self._rows.append((self.partition, place, data, error, new))
@@ -230,8 +239,6 @@ def answers(
         waiting: place, record and exception of each.
         kind: of the operator.
     """
-    import json
-
     from pyspark import cloudpickle
 
     assert site.pause is not None

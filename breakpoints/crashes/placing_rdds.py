@@ -17,9 +17,6 @@ from bigdebug.lineage.rdd.rows import rows_of_rdd
 from bigdebug.lineage.rdd.trace import contributing_in_order
 from bigdebug.lineage.rdd.travelling import travelling
 
-MOST_LOCATED = 1_000
-"""Of so many records at most the sources are read again, and no further than the last of them in each partition."""
-
 Place = tuple[int, int]
 
 
@@ -38,7 +35,7 @@ def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place
     if any(each.kind == OF_FRAME or (each.inputs and each.kind not in narrow) for each in below.walk()):
         return {}
     wanted: dict[int, set[int]] = {}
-    for partition, place in places[:MOST_LOCATED]:
+    for partition, place in places:
         wanted.setdefault(partition, set()).add(place)
     context: Any = operator.context
     annotator = Annotator(context)
