@@ -7,6 +7,7 @@ whose results the action needs are guarded: Spark leaves the others out.
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -228,11 +229,12 @@ class Rewriting:
         return catalyst.copy(plan, functionExpr=changed)
 
 
+@functools.cache
 def mark_of(data_type: str) -> Any:
-    """A value of a type that stands for a crash, drawn anew for each guard; None where a type has none to spare.
+    """A value of a type that stands for a crash, drawn by chance; None where a type has none to spare.
 
     A list or a struct around each result costs as much as the function's call itself. Of 64 bits nobody hits the
-    value by chance; of 32 the guard looks.
+    value by chance; of 32 the guard looks. It stays the same in a process: Spark compiles its code for it once.
 
     Args:
         data_type: as Spark's catalog spells it.

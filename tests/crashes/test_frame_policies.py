@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.location import Location
+from tests.proofs import Part
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -173,31 +174,21 @@ PLANS: dict[str, Any] = {
 }
 
 
-@settings(
-    max_examples=6,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
-@given(st.lists(st.integers(0, 5), max_size=8), st.sampled_from(sorted(PLANS)))
-def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
-    spark: SparkSession, session: bigdebug.Session, numbers: list[int], kind: str
-) -> None:
+numbers_and_kinds = (st.lists(st.integers(0, 5), max_size=8), st.sampled_from(sorted(PLANS)))
+
+
+def judge(spark: SparkSession, session: bigdebug.Session, numbers: list[int], kind: str) -> None:
+    """The survivors give what plain Spark gives on the data without the culprits, or with them repaired."""
     function = F.udf(risky, "int")
 
     def given_by(some: list[int]) -> list[Any]:
-        return sorted(
-            map(tuple, PLANS[kind](spark.createDataFrame([(n,) for n in some], "n int"), function).collect())
-        )
+        frame = spark.createDataFrame([(n,) for n in some], "n int")
+        return sorted(map(tuple, PLANS[kind](frame, function).collect()))
 
     session.on_crash("raise")
-    # The plain rows of a join or union stay: only those that came by the function are left out.
-    if kind in ("joined", "union"):
-        fine = given_by([n for n in numbers if n])
-        if kind == "union":
-            fine = sorted({*fine, *((n,) for n in numbers)})
-    else:
-        fine = given_by([n for n in numbers if n])
+    fine = given_by([n for n in numbers if n])
+    if kind == "union":  # what didn't come by the function stays
+        fine = sorted({*fine, *((n,) for n in numbers)})
     mended = given_by([n or 5 for n in numbers]) if kind == "column" else None
     session.on_crash("skip")
     assert given_by(numbers) == fine
@@ -206,3 +197,28 @@ def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
         session.on_crash("repair", repair=lambda n, error: 5)
         assert sorted(row[1] for row in given_by(numbers)) == sorted(row[1] for row in mended)
     session.on_crash("raise")
+
+
+@settings(
+    max_examples=3,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    derandomize=True,
+)
+@given(*numbers_and_kinds)
+def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
+    spark: SparkSession, session: bigdebug.Session, numbers: list[int], kind: str
+) -> None:
+    judge(spark, session, numbers, kind)
+
+
+@pytest.mark.proof(
+    "rows that crash a function, left out or repaired, against plain Spark without them", examples=60
+)
+def test_the_survivors_of_many_plans(part: Part, spark: SparkSession, session: bigdebug.Session) -> None:
+    @part.drawn
+    @given(*numbers_and_kinds)
+    def judged(numbers: list[int], kind: str) -> None:
+        judge(spark, session, numbers, kind)
+
+    judged()

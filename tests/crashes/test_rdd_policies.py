@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import Location
+from tests.proofs import Part
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -146,32 +147,52 @@ KINDS = {
 }
 
 
+drawn = (st.lists(st.integers(0, 5), max_size=12), st.integers(1, 3), st.sampled_from(sorted(KINDS)))
+
+
+def judge(spark: SparkSession, session: bigdebug.Session, numbers: list[int], slices: int, kind: str) -> None:
+    """The survivors give what plain Spark gives on the data without the culprits, or with them repaired."""
+
+    def given_by(some: list[int]) -> list[Any]:
+        return sorted(KINDS[kind](spark.sparkContext.parallelize(some, slices), risky).collect())
+
+    session.on_crash("raise")
+    fine = given_by([n for n in numbers if n])
+    mended = given_by([n or 7 for n in numbers])
+    session.on_crash("skip")
+    assert given_by(numbers) == fine
+    assert session.outputs[-1].missing == numbers.count(0) * (kind != "flatMap")
+    session.on_crash("repair", repair=lambda n, error: 7)
+    if kind in ("map", "filter", "keyBy"):
+        assert given_by(numbers) == mended
+    elif kind in ("mapValues", "flatMapValues"):  # the key stays, and was the record's
+        assert sorted(each[1] for each in given_by(numbers)) == sorted(each[1] for each in mended)
+    session.on_crash("raise")
+
+
 @settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     derandomize=True,
 )
-@given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 3), st.data())
+@given(*drawn)
 def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
-    spark: SparkSession, session: bigdebug.Session, numbers: list[int], slices: int, data: st.DataObject
+    spark: SparkSession, session: bigdebug.Session, numbers: list[int], slices: int, kind: str
 ) -> None:
-    kind = data.draw(st.sampled_from(sorted(KINDS)))
-    context = spark.sparkContext
-    session.on_crash("raise")
-    fine = KINDS[kind](context.parallelize([n for n in numbers if n], slices), risky).collect()
-    mended = KINDS[kind](context.parallelize([n or 7 for n in numbers], slices), risky).collect()
-    session.on_crash("skip")
-    assert sorted(KINDS[kind](context.parallelize(numbers, slices), risky).collect()) == sorted(fine)
-    assert session.outputs[-1].missing == numbers.count(0) * (kind != "flatMap")
-    session.on_crash("repair", repair=lambda n, error: 7)
-    if kind != "flatMap" and kind != "sums":
-        found = KINDS[kind](context.parallelize(numbers, slices), risky).collect()
-        if kind in ("mapValues", "flatMapValues"):
-            assert sorted(each[1] for each in found) == sorted(each[1] for each in mended)
-        else:
-            assert sorted(found) == sorted(mended)
-    session.on_crash("raise")
+    judge(spark, session, numbers, slices, kind)
+
+
+@pytest.mark.proof(
+    "elements that crash a function, left out or repaired, against plain Spark without them", examples=100
+)
+def test_the_survivors_of_many_programs(part: Part, spark: SparkSession, session: bigdebug.Session) -> None:
+    @part.drawn
+    @given(*drawn)
+    def judged(numbers: list[int], slices: int, kind: str) -> None:
+        judge(spark, session, numbers, slices, kind)
+
+    judged()
 
 
 def test_the_command_tells_what_was_left_out(
