@@ -24,6 +24,7 @@ class RecordingSettings:
         redact: columns whose values are hashed before anything is written.
         name: the run's name.
         store_hint: what a suggested command must add to reach the same store.
+        breaks: call sites to set breakpoints at.
     """
 
     store: str
@@ -31,6 +32,7 @@ class RecordingSettings:
     redact: Sequence[str] = ()
     name: str | None = None
     store_hint: str = ""
+    breaks: Sequence[str] = ()
 
     @classmethod
     def from_environment(cls) -> "RecordingSettings":
@@ -99,7 +101,11 @@ class Recording:
             from bigdebug.session import attach_every_session
 
             attached = attach_every_session(
-                store=settings.store, capture=settings.capture, redact=settings.redact, name=settings.name
+                store=settings.store,
+                capture=settings.capture,
+                redact=settings.redact,
+                name=settings.name,
+                breaks=settings.breaks,
             )
             self._recorded = attached.__enter__()
             self._attached = attached
@@ -127,6 +133,10 @@ class Recording:
             numbers = ", ".join(str(output.number) for output in partial)
             told += f"; {missing:,} records are missing from output {numbers}: bigdebug crashes last"
             told += self._settings.store_hint
+        if self._settings.breaks:
+            return (
+                f"{told}; next:\n  bigdebug break last{self._settings.store_hint} {self._settings.breaks[0]}"
+            )
         traceable = [output for output in outputs if output.status == "done" and output.recipe == "stored"]
         if not traceable:
             return f"{told}; next:\n  bigdebug show last{self._settings.store_hint}"

@@ -299,10 +299,19 @@ class EverySession:
         capture: `recipe` or `full`.
         redact: columns whose values must not be stored.
         name: the run's name.
+        breaks: call sites to set breakpoints at.
     """
 
-    def __init__(self, store: str, capture: str, redact: Sequence[str], name: str | None) -> None:
+    def __init__(
+        self,
+        store: str,
+        capture: str,
+        redact: Sequence[str],
+        name: str | None,
+        breaks: Sequence[str] = (),
+    ) -> None:
         self._recorder = _recorder(store, capture, redact, name)
+        self._breaks = tuple(breaks)
 
     def __enter__(self) -> Recorder:
         """Begin; the recorder's `run_id` is None until a session is made."""
@@ -335,11 +344,18 @@ class EverySession:
             logger.warning("bigdebug: this Spark Connect session isn't recorded, %s; %s", _WHY, _CLASSIC)
         elif _known(spark) is None and not self._recorder.closed:
             self._recorder.begin(spark.version)
-            _attach(spark, self._recorder, owns_recorder=False)
+            session = _attach(spark, self._recorder, owns_recorder=False)
+            breaks, self._breaks = self._breaks, ()
+            for each in breaks:
+                session.breakpoint(each)
 
 
 def attach_every_session(
-    store: str = ".bigdebug", capture: str = "recipe", redact: Sequence[str] = (), name: str | None = None
+    store: str = ".bigdebug",
+    capture: str = "recipe",
+    redact: Sequence[str] = (),
+    name: str | None = None,
+    breaks: Sequence[str] = (),
 ) -> EverySession:
     """Record every SparkSession that is made from now on, in one run, also after a stop and a new start.
 
@@ -348,12 +364,13 @@ def attach_every_session(
         capture: `recipe` or `full`.
         redact: columns whose values must not be stored.
         name: the run's name.
+        breaks: call sites (`etl.py:42`) to set breakpoints at.
 
     Raises:
         BigDebugError: an argument is wrong.
     """
     _require_capture(capture)
-    return EverySession(store, capture, redact, name)
+    return EverySession(store, capture, redact, name, breaks)
 
 
 def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
@@ -372,6 +389,7 @@ def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
         warn_unless_shared(attachment.context, recorder)
     attachments.add(attachment, keep=owns_recorder)
     patches.install(wrapper_of)
+    session._open_to_others()
     on_stop(_detach_stopped)
     return session
 

@@ -45,6 +45,10 @@ class LiveQuestions:
             self._attachment.spark, self._recorder, data, when, number=len(self.breakpoints) + 1
         )
         self.breakpoints.append(found)
+        if found.at is not None:
+            from bigdebug.breakpoints.remote import keep_breakpoints
+
+            keep_breakpoints(self._recorder)
         return found
 
     @property
@@ -98,6 +102,16 @@ class LiveQuestions:
         from bigdebug.breakpoints.live import live_of
 
         return live_of(self._recorder).watched.watchpoints
+
+    def _open_to_others(self) -> None:
+        """Be reached from another terminal; a fault in that is said, and nothing more."""
+        try:
+            if self._recorder.folder is not None:
+                from bigdebug.breakpoints.remote import open_to_others
+
+                open_to_others(self, self._recorder)
+        except Exception as error:
+            self._recorder.failed(error)
 
     def _close_live(self) -> None:
         if "bigdebug.breakpoints.channel.channels" in sys.modules:  # else nothing of it was used

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.metadata
+import keyword
 import os
 import sys
 import traceback
@@ -23,6 +24,8 @@ COMMANDS = {
     "why-not": "Tell why a row is missing from an output, and which operator dropped it.",
     "diff": "Tell what differs between two runs, down to the records behind a row.",
     "isolate": "Find the few source records that make rows of an output wrong.",
+    "break": "Look at the records that pass a line of the program, while it runs or afterwards.",
+    "watch": "Catch the records of a running program that satisfy a guard.",
     "crashes": "Show the records that crashed functions, and what became of them.",
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",
@@ -34,7 +37,8 @@ COMMANDS = {
 
 def module_of(command: str) -> str:
     """The module of a command."""
-    return f"bigdebug.cli.{command.replace('-', '_')}"
+    name = command.replace("-", "_")
+    return f"bigdebug.cli.{name}_point" if keyword.iskeyword(name) else f"bigdebug.cli.{name}"
 
 
 class LazyGroup(click.RichGroup):

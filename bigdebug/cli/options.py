@@ -1,6 +1,7 @@
 """Options and arguments that several commands share, so that they read and complete the same everywhere."""
 
 import os
+import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,9 @@ import rich_click as click
 from click.shell_completion import CompletionItem
 
 DEFAULT_STORE = ".bigdebug"
+
+CALL_SITE = re.compile(r".+:[1-9][0-9]*")
+"""A place in the user's code, as `etl.py:42`."""
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from bigdebug.cli.options import store_hint, store_option
+from bigdebug.cli.options import CALL_SITE, store_hint, store_option
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.recording import absolute_store
 from bigdebug.running import SETTINGS
@@ -31,6 +31,13 @@ from bigdebug.running import SETTINGS
     multiple=True,
     help="Hash this column's values before anything is written; may be given often.",
 )
+@click.option(
+    "--break",
+    "breaks",
+    metavar="FILE:LINE",
+    multiple=True,
+    help="Set a breakpoint at the operator on that line, which never stops the job; may be given often.",
+)
 @click.option("-m", "as_module", is_flag=True, help="SCRIPT is a module's name, as with python -m.")
 @click.argument("script", metavar="SCRIPT")
 @click.argument("arguments", metavar="[ARGS]...", nargs=-1, type=click.UNPROCESSED)
@@ -39,6 +46,7 @@ def command(
     name: str | None,
     capture: str,
     redact: tuple[str, ...],
+    breaks: tuple[str, ...],
     as_module: bool,
     script: str,
     arguments: tuple[str, ...],
@@ -47,6 +55,9 @@ def command(
 
     The script runs as `python SCRIPT` would run it and the command exits with the script's own code.
     """
+    for each in breaks:
+        if not CALL_SITE.fullmatch(each):
+            raise click.BadParameter(f"{each!r} is not FILE:LINE", param_hint="--break")
     if not as_module:
         _require_script(script)
     _require_writable(store)
@@ -57,6 +68,7 @@ def command(
             "capture": capture,
             "redact": redact,
             "name": name,
+            "breaks": breaks,
             "store_hint": store_hint(store),
         }
     )

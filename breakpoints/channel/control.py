@@ -53,6 +53,11 @@ class Control:
         self._process = os.getpid()
         self._at_once = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
+    @property
+    def opened(self) -> bool:
+        """Whether it listens."""
+        return self._listener is not None
+
     def on(self, command: str, function: Command) -> None:
         """Have a function answer a command, on a thread of the request's own."""
         self._commands[command] = function

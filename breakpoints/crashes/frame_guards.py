@@ -85,7 +85,7 @@ class MarkedError(Exception):
     """A function gave the very value that stands for a crash; it has one chance in billions."""
 
 
-def guarded_row(command: bytes, site: Site, mark: Any = None) -> Callable[..., Any]:
+def guarded_row(command: bytes, site: Site, mark: Any = None, *, alone: bool = False) -> Callable[..., Any]:
     """In place of a function of a row's values: its result, marked where they crash it.
 
     Args:
@@ -93,19 +93,21 @@ def guarded_row(command: bytes, site: Site, mark: Any = None) -> Callable[..., A
         site: of the operator.
         mark: what stands for a crash; None where there is no such value: then results come in lists, and a crash
             as None.
+        alone: it is given one value. All rows pay for what else the guard does.
     """
     load = loaded_once(command)
-    known: list[Any] = []
+    function: Any = None
     keeper = Appender(site)
     listed = mark is None
     narrow = type(mark) is int and abs(mark) < 1 << 31
 
     def guard(*values: Any, **named: Any) -> Any:
+        nonlocal function
         try:
-            made = known[0](*values, **named)
+            made = function(*values, **named)
         except Exception as error:
-            if not known:
-                known.append(load())
+            if function is None:
+                function = load()
                 return guard(*values, **named)
             return crashed(values, named, error)
         if listed:
@@ -113,6 +115,16 @@ def guarded_row(command: bytes, site: Site, mark: Any = None) -> Callable[..., A
         if narrow and made == mark and type(made) is int:
             raise MarkedError(f"the function gave {mark}, which stands for a crash: run it again")
         return made
+
+    def guard_of_one(value: Any) -> Any:
+        nonlocal function
+        try:
+            return function(value)
+        except Exception as error:
+            if function is None:
+                function = load()
+                return guard_of_one(value)
+            return crashed((value,), {}, error)
 
     def crashed(values: tuple[Any, ...], named: dict[str, Any], error: Exception) -> Any:
         given = _given(values, named)
@@ -123,11 +135,26 @@ def guarded_row(command: bytes, site: Site, mark: Any = None) -> Callable[..., A
             keeper.keep(given, told(error), site.repair)
             return [site.repair] if listed else site.repair
         new = site.repair(given, error)
-        made = known[0](*new) if len(values) + len(named) > 1 else known[0](new)
+        made = function(*new) if len(values) + len(named) > 1 else function(new)
         keeper.keep(given, told(error), new)
         return [made] if listed else made
 
-    return guard
+    def narrow_guard_of_one(value: Any) -> Any:
+        nonlocal function
+        try:
+            made = function(value)
+        except Exception as error:
+            if function is None:
+                function = load()
+                return narrow_guard_of_one(value)
+            return crashed((value,), {}, error)
+        if made == mark and type(made) is int:
+            raise MarkedError(f"the function gave {mark}, which stands for a crash: run it again")
+        return made
+
+    if not alone or listed:
+        return guard
+    return narrow_guard_of_one if narrow else guard_of_one
 
 
 def _given(values: tuple[Any, ...], named: dict[str, Any]) -> Any:

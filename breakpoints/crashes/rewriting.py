@@ -187,7 +187,9 @@ class Rewriting:
         mark = mark_of(str(function.dataType().catalogString()))
         data_type = function.dataType()
         if vectorised is None:
-            wrapper: Any = frame_guards.guarded_row(command, site, mark)
+            given = catalyst.items(function.children())
+            alone = len(given) == 1 and class_name(given[0]) != "NamedArgumentExpression"
+            wrapper: Any = frame_guards.guarded_row(command, site, mark, alone=alone)
             if mark is None:
                 data_type = types.ArrayType(data_type, True)
         else:

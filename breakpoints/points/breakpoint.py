@@ -57,6 +57,17 @@ class Breakpoint:
         return not isinstance(self._data, str) or bool(nodes_at(self._recorder, self._data))
 
     @property
+    def at(self) -> str | None:
+        """The call site that it was set at; None of one that was set at data."""
+        return self._data if isinstance(self._data, str) else None
+
+    @property
+    def when(self) -> str | None:
+        """Which records, as text; None for all, or where a function says so."""
+        text = getattr(self._when, "text", self._when)
+        return text if isinstance(text, str) else None
+
+    @property
     def operator(self) -> str | None:
         """The operator whose records pass, as the user called it; None where it isn't known yet."""
         node = self._at().node if self.reached else None

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.breakpoints.watch.catching import Watching
-from bigdebug.breakpoints.watch.guards import can_raise, held, tried
+from bigdebug.breakpoints.watch.guards import held
 from bigdebug.lineage.catalyst import Catalyst
 
 _ids = itertools.count(1 << 40)
@@ -31,13 +31,13 @@ class FrameGuard:
     Attributes:
         key: of the watchpoint.
         stands_at: whether it stands at a plan node with some tag.
-        condition: of SQL, gives the condition over a node's columns, a JVM expression.
+        metrics: of SQL, gives what `metrics_of` a condition on a node's columns is.
         watching: of Python, what its tasks need to know, by the number of the place.
     """
 
     key: int
     stands_at: Callable[[str], bool]
-    condition: Callable[[Any], Any] | None = None
+    metrics: Callable[[Any], Any] | None = None
     watching: Callable[[int], Watching] | None = None
     places: int = 0
 
@@ -73,12 +73,12 @@ class Rewritten:
     """A plan with guards in it.
 
     Attributes:
-        plan: the JVM plan.
+        frame: of the plan; None where no guard could be put in.
         observed: what Spark counts.
         hidden: keys of watchpoints that stand below something the user has cached.
     """
 
-    plan: Any
+    frame: Any
     observed: list[Observed] = field(default_factory=list)
     hidden: set[int] = field(default_factory=set)
 
@@ -91,19 +91,38 @@ def with_guards(catalyst: Catalyst, plan: Any, guards: list[FrameGuard]) -> Rewr
         plan: the analyzed plan of an action.
         guards: of all watchpoints.
     """
-    first = _Inserting(catalyst, guards, everywhere=True)
-    found = first.into(plan, frozenset())
-    if found is plan:
-        return Rewritten(plan, hidden=first.hidden) if first.hidden else None
-    try:
-        catalyst.execution(found).assertAnalyzed()
-    except Exception as error:
-        if not isinstance(error, AnalysisException) and "Analysis" not in str(error):
-            raise
-        # Several readings of one frame that Spark doesn't take for the same: the first one counts.
-        first = _Inserting(catalyst, guards, everywhere=False)
-        found = first.into(plan, frozenset())
-    return Rewritten(found, list(first.observed.values()), first.hidden)
+    for everywhere in (True, False):
+        inserting = _Inserting(catalyst, guards, everywhere=everywhere)
+        found = inserting.into(plan, frozenset())
+        if found is plan:
+            return Rewritten(None, hidden=inserting.hidden) if inserting.hidden else None
+        try:
+            return Rewritten(catalyst.frame(found), list(inserting.observed.values()), inserting.hidden)
+        except AnalysisException:
+            # Several readings of one frame that Spark doesn't take for the same: the first one counts.
+            if not everywhere:
+                raise
+    return None
+
+
+def metrics_of(catalyst: Catalyst, condition: Any) -> Any:
+    """What Spark is to count: a Scala `Seq` of named aggregates.
+
+    Args:
+        catalyst: of the session.
+        condition: over the rows' columns.
+    """
+    found = held(catalyst, condition)
+    metrics = [catalyst.alias(_count(catalyst, found), "hits")]
+    if found is not condition:
+        metrics.append(catalyst.alias(_count(catalyst, catalyst.expressions.IsNull(found)), "errors"))
+    return catalyst.seq(metrics)
+
+
+def _count(catalyst: Catalyst, condition: Any) -> Any:
+    one = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
+    counted = catalyst.expressions.If(condition, one, catalyst.null(one.dataType()))
+    return catalyst.expressions.aggregate.Count(catalyst.seq([counted])).toAggregateExpression()
 
 
 class _Inserting:
@@ -154,33 +173,22 @@ class _Inserting:
             if not self._everywhere and guard.places > 1:
                 return node
             return self._filtered(guard.watching(guard.places - 1), node)
-        assert guard.condition is not None
+        assert guard.metrics is not None
         known = self.observed.get(guard.key)
         if known is not None and not self._everywhere:
             return node
-        return self._counted(guard.key, guard.condition(node), node)
+        return self._counted(guard.key, guard.metrics(node), node)
 
-    def _counted(self, key: int, condition: Any, node: Any) -> Any:
+    def _counted(self, key: int, metrics: Any, node: Any) -> Any:
         catalyst = self._catalyst
         known = self.observed.get(key)
         number = next(_ids)
-        name = f"bigdebug watch {key} {number}" if known is None else known.name
-        expressions = catalyst.expressions
-        metrics = [catalyst.alias(self._count(held(catalyst, condition)), "hits")]
-        if can_raise(catalyst, condition):
-            whole = tried(catalyst, condition, catalyst.struct([("held", condition)]))
-            metrics.append(catalyst.alias(self._count(expressions.IsNull(whole)), "errors"))
         if known is None:
+            name = f"bigdebug watch {key} {number}"
             observation = catalyst.jvm.org.apache.spark.sql.Observation(name)
             catalyst.jsession.observationManager().register(observation, number)
             known = self.observed[key] = Observed(key, name, observation)
-        return catalyst.logical.CollectMetrics(name, catalyst.seq(metrics), node, number)
-
-    def _count(self, condition: Any) -> Any:
-        catalyst = self._catalyst
-        one = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
-        counted = catalyst.expressions.If(condition, one, catalyst.null(one.dataType()))
-        return catalyst.expressions.aggregate.Count(catalyst.seq([counted])).toAggregateExpression()
+        return catalyst.logical.CollectMetrics(known.name, metrics, node, number)
 
     def _filtered(self, watching: Watching, node: Any) -> Any:
         # Not deterministic, as far as Spark is told: it must neither move it nor leave it out.
@@ -196,19 +204,17 @@ def _numbers(row: Any) -> tuple[int, int]:
 # -- what an action is called on ----------------------------------------------------------------------
 
 
-def standing_in(catalyst: Catalyst, subject: Any, plan: Any) -> tuple[Any, Any, Callable[[], None]] | None:
+def standing_in(subject: Any, frame: Any) -> tuple[Any, Any, Callable[[], None]] | None:
     """What an action is called on so that it computes another plan.
 
     Args:
-        catalyst: of the session.
         subject: a DataFrame, or the writer of one.
-        plan: to be computed.
+        frame: of the plan to be computed.
 
     Returns:
         What to call it on, the JVM `QueryExecution` of the plan, and what to do when it has ended; None where it
         can't be had otherwise.
     """
-    frame = catalyst.frame(plan)
     execution = frame._jdf.queryExecution()
     if isinstance(subject, DataFrame):
         return frame, execution, lambda: None

@@ -116,29 +116,32 @@ def condition_of(catalyst: Catalyst, plan: Any, guard: str | Column) -> Any:
 
 
 def held(catalyst: Catalyst, condition: Any) -> Any:
-    """A condition that is null for a record for which it would raise: a fault of a guard ends no job."""
-    return tried(catalyst, condition, condition) if can_raise(catalyst, condition) else condition
-
-
-def tried(catalyst: Catalyst, condition: Any, value: Any) -> Any:
-    """Null where a condition raises, else a value.
+    """Whether a condition holds; null for a record for which it would raise: a fault of a guard ends no job.
 
     `TryEval` alone won't do: what stands twice in a projection, or is constant, Spark computes before it, outside of
     it. What stands in a branch it leaves there; and it doesn't see that this branch is always taken.
-
-    Args:
-        condition: a JVM expression.
-        value: the same, or one made of it.
     """
+    if not can_raise(catalyst, condition):
+        return condition
     expressions = catalyst.expressions
-    literal = catalyst.singleton(expressions, "Literal")
+    no, yes = (catalyst.singleton(expressions, "Literal").apply(value) for value in (False, True))
+    # Null where it isn't known whether it holds would look like null where it raises.
+    tried = expressions.TryEval(expressions.Coalesce(catalyst.seq([condition, no])))
     columns = condition.references().toSeq()
     if columns.isEmpty():
-        return expressions.TryEval(value)
-    nothing = literal.apply(0)
-    hashed = expressions.Murmur3Hash(catalyst.seq([columns.head()]), 42)
-    always = expressions.EqualTo(expressions.BitwiseAnd(hashed, nothing), nothing)
-    return expressions.If(always, expressions.TryEval(value), catalyst.null(value.dataType()))
+        return tried
+    always = expressions.LessThanOrEqual(_unknown_to_spark(catalyst, columns.head()), yes)
+    return expressions.If(always, tried, catalyst.null(no.dataType()))
+
+
+def _unknown_to_spark(catalyst: Catalyst, column: Any) -> Any:
+    """A truth value that Spark can't tell without looking at the record."""
+    expressions = catalyst.expressions
+    if column.nullable():
+        return expressions.IsNull(column)
+    nothing = catalyst.singleton(expressions, "Literal").apply(0)
+    hashed = expressions.Murmur3Hash(catalyst.seq([column]), 42)
+    return expressions.EqualTo(expressions.BitwiseAnd(hashed, nothing), nothing)
 
 
 def can_raise(catalyst: Catalyst, condition: Any) -> bool:

@@ -84,10 +84,10 @@ class Watched:
                 "what the program has cached is read from the cache: records below it aren't counted, not even "
                 "when the cache is filled"
             )
-        in_place = [guard.key for guard in guards if guard.places]
-        if not in_place:
+        if found.frame is None:
             return None
-        made = standing_in(catalyst, subject, found.plan)
+        in_place = [guard.key for guard in guards if guard.places]
+        made = standing_in(subject, found.frame)
         if made is None:
             for key in in_place:
                 by_number[key].note(f"what {type(subject).__name__} writes isn't counted")

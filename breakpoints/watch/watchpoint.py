@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bigdebug.breakpoints.channel.channels import channels_of
@@ -15,7 +16,7 @@ from bigdebug.breakpoints.points.answers import RddAnswers
 from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, nodes_at, place_of
 from bigdebug.breakpoints.watch.catching import SameAs, Watching
 from bigdebug.breakpoints.watch.counts import Caught, Counts
-from bigdebug.breakpoints.watch.frames import FrameGuard, Observed
+from bigdebug.breakpoints.watch.frames import FrameGuard, Observed, metrics_of
 from bigdebug.breakpoints.watch.guards import PythonGuard, condition_of, is_python, python_guard
 from bigdebug.breakpoints.watch.replay import caught_rows
 from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
@@ -85,6 +86,7 @@ class Watchpoint:
         self._version = 0
         self._guard: Any = None
         self._python: PythonGuard | None = None
+        self._known_metrics: tuple[Any, Any, Any] | None = None
         if isinstance(data, str):
             nodes_at(recorder, data)  # what is no call site is said now
         else:
@@ -241,11 +243,18 @@ class Watchpoint:
             return None
         if self._python is not None:
             return FrameGuard(self.number, tags.__contains__, watching=self.watching)
-        catalyst = Catalyst(spark)
-        guard = self._guard
         return FrameGuard(
-            self.number, tags.__contains__, condition=lambda plan: condition_of(catalyst, plan, guard)
+            self.number, tags.__contains__, metrics=partial(self._metrics, Catalyst(spark), self._guard)
         )
+
+    def _metrics(self, catalyst: Catalyst, guard: Any, plan: Any) -> Any:
+        """What Spark counts of the guard over a plan's rows; the same again for the same columns."""
+        known = self._known_metrics
+        output = plan.output()
+        if known is None or known[0] is not guard or not known[1].equals(output):
+            known = guard, output, metrics_of(catalyst, condition_of(catalyst, plan, guard))
+            self._known_metrics = known
+        return known[2]
 
     def stands_at(self, operator: RddOperator) -> bool:
         """Whether elements of an operator are watched, by a guard that can be."""

@@ -57,6 +57,22 @@ def test_the_declared_function_in_the_readme(spark: SparkSession, flights: Path)
     assert lines == [line for line in flights.read_text().splitlines() if "EWR,ALB" in line]
 
 
+def test_the_look_into_a_run_in_the_readme(
+    spark: SparkSession, flights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    (code,) = (
+        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "breakpoint(" in code
+    )
+    with bigdebug.attach(spark) as session:
+        exec(code, {"session": session, "spark": spark})
+    assert capsys.readouterr().out.splitlines() == [
+        "1 [Row(id=2, price=-3)] [Row(sum(price)=10)]",
+        "[Row(sum(price)=13)]",
+        "2 [{'id': 1, 'price': 5}, {'id': 3, 'price': 8}] False",
+    ]
+
+
 def test_the_records_that_crash_in_the_readme(spark: SparkSession, flights: Path) -> None:
     text = (ROOT / "README.md").read_text()
     (code,) = (
