@@ -109,7 +109,7 @@ def guarded_row(command: bytes, site: Site, mark: Any = None, *, alone: bool = F
             if function is None:
                 function = load()
                 return guard(*values, **named)
-            return crashed(values, named, error)
+            return crashed(function, values, named, error)
         if listed:
             return [made]
         if narrow and made == mark and type(made) is int:
@@ -124,9 +124,10 @@ def guarded_row(command: bytes, site: Site, mark: Any = None, *, alone: bool = F
             if function is None:
                 function = load()
                 return guard_of_one(value)
-            return crashed((value,), {}, error)
+            return crashed(function, (value,), {}, error)
 
-    def crashed(values: tuple[Any, ...], named: dict[str, Any], error: Exception) -> Any:
+    # What a function refers to, it has a copy of in a worker: the loaded function is handed over.
+    def crashed(function: Any, values: tuple[Any, ...], named: dict[str, Any], error: Exception) -> Any:
         given = _given(values, named)
         if site.policy != "repair":
             keeper.keep(given, told(error))
@@ -147,7 +148,7 @@ def guarded_row(command: bytes, site: Site, mark: Any = None, *, alone: bool = F
             if function is None:
                 function = load()
                 return narrow_guard_of_one(value)
-            return crashed((value,), {}, error)
+            return crashed(function, (value,), {}, error)
         if made == mark and type(made) is int:
             raise MarkedError(f"the function gave {mark}, which stands for a crash: run it again")
         return made
