@@ -146,7 +146,8 @@ class Pausing:
             if channels.control is not None and not self._reachable:
                 self._reachable = True
                 channels.control.on(CONTROL, self._resolved)
-                channels.control.open()
+                if not channels.control.opened:
+                    channels.control.open()
         return exchange.address
 
     def _asked(self, header: dict[str, Any], _: bytes) -> tuple[dict[str, Any], bytes] | None:
