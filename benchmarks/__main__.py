@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import index, isolation, iterative, live, measures, rdd
+from benchmarks import crashes, index, isolation, iterative, live, measures, rdd
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -137,6 +137,11 @@ def _isolation(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
                 )
 
 
+def _crashes(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for rows in arguments.rows:
+        yield f"crashes {rows}", lambda r=rows: crashes.measured(spark, arguments.data, r)  # type: ignore[misc]
+
+
 def _live(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     yield "changing", lambda: live.changing(spark)
     for megabytes in arguments.megabytes:
@@ -157,6 +162,7 @@ TABLES = {
     "rdd": _rdd,
     "iterative": _iterative,
     "isolation": _isolation,
+    "crashes": _crashes,
     "live": _live,
 }
 

@@ -127,6 +127,12 @@ class Recording:
     def _summary(self) -> str:
         outputs = list(self._recorded.outputs)
         told = f"run {self._recorded.run_id} recorded {len(outputs)} output{'' if len(outputs) == 1 else 's'}"
+        partial = [output for output in outputs if output.missing]
+        if partial:
+            missing = sum(output.missing for output in partial)
+            numbers = ", ".join(str(output.number) for output in partial)
+            told += f"; {missing:,} records are missing from output {numbers}: bigdebug crashes last"
+            told += self._settings.store_hint
         if self._settings.breaks:
             return (
                 f"{told}; next:\n  bigdebug break last{self._settings.store_hint} {self._settings.breaks[0]}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from bigdebug.breakpoints.crashes.handling import CrashHandling
 from bigdebug.breakpoints.live_questions import LiveQuestions
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.ending import on_stop
@@ -48,7 +49,7 @@ class _WrongValueError(BigDebugError, ValueError):
     """An argument is none of the values that there are."""
 
 
-class Session(LiveQuestions):
+class Session(LiveQuestions, CrashHandling):
     """A SparkSession under the debugger. Made by `attach`; a context manager that detaches at its end."""
 
     def __init__(self, attachment: Attachment, *, owns_recorder: bool) -> None:
@@ -377,6 +378,10 @@ def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
 
     bare = _is_context(spark)
     attachment = Attachment(None if bare else spark, recorder, context=spark if bare else None)
+    if recorder.crash_guard is None:
+        from bigdebug.breakpoints.crashes.guard import CrashGuard
+
+        recorder.crash_guard = CrashGuard(recorder)
     session = attachment.face = Session(attachment, owns_recorder=owns_recorder)
     if recorder.capture == "full":
         from bigdebug.lineage.sharing import warn_unless_shared

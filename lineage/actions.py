@@ -60,6 +60,12 @@ class Running:
 
     Attributes:
         tap: what notes, while an RDD's action runs, what its elements were made of; None if nothing does.
+        acted: an RDD's action as an operator over that of the RDD.
+        guarded: there are guards in it against records that crash functions.
+        frame: the DataFrame acted on; None of an RDD.
+        guarded_plan: the JVM plan of the same with guards in it; None where there are none.
+        guards: what is known of these.
+        spark: the PySpark session; None for a bare context.
         subject: what the action is called on in the place of the user's own; None for that itself.
     """
 
@@ -69,8 +75,13 @@ class Running:
         self.recorder = recorder
         self.output = output
         self.tap: Any = None
+        self.acted: Any = None
+        self.guarded = False
+        self.frame: Any = None
+        self.guarded_plan: Any = None
+        self.guards: Any = None
+        self.spark = spark
         self.subject: Any = None
-        self._spark = spark
         self._execution = execution
 
     def rewrite(self, subject: Any) -> None:
@@ -88,12 +99,15 @@ class Running:
         """Note that the action ended well."""
         if not self.output.ended:
             self.output.end("done", rows=rows, content_hash=content_hash)
-            capture(self.recorder, self._spark, self.output.number, self._execution)
+            capture(self.recorder, self.spark, self.output.number, self._execution)
 
     def failed(self, error: BaseException, *, seconds: float | None = None) -> None:
         """Note that the action raised."""
         text = error_text(error, masked=bool(self.recorder.redact))
-        self.output.end("failed", seconds=seconds, error=text)
+        if not self.output.ended:
+            self.output.end("failed", seconds=seconds, error=text)
+            if self.recorder.crash_guard is not None:
+                self.recorder.crash_guard.failed(self.output.number, self.spark, error, self.acted)
 
 
 def begin_action(
@@ -108,6 +122,9 @@ def begin_action(
         target = _argument(_TARGETS[action.label], args, kwargs)
     if action.label == "write.save" and target is None:
         target = _path_option(args[0])
+    plan = acted_on._jdf.logicalPlan()
+    guard = attachment.recorder.crash_guard
+    guarded = None if guard is None else guard.guarded_plan(attachment, action.label, acted_on)
     output = attachment.recorder.add_output(
         caller(frame)[1] or action.label,
         node=node_id_of(attachment, acted_on),
@@ -115,7 +132,7 @@ def begin_action(
         started=time.time(),
         rows=rows_of(
             attachment,
-            acted_on._jdf.logicalPlan(),
+            plan if guarded is None else guarded,
             limit=_count(_FIRST_ROWS, action, args, kwargs),
             tail=_count(_LAST_ROWS, action, args, kwargs),
         ),
@@ -123,8 +140,12 @@ def begin_action(
         target=target if isinstance(target, str) else None,
     )
     # These run the frame's own execution; others plan one of their own.
-    own = acted_on._jdf.queryExecution() if action.name in _RUN_AS_THEY_ARE else None
+    as_it_is = guarded is None and action.name in _RUN_AS_THEY_ARE
+    own = acted_on._jdf.queryExecution() if as_it_is else None
     running = Running(attachment.recorder, output, attachment.spark, own)
+    if guard is not None:
+        running.frame = acted_on
+        running.guarded_plan = guarded
     running.rewrite(args[0])
     return running
 

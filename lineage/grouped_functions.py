@@ -15,6 +15,7 @@ from typing import Any
 from bigdebug.lineage import worker_columns
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.python_functions import command_of, with_command
 
 GROUPED_FUNCTIONS = frozenset(
     {"FlatMapGroupsInPandas", "FlatMapGroupsInArrow", "FlatMapCoGroupsInPandas", "FlatMapCoGroupsInArrow"}
@@ -51,7 +52,7 @@ def carried_past(
     plan = operator.plan
     function = plan.functionExpr()
     names = [fresh_name("carried") for _ in ours]
-    command = _command(catalyst, function)
+    command = command_of(catalyst, function)
     if len(inputs) > 1:
         wrapper: Any = worker_columns.of_cogroup(command, names)
     elif function.evalType() in _MAPPING_BATCHES:
@@ -97,7 +98,7 @@ def any_in_python(catalyst: Catalyst, beside: Any, flag: Any) -> Any:
         function = worker_columns.any_of_array
     truth = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "BooleanType")
     wrapped = catalyst.copy(
-        _with_command(catalyst, beside, function, truth),
+        with_command(catalyst, beside, function, truth, worker_columns),
         name="any",
         children=catalyst.seq([flag]),
         resultId=catalyst.new_expr_id(),
@@ -105,36 +106,7 @@ def any_in_python(catalyst: Catalyst, beside: Any, flag: Any) -> Any:
     return wrapped.toAggregateExpression()
 
 
-def _command(catalyst: Catalyst, function: Any) -> bytes:
-    tag = catalyst.singleton(catalyst.jvm.scala.reflect, "ClassTag").Byte()
-    return bytes(function.func().command().toArray(tag))
-
-
 def _with_function(catalyst: Catalyst, function: Any, wrapper: Any, output: Sequence[Any]) -> Any:
     types = catalyst.jvm.org.apache.spark.sql.catalyst.types
     schema = catalyst.singleton(types, "DataTypeUtils").fromAttributes(catalyst.seq(output))
-    return _with_command(catalyst, function, wrapper, schema)
-
-
-def _with_command(catalyst: Catalyst, function: Any, wrapper: Any, data_type: Any) -> Any:
-    """A Python function of Spark's that runs another Python function, in the same environment."""
-    from pyspark import cloudpickle
-    from pyspark.sql.types import _parse_datatype_json_string
-
-    # The workers have Spark's Python, not bigdebug.
-    cloudpickle.register_pickle_by_value(worker_columns)
-    try:
-        pickled = cloudpickle.dumps((wrapper, _parse_datatype_json_string(data_type.json())))
-    finally:
-        cloudpickle.unregister_pickle_by_value(worker_columns)
-    func = function.func()
-    python = catalyst.jvm.org.apache.spark.api.python.SimplePythonFunction(
-        bytearray(pickled),
-        func.envVars(),
-        func.pythonIncludes(),
-        func.pythonExec(),
-        func.pythonVer(),
-        func.broadcastVars(),
-        func.accumulator(),
-    )
-    return catalyst.copy(function, func=python, dataType=data_type)
+    return with_command(catalyst, function, wrapper, schema, worker_columns)

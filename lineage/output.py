@@ -25,6 +25,8 @@ class Output:
         error: class and first line of the exception of a failed action.
         recipe: `pending`, `stored` or `unavailable`.
         recipe_problem: why there is no recipe.
+        missing: how many records were left out since they crashed a function: the output is partial.
+        repaired: how many records that crashed a function went on repaired.
     """
 
     run_id: str
@@ -41,6 +43,8 @@ class Output:
     error: str | None = None
     recipe: str = "pending"
     recipe_problem: str | None = None
+    missing: int = 0
+    repaired: int = 0
 
     def updated(self, **changes: Any) -> "Output":
         return replace(self, **changes)

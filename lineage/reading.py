@@ -45,7 +45,31 @@ def read_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Ro
     return _read_by_spark(catalyst, leaf, ids)
 
 
+def existing_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> dict[Any, Row]:
+    """The records of some ids, by these; ids that no record has are left out.
+
+    Args:
+        leaf: a source of any kind.
+        ids: as its id column has them, each once.
+    """
+    if leaf.in_files:
+        return _found_by_spark(catalyst, leaf, ids)
+    rows = catalyst.frame(_narrowed(catalyst, leaf, ids)).collect() if ids else []
+    return {row[0]: row[1] for row in rows}
+
+
 def _read_by_spark(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Row]:
+    found = _found_by_spark(catalyst, leaf, ids)
+    try:
+        return [found[identity] for identity in ids]
+    except KeyError as error:
+        raise BigDebugError(
+            f"a record of {leaf.name} isn't where the trace found it ({error})",
+            hint="the source may have changed since: run the program again and ask anew",
+        ) from None
+
+
+def _found_by_spark(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> dict[Any, Row]:
     found: dict[Any, Row] = {}
     source = Partitioned(catalyst, _narrowed(catalyst, leaf, ids))
     attempts = _in_files if leaf.identified_by_file else _in_partitions
@@ -61,13 +85,7 @@ def _read_by_spark(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list
         ]
         if frames:
             found.update(reduce(DataFrame.union, frames).collect())
-    try:
-        return [found[identity] for identity in ids]
-    except KeyError as error:
-        raise BigDebugError(
-            f"a record of {leaf.name} isn't where the trace found it ({error})",
-            hint="the source may have changed since: run the program again and ask anew",
-        ) from None
+    return found
 
 
 def _read_in_place(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Row]) -> list[Row] | None:

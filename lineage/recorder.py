@@ -11,11 +11,14 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from bigdebug.lineage.ancestry import Ancestry
 from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Dataflow, Node
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
@@ -44,6 +47,70 @@ class _Run:
         self.rows: dict[int, Any] = {}
         # Ids of the nodes written, kept only for a run that goes on with the dataflow of one before.
         self.written: set[int] | None = set() if continued else None
+
+
+@dataclass(frozen=True)
+class GuardedCall:
+    """A call of an RDD's method with a guard in it.
+
+    Attributes:
+        method, args, kwargs: what to call in its place.
+        kind, recorded, recorded_args: the operator, method and arguments by which questions compute it again.
+        label: the operator, as the user called it.
+        made: is told of the operator when it is recorded.
+    """
+
+    method: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    kind: str
+    recorded: Callable[..., Any]
+    recorded_args: tuple[Any, ...]
+    label: str
+    made: Callable[[Any], None]
+
+
+class CrashGuard(Protocol):
+    """What knows what is to become of records that crash functions. Faults of its own never get in a job's way."""
+
+    def failed(self, number: int, spark: Any, error: BaseException, acted: Any = None) -> None:
+        """An action has failed; never raises.
+
+        Args:
+            number: of its output.
+            spark: the PySpark session; None for a bare context.
+            error: what it raises, which only notes may be added to.
+            acted: an RDD's action as an operator over that of the RDD.
+        """
+
+    def guarded_call(
+        self, kind: str, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any, frame: FrameType
+    ) -> GuardedCall | None:
+        """A call of an RDD's method with a guard in it; None where nothing is to be guarded."""
+
+    def guarded_plan(self, attachment: Any, label: str, frame: Any) -> Any:
+        """The JVM plan of a DataFrame with guards in it; None where nothing is to be guarded, or can be.
+
+        Args:
+            attachment: of its session.
+            label: the action's, as users write it.
+            frame: the DataFrame.
+        """
+
+    def guarded_action(self, running: Any, label: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Begin an action that has guards in it.
+
+        Args:
+            running: the action.
+            label: the action's, as users write it.
+            args, kwargs: it is called with.
+
+        Returns:
+            A method to call in the action's place and its arguments, or None to call the action itself.
+        """
+
+    def ended(self, running: Any) -> None:
+        """An action with guards in it is over; never raises."""
 
 
 class OutputHandle:
@@ -97,6 +164,9 @@ class Recorder:
         capture: `recipe` or `full`.
         redact: columns whose values must not be stored.
         arguments: the program's command line.
+
+    Attributes:
+        crash_guard: is told of actions that fail; None for nobody.
     """
 
     def __init__(
@@ -126,6 +196,7 @@ class Recorder:
         self._ancestry = Ancestry(self.node_id, self._link)
         self._said: set[str] = set()
         self._taps = itertools.count(1)
+        self.crash_guard: CrashGuard | None = None
 
     # -- what is known ------------------------------------------------------------------------------
 
@@ -156,6 +227,11 @@ class Recorder:
     def tables(self) -> Any:
         """Where the indexes of the run's outputs go; None where nothing is stored."""
         return self._run.writer.tables if self._run and self._run.writer else None
+
+    @property
+    def writer(self) -> Any:
+        """What writes the run; None where nothing is stored."""
+        return self._run.writer if self._run else None
 
     def put_capture(self, name: str, data: bytes) -> None:
         """Store what a live feature caught; does nothing where nothing is stored.
@@ -287,6 +363,16 @@ class Recorder:
         with self._lock:
             output = run.outputs[number] = run.outputs[number].updated(**changes)
         self._write_output(run, output)
+
+    def change_output(self, number: int, **changes: Any) -> None:
+        """Note what else is known of an output of the present run."""
+        if self._run is not None and number in self._run.outputs:
+            self.change(self._run, number, **changes)
+
+    def add_crash(self, crash: CrashEvent) -> None:
+        """Record the culprits of an operator."""
+        if self._run is not None and self._run.writer is not None:
+            self._run.writer.crash(crash)
 
     def complain(self, key: str, message: str, *values: Any) -> None:
         """Say something once, through the logger `bigdebug`."""

@@ -147,16 +147,7 @@ class SourceRecords:
         return set(self._distinct(self._catalyst.expressions.ShiftRight(self._id, shift)))
 
     def _locations(self, ids: list[Any]) -> list[Location]:
-        if self.leaf.identified_by_file:
-            return [Location(readable_path(identity.file), identity.position) for identity in ids]
-        if self.leaf.in_files:
-            located = self._layout.locate(ids)
-            return [located[identity] for identity in ids]
-        if self.leaf.kind == "range":
-            return [range_location(self.leaf.operator.plan, identity) for identity in ids]
-        if self.leaf.has_positions:
-            return [memory_location(identity) for identity in ids]
-        return [Location(None, None) for _ in ids]
+        return locations(self.leaf, self._layout, ids)
 
     def _placed(self, frame: DataFrame) -> DataFrame:
         """A frame whose first column is the id, with `_record` appended."""
@@ -189,6 +180,26 @@ class SourceRecords:
         if self._rows.fetched:
             wanted = F.broadcast(wanted)
         return source.join(wanted, source[annotated.id.name()] == F.col(wanted_name), "left_semi")
+
+
+def locations(leaf: SourceLeaf, layout: FileLayout, ids: list[Any]) -> list[Location]:
+    """Where records of a source stand.
+
+    Args:
+        leaf: the source.
+        layout: how its scan stands in files.
+        ids: of the records, as its id column has them.
+    """
+    if leaf.identified_by_file:
+        return [Location(readable_path(identity.file), identity.position) for identity in ids]
+    if leaf.in_files:
+        located = layout.locate(ids)
+        return [located[identity] for identity in ids]
+    if leaf.kind == "range":
+        return [range_location(leaf.operator.plan, identity) for identity in ids]
+    if leaf.has_positions:
+        return [memory_location(identity) for identity in ids]
+    return [Location(None, None) for _ in ids]
 
 
 def place_of(file: Column | None, position: Column | None, partition: Column | None = None) -> Column:

@@ -21,6 +21,7 @@ from bigdebug.lineage.batch_functions import recorded_function, records_batches
 from bigdebug.lineage.callsite import Caller, caller
 from bigdebug.lineage.commands import record_command, record_failed_command
 from bigdebug.lineage.ending import before_stop
+from bigdebug.lineage.guarding import action_over, guarded_action, guarded_call, record_guarded
 from bigdebug.lineage.nodes import Operation, complain, keep_beside, record_operator
 from bigdebug.lineage.patches import Kind, Patch
 from bigdebug.lineage.rdd.actions import begin_rdd_action, finish_rdd_action
@@ -82,23 +83,29 @@ def _operator(operation: Operation, original: _Method) -> _Method:
 
 def _action(action: Action, original: _Method) -> _Method:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        handle = None
+        handle, method = None, original
         try:
             frame = sys._getframe(1)
             if _is_users(frame):
                 handle = begin_action(action, args, kwargs, frame)
                 if handle is not None and handle.subject is not None:
                     args = (handle.subject, *args[1:])
+                method, args, kwargs = guarded_action(handle, action.label, original, args, kwargs)
         except Exception as problem:
             complain(problem)
         try:
-            result = original(*args, **kwargs)
+            result = method(*args, **kwargs)
         except BaseException as error:
             if handle is not None:
                 finish_action(action, handle, None, error)
+                action_over(handle)
             _leave_no_trace(error)
             raise
-        return result if handle is None else finish_action(action, handle, result, None)
+        if handle is None:
+            return result
+        result = finish_action(action, handle, result, None)
+        action_over(handle)
+        return result
 
     return wrapper
 
@@ -133,15 +140,18 @@ def _rdd_operator(kind: str, source: bool, original: _Method) -> _Method:
     observe = recorded_source if source else recorded_operator
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        taps = None
+        taps = guarded = None
         try:
             frame = sys._getframe(1)
             if not source and _is_users(frame):
                 taps = tapping(kind, original, args, kwargs)
+                guarded = guarded_call(kind, original, args, kwargs, frame)
         except Exception as problem:
             complain(problem)
         try:
-            if taps is None:
+            if guarded is not None:
+                result = guarded.method(*guarded.args, **guarded.kwargs)
+            elif taps is None:
                 result = original(*args, **kwargs)
             else:
                 result = taps.method(*taps.args, **taps.kwargs)
@@ -151,7 +161,9 @@ def _rdd_operator(kind: str, source: bool, original: _Method) -> _Method:
             raise
         try:
             frame = sys._getframe(1)
-            if _is_users(frame):
+            if guarded is not None:
+                record_guarded(guarded, result, frame)
+            elif _is_users(frame):
                 record(
                     kind, original, args, kwargs, result, frame, observe if taps is None else taps.recorded
                 )
@@ -188,7 +200,7 @@ def _conversion(original: _Method) -> _Method:
 
 def _rdd_action(action: str, original: _Method) -> _Method:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        running = None
+        running, method = None, original
         try:
             frame = sys._getframe(1)
             if _is_users(frame):
@@ -197,16 +209,22 @@ def _rdd_action(action: str, original: _Method) -> _Method:
                     args = (running.tap.rdd, *args[1:])
                 elif running is not None and running.subject is not None:
                     args = (running.subject, *args[1:])
+                method, args, kwargs = guarded_action(running, action, original, args, kwargs)
         except Exception as problem:
             complain(problem)
         try:
-            result = original(*args, **kwargs)
+            result = method(*args, **kwargs)
         except BaseException as error:
             if running is not None:
                 finish_rdd_action(action, running, None, error)
+                action_over(running)
             _leave_no_trace(error)
             raise
-        return result if running is None else finish_rdd_action(action, running, result, None)
+        if running is None:
+            return result
+        result = finish_rdd_action(action, running, result, None)
+        action_over(running)
+        return result
 
     return wrapper
 

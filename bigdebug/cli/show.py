@@ -136,9 +136,18 @@ def _show_outputs(console: Console, run: StoredRun) -> None:
     for output in run.outputs:
         if output.error:
             show_line(console, f"output {output.number} failed: {visible(output.error)}")
+        if output.missing:
+            show_line(console, f"output {output.number} is partial: {_told(output.missing, 'left out')}")
+        if output.repaired:
+            show_line(console, f"output {output.number}: {_told(output.repaired, 'repaired')}")
         if output.recipe == "unavailable":
             why = output.recipe_problem or "not known why"
             show_line(console, f"output {output.number} has no recipe: {visible(why)}")
+
+
+def _told(count: int, became: str) -> str:
+    """What became of records that crashed a function."""
+    return f"{plural(count, 'record')} that crashed a function {'was' if count == 1 else 'were'} {became}"
 
 
 def _status(run: StoredRun, output: Output) -> str:

@@ -55,6 +55,7 @@ def begin_rdd_action(
         target=target if isinstance(target, str) else None,
     )
     running = Running(recorder, output, None)
+    running.acted = acted
     try:
         running.tap = action_tap(recorder, action, args[0])
     except Exception as problem:

@@ -74,6 +74,10 @@ class Annotator:
         """The number that ids name a source or a boundary with."""
         return self._leaves.setdefault(operator, len(self._leaves))
 
+    def of_leaf(self, number: int) -> RddOperator:
+        """The source or boundary that ids name with a number."""
+        return next(operator for operator, leaf in self._leaves.items() if leaf == number)
+
     def annotated(self, operator: RddOperator, given: Frozen, marks: Marks | None = None) -> Any:
         """The annotated RDD of an operator.
 

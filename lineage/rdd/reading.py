@@ -106,6 +106,15 @@ class RddSource:
         records = [TracedRecord(self.name, self._location(place, value), value) for place, value in values]
         return sorted(records, key=lambda record: _order(record.location))
 
+    def locations(self, values: Sequence[tuple[Place, Any]]) -> list[Location]:
+        """The places that a person can open, in the order of the records.
+
+        Args:
+            values: partition and place of each, and the record.
+        """
+        self._count_before({partition for (partition, _), _ in values})
+        return [self._location(place, value) for place, value in values]
+
     def files(self, partitions: Iterable[int], records: Iterable[Any] = ()) -> list[str]:
         """The files that partitions, or these records of whole files, stand in."""
         if self.operator.kind in _WHOLE_FILES:

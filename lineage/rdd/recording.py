@@ -31,11 +31,13 @@ def record_rdd(
     result: Any,
     frame: FrameType,
     made: Callable[[RddOperator, Any], None] | None = None,
+    label: str | None = None,
 ) -> None:
     """Record the RDDs that a method of an RDD returned, if their context is attached.
 
     Args:
         made: told of each operator and its RDD.
+        label: as the user called it, where the kind is another.
     """
     given = bound(method, args, kwargs)
     subject = given.pop("self")
@@ -46,7 +48,7 @@ def record_rdd(
         if isinstance(each, RDD) and not any(each is one for one in inputs):
             attachment = attachments.of_context(each.ctx)
             if attachment is not None:
-                operator = _record(attachment, kind, inputs, arguments, each, frame)
+                operator = _record(attachment, kind, inputs, arguments, each, frame, label)
                 if made is not None:
                     made(operator, each)
 
@@ -131,23 +133,29 @@ def _record(
     arguments: dict[str, Any],
     made: Any,
     frame: FrameType,
+    label: str | None,
 ) -> RddOperator:
     operator = RddOperator(kind, tuple(map(known_operator, inputs)), arguments, made.ctx)
     if kind in SAMPLING:
         # The seed may be Spark's own choice: what holds it is kept in place of the arguments.
         operator.arguments = {"sampler": _own_function(made).__self__}
-    _add(attachment, operator, made, frame, [])
+    _add(attachment, operator, made, frame, [], label)
     return operator
 
 
 def _add(
-    attachment: Attachment, operator: RddOperator, made: Any, frame: FrameType, paths: list[str]
+    attachment: Attachment,
+    operator: RddOperator,
+    made: Any,
+    frame: FrameType,
+    paths: list[str],
+    called: str | None = None,
 ) -> None:
     for below in operator.inputs:
         give_node(attachment, below, frame)
         adopt(attachment.recorder, below)
     parents = [below.node.id for below in operator.inputs if below.node is not None]
-    name = operator.kind.rpartition(".")[2]
+    name = called or operator.kind.rpartition(".")[2]
     label = caller(frame)[1] or ("union" if name == "__add__" else name)
     operator.node = attachment.recorder.add_node(label, call_site(attachment, frame), parents, paths)
     operator.tag = attachment.recorder.tag(operator.node)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.output import Output
 
@@ -30,7 +31,7 @@ class RunEnd:
     time: float
 
 
-Event = Node | Output | RunEnd
+Event = Node | Output | RunEnd | CrashEvent
 
 
 @dataclass
@@ -40,17 +41,24 @@ class RunEvents:
     Attributes:
         nodes: operators by id.
         outputs: outputs by number.
+        crashes: culprits of operators, in the order that they were found.
         end: how the run ended; None while it goes on, and for good when it was killed.
         damaged: how many lines, other than a torn last one, couldn't be read.
     """
 
     nodes: dict[int, Node] = field(default_factory=dict)
     outputs: dict[int, Output] = field(default_factory=dict)
+    crashes: list[CrashEvent] = field(default_factory=list)
     end: RunEnd | None = None
     damaged: int = 0
 
 
-_KINDS: dict[str, type[Event]] = {"node": Node, "output": Output, "end": RunEnd}
+_KINDS: dict[str, type[Event]] = {
+    "node": Node,
+    "output": Output,
+    "crash": CrashEvent,
+    "end": RunEnd,
+}
 _KIND_OF = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -89,6 +97,8 @@ def read_events(log: bytes) -> RunEvents:
             events.nodes[event.id] = event
         elif isinstance(event, Output):
             events.outputs[event.number] = event
+        elif isinstance(event, CrashEvent):
+            events.crashes.append(event)
         elif isinstance(event, RunEnd):
             events.end = event
         elif event is None and position < len(lines) - 1:
@@ -108,6 +118,8 @@ def _read_event(line: bytes) -> Event | str | None:
             content["call_site"] = CallSite(**_known(CallSite, content["call_site"]))
         if kind is Node:
             content |= {key: tuple(content.get(key, ())) for key in ("parents", "paths")}
+        if kind is CrashEvent:
+            content |= {key: tuple(content.get(key, ())) for key in ("records", "notes")}
         return kind(**content)
     except (ValueError, TypeError, AttributeError):
         return None

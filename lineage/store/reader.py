@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import RecipeError, UnknownNameError
 from bigdebug.lineage.output import Output
@@ -134,6 +135,11 @@ class StoredRun:
             return None
         beat = self._files.last_beat(self.run_id)
         return None if beat is None else max(beat, self.started)  # a disk's clock is coarser than ours
+
+    @property
+    def crashes(self) -> list[CrashEvent]:
+        """The records that crashed operators, in the order that they were found."""
+        return self._events[0].crashes
 
     def output(self, ref: str) -> Output:
         """Find an output.

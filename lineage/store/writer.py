@@ -5,8 +5,9 @@ import os
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.output import Output
@@ -47,6 +48,7 @@ class RunWriter:
         self._complained = False
         self._wake = threading.Event()
         self._closed = threading.Event()
+        self._crashes = 0
         self._tender = threading.Thread(target=self._tend, name=f"bigdebug store {run_id}", daemon=True)
         try:
             self._tender.start()
@@ -64,6 +66,15 @@ class RunWriter:
     def output(self, output: Output) -> None:
         """Record an output, or what has changed about it; written at once."""
         self._record(("output", output.number), output)
+        if self._files.instant or self._closed.is_set():
+            self.flush()
+        else:
+            self._wake.set()
+
+    def crash(self, crash: CrashEvent) -> None:
+        """Record the culprits of an operator; written at once."""
+        self._crashes += 1
+        self._record(("crash", self._crashes), crash)
         if self._files.instant or self._closed.is_set():
             self.flush()
         else:
@@ -113,6 +124,17 @@ class RunWriter:
         from bigdebug.lineage.store.tables import TableStore  # loads pyarrow
 
         return TableStore(self._files, self.run_id)
+
+    def place(self, name: str) -> tuple[Any, str]:
+        """A folder of the run, made where there is none: a `pyarrow.fs.FileSystem` and the path in it."""
+        parts = name.split("/")
+        for depth in range(1, len(parts) + 1):
+            self._files.make_folder(self.run_id, "/".join(parts[:depth]))
+        return self._files.place(self.run_id, name)
+
+    def close_to_others(self, name: str) -> None:
+        """Take from a folder that workers wrote what others may read."""
+        self._files.close_to_others(self.run_id, name)
 
     def close(self, status: str) -> None:
         """Record how the run ended: `done` or `failed`. The first call counts."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from documents import ROOT
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions
 
 import bigdebug
 
@@ -71,3 +71,18 @@ def test_the_look_into_a_run_in_the_readme(
         "[Row(sum(price)=13)]",
         "2 [{'id': 1, 'price': 5}, {'id': 3, 'price': 8}] False",
     ]
+
+
+def test_the_records_that_crash_in_the_readme(spark: SparkSession, flights: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    (code,) = (
+        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "on_crash" in code
+    )
+    with bigdebug.attach(spark) as session:
+        names: dict[str, Any] = {"spark": spark, "session": session, "F": functions}
+        code = code.replace('"flights.csv"', repr(str(flights)))
+        exec(code.replace('"departures.parquet"', repr(str(flights.parent / "departures.parquet"))), names)
+        said = int(re.findall(r"# (\d+) of them", code)[0])
+        assert len(names["crashed"]) == said == session.outputs[0].missing
+        assert names["again"].count() == said
+        assert {row.minutes for row in names["again"].collect()} >= {None}

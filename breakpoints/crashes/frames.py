@@ -1,0 +1,361 @@
+"""The rows that crash an operator of a DataFrame: the operator's input again, with a guard in the function's place."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
+
+from bigdebug.breakpoints.crashes import workers
+from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised
+from bigdebug.breakpoints.crashes.failures import Failure, failure_of
+from bigdebug.breakpoints.crashes.lost_workers import Notes
+from bigdebug.breakpoints.crashes.placing import MOST_PLACED, Placing
+from bigdebug.breakpoints.crashes.suspects import (
+    BY_NODE,
+    ROW_WISE,
+    VECTORISED,
+    Suspect,
+    function_of,
+    suspects,
+)
+from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.annotated import Annotated
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.finding import numbered
+from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.python_functions import command_of, with_command
+from bigdebug.lineage.questions import Question
+from bigdebug.lineage.records import as_dict
+from bigdebug.lineage.segments import local_relation
+
+logger = logging.getLogger("bigdebug")
+
+
+class FrameSearch:
+    """Finds the rows that made an action on a DataFrame fail. Runs within `asking`.
+
+    Args:
+        question: the rows that the action is about.
+        failure: what it raised; None where it went on.
+    """
+
+    def __init__(self, question: Question, failure: Failure | None) -> None:
+        self._catalyst = question.catalyst
+        self._question = question
+        self._failure = failure or Failure("python", "", "")
+        self._annotator = Annotator(question.catalyst, question.sources)
+
+    def culprits(self, most: int = MOST_LISTED) -> Culprits | None:
+        """The culprits of the first operator that has some, up from the sources; None where none has.
+
+        Args:
+            most: so many are listed.
+        """
+        problem: BigDebugError | None = None
+        for suspect in suspects(self._catalyst, self._question.root, self._failure):
+            try:
+                found = self._lost(suspect) if self._failure.kind == "worker" else self._of(suspect, most)
+            except BigDebugError as error:
+                problem = error
+                logger.debug("no culprits of %s", suspect.operator.described(), exc_info=error)
+                continue
+            if found is not None:
+                return found
+        if problem is not None:
+            raise problem
+        return None
+
+    def _lost(self, suspect: Suspect) -> Culprits | None:
+        """The rows that tasks held whose worker died."""
+        function, operator = function_of(suspect), suspect.operator
+        if operator.kind in BY_NODE or function.evalType() not in ROW_WISE:
+            return None
+        catalyst = self._catalyst
+        below = self._annotated(operator.child)
+        own = catalyst.output(operator.child.plan)
+        columns = [*(column.id for column in below.ids), *own]
+        row = catalyst.struct((f"c{i}", each) for i, each in enumerate(columns))
+        text = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "StringType")
+        with Notes() as notes:
+            guard = workers.row_held(command_of(catalyst, function), notes.folder)
+            noted = with_command(
+                catalyst,
+                function,
+                guard,
+                text,
+                workers,
+                udfDeterministic=False,
+                resultId=catalyst.new_expr_id(),
+                children=catalyst.seq([*catalyst.items(function.children()), row]),
+            )
+            alias = catalyst.alias(noted, fresh_name("held"))
+            plan = catalyst.project([alias], self._reached(operator, below.plan))
+            kept = catalyst.filter(catalyst.expressions.IsNotNull(alias.toAttribute()), plan)
+            lost = notes.of_lost(catalyst.frame(kept).collect)
+        if not lost:
+            return None
+        width = len(below.ids)
+        places = Placing(catalyst, self._annotator, below).of([values[:width] for _, values in lost])
+        names = numbered([str(each.name()) for each in own])
+        label = operator.node.operator if operator.node else operator.kind
+        crashes = [
+            Crash(
+                dict(zip(names, values[width:], strict=True)),
+                place.location,
+                label,
+                operator.call_site,
+                Raised("WorkerLost", "the Python worker died"),
+                records=place.records,
+                neighbours=place.neighbours,
+            )
+            for (_, values), place in zip(lost, places, strict=True)
+        ]
+        partitions = ", ".join(str(partition) for partition, _ in lost)
+        note = f"the worker died while it held this record, of partition {partitions}; there may be more such"
+        return Culprits(label, operator.call_site, crashes, len(crashes), [note])
+
+    def of(self, function: Any, most: int) -> Culprits | None:
+        """The rows that crash one Python function.
+
+        Args:
+            function: its JVM expression.
+            most: so many are listed.
+        """
+        for suspect in suspects(self._catalyst, self._question.root, Failure("worker", "", "")):
+            if function_of(suspect).resultId().equals(function.resultId()):
+                return self._of(suspect, most)
+        return None
+
+    def _of(self, suspect: Suspect, most: int = MOST_LISTED) -> Culprits | None:
+        crashing = self.crashing(suspect)
+        if crashing is None:
+            return None
+        below, plan, values, error = crashing
+        catalyst = self._catalyst
+        value = catalyst.alias(catalyst.struct((each.name(), each) for each in values), fresh_name("value"))
+        ids = [column.id for column in below.ids]
+        shown = catalyst.project([*ids, value, *([] if error is None else [error])], plan)
+        frame = catalyst.frame(shown)
+        rows = frame.limit(most + 1).collect()
+        if not rows:
+            return None
+        count = frame.count() if len(rows) > most else len(rows)
+        rows = rows[:most]
+        placed = Placing(catalyst, self._annotator, below).of([row[: len(ids)] for row in rows])
+        crashes = []
+        notes: set[str] = set()
+        operator = suspect.operator
+        node = operator.node
+        texts = self._raised_alone(suspect, plan) if error is None else []
+        for number, (row, place) in enumerate(zip(rows, placed, strict=True)):
+            if error is not None:
+                raised = raised_of(row[-1], notes)
+            else:
+                raised = texts[number] if number < len(texts) else _raised(self._failure)
+            crashes.append(
+                Crash(
+                    as_dict(row[len(ids)]),
+                    place.location,
+                    node.operator if node else operator.kind,
+                    operator.call_site,
+                    raised,
+                    records=place.records,
+                    neighbours=place.neighbours,
+                )
+            )
+        return Culprits(crashes[0].operator, operator.call_site, crashes, count, sorted(notes))
+
+    def crashing(self, suspect: Suspect) -> tuple[Annotated, Any, Sequence[Any], Any | None] | None:
+        """The plan of the annotated rows that crash an operator.
+
+        Returns:
+            The annotated input, the plan, its attributes of the input's columns, and that of the error as JSON
+            where the rows carry it.
+        """
+        operator = suspect.operator
+        if operator.kind in BY_NODE:
+            return self._by_node(suspect)
+        side = self._side(suspect)
+        if side is None:
+            return None
+        below = self._annotated(side)
+        reached = self._reached(operator, below.plan) if len(operator.children) == 1 else below.plan
+        if suspect.python:
+            guarded = self._guarded(function_of(suspect))
+            error = self._catalyst.alias(guarded, fresh_name("error"))
+            plan = self._catalyst.project_more([error], reached)
+            attribute = error.toAttribute()
+            plan = self._catalyst.filter(self._catalyst.expressions.IsNotNull(attribute), plan)
+            return below, plan, self._catalyst.output(side.plan), attribute
+        tried = self._catalyst.expressions.TryEval(
+            self._catalyst.struct((f"p{i}", each) for i, each in enumerate(suspect.expressions))
+        )
+        plan = self._catalyst.filter(self._catalyst.expressions.IsNull(tried), reached)
+        return below, plan, self._catalyst.output(side.plan), None
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _annotated(self, operator: Operator) -> Annotated:
+        try:
+            return self._annotator.annotate(operator)
+        except BigDebugError:
+            return Annotated(operator.plan, ())  # the record itself can be told all the same
+
+    def _side(self, suspect: Suspect) -> Operator | None:
+        """The input that the expressions are of; None where they are of several."""
+        for child in suspect.operator.children:
+            output = child.plan.outputSet()
+            if all(each.references().subsetOf(output) for each in suspect.expressions):
+                return child
+        return None
+
+    def _reached(self, operator: Operator, plan: Any) -> Any:
+        """The rows that come by the operator: Spark may apply conditions from above it before it."""
+        catalyst = self._catalyst
+        known = operator.child.plan.outputSet()
+        parents = {below: each for each in self._question.root.walk() for below in each.children}
+        conditions: list[Any] = []
+        above = parents.get(operator)
+        while above is not None and above.kind in ("Filter", "Project") and operator.kind == "Project":
+            if above.kind == "Filter":
+                conditions += [
+                    each
+                    for each in _conjuncts(catalyst, above.plan.condition())
+                    if each.deterministic() and each.references().subsetOf(known)
+                ]
+            above = parents.get(above)
+        return catalyst.filter(catalyst.all_of(conditions), plan) if conditions else plan
+
+    def _guarded(self, function: Any) -> Any:
+        catalyst = self._catalyst
+        command = command_of(catalyst, function)
+        kind = VECTORISED.get(function.evalType())
+        guard: Any = workers.row_errors(command) if kind is None else workers.batch_errors(command, *kind)
+        return with_command(
+            catalyst,
+            function,
+            guard,
+            catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "StringType"),
+            workers,
+            # Spark calls it once for each row, and leaves it where it is.
+            udfDeterministic=False,
+            resultId=catalyst.new_expr_id(),
+        )
+
+    def _by_node(self, suspect: Suspect) -> tuple[Annotated, Any, Sequence[Any], Any | None]:
+        """The rows that crash a function of batches or of groups."""
+        from pyspark import cloudpickle
+
+        catalyst, operator = self._catalyst, suspect.operator
+        arrow = BY_NODE[operator.kind]
+        below = self._annotated(operator.child)
+        own = catalyst.output(operator.child.plan)
+        plan = catalyst.project([*own, *(column.id for column in below.ids)], below.plan)
+        frame = catalyst.frame(plan)
+        types = [field.dataType for field in frame.schema.fields]
+        frame = frame.toDF(*(f"c{i}" for i in range(len(types))))
+        schema = StructType(
+            [StructField(f"c{i}", each) for i, each in enumerate(types)]
+            + [StructField("error", StringType())]
+        )
+        function = function_of(suspect)
+        command = command_of(catalyst, function)
+        cloudpickle.register_pickle_by_value(workers)
+        shown: Sequence[Any] = own
+        if operator.kind.startswith("MapIn"):
+            names = [str(each.name()) for each in own]
+            guard = workers.map_errors(command, names, arrow)
+            found = frame.mapInArrow(guard, schema) if arrow else frame.mapInPandas(guard, schema)
+        else:
+            keys = [_index(own, each) for each in catalyst.items(operator.plan.groupingAttributes())]
+            given = shown = catalyst.items(function.children())
+            columns = [_index(own, each) for each in given]
+            names = [str(each.name()) for each in given]
+            group_guard = workers.group_errors(command, columns, names, arrow)
+            grouped = frame.groupBy(*(F.col(f"c{i}") for i in keys))
+            found = (
+                grouped.applyInArrow(group_guard, schema)
+                if arrow
+                else grouped.applyInPandas(group_guard, schema)
+            )
+        plan = catalyst.analyzed(found)
+        output = catalyst.output(plan)
+        # Under the names that the user knows.
+        named = [
+            catalyst.alias(new, str(old.name()), old.exprId())
+            for new, old in zip(output[: len(own)], own, strict=True)
+        ]
+        ids = iter(output[len(own) : -1])
+        named_ids = [catalyst.alias(next(ids), str(c.id.name()), c.id.exprId()) for c in below.ids]
+        error = output[-1]
+        plan = catalyst.project([*named, *named_ids, error], plan)
+        return below, plan, shown, error
+
+    def _raised_alone(self, suspect: Suspect, plan: Any) -> list[Raised]:
+        """What Spark raises for each of the first culprits, computed without a job."""
+        catalyst = self._catalyst
+        if any(each.containsPattern(_python_pattern(catalyst)) for each in suspect.expressions):
+            return []
+        needed = [
+            each
+            for each in catalyst.output(plan)
+            if any(one.references().contains(each) for one in suspect.expressions)
+        ]
+        columns = catalyst.project(needed, plan)
+        rows = catalyst.rows(catalyst.limit(MOST_PLACED, columns))
+        found = []
+        for row in rows:
+            alone = local_relation(catalyst, columns.output(), catalyst.seq([row]))
+            found.append(self._raised_for(suspect.expressions, alone))
+        return found
+
+    def _raised_for(self, expressions: Sequence[Any], alone: Any) -> Raised:
+        catalyst = self._catalyst
+        for each in expressions:
+            try:
+                catalyst.rows(catalyst.project([catalyst.alias(each, "tried")], alone))
+            except Exception as error:
+                failure = failure_of(error)
+                if failure is not None:
+                    return _raised(failure)
+        return _raised(self._failure)
+
+
+def _raised(failure: Failure) -> Raised:
+    """What Spark raised, in one line."""
+    text = failure.message.strip().partition("\n")[0].partition(" SQLSTATE: ")[0]
+    text = text.partition(f"[{failure.condition}] ")[2] or text
+    return Raised(failure.condition, text)
+
+
+def _python_pattern(catalyst: Catalyst) -> Any:
+    return catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
+
+
+def raised_of(told: str, notes: set[str]) -> Raised:
+    """An exception as the workers tell it.
+
+    Args:
+        told: by `workers.told`.
+        notes: are added to, where a record doesn't crash alone.
+    """
+    content = json.loads(told)
+    if content["together"] > 1:
+        notes.add("no record alone makes the function fail: they do so together with others of their batch")
+    return Raised(content["kind"], content["message"], content["traceback"])
+
+
+def _conjuncts(catalyst: Catalyst, condition: Any) -> list[Any]:
+    if class_name(condition) == "And":
+        return [each for side in catalyst.items(condition.children()) for each in _conjuncts(catalyst, side)]
+    return [condition]
+
+
+def _index(columns: Sequence[Any], wanted: Any) -> int:
+    return next(i for i, each in enumerate(columns) if each.exprId().equals(wanted.exprId()))

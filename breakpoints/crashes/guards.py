@@ -1,0 +1,431 @@
+"""Guards in the functions of RDDs: a record that crashes one is set aside, and the task goes on.
+
+Travels by value to Spark's Python workers, which need not have bigdebug, but pyarrow where a record crashes. What is
+set aside goes to a file of the task's attempt, which appears whole or not at all, so that retries and speculation
+count once.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bigdebug.breakpoints.channel.link import link_to
+from bigdebug.breakpoints.channel.values import told as told_value
+from bigdebug.breakpoints.crashes.workers import carried, told
+from bigdebug.lineage.rdd.index.writing import TaskFile
+
+OUTPUT = "bigdebug.output"
+"""The local property of a job that names the output that it is for."""
+SET_ASIDE = ".set-aside"
+
+MOST_RECORDS = 100_000
+"""So many records of an operator a task sets aside; beyond that they are counted."""
+MOST_BYTES = 64 << 20
+_AT_ONCE = 1_000
+_BYTES_AT_ONCE = 4 << 20
+
+NOTHING = object()
+
+
+@dataclass(frozen=True)
+class Pause:
+    """How tasks ask what is to become of what they have set aside.
+
+    Attributes:
+        address: of the driver.
+        seconds: how long they wait for the answer.
+        most: so many records a task sets aside.
+        otherwise: the policy where there is no answer, or there are more records: `raise` or `skip`.
+    """
+
+    address: Any
+    seconds: float
+    most: int
+    otherwise: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A guarded operator, as the workers know it.
+
+    Attributes:
+        number: tells it apart.
+        place: a pickled `pyarrow.fs.FileSystem`, and the folder for what is set aside.
+        policy: `skip` or `repair`.
+        repair: of `repair`, a function of what the operator's function is given and of the error, or a value.
+        masked: values must not be stored.
+        pause: of `pause`, how the session is asked.
+    """
+
+    number: int
+    place: tuple[bytes, str]
+    policy: str
+    repair: Any = None
+    masked: bool = False
+    pause: Pause | None = None
+
+
+def schema() -> Any:
+    """The columns of what is set aside."""
+    import pyarrow as pa
+
+    return pa.schema(
+        [
+            ("partition", pa.int32()),
+            ("place", pa.int64()),
+            ("value", pa.binary()),
+            ("error", pa.string()),
+            ("repaired", pa.binary()),
+        ]
+    )
+
+
+def stored(site: Site, error: str) -> str:
+    """An exception as it may be stored: where values must not be, its class alone."""
+    if not site.masked:
+        return error
+    return json.dumps({**json.loads(error), "message": "", "traceback": ""})
+
+
+class Keeper:
+    """Sets aside what crashes an operator in one attempt of a task; opens its file when the first does."""
+
+    def __init__(self, site: Site, partition: int) -> None:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        self._site = site
+        # Of the RDD's own, for a union of RDDs numbers its partitions anew; an action knows only the task's.
+        self.partition = partition if partition >= 0 else context.partitionId()
+        attempt = 0 if context is None else context.taskAttemptId()
+        output = None if context is None else context.getLocalProperty(OUTPUT)
+        name = f"{output or 0}-{site.number}-{self.partition}-{attempt}{SET_ASIDE}"
+        filesystem, folder = site.place
+        self._file = TaskFile(pickle.loads(filesystem), folder, name, schema())
+        self._rows: list[tuple[Any, ...]] = []
+        self._held = 0
+        self._bytes = 0
+        self.count = 0
+
+    def keep(self, place: int, value: Any, error: str, repaired: Any = NOTHING) -> None:
+        """Set a record aside.
+
+        Args:
+            place: among those that the operator was given in the partition.
+            value: the record.
+            error: as `told` tells it.
+            repaired: what it goes on with.
+        """
+        self.count += 1
+        if self.count > MOST_RECORDS or self._bytes > MOST_BYTES:
+            return
+        error = stored(self._site, error)
+        data = b"" if self._site.masked else carried(value)
+        new = None if repaired is NOTHING else b"" if self._site.masked else carried(repaired)
+        self._rows.append((self.partition, place, data, error, new))
+        size = len(data) + len(error) + len(new or b"")
+        self._held += size
+        self._bytes += size
+        if len(self._rows) >= _AT_ONCE or self._held >= _BYTES_AT_ONCE:
+            self._flush()
+
+    def commit(self) -> None:
+        """Have the file appear; its name tells how many records there were."""
+        self._flush()
+        self._file.commit(f"-{self.count}")
+
+    def abandon(self) -> None:
+        self._file.abandon()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            kinds = schema()
+            columns = [
+                pa.array(list(c), f.type) for c, f in zip(zip(*self._rows, strict=True), kinds, strict=True)
+            ]
+            self._file.write(pa.record_batch(columns, schema=kinds))
+            self._rows, self._held = [], 0
+
+
+def mended(site: Site, given: Any, error: Exception, call: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """What an operator's function gives once its input was repaired, and that input.
+
+    Args:
+        site: of the operator.
+        given: what its function was given.
+        error: what it raised; where the repair raises in turn, Python shows both.
+        call: calls the function.
+    """
+    if not callable(site.repair):
+        return site.repair, NOTHING
+    new = site.repair(given, error)
+    return call(new), new
+
+
+# Each is written out: what costs a call more, all records pay.
+
+
+def guarded(kind: str, function: Any, site: Site) -> Callable[[int, Iterable[Any]], Iterator[Any]]:
+    """An operator's function over a partition, that goes on where a record crashes it.
+
+    Args:
+        kind: of the operator.
+        function: the user's.
+        site: of the operator.
+    """
+    loop = _LOOPS[kind]
+
+    def guard(partition: int, elements: Iterable[Any]) -> Iterator[Any]:
+        keepers: list[Keeper] = []
+
+        waiting: list[tuple[int, Any, Exception]] = []
+
+        def crashed(place: int, element: Any, error: Exception) -> list[Any]:
+            if site.pause is not None:
+                if len(waiting) < site.pause.most:
+                    waiting.append((place, element, error))
+                    return []
+                if site.pause.otherwise == "raise":
+                    raise error
+            made, new = after(kind, function, site, element, error)
+            if not keepers:
+                keepers.append(Keeper(site, partition))
+            keepers[0].keep(place, element, told(error), new)
+            return made
+
+        try:
+            yield from loop(function, elements, crashed)
+            if waiting:
+                for place, element, error, (decision, changed) in answers(site, waiting, kind):
+                    if decision == "fail":
+                        raise error
+                    if not keepers:
+                        keepers.append(Keeper(site, partition))
+                    if decision == "skip":
+                        keepers[0].keep(place, element, told(error))
+                        continue
+                    made, new = after(
+                        kind, function, replace(site, policy="repair", repair=changed), element, error
+                    )
+                    keepers[0].keep(place, element, told(error), new)
+                    yield from made
+        except GeneratorExit:
+            for keeper in keepers:  # who reads has enough: what was read by then counts
+                keeper.commit()
+            raise
+        except BaseException:
+            for keeper in keepers:
+                keeper.abandon()
+            raise
+        for keeper in keepers:
+            keeper.commit()
+
+    return guard
+
+
+def answers(
+    site: Site, waiting: list[tuple[int, Any, Exception]], kind: str
+) -> Iterator[tuple[int, Any, Exception, tuple[str, Any]]]:
+    """What the session wants done with records that were set aside: what, and for a repair how.
+
+    Args:
+        site: of the operator.
+        waiting: place, record and exception of each.
+        kind: of the operator.
+    """
+    from pyspark import cloudpickle
+
+    assert site.pause is not None
+    records = []
+    for _, element, error in waiting:
+        value = element[1] if kind in ("mapValues", "flatMapValues") else element
+        records.append({"value": told_value(value), **json.loads(told(error))})
+    link = link_to(site.pause.address)
+    header = {"site": site.number, "records": records, "seconds": site.pause.seconds}
+    answer = link.ask("crashed", header, seconds=site.pause.seconds + 2.0)
+    decisions: list[Any] = [None] * len(waiting)
+    functions: list[Any] = []
+    if answer is not None:
+        decisions, functions = answer[0]["decisions"], cloudpickle.loads(answer[1])
+    for (place, element, error), decision in zip(waiting, decisions, strict=True):
+        done: tuple[str, Any] = ("fail" if site.pause.otherwise == "raise" else "skip", None)
+        if decision is not None:
+            changed = functions[decision["function"]] if "function" in decision else None
+            if decision["do"] == "edit":
+                done = "repair", _constantly(changed)
+            elif decision["do"] == "repair":
+                done = "repair", _of_first(changed)
+            else:
+                done = decision["do"], None
+        yield place, element, error, done
+
+
+class Expression:
+    """A function of `x` as the text of an expression in Python.
+
+    Args:
+        text: the expression.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __call__(self, x: Any) -> Any:
+        return eval(self.text.strip(), {"x": x})
+
+
+def _constantly(value: Any) -> Callable[[Any, Any], Any]:
+    return lambda given, error: value
+
+
+def _of_first(function: Any) -> Callable[[Any, Any], Any]:
+    return lambda given, error: function(given)
+
+
+def after(kind: str, function: Any, site: Site, element: Any, error: Exception) -> tuple[list[Any], Any]:
+    """What an operator gives for an element that crashed its function, and what was repaired."""
+    if site.policy != "repair":
+        return [], NOTHING
+    of_value = kind in ("mapValues", "flatMapValues")
+    given = element[1] if of_value else element
+    result, new = mended(site, given, error, list_of(function) if kind.startswith("flatMap") else function)
+    now = given if new is NOTHING else new
+    shown = result if new is NOTHING else new
+    if kind == "map":
+        return [result], shown
+    if kind == "flatMap":
+        return list(result), shown
+    if kind == "filter":
+        return [now] if result else [], shown
+    if kind == "mapValues":
+        return [(element[0], result)], shown
+    if kind == "flatMapValues":
+        return [(element[0], each) for each in result], shown
+    if kind == "keyBy":
+        return [(result, now)], shown
+    return [], shown
+
+
+def list_of(function: Any) -> Callable[[Any], list[Any]]:
+    """A function that gives all that an iterable holds: what comes late may crash, too."""
+    return lambda given: list(function(given))
+
+
+def flat(kind: str, function: Any, site: Site) -> Callable[[Any], list[Any]]:
+    """The same operator as a function of one element that gives a list; sets nothing aside. For traces."""
+
+    def of(element: Any) -> list[Any]:
+        try:
+            return list(_LOOPS[kind](function, [element], _raised))
+        except _Crashed as crash:
+            return after(kind, function, site, element, crash.error)[0]
+
+    return of
+
+
+class _Crashed(BaseException):
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _raised(place: int, element: Any, error: Exception) -> list[Any]:
+    raise _Crashed(error)
+
+
+Crash = Callable[[int, Any, Exception], list[Any]]
+
+
+def _map(function: Any, elements: Iterable[Any], crashed: Crash) -> Iterator[Any]:
+    for place, element in enumerate(elements):
+        try:
+            made = function(element)
+        except Exception as error:
+            yield from crashed(place, element, error)
+            continue
+        yield made
+
+
+def _flat_map(function: Any, elements: Iterable[Any], crashed: Crash) -> Iterator[Any]:
+    for place, element in enumerate(elements):
+        try:
+            made = list(function(element))
+        except Exception as error:
+            made = crashed(place, element, error)
+        yield from made
+
+
+def _filter(function: Any, elements: Iterable[Any], crashed: Crash) -> Iterator[Any]:
+    for place, element in enumerate(elements):
+        try:
+            if not function(element):
+                continue
+        except Exception as error:
+            yield from crashed(place, element, error)
+            continue
+        yield element
+
+
+def _map_values(function: Any, elements: Iterable[Any], crashed: Crash) -> Iterator[Any]:
+    for place, element in enumerate(elements):
+        try:
+            made = element[0], function(element[1])
+        except Exception as error:
+            yield from crashed(place, element, error)
+            continue
+        yield made
+
+
+def _flat_map_values(function: Any, elements: Iterable[Any], crashed: Crash) -> Iterator[Any]:
+    for place, element in enumerate(elements):
+        try:
+            made = [(element[0], each) for each in function(element[1])]
+        except Exception as error:
+            made = crashed(place, element, error)
+        yield from made
+
+
+def _key_by(function: Any, elements: Iterable[Any], crashed: Crash) -> Iterator[Any]:
+    for place, element in enumerate(elements):
+        try:
+            made = function(element), element
+        except Exception as error:
+            yield from crashed(place, element, error)
+            continue
+        yield made
+
+
+def _foreach(function: Any, elements: Iterable[Any], crashed: Crash) -> Iterator[Any]:
+    for place, element in enumerate(elements):
+        try:
+            function(element)
+        except Exception as error:
+            crashed(place, element, error)
+    yield from ()
+
+
+_LOOPS = {
+    "map": _map,
+    "flatMap": _flat_map,
+    "filter": _filter,
+    "mapValues": _map_values,
+    "flatMapValues": _flat_map_values,
+    "keyBy": _key_by,
+    "foreach": _foreach,
+}
+
+
+def over_partition(guard: Callable[[int, Iterable[Any]], Iterator[Any]]) -> Callable[[Iterable[Any]], None]:
+    """A guard as a function of a partition that gives nothing."""
+
+    def run(elements: Iterable[Any]) -> None:
+        for _ in guard(-1, elements):
+            pass
+
+    return run

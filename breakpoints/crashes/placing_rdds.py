@@ -1,0 +1,61 @@
+"""The source records of elements that an operator of an RDD program was given, by their places there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bigdebug.breakpoints.crashes import workers
+from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd import workers as tracing
+from bigdebug.lineage.rdd.annotator import Annotator
+from bigdebug.lineage.rdd.kinds import OF_FRAME, RECORD_WISE, SAMPLING, UNIONS
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.reading import sources_in
+from bigdebug.lineage.rdd.rows import rows_of_rdd
+from bigdebug.lineage.rdd.trace import contributing_in_order
+from bigdebug.lineage.rdd.travelling import travelling
+
+Place = tuple[int, int]
+
+
+def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place, TracedRecord]:
+    """The source records of some elements that an operator was given.
+
+    Only the partitions of these are computed again, up to the last of them. Where that would shuffle, nothing is
+    looked for.
+
+    Args:
+        operator: the operator.
+        places: partition, and place among the elements that it was given there.
+    """
+    (below,) = operator.inputs
+    narrow = RECORD_WISE | SAMPLING | UNIONS
+    if any(each.kind == OF_FRAME or (each.inputs and each.kind not in narrow) for each in below.walk()):
+        return {}
+    wanted: dict[int, set[int]] = {}
+    for partition, place in places:
+        wanted.setdefault(partition, set()).add(place)
+    context: Any = operator.context
+    annotator = Annotator(context)
+    with jobs_of_ours(context, "the records that were set aside"), travelling(workers):
+        annotated = annotator.annotated(below, rows_of_rdd(operator).frozen)
+        picking = annotated.mapPartitionsWithIndex(tracing.picked(wanted)).map(workers.ids_alone)
+        found = list(context.runJob(picking, tracing.itself, sorted(wanted)))
+        sources = {each.operator: each for each in sources_in(contributing_in_order(below))}
+        by_source: dict[RddOperator, dict[Place, list[Place]]] = {}
+        for place, ids in found:
+            for leaf, name in ids:
+                by_source.setdefault(annotator.of_leaf(leaf), {}).setdefault(name, []).append(place)
+        records: dict[Place, TracedRecord] = {}
+        for each, names in by_source.items():
+            source = sources[each]
+            partitions: dict[int, set[int]] = {}
+            for partition, position in names:
+                partitions.setdefault(partition, set()).add(position)
+            values = source.rdd.mapPartitionsWithIndex(tracing.picked(partitions))
+            pairs = list(context.runJob(values, tracing.itself, sorted(partitions)))
+            for (name, value), location in zip(pairs, source.locations(pairs), strict=True):
+                records.update((each, TracedRecord(source.name, location, value)) for each in names[name])
+    return records

@@ -1,0 +1,426 @@
+"""What the search for culprits has Spark's Python workers do. Travels by value: they need not have bigdebug."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+MOST_MESSAGE = 4_000
+
+
+def told(error: BaseException, together: int = 1) -> str:
+    """An exception as JSON: its class, its text, and its traceback with the user's frames alone.
+
+    Args:
+        error: the exception.
+        together: of how many records, none of which crashes alone.
+    """
+    try:
+        message = str(error)
+    except Exception as problem:
+        message = f"<its text can't be made: {type(problem).__name__}>"
+    frames = _users_frames(traceback.extract_tb(error.__traceback__))
+    kind = type(error).__qualname__
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames), f"{kind}: {message}"]
+    return json.dumps(
+        {
+            "kind": kind,
+            "message": message[:MOST_MESSAGE],
+            "traceback": "".join(lines)[: 2 * MOST_MESSAGE],
+            "together": together,
+        }
+    )
+
+
+def _users_frames(frames: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
+    """Those of the user's code, not of ours, Spark's and what they install; these too where there are no others."""
+    own = told.__code__.co_filename
+    library = traceback.__file__.rpartition("/")[0] + "/"
+    without_ours = [
+        frame
+        for frame in frames
+        if frame.filename != own and "/pyspark/" not in frame.filename and "pyspark.zip" not in frame.filename
+    ]
+    users = [
+        frame
+        for frame in without_ours
+        if "/site-packages/" not in frame.filename and not frame.filename.startswith(library)
+    ]
+    return users or without_ours
+
+
+def loaded_once(command: bytes) -> Callable[[], Any]:
+    """Unpickles the user's function where it is first called."""
+    found: list[Any] = []
+
+    def load() -> Any:
+        if not found:
+            from pyspark import Broadcast
+            from pyspark.serializers import CloudPickleSerializer
+
+            pickled = CloudPickleSerializer().loads(command)
+            if isinstance(pickled, Broadcast):
+                pickled = CloudPickleSerializer().loads(pickled.value)
+            found.append(pickled[0])
+        return found[0]
+
+    return load
+
+
+def blamed(call: Callable[[int, int], Any], size: int) -> dict[int, str]:
+    """By record, what a call of some of them raises: a batch that crashes is halved until the record is alone.
+
+    Args:
+        call: calls the function with the records from one number up to another.
+        size: how many records there are.
+    """
+    found: dict[int, str] = {}
+
+    def crashes(low: int, high: int) -> bool:
+        try:
+            call(low, high)
+        except Exception as error:
+            if high - low == 1:
+                found[low] = told(error)
+                return True
+            middle = (low + high) // 2
+            left = crashes(low, middle)
+            if not crashes(middle, high) and not left:
+                text = told(error, high - low)
+                found.update((number, text) for number in range(low, high))
+            return True
+        return False
+
+    if size:
+        crashes(0, size)
+    return found
+
+
+def row_errors(command: bytes) -> Callable[..., str | None]:
+    """In place of a function of a row's values: what it raises for them, or nothing."""
+    load = loaded_once(command)
+
+    def errors(*values: Any, **named: Any) -> str | None:
+        function = load()
+        try:
+            function(*values, **named)
+        except Exception as error:
+            return told(error)
+        return None
+
+    return errors
+
+
+def batch_errors(command: bytes, arrow: bool, batches: bool) -> Callable[..., Any]:
+    """In place of a vectorised function: for each record what the function raises for it, or nothing.
+
+    Args:
+        command: the user's function.
+        arrow: it works on Arrow's arrays, else on pandas' series.
+        batches: it is given an iterator of batches.
+    """
+    load = loaded_once(command)
+
+    def part(column: Any, low: int, high: int) -> Any:
+        if arrow:
+            return column.slice(low, high - low)
+        return column.iloc[low:high].reset_index(drop=True)
+
+    def of_batch(columns: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        every = [*columns, *named.values()]
+        size = len(every[0]) if every else 0
+
+        def call(low: int, high: int) -> None:
+            given = [part(each, low, high) for each in columns]
+            if batches:
+                for _ in load()(iter([given[0] if len(given) == 1 else tuple(given)])):
+                    pass
+            else:
+                load()(*given, **{name: part(each, low, high) for name, each in named.items()})
+
+        found = blamed(call, size)
+        errors = [found.get(number) for number in range(size)]
+        if arrow:
+            import pyarrow as pa
+
+            return pa.array(errors, pa.string())
+        import pandas as pd
+
+        return pd.Series(errors, dtype=object)
+
+    if not batches:
+        return lambda *columns, **named: of_batch(columns, named)
+
+    def of_batches(given: Iterable[Any]) -> Iterator[Any]:
+        for batch in given:
+            yield of_batch(batch if isinstance(batch, tuple) else (batch,), {})
+
+    return of_batches
+
+
+def map_errors(command: bytes, names: list[str], arrow: bool) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    """In place of a function of batches of rows: the rows that crash it, with what it raises in a last column.
+
+    Args:
+        command: the user's function.
+        names: of the columns that it is given, the first ones; ours come behind them.
+        arrow: it works on Arrow's batches, else on pandas' frames.
+    """
+    load = loaded_once(command)
+
+    def errors(batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            own = _first_columns(batch, names, arrow)
+
+            def call(low: int, high: int, own: Any = own) -> None:
+                for _ in load()(iter([_rows(own, low, high, arrow)])):
+                    pass
+
+            found = blamed(call, _size(batch, arrow))
+            if found:
+                yield _crashed(batch, found, arrow)
+
+    return errors
+
+
+def group_errors(
+    command: bytes, columns: list[int], names: list[str], arrow: bool
+) -> Callable[[Any, Any], Any]:
+    """In place of a function of groups: the rows that crash it, with what it raises in a last column.
+
+    Args:
+        command: the user's function.
+        columns: which columns it is given.
+        names: of these.
+        arrow: it works on Arrow's tables, else on pandas' frames.
+    """
+    load = loaded_once(command)
+
+    def errors(key: Any, group: Any) -> Any:
+        import inspect
+
+        function = load()
+        alone = len(inspect.getfullargspec(function).args) == 1
+        own = _first_columns(group.select(columns) if arrow else group.iloc[:, columns], names, arrow)
+
+        def call(low: int, high: int) -> None:
+            rows = _rows(own, low, high, arrow)
+            function(rows) if alone else function(key, rows)
+
+        return _crashed(group, blamed(call, _size(group, arrow)), arrow)
+
+    return errors
+
+
+def _size(batch: Any, arrow: bool) -> int:
+    return int(batch.num_rows) if arrow else len(batch)
+
+
+def _first_columns(batch: Any, names: list[str], arrow: bool) -> Any:
+    if arrow:
+        return batch.select(list(range(len(names)))).rename_columns(names)
+    own = batch.iloc[:, : len(names)].copy()
+    own.columns = names
+    return own
+
+
+def _rows(own: Any, low: int, high: int, arrow: bool) -> Any:
+    if arrow:
+        return own.slice(low, high - low)
+    return own.iloc[low:high].reset_index(drop=True)
+
+
+def _crashed(batch: Any, found: dict[int, str], arrow: bool) -> Any:
+    numbers = sorted(found)
+    texts = [found[number] for number in numbers]
+    if arrow:
+        import pyarrow as pa
+
+        taken = batch.take(pa.array(numbers, pa.int64()))
+        names = [*batch.schema.names, "error"]
+        return type(batch).from_arrays([*taken.columns, pa.array(texts, pa.string())], names=names)
+    if not numbers:
+        import pandas as pd
+
+        return pd.DataFrame()  # Spark takes one without columns for one without rows
+    return batch.iloc[numbers].assign(error=texts)
+
+
+def call_of(kind: str, function: Any) -> Callable[[Any], Any]:
+    """What calls a record-wise function with an element, and computes all that it gives.
+
+    Args:
+        kind: of the operator.
+        function: the user's.
+    """
+
+    def call(element: Any) -> Any:
+        if kind == "flatMap":
+            return list(function(element))
+        if kind == "mapValues":
+            return function(element[1])
+        if kind == "flatMapValues":
+            return list(function(element[1]))
+        return function(element)
+
+    return call
+
+
+Found = tuple[bytes, Any, str]
+"""An element as `carried` gives it, its ids, and what was raised."""
+
+
+def crashing(
+    function: Callable[[Any], Any], most: int
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[list[Found], int]]]:
+    """Some of the annotated elements of a partition that crash a record-wise function, and how many do.
+
+    Args:
+        function: of one element.
+        most: so many of them.
+    """
+
+    def found(partition: int, annotated: Iterable[Any]) -> Iterator[tuple[list[Found], int]]:
+        kept: list[Found] = []
+        count = 0
+        for element, ids in annotated:
+            try:
+                function(element)
+            except Exception as error:
+                count += 1
+                if len(kept) < most:
+                    kept.append((carried(element), ids, told(error)))
+        if count:
+            yield kept, count
+
+    return found
+
+
+def crashing_last(
+    function: Callable[[int, Iterable[Any]], Any],
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[list[Found], int]]]:
+    """The annotated element that a function of a whole partition had read last when it crashed."""
+
+    def found(partition: int, annotated: Iterable[Any]) -> Iterator[tuple[list[Found], int]]:
+        last: list[Any] = []
+
+        def watched() -> Iterator[Any]:
+            for element, ids in annotated:
+                last[:] = [(element, ids)]
+                yield element
+
+        try:
+            for _ in function(partition, watched()) or ():
+                pass
+        except Exception as error:
+            kept = [(carried(element), ids, told(error)) for element, ids in last]
+            yield kept, len(kept)
+
+    return found
+
+
+def carried(element: Any) -> bytes:
+    """An element as bytes that the driver reads; one that can't be pickled as its text."""
+    from pyspark import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(element))
+    except Exception as error:
+        try:
+            text = repr(element)[:MOST_MESSAGE]
+        except Exception:
+            text = f"<a {type(element).__name__}>"
+        return bytes(cloudpickle.dumps(f"{text} (can't be pickled: {type(error).__name__})"))
+
+
+def with_key(key: Callable[[Any], Any], wanted: Any) -> Callable[[Any], bool]:
+    """Whether an element is of a group.
+
+    Args:
+        key: gives the group of an element.
+        wanted: as ids name it.
+    """
+
+    def has_key(element: Any) -> bool:
+        found = key(element)
+        return bool(found == wanted) or (found != found and isinstance(wanted, str))
+
+    return has_key
+
+
+def ids_alone(placed: tuple[Any, tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The ids of an annotated element by its place, without the element."""
+    place, (_, ids) = placed
+    return place, ids
+
+
+class Holding:
+    """Notes what a task holds, where it stays if the worker dies.
+
+    Args:
+        folder: on this machine.
+    """
+
+    def __init__(self, folder: str) -> None:
+        import os
+
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        partition, attempt = (0, 0) if context is None else (context.partitionId(), context.taskAttemptId())
+        self._path = f"{folder}/{partition}-{attempt}"
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+
+    def note(self, held: Any) -> None:
+        """Note what is worked on now."""
+        import os
+
+        from pyspark import cloudpickle
+
+        data = bytes(cloudpickle.dumps(held))
+        os.pwrite(self._file, len(data).to_bytes(8, "big") + data, 0)
+
+    def nothing(self) -> None:
+        """Nothing is worked on any more."""
+        import os
+
+        os.pwrite(self._file, bytes(8), 0)
+
+
+def held(function: Callable[[Any], Any], folder: str) -> Callable[[int, Iterable[Any]], Iterator[int]]:
+    """Calls a record-wise function with annotated elements, each noted before."""
+
+    def call(partition: int, annotated: Iterable[Any]) -> Iterator[int]:
+        holding = Holding(folder)
+        for element, ids in annotated:
+            holding.note((carried(element), ids))
+            try:
+                function(element)
+            except Exception:
+                continue  # such are found otherwise
+        holding.nothing()
+        yield 0
+
+    return call
+
+
+def row_held(command: bytes, folder: str) -> Callable[..., str | None]:
+    """In place of a function of a row's values and a struct more: the struct is noted before the call."""
+    load = loaded_once(command)
+    holding: list[Holding] = []
+
+    def call(*values: Any) -> str | None:
+        if not holding:
+            holding.append(Holding(folder))
+        holding[0].note(tuple(values[-1]) if not isinstance(values[-1], dict) else tuple(values[-1].values()))
+        try:
+            load()(*values[:-1])
+        except Exception:
+            return None
+        finally:
+            holding[0].nothing()
+        return None
+
+    return call
