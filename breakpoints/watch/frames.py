@@ -17,11 +17,15 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.breakpoints.watch.catching import Watching
-from bigdebug.breakpoints.watch.guards import held
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.breakpoints.watch.guards import can_raise, held
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 
 _ids = itertools.count(1 << 40)
 """Spark tells frames apart by such numbers, from 0 on."""
+
+
+DROPPED = -1
+"""A count that Spark has dropped: with a part of the plan that it saw, as the job ran, to give no rows."""
 
 
 @dataclass
@@ -31,13 +35,13 @@ class FrameGuard:
     Attributes:
         key: of the watchpoint.
         stands_at: whether it stands at a plan node with some tag.
-        metrics: of SQL, gives what `metrics_of` a condition on a node's columns is.
+        condition: of SQL, gives the condition over a node's columns, a JVM expression.
         watching: of Python, what its tasks need to know, by the number of the place.
     """
 
     key: int
     stands_at: Callable[[str], bool]
-    metrics: Callable[[Any], Any] | None = None
+    condition: Callable[[Any], Any] | None = None
     watching: Callable[[int], Watching] | None = None
     places: int = 0
 
@@ -105,7 +109,7 @@ def with_guards(catalyst: Catalyst, plan: Any, guards: list[FrameGuard]) -> Rewr
     return None
 
 
-def metrics_of(catalyst: Catalyst, condition: Any) -> Any:
+def _metrics(catalyst: Catalyst, condition: Any) -> Any:
     """What Spark is to count: a Scala `Seq` of named aggregates.
 
     Args:
@@ -117,6 +121,29 @@ def metrics_of(catalyst: Catalyst, condition: Any) -> Any:
     if found is not condition:
         metrics.append(catalyst.alias(_count(catalyst, catalyst.expressions.IsNull(found)), "errors"))
     return catalyst.seq(metrics)
+
+
+def _is_plain(catalyst: Catalyst, aggregate: Any) -> bool:
+    """Whether one more aggregate changes nothing about how Spark computes the others."""
+    waiting = catalyst.items(aggregate.aggregateExpressions()) + catalyst.items(
+        aggregate.groupingExpressions()
+    )
+    while waiting:
+        each = waiting.pop()
+        if class_name(each) == "AggregateExpression" and each.isDistinct():
+            return False
+        if class_name(each) in ("PythonUDAF", "PythonUDF", "ScalaUDAF"):
+            return False
+        waiting += catalyst.items(each.children())
+    return True
+
+
+def _mark(catalyst: Catalyst, condition: Any) -> Any:
+    """A column of ours that isn't null where a condition holds."""
+    one = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
+    return catalyst.alias(
+        catalyst.expressions.If(condition, one, catalyst.null(one.dataType())), fresh_name("held")
+    )
 
 
 def _count(catalyst: Catalyst, condition: Any) -> Any:
@@ -142,25 +169,82 @@ class _Inserting:
             above: the watchpoints that stand further up on this way already.
             cached: whether the user has cached something above.
         """
-        found = node.getTagValue(self._catalyst.tag)
-        tag = str(found.get()) if found.isDefined() else None
-        here = [
-            guard
-            for guard in self._guards
-            if tag is not None and guard.key not in above and guard.stands_at(tag)
-        ]
+        here = self._at(node, above)
         if cached:
             self.hidden.update(guard.key for guard in here)
             here = []
         below = above | {guard.key for guard in here}
         hides = cached or self._is_cached(node)
-        children = self._catalyst.items(node.children())
-        fresh = [self.into(child, below, hides) for child in children]
-        if any(one is not other for one, other in zip(children, fresh, strict=True)):
-            node = node.withNewChildren(self._catalyst.seq(fresh))
+        within = None if hides or not self._everywhere else self._counted_within(node, below)
+        if within is not None:
+            node = within
+        else:
+            children = self._catalyst.items(node.children())
+            fresh = [self.into(child, below, hides) for child in children]
+            if any(one is not other for one, other in zip(children, fresh, strict=True)):
+                node = node.withNewChildren(self._catalyst.seq(fresh))
         for guard in here:
             node = self._with(guard, node)
         return node
+
+    def _at(self, node: Any, above: frozenset[int]) -> list[FrameGuard]:
+        """The guards that stand at a node, and not further up."""
+        found = node.getTagValue(self._catalyst.tag)
+        tag = str(found.get()) if found.isDefined() else None
+        return [
+            guard
+            for guard in self._guards
+            if tag is not None and guard.key not in above and guard.stands_at(tag)
+        ]
+
+    def _counted_within(self, aggregate: Any, above: frozenset[int]) -> Any | None:
+        """An aggregate that counts the rows that it reads by itself; None where that isn't possible.
+
+        Spark computes it with the others, in the same loop: what it takes for `CollectMetrics` is paid for each
+        group, and no more for each row.
+        """
+        catalyst = self._catalyst
+        if class_name(aggregate) != "Aggregate" or not _is_plain(catalyst, aggregate):
+            return None
+        between = []
+        node = aggregate.child()
+        while not (guards := self._at(node, above)):
+            if class_name(node) not in ("Project", "SubqueryAlias") or self._is_cached(node):
+                return None
+            if class_name(node) == "Project":
+                between.append(node)
+            node = node.children().apply(0)
+        (guard, *others) = guards
+        if others or guard.condition is None or guard.key in self.observed:
+            return None
+        guard.places += 1
+        found = held(catalyst, guard.condition(node))
+        marks = [_mark(catalyst, found)]
+        if can_raise(catalyst, guard.condition(node)):
+            marks.append(_mark(catalyst, catalyst.expressions.IsNull(found)))
+        columns = [mark.toAttribute() for mark in marks]
+        plan = catalyst.project_more(marks, self.into(node, above | {guard.key}))
+        for each in reversed(between):
+            plan = catalyst.project(catalyst.items(catalyst.extended(each.projectList(), columns)), plan)
+        functions = catalyst.expressions.aggregate
+        counts = [
+            catalyst.alias(
+                functions.Count(catalyst.seq([column])).toAggregateExpression(), fresh_name("hits")
+            )
+            for column in columns
+        ]
+        plan = catalyst.copy(
+            aggregate,
+            aggregateExpressions=catalyst.extended(aggregate.aggregateExpressions(), counts),
+            child=plan,
+        )
+        sums = [
+            catalyst.alias(functions.Sum(count.toAttribute()).toAggregateExpression(), name)
+            for count, name in zip(counts, ("hits", "errors"), strict=False)
+        ]
+        return catalyst.project(
+            catalyst.output(aggregate), self._counted(guard.key, catalyst.seq(sums), plan)
+        )
 
     def _is_cached(self, node: Any) -> bool:
         return self._cache is not None and bool(
@@ -173,11 +257,11 @@ class _Inserting:
             if not self._everywhere and guard.places > 1:
                 return node
             return self._filtered(guard.watching(guard.places - 1), node)
-        assert guard.metrics is not None
+        assert guard.condition is not None
         known = self.observed.get(guard.key)
         if known is not None and not self._everywhere:
             return node
-        return self._counted(guard.key, guard.metrics(node), node)
+        return self._counted(guard.key, _metrics(self._catalyst, guard.condition(node)), node)
 
     def _counted(self, key: int, metrics: Any, node: Any) -> Any:
         catalyst = self._catalyst
@@ -198,7 +282,11 @@ class _Inserting:
 
 
 def _numbers(row: Any) -> tuple[int, int]:
-    return int(row.getLong(0)), int(row.getLong(1)) if row.length() > 1 else 0
+    if row.length() == 0:
+        return DROPPED, 0
+    # A sum over no groups is null.
+    found = [0 if row.isNullAt(i) else int(row.getLong(i)) for i in range(row.length())]
+    return found[0], found[1] if len(found) > 1 else 0
 
 
 # -- what an action is called on ----------------------------------------------------------------------

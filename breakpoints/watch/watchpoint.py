@@ -16,7 +16,7 @@ from bigdebug.breakpoints.points.answers import RddAnswers
 from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, nodes_at, place_of
 from bigdebug.breakpoints.watch.catching import SameAs, Watching
 from bigdebug.breakpoints.watch.counts import Caught, Counts
-from bigdebug.breakpoints.watch.frames import FrameGuard, Observed, metrics_of
+from bigdebug.breakpoints.watch.frames import DROPPED, FrameGuard, Observed
 from bigdebug.breakpoints.watch.guards import PythonGuard, condition_of, is_python, python_guard
 from bigdebug.breakpoints.watch.replay import caught_rows
 from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
@@ -86,7 +86,7 @@ class Watchpoint:
         self._version = 0
         self._guard: Any = None
         self._python: PythonGuard | None = None
-        self._known_metrics: tuple[Any, Any, Any] | None = None
+        self._known_condition: tuple[Any, Any, Any] | None = None
         if isinstance(data, str):
             nodes_at(recorder, data)  # what is no call site is said now
         else:
@@ -244,16 +244,16 @@ class Watchpoint:
         if self._python is not None:
             return FrameGuard(self.number, tags.__contains__, watching=self.watching)
         return FrameGuard(
-            self.number, tags.__contains__, metrics=partial(self._metrics, Catalyst(spark), self._guard)
+            self.number, tags.__contains__, condition=partial(self._condition, Catalyst(spark), self._guard)
         )
 
-    def _metrics(self, catalyst: Catalyst, guard: Any, plan: Any) -> Any:
-        """What Spark counts of the guard over a plan's rows; the same again for the same columns."""
-        known = self._known_metrics
+    def _condition(self, catalyst: Catalyst, guard: Any, plan: Any) -> Any:
+        """The guard over a plan's rows; the same again for the same columns."""
+        known = self._known_condition
         output = plan.output()
         if known is None or known[0] is not guard or not known[1].equals(output):
-            known = guard, output, metrics_of(catalyst, condition_of(catalyst, plan, guard))
-            self._known_metrics = known
+            known = guard, output, condition_of(catalyst, plan, guard)
+            self._known_condition = known
         return known[2]
 
     def stands_at(self, operator: RddOperator) -> bool:
@@ -375,6 +375,10 @@ class Watchpoint:
                 self._pending = [each for each in self._pending if each[1] is not observed]
                 if counted is None:
                     self._notes[f"Spark didn't tell what it counted for output {output}"] = None
+                elif counted[0] == DROPPED:
+                    self._notes[
+                        f"Spark dropped what it counted for output {output}, for it found a part of it to be empty"
+                    ] = None
                 else:
                     self._sql_hits[output] = self._sql_hits.get(output, 0) + counted[0]
                     self._sql_errors += counted[1]
