@@ -7,15 +7,19 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bigdebug.attaching import attach, current
     from bigdebug.isolation.skew import Skew
     from bigdebug.lineage.errors import BigDebugError
     from bigdebug.lineage.rdd.record_wise import record_wise
-    from bigdebug.session import Session, attach, current
+    from bigdebug.session import Session
 
 __all__ = ["BigDebugError", "Session", "Skew", "attach", "current", "record_wise"]
-_ELSEWHERE = {
+_MODULES = {
     "BigDebugError": "lineage.errors",
+    "Session": "session",
     "Skew": "isolation.skew",
+    "attach": "attaching",
+    "current": "attaching",
     "record_wise": "lineage.rdd.record_wise",
 }
 
@@ -26,7 +30,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    found = getattr(import_module(f"bigdebug.{_ELSEWHERE.get(name, 'session')}"), name)
+    found = getattr(import_module(f"bigdebug.{_MODULES[name]}"), name)
     globals()[name] = found
     return found
 

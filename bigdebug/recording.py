@@ -98,7 +98,7 @@ class Recording:
                 self._no_java = error
         settings = self._settings
         try:
-            from bigdebug.session import attach_every_session
+            from bigdebug.attaching import attach_every_session
 
             attached = attach_every_session(
                 store=settings.store,

@@ -34,7 +34,7 @@ def test_every_session_is_recorded(tmp_path: Path) -> None:
     done = run_python(
         """
         import json, os, sys
-        from bigdebug.session import attach_every_session
+        from bigdebug.attaching import attach_every_session
         import bigdebug
 
         every = attach_every_session(store="store", name="every")
@@ -73,7 +73,7 @@ def test_every_session_is_recorded(tmp_path: Path) -> None:
         session = bigdebug.attach(spark)
         child = os.fork()
         if child == 0:
-            sys.modules["bigdebug.session"]._detach_at_exit()
+            sys.modules["bigdebug.attaching"]._detach_at_exit()
             os._exit(0 if bigdebug.current() is None else 7)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         spark.range(3).count()

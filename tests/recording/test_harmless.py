@@ -11,10 +11,10 @@ from pyspark import RDD
 from pyspark.sql import DataFrame, SparkSession
 
 import bigdebug
+from bigdebug.attaching import attach_every_session
 from bigdebug.lineage import recorder as recording
 from bigdebug.lineage.dataflow import Dataflow
 from bigdebug.lineage.store import Store
-from bigdebug.session import attach_every_session
 
 
 def test_without_a_store_the_program_goes_on(
