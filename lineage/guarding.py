@@ -8,10 +8,10 @@ from typing import Any
 
 from bigdebug.lineage.actions import Running
 from bigdebug.lineage.attachments import attachments
+from bigdebug.lineage.hooks import GuardedCall
 from bigdebug.lineage.nodes import complain
 from bigdebug.lineage.rdd.capture.captured import recorded_operator
 from bigdebug.lineage.rdd.recording import record_rdd
-from bigdebug.lineage.recorder import GuardedCall
 
 Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 

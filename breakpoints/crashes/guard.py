@@ -13,8 +13,9 @@ from bigdebug.breakpoints.crashes.guarding import Guarding
 from bigdebug.breakpoints.crashes.policies import Policies
 from bigdebug.breakpoints.crashes.time_limit import budget
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.hooks import GuardedCall
 from bigdebug.lineage.output import Output, OutputRows
-from bigdebug.lineage.recorder import GuardedCall, Recorder, logger
+from bigdebug.lineage.recorder import Recorder, logger
 
 MOST_KEPT = 10_000
 """So many crashes are kept for `session.crashes`; the oldest go first."""

@@ -35,13 +35,14 @@ from bigdebug.breakpoints.crashes.rebuilding import Rebuilding
 from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import CallSite, caller
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.hooks import GuardedCall
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.nodes import call_site
 from bigdebug.lineage.rdd.freezing import freeze
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.recording import bound
 from bigdebug.lineage.rdd.travelling import travel_from_now_on
-from bigdebug.lineage.recorder import GuardedCall, Recorder, logger
+from bigdebug.lineage.recorder import Recorder, logger
 
 GUARDED = frozenset({"map", "flatMap", "filter", "mapValues", "flatMapValues", "keyBy"})
 """Operators of RDDs that go on where a record crashes their function; and the action `foreach`."""

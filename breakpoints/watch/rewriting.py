@@ -56,7 +56,7 @@ class Watched:
                 each.hear(header, body)
 
     def rewritten(self, output: OutputHandle, subject: Any) -> Any | None:
-        """See `lineage.recorder.Rewriter`."""
+        """See `lineage.hooks.Rewriter`."""
         active = [each for each in self.watchpoints if each.active]
         if not active:
             return None
