@@ -124,7 +124,6 @@ def test_every_operator_can_be_patched(session: bigdebug.Session, orders: DataFr
             lambda rows: rows.groupBy("shop").agg(F.max("price").cast("long").alias("price")),
         ),
         "union": (orders.union(orders.limit(2)), lambda left, right: left),
-        "distinct": (orders.distinct(), lambda rows: rows),
         "join": (orders.join(orders.limit(4).select("id"), "id"), lambda left, right: left),
     }
     for frame, patch in steps.values():
@@ -134,19 +133,13 @@ def test_every_operator_can_be_patched(session: bigdebug.Session, orders: DataFr
         assert found.data.collect() == patched.agg(F.sum("price").alias("total")).collect()
 
 
-@pytest.mark.parametrize("kind", ["row", "pandas", "frames"])
+@pytest.mark.parametrize("kind", ["row", "frames"])
 def test_a_function_is_debugged_on_one_record(
     session: bigdebug.Session, orders: DataFrame, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import io
 
-    import pandas as pd
-
     def costs(price: int) -> int:
-        seen = price + 1
-        return seen * 10
-
-    def series(price: pd.Series) -> pd.Series:
         seen = price + 1
         return seen * 10
 
@@ -158,8 +151,7 @@ def test_a_function_is_debugged_on_one_record(
     if kind == "frames":
         made = orders.mapInPandas(frames, "cost long")
     else:
-        function = F.udf(costs, "int") if kind == "row" else F.pandas_udf(series, "int")
-        made = orders.select(function(F.col("price") + 100).alias("cost"))
+        made = orders.select(F.udf(costs, "int")(F.col("price") + 100).alias("cost"))
     bp = session.breakpoint(made)
     record = bp.inputs()[7]
     assert record.price == 2
@@ -171,8 +163,6 @@ def test_a_function_is_debugged_on_one_record(
     if kind == "row":
         assert "('seen', 102)" in said.getvalue()
         assert found == 1030
-    elif kind == "pandas":
-        assert list(found) == [1030]
     else:
         assert list(found[0]["cost"]) == [30]
 
