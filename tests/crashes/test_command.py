@@ -30,7 +30,10 @@ def asked(store: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
     return capsys.readouterr().out
 
 
-def test_the_table(store: Path, people: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table(
+    store: Path, people: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
     head, _, _, *rows = asked(store, capsys).splitlines()
     assert head.startswith("2 records crashed select test_command.py:")
     assert [row.split()[:2] for row in rows] == [[people, "3"], [people, "10"]]
