@@ -36,6 +36,7 @@ def test_the_table(
     monkeypatch.setenv("COLUMNS", "300")
     head, _, _, *rows = asked(store, capsys).splitlines()
     assert head.startswith("2 records crashed select test_command.py:")
+    rows = [row for row in rows if not row.startswith(" ")]  # a long error goes on below
     assert [row.split()[:2] for row in rows] == [[people, "3"], [people, "10"]]
     assert "CAST_INVALID_INPUT: The value '30yr'" in rows[0]
 
