@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from bigdebug.breakpoints.crashes import frame_guards
 from bigdebug.breakpoints.crashes.suspects import BY_NODE, ROW_WISE, VECTORISED, functions_within
+from bigdebug.breakpoints.watch.catching import LOOKING
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.operators import NodeLookup
@@ -138,8 +139,12 @@ class Rewriting:
             if below is child and kind in ("Project", "Filter"):
                 below = self._narrowed(child, conditions)
             guarded, result, fine = self._guarded(function, site)
+            with_result = replaced_in(catalyst, plan, function, result)
+            if with_result is plan:  # where it can't be replaced it isn't guarded
+                left.append(function)
+                continue
             below = catalyst.filter(fine, catalyst.project_more([guarded], below))
-            plan = replaced_in(catalyst, plan, function, result)
+            plan = with_result
         if below is child:
             return plan
         self.any = True
@@ -162,11 +167,13 @@ class Rewriting:
                 alone = all(
                     not child.containsPattern(self._pattern) for child in catalyst.items(function.children())
                 )
-                if alone and self._can(function) and not any(function.semanticEquals(each) for each in left):
+                if alone and self._can(function) and not any(_is_like(function, each) for each in left):
                     found.append(function)
         return found
 
     def _can(self, function: Any) -> bool:
+        if str(function.name()) == LOOKING:  # a watchpoint's own
+            return False
         kind = function.evalType()
         if kind in ROW_WISE:
             return True
@@ -293,10 +300,15 @@ def _replaced(catalyst: Catalyst, field: Any, old: Any, new: Any) -> Any:
 
 def replaced(catalyst: Catalyst, expression: Any, old: Any, new: Any) -> Any:
     """An expression with another one in place of each that is like the old one."""
-    if expression.semanticEquals(old):
+    if _is_like(expression, old):
         return new
     children: Sequence[Any] = catalyst.items(expression.children())
     made = [replaced(catalyst, child, old, new) for child in children]
     if all(one is other for one, other in zip(children, made, strict=True)):
         return expression
     return expression.withNewChildren(catalyst.seq(made))
+
+
+def _is_like(one: Any, other: Any) -> bool:
+    """Whether two expressions give the same; one that isn't deterministic is only like itself."""
+    return bool(one.semanticEquals(other) or one.equals(other))

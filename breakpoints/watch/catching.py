@@ -27,6 +27,9 @@ from bigdebug.breakpoints.watch.totals import (
 OUTPUT = "bigdebug.output"
 """The local property by which the tasks of an action know its output's number."""
 
+LOOKING = "__bigdebug_look"
+"""What a guard's function over rows is called in the plan."""
+
 TOLD_EACH = 0.5
 """Seconds between what a task tells of its totals."""
 
@@ -82,6 +85,7 @@ class Watching:
         def look(row: Any) -> bool:
             return looks(row)
 
+        look.__name__ = LOOKING
         look.__annotations__ = {}  # by these PySpark would guess at another kind of function, and say so
         return look
 

@@ -83,6 +83,28 @@ def test_rows_are_repaired_by_a_function_or_a_value(
     assert (found[3], found[10], len(found)) == (-1, -1, 12)
 
 
+def test_a_function_that_isnt_deterministic_is_guarded_like_others(
+    spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    session.on_crash("skip")
+    function = F.udf(next_year, "int").asNondeterministic()
+    ages = read(spark, people).select(function("age").alias("next"), function(F.col("age")).alias("again"))
+    assert [row.next == row.again for row in ages.collect()] == [True] * 10
+    assert session.outputs[0].missing == 2
+
+
+def test_a_watchpoint_sees_the_rows_that_guards_let_pass(
+    spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    session.on_crash("skip")
+    ages = read(spark, people).select("id", F.udf(next_year, "int")("age").alias("next"))
+    in_sql = session.watch(ages, "next > 25")
+    in_python = session.watch(ages, lambda row: row["next"] > 25)
+    expected = [row.id for row in ages.where("next > 25").collect()]
+    assert (in_sql.hits, in_python.hits, session.outputs[0].missing) == (len(expected), len(expected), 2)
+    assert sorted(caught.value["id"] for caught in in_python.records) == sorted(expected)
+
+
 def batch(ages: pd.Series) -> pd.Series:
     return ages.astype(int) + 1
 
