@@ -75,7 +75,10 @@ def closed_groups(
         ]
         return GroupRows(catalyst, root, shape.aggregate.child, nothing, none), None
     narrowed = matching_keys(catalyst, boundary, keys)(wanted)
-    kept = catalyst.frame(catalyst.project([*attributes, *own], narrowed)).persist()
+    # Where nothing else is kept than ids of all records, Spark mustn't take it for the source itself.
+    mark = catalyst.text(fresh_name("kept"))
+    marked = catalyst.filter(catalyst.same(mark, mark), catalyst.project([*attributes, *own], narrowed))
+    kept = catalyst.frame(marked).persist()
     try:
         if kept.count() > MOST_ROWS:
             kept.unpersist()
