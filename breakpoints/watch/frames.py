@@ -68,7 +68,7 @@ class Observed:
             found = self.execution.observedMetrics().get(self.name)
             return None if found.isEmpty() else _numbers(found.get())
         if self.observation.future().isCompleted():
-            return _numbers(self.observation.getRow())
+            return _numbers(self.observation.future().value().get().get())
         return None
 
 
@@ -282,6 +282,12 @@ class _Inserting:
 
 
 def _numbers(row: Any) -> tuple[int, int]:
+    """The counts in metrics: a row, or (of an `Observation` of Spark 4.0) a map by name."""
+    if str(row.getClass().getName()).startswith("scala.collection."):
+        hits, errors = (row.get(name) for name in ("hits", "errors"))
+        if hits.isEmpty():
+            return DROPPED, 0
+        return int(hits.get() or 0), int(errors.get() or 0) if errors.isDefined() else 0
     if row.length() == 0:
         return DROPPED, 0
     # A sum over no groups is null.

@@ -21,6 +21,7 @@ def orders(spark: SparkSession, session: bigdebug.Session, tmp_path: Path) -> Da
     return spark.read.parquet(str(tmp_path / "orders"))
 
 
+@pytest.mark.compat
 def test_hits_are_counted_per_output_and_in_sum(
     session: bigdebug.Session, orders: DataFrame, tmp_path: Path
 ) -> None:
@@ -131,6 +132,7 @@ def test_a_guard_that_is_no_condition_is_refused(session: bigdebug.Session, orde
             session.watch(orders, guard)
 
 
+@pytest.mark.compat
 def test_a_guard_that_raises_ends_nothing(session: bigdebug.Session, orders: DataFrame) -> None:
     wp = session.watch(orders, "100 / (price + 2) > 99")
     assert orders.count() == 1000
