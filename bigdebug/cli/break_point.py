@@ -8,7 +8,7 @@ import rich_click as click
 
 from bigdebug.breakpoints.channel.control import ask
 from bigdebug.cli.live_view import captured, folder_of, plain, show_records
-from bigdebug.cli.options import CALL_SITE, json_option, run_argument, store_option
+from bigdebug.cli.options import json_option, require_call_site, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, plural, show_line
 from bigdebug.cli.values import json_text
 from bigdebug.lineage.store import Store
@@ -40,8 +40,8 @@ def command(
     Nothing stops: they are computed again from what was recorded, in the program while it runs, else in a Spark of
     our own. Without FILE:LINE: the breakpoints there are.
     """
-    if at is not None and not CALL_SITE.fullmatch(at):
-        raise click.BadParameter(f"{at!r} is not FILE:LINE", param_hint="FILE:LINE")
+    if at is not None:
+        require_call_site(at)
     found = Store(store).find(run)
     if found.status == "running":
         points = ask(folder_of(found), "break", seconds=timeout, at=at, when=when, python=python, limit=limit)

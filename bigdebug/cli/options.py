@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 DEFAULT_STORE = ".bigdebug"
 
-CALL_SITE = re.compile(r".+:[1-9][0-9]*")
+_CALL_SITE = re.compile(r".+:[1-9][0-9]*")
 """A place in the user's code, as `etl.py:42`."""
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -44,6 +44,12 @@ def run_argument(function: _Decorated) -> _Decorated:
 def second_run_argument(function: _Decorated) -> _Decorated:
     """Add another argument RUN, which the first is compared with; passed on as `second`."""
     return click.argument("second", metavar="RUN", shell_complete=_complete_run)(function)
+
+
+def require_call_site(text: str, hint: str = "FILE:LINE") -> None:
+    """Raises BadParameter, which names the argument, where a text is no call site."""
+    if not _CALL_SITE.fullmatch(text):
+        raise click.BadParameter(f"{text!r} is not FILE:LINE", param_hint=hint)
 
 
 def store_hint(store: str) -> str:

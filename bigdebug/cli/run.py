@@ -8,7 +8,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from bigdebug.cli.options import CALL_SITE, store_hint, store_option
+from bigdebug.cli.options import require_call_site, store_hint, store_option
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.recording import absolute_store
 from bigdebug.running import SETTINGS
@@ -56,8 +56,7 @@ def command(
     The script runs as `python SCRIPT` would run it and the command exits with the script's own code.
     """
     for each in breaks:
-        if not CALL_SITE.fullmatch(each):
-            raise click.BadParameter(f"{each!r} is not FILE:LINE", param_hint="--break")
+        require_call_site(each, "--break")
     if not as_module:
         _require_script(script)
     _require_writable(store)

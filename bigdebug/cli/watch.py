@@ -8,7 +8,7 @@ import rich_click as click
 
 from bigdebug.breakpoints.channel.control import ask
 from bigdebug.cli.live_view import captured, folder_of, plain, show_records
-from bigdebug.cli.options import CALL_SITE, json_option, run_argument, store_option
+from bigdebug.cli.options import json_option, require_call_site, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, plural, show_line
 from bigdebug.cli.values import json_text
 from bigdebug.lineage.errors import UnreachableError
@@ -88,8 +88,8 @@ def command(
 
 
 def _require_usage(at: str | None, guard: str | None, number: int | None, remove: bool) -> None:
-    if at is not None and not CALL_SITE.fullmatch(at):
-        raise click.BadParameter(f"{at!r} is not FILE:LINE", param_hint="FILE:LINE")
+    if at is not None:
+        require_call_site(at)
     if at is not None and guard is None:
         raise click.UsageError("a watchpoint needs a --guard")
     if at is not None and number is not None:

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidate_set import CandidateSet, Members, Numbers
 from bigdebug.isolation.gathering import Gathering, Point, Stand
+from bigdebug.isolation.groups import as_array
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
@@ -224,7 +225,7 @@ def ranges(numbers: FrozenBitMap) -> list[tuple[int, int]]:
     """Numbers as ranges that go up and don't touch; the second of each isn't in it."""
     if not len(numbers):
         return []
-    array = np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
+    array = as_array(numbers)
     breaks = np.flatnonzero(np.diff(array) != 1)
     lows, highs = array[np.append(0, breaks + 1)], array[np.append(breaks, len(array) - 1)] + 1
     return list(zip(lows.tolist(), highs.tolist(), strict=True))

@@ -8,7 +8,7 @@ that the aggregate looks at are kept. Replays begin at its input.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 from typing import Any
@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 from bigdebug.isolation.candidate_set import CandidateSet, Members, Numbers, Share
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.gathering import Gathering
+from bigdebug.isolation.groups import as_array
 from bigdebug.isolation.measures import Array
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
@@ -260,7 +261,7 @@ class GroupRows(CandidateSet):
                 if not outside:
                     continue
                 few = outside if len(outside) < len(inside) else inside
-                listed = ids.listed(np.asarray(few.to_array(), dtype=np.int64) - stand.first)
+                listed = ids.listed(as_array(few) - stand.first)
                 if listed is None:
                     return None
                 chosen = ~listed if few is outside else listed
@@ -278,7 +279,7 @@ class GroupRows(CandidateSet):
             if any(len(part) < stand.count for part in parts):
                 frame, told = self._told(frame, stand, ids, parts)
                 mine.append(told)
-        inside = reduce(F.array_intersect, mine) if mine else _every(len(subsets))
+        inside = reduce(F.array_intersect, mine) if mine else _listed(range(len(subsets)))
         return frame.select(*columns, F.explode(inside).alias(fresh_name("subset")))
 
     def _told(self, frame: DataFrame, stand: Share, ids: Ids, parts: Numbers) -> tuple[DataFrame, Column]:
@@ -292,7 +293,7 @@ class GroupRows(CandidateSet):
                 most.append(n)
             for each in stand.numbers - part if large else part:
                 (outside if large else inside)[each - stand.first].append(n)
-        nothing = F.array().cast("array<bigint>")
+        nothing = _listed(())
         mentioned = sorted(inside.keys() | outside.keys())
         names = [fresh_name("id") for _ in ids.parts] + [fresh_name("inside"), fresh_name("outside")]
         data = [pa.array(part[mentioned]) for part in ids.parts]
@@ -300,19 +301,19 @@ class GroupRows(CandidateSet):
             data.append(pa.array([listed.get(each, []) for each in mentioned], pa.list_(pa.int64())))
         lists = F.broadcast(self._catalyst.spark.createDataFrame(pa.table(data, names=names)))
         same = ids.same_as(names[:-2])
-        usual = F.array(*(F.lit(n).cast("long") for n in most)).cast("array<bigint>")
+        usual = _listed(most)
         left = F.array_except(usual, F.coalesce(F.col(names[-1]), nothing))
         told = F.concat(F.coalesce(F.col(names[-2]), nothing), left)
         # A row without a record of this source doesn't hang on it.
-        return frame.join(lists, same, "left"), F.when(ids.column.isNull(), _every(len(parts))).otherwise(
-            told
-        )
+        return frame.join(lists, same, "left"), F.when(
+            ids.column.isNull(), _listed(range(len(parts)))
+        ).otherwise(told)
 
     def _records(self, stand: Share, ids: Ids, numbers: FrozenBitMap) -> SourceRecords:
         """Some candidates of a source, by their ids, which don't pass through Python."""
         catalyst = self._catalyst
         names = [fresh_name("id") for _ in ids.parts]
-        places = np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64) - stand.first
+        places = as_array(numbers) - stand.first
         wanted = catalyst.spark.createDataFrame(pa.table([part[places] for part in ids.parts], names=names))
         if not ids.leaf.identified_by_file:
             there = wanted
@@ -340,6 +341,6 @@ class GroupRows(CandidateSet):
         ]
 
 
-def _every(subsets: int) -> Column:
-    """The numbers of all of so many subsets."""
-    return F.array(*(F.lit(n).cast("long") for n in range(subsets)))
+def _listed(subsets: Iterable[int]) -> Column:
+    """The numbers of subsets, as an array."""
+    return F.array(*(F.lit(n).cast("long") for n in subsets)).cast("array<bigint>")

@@ -60,7 +60,7 @@ class Group:
             return Part(few, False)
         # The last place is for rows without a record of some source.
         there = np.zeros(self.candidates.max() + 2, dtype=bool)
-        there[_as_array(subset & self.candidates)] = True
+        there[as_array(subset & self.candidates)] = True
         there[-1] = True
         inside = there[self.ids[0]]
         for column in self.ids[1:]:
@@ -97,18 +97,18 @@ class Group:
             order, column = self._orders[place], self._sorted[place]
             if _FEW * len(mine) > len(records) or column[0] < 0:
                 continue
-            low, high = (np.searchsorted(column, _as_array(mine), side) for side in ("left", "right"))
+            low, high = (np.searchsorted(column, as_array(mine), side) for side in ("left", "right"))
             rows = np.sort(order[_spans(low, high)])
             for other, known in enumerate(self._records):
                 if other != place and not known <= subset:
                     here = self.ids[other][rows]
-                    rows = rows[np.isin(here, _as_array(known & subset)) | (here < 0)]
+                    rows = rows[np.isin(here, as_array(known & subset)) | (here < 0)]
             return rows
         return None
 
     def _rows_of(self, numbers: FrozenBitMap) -> Array:
         """The places of the rows that stand on any of some records."""
-        wanted = _as_array(numbers)
+        wanted = as_array(numbers)
         found = []
         for order, column in zip(self._orders, self._sorted, strict=True):
             low, high = (np.searchsorted(column, wanted, side) for side in ("left", "right"))
@@ -129,7 +129,8 @@ def _spans(low: Array, high: Array) -> Array:
     return places
 
 
-def _as_array(numbers: FrozenBitMap) -> Array:
+def as_array(numbers: FrozenBitMap) -> Array:
+    """Numbers as an array, going up."""
     return np.frombuffer(numbers.to_array(), dtype=np.uint32).astype(np.int64)
 
 

@@ -6,11 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyspark.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 from pyspark.sql import SparkSession
 
 import bigdebug
 
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _by_value(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Spark's workers have no way to import a test's module."""
+    register_pickle_by_value(request.module)
+    yield
+    unregister_pickle_by_value(request.module)
 
 
 @pytest.fixture

@@ -1,24 +1,13 @@
 """A worker that dies without a word is narrowed down to the record that it held."""
 
 import os
-import sys
-from collections.abc import Iterator
 
 import pytest
-from pyspark.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.location import Location
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _by_value() -> Iterator[None]:
-    """Spark's workers have no way to import this module."""
-    register_pickle_by_value(sys.modules[__name__])
-    yield
-    unregister_pickle_by_value(sys.modules[__name__])
 
 
 def deadly(text: str) -> int:

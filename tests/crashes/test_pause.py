@@ -1,30 +1,20 @@
 """A task sets aside what crashes, and asks at its end what is to become of it."""
 
 import json
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
 import pytest
-from pyspark.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.breakpoints.crashes.pausing import Paused
 from bigdebug.cli.main import main
 from bigdebug.cli.schemas import schema
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _by_value() -> Iterator[None]:
-    """Spark's workers have no way to import this module."""
-    register_pickle_by_value(sys.modules[__name__])
-    yield
-    unregister_pickle_by_value(sys.modules[__name__])
 
 
 def halves(text: str) -> float:

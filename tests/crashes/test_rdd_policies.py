@@ -1,8 +1,6 @@
 """What becomes of elements that crash a function of an RDD: left out, repaired, or nothing."""
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pyspark.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import Location
 from tests.proofs import Part
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _by_value() -> Iterator[None]:
-    """Spark's workers have no way to import this module."""
-    register_pickle_by_value(sys.modules[__name__])
-    yield
-    unregister_pickle_by_value(sys.modules[__name__])
 
 
 def parsed(line: str) -> tuple[int, int]:

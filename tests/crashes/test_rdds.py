@@ -1,24 +1,14 @@
 """A failed action on an RDD says which elements it was."""
 
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pyspark.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.lineage.location import Location
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _by_value() -> Iterator[None]:
-    """Spark's workers have no way to import this module."""
-    register_pickle_by_value(sys.modules[__name__])
-    yield
-    unregister_pickle_by_value(sys.modules[__name__])
 
 
 def parsed(line: str) -> tuple[int, int]:

@@ -1,23 +1,12 @@
 """Records in quarantine go through the mended function and the rest of the pipeline."""
 
-import sys
-from collections.abc import Iterator
 
 import pytest
-from pyspark.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _by_value() -> Iterator[None]:
-    """Spark's workers have no way to import this module."""
-    register_pickle_by_value(sys.modules[__name__])
-    yield
-    unregister_pickle_by_value(sys.modules[__name__])
 
 
 def age_of(line: str) -> tuple[int, int]:

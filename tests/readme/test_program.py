@@ -24,11 +24,16 @@ def flights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         session.detach()
 
 
+def program_with(text: str) -> str:
+    """The README's only program that holds a text."""
+    programs = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    (program,) = (each for each in programs if text in each)
+    return str(program)
+
+
 def test_the_program_in_the_readme(spark: SparkSession, flights: Path) -> None:
     text = (ROOT / "README.md").read_text()
-    (program,) = (
-        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "attach" in code
-    )
+    program = program_with("attach")
     (dialogue,) = re.findall(r"^```pycon\n(.*?)^```$", text, re.M | re.S)
     # The JVM of our session doesn't stand where the program does.
     program = program.replace('"flights.csv"', repr(str(flights)))
@@ -43,10 +48,7 @@ def test_the_program_in_the_readme(spark: SparkSession, flights: Path) -> None:
 
 
 def test_the_declared_function_in_the_readme(spark: SparkSession, flights: Path) -> None:
-    text = (ROOT / "README.md").read_text()
-    (code,) = (
-        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "record_wise" in code
-    )
+    code = program_with("record_wise")
     with bigdebug.attach(spark) as session:
         names: dict[str, Any] = {"bigdebug": bigdebug, "re": re, "session": session}
         names["context"] = spark.sparkContext
@@ -60,10 +62,7 @@ def test_the_declared_function_in_the_readme(spark: SparkSession, flights: Path)
 def test_the_look_into_a_run_in_the_readme(
     spark: SparkSession, flights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (ROOT / "README.md").read_text()
-    (code,) = (
-        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "breakpoint(" in code
-    )
+    code = program_with("breakpoint(")
     with bigdebug.attach(spark) as session:
         exec(code, {"session": session, "spark": spark})
     assert capsys.readouterr().out.splitlines() == [
@@ -74,10 +73,7 @@ def test_the_look_into_a_run_in_the_readme(
 
 
 def test_the_records_that_crash_in_the_readme(spark: SparkSession, flights: Path) -> None:
-    text = (ROOT / "README.md").read_text()
-    (code,) = (
-        code for code in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) if "on_crash" in code
-    )
+    code = program_with("on_crash")
     with bigdebug.attach(spark) as session:
         names: dict[str, Any] = {"spark": spark, "session": session, "F": functions}
         code = code.replace('"flights.csv"', repr(str(flights)))
