@@ -1,6 +1,5 @@
 """Records in quarantine go through the mended function and the rest of the pipeline."""
 
-
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
