@@ -20,6 +20,8 @@ from bigdebug.lineage.location import readable_path
 from bigdebug.lineage.pinned import settings_at_work
 
 _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
+_CANCELLED_WITHIN = 10.0
+"""How many seconds Spark is given to take a cancellation."""
 _current = threading.local()
 
 
@@ -45,30 +47,30 @@ def jobs_of_ours(
         UnreachableError: the Spark session was stopped.
         BigDebugError: Spark couldn't compute the answer.
     """
-    if getattr(_current, "group", None) is not None:
+    asked: _Jobs | None = getattr(_current, "jobs", None)
+    if asked is not None:
         with around():
-            yield _current.group
+            yield asked.group
         return
     if context._jsc is None or context._jsc.sc().isStopped():
         raise UnreachableError(
             f"Can't ask for {what}: the Spark session was stopped",
             hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
         )
-    group = f"bigdebug-{uuid.uuid4().hex[:8]}"
     before = [context.getLocalProperty(name) for name in _GROUP_PROPERTIES]
-    context.setJobGroup(group, f"bigdebug: {what}", interruptOnCancel=True)
-    _current.group = group
-    interrupted = threading.Event()
+    jobs = _Jobs(context, f"bigdebug-{uuid.uuid4().hex[:8]}", f"bigdebug: {what}")
+    jobs.belong_to_the_group()
+    _current.jobs = jobs
     try:
-        with deep_plans(), around(), _interrupt_cancels(context, group, interrupted):
-            yield group
+        with deep_plans(), around(), _interrupt_cancels(jobs):
+            yield jobs.group
     except (Py4JNetworkError, ConnectionError) as error:
         raise UnreachableError(
             f"Spark went away while it computed {what}",
             hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
         ) from error
     except (PySparkException, Py4JJavaError) as error:
-        if interrupted.is_set():
+        if jobs.interrupted:
             # The interrupt was lost (raised where Python ignores errors); the jobs it cancelled tell of it.
             raise KeyboardInterrupt from None
         unreadable = unreadable_file(error)
@@ -88,7 +90,7 @@ def jobs_of_ours(
             hint="the pipeline itself may fail on this data; its own error is chained to this one",
         ) from error
     finally:
-        _current.group = None
+        _current.jobs = None
         with suppress(Py4JError, OSError):  # Spark may have gone
             if context._jsc is not None:
                 for name, value in zip(_GROUP_PROPERTIES, before, strict=True):
@@ -96,20 +98,69 @@ def jobs_of_ours(
 
 
 @contextmanager
-def _interrupt_cancels(context: Any, group: str, seen: threading.Event) -> Iterator[None]:
+def until_interrupted() -> Iterator[None]:
+    """What Ctrl-C ends early, while the question that it is part of goes on with what is known by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        asked: _Jobs | None = getattr(_current, "jobs", None)
+        if asked is not None:
+            asked.go_on()
+
+
+class _Jobs:
+    """The jobs of a question.
+
+    Args:
+        context: the SparkContext.
+        group: their job group.
+        description: of them, for Spark's screens.
+    """
+
+    def __init__(self, context: Any, group: str, description: str) -> None:
+        self.group = group
+        self._context = context
+        self._description = description
+        self._cancelling: list[threading.Thread] = []
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether they were cancelled."""
+        return bool(self._cancelling)
+
+    def belong_to_the_group(self) -> None:
+        """Have the jobs that this thread runs from now on belong to the group."""
+        self._context.setJobGroup(self.group, self._description, interruptOnCancel=True)
+
+    def cancel(self) -> None:
+        """Cancel them, on a thread of its own: this one's connection to the JVM is in the middle of a call."""
+
+        def cancel() -> None:
+            with suppress(Py4JError, OSError):  # Spark may be stopped before this has its turn
+                self._context.cancelJobGroup(self.group)
+
+        thread = threading.Thread(target=cancel, daemon=True)
+        self._cancelling.append(thread)
+        thread.start()
+
+    def go_on(self) -> None:
+        """Let jobs run again after they were cancelled, which must not reach them late."""
+        for thread in self._cancelling:
+            thread.join(_CANCELLED_WITHIN)
+        self._cancelling.clear()
+        # The interrupted call lost its connection, and with it the thread of the JVM that knew the group.
+        self.belong_to_the_group()
+
+
+@contextmanager
+def _interrupt_cancels(jobs: _Jobs) -> Iterator[None]:
     """PySpark's own handler of Ctrl-C cancels every job of the context; ours cancels our group."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def cancel() -> None:
-        with suppress(Py4JError, OSError):  # Spark may be stopped before this has its turn
-            context.cancelJobGroup(group)
-
     def interrupted(*_: Any) -> None:
-        seen.set()
-        # On a thread of its own: this one's connection to the JVM is in the middle of a call.
-        threading.Thread(target=cancel, daemon=True).start()
+        jobs.cancel()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, interrupted)

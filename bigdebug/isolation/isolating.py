@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -31,7 +30,7 @@ from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import suspects
 from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
 from bigdebug.isolation.written_test import Origin, write_test
-from bigdebug.lineage.asking import asking
+from bigdebug.lineage.asking import asking, until_interrupted
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.conditions import text_of
 from bigdebug.lineage.depth import deep_plans
@@ -239,7 +238,7 @@ class _Isolating:
     ) -> None:
         for row in rows:
             row.step(None)
-        with suppress(KeyboardInterrupt):  # the best found so far is the answer
+        with until_interrupted():  # the best found so far is the answer
             while True:
                 going = [row for row in rows if row.going]
                 self._tell(rows, candidates)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from pyroaring import FrozenBitMap
@@ -19,7 +18,7 @@ from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
 from bigdebug.isolation.search import Outcomes
-from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.asking import jobs_of_ours, until_interrupted
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.rdd.conditions import predicate_of
@@ -109,7 +108,7 @@ class _Isolating:
     def _search(self, elements: list[Searched], replays: RddReplays, candidates: RddCandidates) -> None:
         for element in elements:
             element.step(None)
-        with suppress(KeyboardInterrupt):  # the best found so far is the answer
+        with until_interrupted():  # the best found so far is the answer
             while True:
                 self._tell(elements, replays, candidates)
                 going = [element for element in elements if element.going]

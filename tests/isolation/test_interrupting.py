@@ -1,0 +1,61 @@
+"""Ctrl-C while the records to blame are searched for: what was found by then is the answer."""
+
+import signal
+import threading
+import time
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+from bigdebug.isolation.isolating import Progress
+
+UNFINISHED = "the search was stopped before its end: fewer records may do"
+
+
+def test_an_interrupt_in_a_replay_ends_it_and_spares_the_jobs_after_it(
+    session: bigdebug.Session, spark: SparkSession
+) -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    tracker = spark.sparkContext.statusTracker()
+    begun = threading.Event()
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        """As somebody does who sees that it takes long: while a job runs."""
+        while not tracker.getActiveJobsIds():
+            time.sleep(0.01)
+        sent.append(time.monotonic())
+        signal.pthread_kill(main, signal.SIGINT)
+
+    def told(progress: Progress) -> None:
+        if progress.replays and not begun.is_set():
+            begun.set()
+            threading.Thread(target=interrupt, daemon=True).start()
+
+    orders = spark.createDataFrame(
+        [(each % 3, float(each)) for each in range(40)] + [(1, -900.0)], "k int, v double"
+    )
+    # Opaque, so that it is told by replays: what a group gives hangs on all of it.
+    totals = orders.groupBy("k").applyInPandas(_slowly_summed, "k long, total double")
+    group = spark.sparkContext.getLocalProperty("spark.jobGroup.id")
+    found = session.isolate(totals, F.col("total") < 0, progress=told)
+    assert sent
+    assert UNFINISHED in found.notes
+    assert time.monotonic() - sent[0] < 30
+    assert [row.value["k"] for row in found.rows] == [1]
+    assert found.rows[0].reproduction.total
+    assert any(record.value["v"] == -900.0 for record in found.rows[0].reproduction)
+    assert found.explanation is not None
+    assert spark.sparkContext.getLocalProperty("spark.jobGroup.id") == group
+    assert totals.count() == 3
+
+
+def _slowly_summed(frame):  # type: ignore[no-untyped-def]
+    import time
+
+    import pandas as pd
+
+    time.sleep(0.2)
+    return pd.DataFrame({"k": [int(frame.k.iloc[0])], "total": [float(frame.v.sum())]})
