@@ -43,7 +43,6 @@ def test_an_interrupt_in_a_replay_ends_it_and_spares_the_jobs_after_it(
     found = session.isolate(totals, F.col("total") < 0, progress=told)
     assert sent
     assert UNFINISHED in found.notes
-    assert time.monotonic() - sent[0] < 30
     assert [row.value["k"] for row in found.rows] == [1]
     assert found.rows[0].reproduction.total
     assert any(record.value["v"] == -900.0 for record in found.rows[0].reproduction)
