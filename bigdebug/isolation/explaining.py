@@ -6,33 +6,24 @@ some more records of the source show what is usual there; none of these is count
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.features import FIELDS, Feature, Term, fields_of_lines, kind_of, raw_columns, terms_of
-from bigdebug.isolation.gathering import Stand
+from bigdebug.isolation.features import FIELDS, Feature, Term, fields_of_lines, raw_columns
 from bigdebug.isolation.patterns import Conjunction, Counted, best, search
 from bigdebug.isolation.values import Table, Values, values_of
-from bigdebug.lineage.asking import asking
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
-from bigdebug.lineage.records import SourceRecords
-from bigdebug.lineage.segments import RowSet, local_relation, wrapped
 
 MOST_PATTERNS = 5
 """Of a source."""
+USUAL = 2_000
+"""Records of a source that show what is usual, where its candidates are fewer."""
 _SAMPLED = 4_000
 """Records of either kind that propose patterns."""
-_FETCHED = 10_000
-"""Records that are held in Spark's plan."""
-_USUAL = 2_000
-"""Records of a source that show what is usual, where its candidates are fewer."""
 _FINALISTS = 40
 
 
@@ -63,50 +54,45 @@ def _of(counted: tuple[int, int], noun: str) -> str:
     return f"{some:,} of {every:,} {noun}{'' if every == 1 else 's'}"
 
 
-def explain(
-    catalyst: Catalyst, candidates: Candidates, culprits: FrozenBitMap, behind: FrozenBitMap
-) -> tuple[Pattern, ...]:
-    """Patterns of culprits, the most telling of each source first.
+@dataclass(frozen=True)
+class Told:
+    """Records of a source, as patterns are told of them.
 
-    Args:
-        catalyst: of the pinned session.
-        candidates: kept.
-        culprits: their numbers.
-        behind: numbers of the candidates of the rows that the culprits are of.
+    Attributes:
+        source: its name.
+        frame: the culprits and the others: `c0`, `c1`, …, `number`, `culprit` (1 or 0) and `_record`.
+        terms: of the records.
+        line: the one that holds all of a record, as a line of text.
+        culprits: how many there are.
+        others: how many there are of these.
+        usual: fetches records of the source, candidates or not, as `c0`, `c1`, …; None where they can't be had.
     """
-    found: list[Pattern] = []
-    with asking(catalyst, "what the culprits share"):
-        for stand in candidates.stands:
-            mine = culprits & stand.numbers
-            if mine:
-                others = (behind & stand.numbers) - mine
-                found += _OfSource(catalyst, candidates, stand, mine, others).patterns()
-    return tuple(found)
+
+    source: str
+    frame: DataFrame
+    terms: tuple[Term, ...]
+    line: Term | None
+    culprits: int
+    others: int
+    usual: Callable[[], DataFrame] | None
+
+
+def patterns_of(told: Told) -> list[Pattern]:
+    """What the culprits share and the others don't, the most telling first."""
+    return _OfSource(told).patterns()
 
 
 class _OfSource:
-    def __init__(
-        self,
-        catalyst: Catalyst,
-        candidates: Candidates,
-        stand: Stand,
-        culprits: FrozenBitMap,
-        others: FrozenBitMap,
-    ) -> None:
-        self._catalyst = catalyst
-        self._stand = stand
-        self._culprits, self._others = culprits, others
+    def __init__(self, told: Told) -> None:
+        self._told = told
+        self._terms = list(told.terms)
         self._split: str | None = None
-        self._frame = self._of_candidates(candidates)
-        leaf = stand.leaf
-        schema = catalyst.frame(leaf.operator.plan).schema
-        self._terms = [*terms_of(schema), *self._places()]
-        self._line = self._terms[0] if len(schema) == 1 and kind_of(schema[0].dataType) == "string" else None
 
     def patterns(self) -> list[Pattern]:
-        if self._line is not None:
-            texts = self._frame.select(F.col("c0")).where("c0 is not null").limit(200).collect()
-            fields, split = fields_of_lines(self._line, [row[0] for row in texts])
+        told = self._told
+        if told.line is not None:
+            texts = told.frame.select(F.col("c0")).where("c0 is not null").limit(200).collect()
+            fields, split = fields_of_lines(told.line, [row[0] for row in texts])
             self._terms[1:1] = fields
             self._split = split
         found = search(self._table())
@@ -115,39 +101,11 @@ class _OfSource:
 
     # -- the records --------------------------------------------------------------------------------
 
-    def _of_candidates(self, candidates: Candidates) -> DataFrame:
-        """Columns `c0`, `c1`, …, `number`, `culprit` and `_record`."""
-        catalyst, stand = self._catalyst, self._stand
-        plan, part, identity = candidates.parted(stand, [self._others, self._culprits])
-        own = catalyst.output(stand.leaf.operator.plan)
-        named = [(f"c{i}", column) for i, column in enumerate(own)]
-        value = catalyst.struct([*named, ("number", stand.number), ("culprit", part)])
-        valued = catalyst.project([identity, catalyst.alias(value, fresh_name("value"))], plan)
-        count = len(self._others) + len(self._culprits)
-        few = count <= _FETCHED
-        if few:
-            valued = local_relation(catalyst, valued.output(), wrapped(catalyst, catalyst.rows(valued)))
-        return SourceRecords(catalyst, stand.leaf, RowSet(catalyst, valued, count, few)).frame()
-
-    def _places(self) -> list[Term]:
-        leaf = self._stand.leaf
-        if leaf.in_files:
-            rows = "_metadata.row_index" if leaf.kind == "parquet" else None
-            return [
-                Term("file", "_record.file", "_metadata.file_path", "string", place=True),
-                Term("position", "_record.position", rows, "bigint", place=True),
-            ]
-        if not leaf.has_positions:
-            return []
-        return [
-            Term("partition", "_record.partition", None, "int", place=True),
-            Term("position", "_record.position", None, "bigint", place=True),
-        ]
-
     def _table(self) -> Table:
         rows = self._fetched(self._sampled(), places=True)
-        usual = self._usual()
-        every = rows if usual is None else pd.concat([rows, usual], ignore_index=True)
+        every = rows
+        if self._told.usual is not None:
+            every = pd.concat([rows, self._fetched(self._told.usual(), places=False)], ignore_index=True)
         more = len(every) - len(rows)
         culprit = rows["culprit"].to_numpy() == 1
         sampled = int((~culprit).sum())
@@ -159,7 +117,7 @@ class _OfSource:
             values=values,
             culprit=np.append(culprit, np.zeros(more, bool)),
             candidate=np.arange(len(every)) < len(rows),
-            weight=len(self._others) / sampled if sampled else 1.0,
+            weight=self._told.others / sampled if sampled else 1.0,
             numbers=np.append(rows["number"].to_numpy(dtype=np.int64), np.full(more, -1)),
         )
 
@@ -168,18 +126,9 @@ class _OfSource:
             return min(1.0, _SAMPLED / max(count, 1))
 
         chance = (F.pmod(F.xxhash64("number"), F.lit(1_000_000)) / 1_000_000).cast("double")
-        bound = F.when(F.col("culprit") == 1, share(len(self._culprits))).otherwise(share(len(self._others)))
-        sampled: DataFrame = self._frame.where(chance < bound)
+        bound = F.when(F.col("culprit") == 1, share(self._told.culprits)).otherwise(share(self._told.others))
+        sampled: DataFrame = self._told.frame.where(chance < bound)
         return sampled
-
-    def _usual(self) -> pd.DataFrame | None:
-        """Records of the source, whether or not they are candidates."""
-        leaf = self._stand.leaf
-        if self._stand.count >= _USUAL or not leaf.has_positions:
-            return None
-        plan = self._catalyst.frame(self._catalyst.limit(_USUAL, leaf.operator.plan))
-        named = plan.toDF(*(f"c{i}" for i in range(len(plan.columns))))
-        return self._fetched(named, places=False)
 
     def _fetched(self, frame: DataFrame, *, places: bool) -> pd.DataFrame:
         """What features are told of, a column for each name and number of a term."""
@@ -204,13 +153,13 @@ class _OfSource:
         sums = [F.count_if(fit).alias(f"n{i}") for i, fit in enumerate(fits)]
         counts = {
             row["culprit"]: row
-            for row in self._with_fields(self._frame).groupBy("culprit").agg(*sums).collect()
+            for row in self._with_fields(self._told.frame).groupBy("culprit").agg(*sums).collect()
         }
 
         def fitting(culprit: int, number: int) -> int:
             return int(counts[culprit][f"n{number}"]) if culprit in counts else 0
 
-        of_culprits, of_others = len(self._culprits), len(self._others)
+        of_culprits, of_others = self._told.culprits, self._told.others
         return [
             Counted(each, fitting(1, i), of_culprits, fitting(0, i), of_others)
             for i, each in enumerate(found)
@@ -221,6 +170,6 @@ class _OfSource:
             text=counted.conjunction.text,
             culprits=(counted.culprits, counted.of_culprits),
             others=(counted.others, counted.of_others),
-            source=self._stand.leaf.name,
+            source=self._told.source,
             condition=counted.conjunction.condition,
         )

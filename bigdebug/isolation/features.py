@@ -212,10 +212,14 @@ def fields_of_lines(column: Term, lines: Sequence[str]) -> tuple[list[Term], str
     if not best:
         return [], "null"
     pattern = {"\t": "\t", "^": "\\\\^"}.get(best, f"[{best}]")
-    split = f"split({column.outer}, '{pattern}', -1)"
     numbers = range(min(int(fields), MOST_TERMS))
-    terms = [Term(f"field {n + 1}", f"get({FIELDS}, {n})", f"get({split}, {n})", "string") for n in numbers]
-    terms.append(Term("the number of fields", f"size({FIELDS})", f"size({split})", "int"))
+    told = [(f"field {n + 1}", f"get({{}}, {n})", "string") for n in numbers]
+    told.append(("the number of fields", "size({})", "int"))
+    split = None if column.outer is None else f"split({column.outer}, '{pattern}', -1)"
+    terms = [
+        Term(label, sql.format(FIELDS), None if split is None else sql.format(split), kind)
+        for label, sql, kind in told
+    ]
     return terms, f"split({column.inner}, '{pattern}', -1)"
 
 

@@ -21,7 +21,7 @@ from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
 from bigdebug.isolation.expected import Differing, differing, told_of_missing
-from bigdebug.isolation.explaining import explain
+from bigdebug.isolation.explaining_frames import explain
 from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays

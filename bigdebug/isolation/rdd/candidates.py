@@ -66,12 +66,18 @@ class RddStand:
 
     def places_of(self, numbers: FrozenBitMap) -> list[Place]:
         """Where the records of some numbers stand, by partition and place."""
+        by_partition = self.placed(numbers).items()
+        return [(partition, int(place)) for partition, places in by_partition for place in places]
+
+    def placed(self, numbers: FrozenBitMap) -> Places:
+        """The same, by partition."""
         wanted = np.frombuffer((numbers & self.numbers).to_array(), dtype=np.uint32).astype(np.int64)
-        found: list[Place] = []
+        found: Places = {}
         for partition, start in self.starts().items():
             places = self.places[partition]
             low, high = np.searchsorted(wanted, [start, start + len(places)])
-            found += [(partition, int(place)) for place in places[wanted[low:high] - start]]
+            if low < high:
+                found[partition] = places[wanted[low:high] - start]
         return found
 
 
@@ -81,12 +87,17 @@ class RddCandidates:
     Args:
         trace: of the failing elements.
 
+    Attributes:
+        trace: this.
+        stands: the candidates of each source.
+        count: how many there are.
+
     Raises:
         BigDebugError: there are too many.
     """
 
     def __init__(self, trace: RddTrace) -> None:
-        self._trace = trace
+        self.trace = trace
         self.stands: list[RddStand] = []
         first = 0
         for source, count in zip(trace.found_sources, trace.sources, strict=True):
@@ -112,7 +123,7 @@ class RddCandidates:
             for stand in self.stands:
                 places = stand.places_of(numbers)[:limit]
                 if places:
-                    found += [(None, record) for record in self._trace.located(stand.leaf, places)]
+                    found += [(None, record) for record in self.trace.located(stand.leaf, places)]
         return found
 
     def frame(self, numbers: FrozenBitMap, source: RddSource) -> Any:
@@ -120,7 +131,7 @@ class RddCandidates:
         (stand,) = (each for each in self.stands if each.leaf is source)
         with self._asking():
             places = stand.places_of(numbers)
-            records = self._trace.located(source, places) if places else []
+            records = self.trace.located(source, places) if places else []
         rows = [
             (
                 record.value if isinstance(record.value, str) else repr(record.value),
@@ -128,10 +139,16 @@ class RddCandidates:
             )
             for record in records
         ]
-        return _session(self._trace).createDataFrame(rows, _SCHEMA)
+        return self.session.createDataFrame(rows, _SCHEMA)
+
+    @property
+    def session(self) -> SparkSession:
+        """The program's, or one for its context."""
+        known = SparkSession._instantiatedSession
+        return known if known is not None else SparkSession(self.trace.context)
 
     def _asking(self) -> Any:
-        return jobs_of_ours(self._trace.context, "the records found")
+        return jobs_of_ours(self.trace.context, "the records found")
 
 
 def _places(ids: Any) -> Places:
@@ -150,8 +167,3 @@ def bits_of(places: Places) -> dict[int, bytes]:
         flags[numbers] = True
         found[partition] = np.packbits(flags, bitorder="little").tobytes()
     return found
-
-
-def _session(trace: RddTrace) -> SparkSession:
-    known = SparkSession._instantiatedSession
-    return known if known is not None else SparkSession(trace.context)

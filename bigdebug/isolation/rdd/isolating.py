@@ -14,6 +14,7 @@ from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.candidates import RddCandidates
+from bigdebug.isolation.rdd.explaining import explain_elements
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
@@ -157,6 +158,8 @@ class _Isolating:
             notes = [*notes, f"{matched:,} elements fail; the answer is about {len(answers)} of them"]
         if not self._in_time:
             notes = [*notes, "the search was stopped before its end: fewer records may do"]
+        blamed = FrozenBitMap().union(*(each.culprits.numbers for each in answers))
+        behind = FrozenBitMap().union(*(element.candidates for element in elements if element.again))
         return Isolation(
             failing=self._text,
             matched=matched,
@@ -168,6 +171,7 @@ class _Isolating:
             replays=replays,
             jobs=jobs,
             seconds=round(time.monotonic() - self._began, 3),
+            _explain=lambda: explain_elements(candidates, blamed, behind),
         )
 
 

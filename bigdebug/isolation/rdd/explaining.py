@@ -1,0 +1,113 @@
+"""The records of RDDs' sources, as patterns are told of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pyroaring import FrozenBitMap
+from pyspark.sql import DataFrame
+from pyspark.sql import types as T
+
+from bigdebug.isolation.explaining import USUAL, Pattern, Told, patterns_of
+from bigdebug.isolation.features import Term, terms_of
+from bigdebug.isolation.rdd import forms
+from bigdebug.isolation.rdd.candidates import RddCandidates, RddStand, bits_of
+from bigdebug.isolation.rdd.forms import Part
+from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.pinned import pinned_session
+from bigdebug.lineage.rdd.travelling import travelling
+
+_LOOKED_AT = 200
+"""Records of either kind that tell what parts elements have."""
+_PLACES = "_record struct<file: string, position: bigint, partition: int>"
+
+
+def explain_elements(
+    candidates: RddCandidates, culprits: FrozenBitMap, behind: FrozenBitMap
+) -> tuple[Pattern, ...]:
+    """Patterns of culprits, the most telling of each source first.
+
+    Args:
+        candidates: of all failing elements.
+        culprits: their numbers.
+        behind: numbers of the candidates of the elements that the culprits are of.
+    """
+    found: list[Pattern] = []
+    with jobs_of_ours(candidates.trace.context, "what the culprits share"), travelling(forms):
+        for stand in candidates.stands:
+            mine = culprits & stand.numbers
+            if mine:
+                others = (behind & stand.numbers) - mine
+                told = _OfStand(candidates, stand, mine, others).told()
+                try:
+                    found += patterns_of(told)
+                finally:
+                    told.frame.unpersist()
+    return tuple(found)
+
+
+class _OfStand:
+    def __init__(
+        self,
+        candidates: RddCandidates,
+        stand: RddStand,
+        culprits: FrozenBitMap,
+        others: FrozenBitMap,
+    ) -> None:
+        self._stand = stand
+        self._culprits, self._others = culprits, others
+        # A session aside: what is asked here is none of the program's outputs.
+        self._spark = pinned_session(candidates.session).spark
+        some = [*stand.places_of(culprits)[:_LOOKED_AT], *stand.places_of(others)[:_LOOKED_AT]]
+        self._parts = forms.parts_of([each.value for each in candidates.trace.located(stand.leaf, some)])
+
+    def told(self) -> Told:
+        leaf = self._stand.leaf
+        schema = T.StructType.fromDDL(", ".join(f"c{i} {_type(each)}" for i, each in enumerate(self._parts)))
+        labelled = T.StructType(
+            [
+                T.StructField(part.label, field.dataType)
+                for part, field in zip(self._parts, schema, strict=True)
+            ]
+        )
+        terms = [replace(term, outer=None) for term in terms_of(labelled)]
+        few = self._stand.count < USUAL
+        return Told(
+            source=leaf.name,
+            frame=self._frame(schema),
+            terms=(*terms, *self._places()),
+            line=terms[0] if [each.kind for each in self._parts] == ["string"] else None,
+            culprits=len(self._culprits),
+            others=len(self._others),
+            usual=(lambda: self._usual(schema)) if few else None,
+        )
+
+    def _frame(self, schema: T.StructType) -> DataFrame:
+        stand = self._stand
+        wanted = [bits_of(stand.placed(numbers)) for numbers in (self._others, self._culprits)]
+        numbered = forms.numbered_parts(
+            self._parts, stand.starts(), bits_of(stand.places), wanted, stand.leaf.first_positions()
+        )
+        columns = T.StructType([*schema, *T.StructType.fromDDL(f"number bigint, culprit int, {_PLACES}")])
+        rows = stand.leaf.rdd.mapPartitionsWithIndex(numbered)
+        # Kept for what follows: patterns are proposed, then counted.
+        return self._spark.createDataFrame(rows, columns, verifySchema=False).persist()
+
+    def _usual(self, schema: T.StructType) -> DataFrame:
+        """Records of the source, whether or not they are candidates."""
+        alone = forms.parts_alone(self._parts)
+        rows = [alone(element) for element in self._stand.leaf.rdd.take(USUAL)]
+        return self._spark.createDataFrame(rows, schema, verifySchema=False)
+
+    def _places(self) -> list[Term]:
+        if self._stand.leaf.whole_files:
+            return []
+        where = "partition" if self._stand.leaf.splits is None else "file"
+        return [
+            Term(where, f"_record.{where}", None, "int" if where == "partition" else "string", place=True),
+            Term("position", "_record.position", None, "bigint", place=True),
+        ]
+
+
+def _type(part: Part) -> str:
+    return "string" if part.kind == "text" else part.kind
