@@ -162,7 +162,7 @@ class Session(LiveQuestions, CrashHandling):
                 too many are wrong, and what became of missing ones is told in `notes`. Or a function of the list
                 of all rows, true if they are wrong. Or `bigdebug.Skew(…)`: groups that hold too much, and the fewest
                 records without which they don't. Of an RDD it is a function of an element, or the text of an
-                expression in Python of an element `x`, or of the `key` and `value` of a pair.
+                expression in Python of an element `x`, or of the `key` and `value` of a pair; or `bigdebug.Skew(…)`.
             budget: how many seconds to search; the best found by then is the answer. So it is after Ctrl-C.
             progress: told after each round how far it is.
 

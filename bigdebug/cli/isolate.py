@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--by",
     metavar="WHAT",
-    help="With --skew, of what: records, bytes, or an SQL expression to add up.  [default: records]",
+    help="With --skew, of what: records, bytes, or an expression to add up, in SQL, or Python of an RDD's x.  [default: records]",
 )
 @click.option(
     "--factor",
@@ -170,11 +170,6 @@ def _isolated(
     from bigdebug.lineage.rdd.questions import RddQuestion
 
     if isinstance(question, RddQuestion):
-        if not isinstance(failing, str):
-            raise BigDebugError(
-                "what groups of an RDD hold isn't told yet",
-                hint="--skew is for outputs of DataFrames and SQL",
-            )
         return isolate_rdd(question, failing, budget=budget, progress=progress)
     return isolate(question, failing, budget=budget, progress=progress, origin=Origin(*place))
 

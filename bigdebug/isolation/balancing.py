@@ -1,18 +1,10 @@
-"""The fewest records without which a group no longer holds too much.
-
-What a group holds is a sum over its records. Taken from the heaviest on until enough are gone, they are as few as can
-be, and with any one of them back the group is too heavy again: that is arithmetic, and one pass over the candidates
-that are left confirms it.
-"""
+"""The records of DataFrames behind groups that hold too much; one pass over those that are left confirms it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyroaring import FrozenBitMap
@@ -25,6 +17,7 @@ from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.output_key import looked_up
 from bigdebug.isolation.replays import FailingGroups, Identity, Replays
 from bigdebug.isolation.skew import Skew
+from bigdebug.isolation.weighing import MOST_ROWS, Heavy, Numbers, Weights, fewest
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
@@ -38,31 +31,8 @@ from bigdebug.lineage.questions import Question
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import rows_where
 
-MOST_ROWS = 20
-"""Heavy groups that are looked into, the heaviest first."""
 MOST_RECORDS = 10_000_000
 """Records of these whose weights are fetched, some 32 bytes each."""
-
-
-@dataclass(frozen=True)
-class _Heavy:
-    """Groups that hold too much.
-
-    Attributes:
-        condition: over the output's columns, true of the heaviest.
-        count: how many are too heavy.
-        groups: how many there are in all.
-        median: what the median group holds.
-        total: what all hold.
-        limit: more is too much.
-    """
-
-    condition: Column
-    count: int
-    groups: int
-    median: float
-    total: float
-    limit: float
 
 
 def isolate_skew(question: Question, skew: Skew) -> Isolation:
@@ -78,9 +48,9 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
     began = time.monotonic()
     catalyst = question.catalyst
     with asking(catalyst, "the groups that hold too much") as group:
-        heavy = _heavy(question, skew)
-        trace = Trace(catalyst, question.root, question.sources, heavy.condition, question.notes)
-        condition = rows_where(catalyst, question.root, heavy.condition).condition
+        heavy, heaviest = _heavy(question, skew)
+        trace = Trace(catalyst, question.root, question.sources, heaviest, question.notes)
+        condition = rows_where(catalyst, question.root, heaviest).condition
         replays = Replays(catalyst, question.root, question.sources, condition)
         groups = replays.failing_groups(MOST_ROWS, closed=False) or replays.traced_groups(trace, MOST_ROWS)
         if groups.candidates.count > MOST_RECORDS:
@@ -91,12 +61,12 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
                 hint="ask with a larger factor, or about a part of the output",
             )
         try:
-            answers = _balanced(replays, groups, skew, heavy) if groups.rows else []
+            answers = _balanced(replays, groups, heavy) if groups.rows else []
         except BaseException:
             groups.candidates.release()
             raise
         jobs = len(catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
-        notes = [*trace.notes, _told(skew, heavy)]
+        notes = [*trace.notes, str(heavy)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
         return Isolation(
@@ -114,7 +84,8 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         )
 
 
-def _heavy(question: Question, skew: Skew) -> _Heavy:
+def _heavy(question: Question, skew: Skew) -> tuple[Heavy, Column]:
+    """The groups that hold too much, and a condition over the output's columns that is true of the heaviest."""
     catalyst, root = question.catalyst, question.root
     aggregate, key = top_aggregate(root), natural_key(catalyst, root)
     if aggregate is None or not key:
@@ -140,7 +111,7 @@ def _heavy(question: Question, skew: Skew) -> _Heavy:
         condition = looked_up(catalyst, catalyst.frame(root.plan), entries, key).isNotNull()
     finally:
         held.unpersist()
-    return _Heavy(condition, count, groups, float(median or 0), float(total or 0), limit)
+    return Heavy(skew, count, groups, float(median or 0), float(total or 0), limit), condition
 
 
 def _weight(catalyst: Catalyst, aggregate: Operator, skew: Skew) -> Any:
@@ -162,19 +133,16 @@ def _weight(catalyst: Catalyst, aggregate: Operator, skew: Skew) -> Any:
     return plan.projectList().head()
 
 
-def _balanced(replays: Replays, groups: FailingGroups, skew: Skew, heavy: _Heavy) -> list[IsolatedRow]:
-    held = _held_by(replays, groups, skew)
-    taken = {row.identity: _fewest(*held[row.identity], heavy.limit) for row in groups.rows}
+def _balanced(replays: Replays, groups: FailingGroups, heavy: Heavy) -> list[IsolatedRow]:
+    held = _held_by(replays, groups, heavy.skew)
+    taken = {row.identity: fewest(*held[row.identity], heavy.limit) for row in groups.rows}
     gone = FrozenBitMap().union(*(records for records, _ in taken.values()))
-    left = _held_by(replays, groups, skew, without=gone)
+    left = _held_by(replays, groups, heavy.skew, without=gone)
     answers = []
     for row in groups.rows:
         numbers, weights = held[row.identity]
         records, of_records = taken[row.identity]
         now = float(left[row.identity][1].sum())
-        share = 100 * float(weights.sum()) / heavy.total if heavy.total else 0.0
-        holds = f"it holds {_amount(skew, weights.sum())}, {share:.1f} % of all"
-        note = f"{holds}; without the culprits {_amount(skew, now)}"
         answers.append(
             IsolatedRow(
                 value=row.value,
@@ -183,7 +151,7 @@ def _balanced(replays: Replays, groups: FailingGroups, skew: Skew, heavy: _Heavy
                     groups.candidates, records, "1-minimal" if now <= heavy.limit else "none", of_records
                 ),
                 reproduction=IsolatedRecords(groups.candidates, FrozenBitMap(), "none"),
-                notes=(note,),
+                notes=(heavy.note(float(weights.sum()), now),),
             )
         )
     return sorted(answers, key=lambda answer: -answer.candidates)
@@ -191,7 +159,7 @@ def _balanced(replays: Replays, groups: FailingGroups, skew: Skew, heavy: _Heavy
 
 def _held_by(
     replays: Replays, groups: FailingGroups, skew: Skew, without: FrozenBitMap | None = None
-) -> dict[Identity, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+) -> dict[Identity, tuple[Numbers, Weights]]:
     """Of each group the numbers of its records and what each adds to it.
 
     Where several sources are joined, the records are those of the one of which the most take part.
@@ -222,25 +190,3 @@ def _held_by(
         sums = pairs.filter(pc.is_valid(pairs["number"])).group_by("number").aggregate([("weight", "sum")])
         found[row.identity] = (sums["number"].to_numpy(), sums["weight_sum"].to_numpy())
     return found
-
-
-def _fewest(
-    numbers: np.ndarray[Any, Any], weights: np.ndarray[Any, Any], limit: float
-) -> tuple[FrozenBitMap, dict[int, float | None]]:
-    """The fewest records without which no more than a limit is left, and what each held."""
-    order = np.lexsort((numbers, -weights))
-    left = weights.sum() - np.cumsum(weights[order])
-    enough = np.flatnonzero(left <= limit)
-    taken = order[: int(enough[0]) + 1] if len(enough) else order[:0]
-    held: Mapping[int, float] = dict(zip(numbers[taken].tolist(), weights[taken].tolist(), strict=True))
-    return FrozenBitMap(numbers[taken].astype(np.uint32)), dict(held)
-
-
-def _told(skew: Skew, heavy: _Heavy) -> str:
-    amount = f"{_amount(skew, heavy.limit)} are too much for a group"
-    return f"{amount}: {skew.factor:g} times the median of {heavy.groups:,} groups, {heavy.median:,.6g}"
-
-
-def _amount(skew: Skew, number: float) -> str:
-    what = skew.by if skew.by in ("records", "bytes") else f"of sum({skew.by})"
-    return f"{number:,.6g} {what}"

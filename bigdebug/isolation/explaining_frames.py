@@ -11,9 +11,9 @@ from bigdebug.isolation.features import Term, kind_of, terms_of
 from bigdebug.isolation.gathering import Stand
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import RowSet, local_relation, wrapped
-from bigdebug.lineage.identity import SourceLeaf
 
 _FETCHED = 10_000
 """Records that are held in Spark's plan."""

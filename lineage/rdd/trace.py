@@ -103,6 +103,11 @@ class RddTrace:
         """Why the trace isn't exact."""
         return list(self._doubts)
 
+    @property
+    def static_notes(self) -> list[str]:
+        """Those of them that are known before anything is computed."""
+        return list(self._static_doubts)
+
     def narrow(self, seconds: float = 60.0) -> RddTrace:
         """A smaller trace where this one is conservative, by replaying the program on parts of its records.
 

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
-from bigdebug.isolation.balancing import _fewest
+from bigdebug.isolation.weighing import fewest
 from bigdebug.lineage.errors import BigDebugError
 
 
@@ -85,15 +85,15 @@ def test_what_has_no_groups_is_refused(session: bigdebug.Session, sales: DataFra
 @given(weights=st.lists(st.integers(-3, 20), min_size=1, max_size=12), limit=st.integers(0, 40))
 def test_the_records_that_must_go_are_as_few_as_can_be(weights: list[int], limit: int) -> None:
     numbers = np.arange(len(weights))
-    taken, held = _fewest(numbers, np.array(weights, dtype=float), limit)
+    taken, held = fewest(numbers, np.array(weights, dtype=float), limit)
     left = sum(weights) - sum(weights[n] for n in taken)
     assert held == {n: weights[n] for n in taken}
     if sum(weights) <= limit:
         assert len(taken) <= 1
         return
     heaviest = sorted(weights, reverse=True)
-    fewest = next((k for k in range(len(weights) + 1) if sum(heaviest[k:]) <= limit), None)
-    assert len(taken) == (fewest or 0)
-    if fewest:
+    least = next((k for k in range(len(weights) + 1) if sum(heaviest[k:]) <= limit), None)
+    assert len(taken) == (least or 0)
+    if least:
         assert left <= limit
         assert all(left + weights[n] > limit for n in taken)

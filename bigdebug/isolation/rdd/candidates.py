@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from pyroaring import FrozenBitMap
@@ -13,6 +14,7 @@ from bigdebug.isolation.rdd import fetching
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import Place, RddSource
 from bigdebug.lineage.rdd.trace import RddTrace
 
@@ -21,6 +23,7 @@ MOST_CANDIDATES = 5_000_000
 
 _SCHEMA = "value string, _record struct<file: string, position: bigint, partition: int>"
 
+Positions = np.ndarray[Any, Any]
 Places = dict[int, np.ndarray[Any, np.dtype[np.int64]]]
 """By partition the places in it, ascending."""
 
@@ -64,6 +67,14 @@ class RddStand:
             return None
         return self.starts()[partition] + index
 
+    def numbers_of(self, partitions: Positions, places: Positions) -> Positions:
+        """The numbers of candidates that stand in some partitions at some places."""
+        found = np.empty(len(places), dtype=np.int64)
+        for partition, start in self.starts().items():
+            mine = partitions == partition
+            found[mine] = start + np.searchsorted(self.places[partition], places[mine])
+        return found
+
     def places_of(self, numbers: FrozenBitMap) -> list[Place]:
         """Where the records of some numbers stand, by partition and place."""
         by_partition = self.placed(numbers).items()
@@ -85,32 +96,39 @@ class RddCandidates:
     """The candidates of all sources, numbered from 0, one source after the other.
 
     Args:
-        trace: of the failing elements.
+        trace: in which the sources are.
+        places: by source where its candidates stand.
 
     Attributes:
         trace: this.
         stands: the candidates of each source.
         count: how many there are.
-
-    Raises:
-        BigDebugError: there are too many.
     """
 
-    def __init__(self, trace: RddTrace) -> None:
+    def __init__(self, trace: RddTrace, places: Mapping[RddOperator, Places]) -> None:
         self.trace = trace
         self.stands: list[RddStand] = []
-        first = 0
-        for source, count in zip(trace.found_sources, trace.sources, strict=True):
-            if first + count.count > MOST_CANDIDATES:
-                raise BigDebugError(
-                    f"the failing elements come from more than {MOST_CANDIDATES:,} records, which are too many "
-                    "to be held in the driver's process",
-                    hint="ask about fewer elements: of one key, or the first that fails",
-                )
-            stand = RddStand(source, _places(trace.places(source)), first, count.count)
+        self.count = 0
+        for source in trace.found_sources:
+            mine = places.get(source.operator, {})
+            stand = RddStand(source, mine, self.count, sum(map(len, mine.values())))
             self.stands.append(stand)
-            first += stand.count
-        self.count = first
+            self.count += stand.count
+
+    @classmethod
+    def traced(cls, trace: RddTrace) -> Self:
+        """The records that a trace found.
+
+        Raises:
+            BigDebugError: there are too many.
+        """
+        if sum(source.count for source in trace.sources) > MOST_CANDIDATES:
+            raise BigDebugError(
+                f"the failing elements come from more than {MOST_CANDIDATES:,} records, which are too many "
+                "to be held in the driver's process",
+                hint="ask about fewer elements: of one key, or the first that fails",
+            )
+        return cls(trace, {source.operator: _places(trace.places(source)) for source in trace.found_sources})
 
     @property
     def everything(self) -> FrozenBitMap:
@@ -139,13 +157,7 @@ class RddCandidates:
             )
             for record in records
         ]
-        return self.session.createDataFrame(rows, _SCHEMA)
-
-    @property
-    def session(self) -> SparkSession:
-        """The program's, or one for its context."""
-        known = SparkSession._instantiatedSession
-        return known if known is not None else SparkSession(self.trace.context)
+        return session_of(self.trace).createDataFrame(rows, _SCHEMA)
 
     def _asking(self) -> Any:
         return jobs_of_ours(self.trace.context, "the records found")
@@ -167,3 +179,9 @@ def bits_of(places: Places) -> dict[int, bytes]:
         flags[numbers] = True
         found[partition] = np.packbits(flags, bitorder="little").tobytes()
     return found
+
+
+def session_of(trace: RddTrace) -> SparkSession:
+    """The program's session, or one for its context."""
+    known = SparkSession._instantiatedSession
+    return known if known is not None else SparkSession(trace.context)

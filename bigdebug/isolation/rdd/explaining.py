@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from bigdebug.isolation.explaining import USUAL, Pattern, Told, patterns_of
 from bigdebug.isolation.features import Term, terms_of
 from bigdebug.isolation.rdd import forms
-from bigdebug.isolation.rdd.candidates import RddCandidates, RddStand, bits_of
+from bigdebug.isolation.rdd.candidates import RddCandidates, RddStand, bits_of, session_of
 from bigdebug.isolation.rdd.forms import Part
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.pinned import pinned_session
@@ -57,7 +57,7 @@ class _OfStand:
         self._stand = stand
         self._culprits, self._others = culprits, others
         # A session aside: what is asked here is none of the program's outputs.
-        self._spark = pinned_session(candidates.session).spark
+        self._spark = pinned_session(session_of(candidates.trace)).spark
         some = [*stand.places_of(culprits)[:_LOOKED_AT], *stand.places_of(others)[:_LOOKED_AT]]
         self._parts = forms.parts_of([each.value for each in candidates.trace.located(stand.leaf, some)])
 

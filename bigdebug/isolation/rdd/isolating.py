@@ -13,12 +13,14 @@ from bigdebug.isolation.found import Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.rdd import fetching
+from bigdebug.isolation.rdd.balancing import isolate_rdd_skew
 from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.explaining import explain_elements
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
 from bigdebug.isolation.search import Outcomes
+from bigdebug.isolation.skew import Skew
 from bigdebug.lineage.asking import jobs_of_ours, until_interrupted
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
@@ -41,7 +43,7 @@ def isolate_rdd(
     Args:
         question: about the output.
         failing: a function of an element, or a Python expression of `x`, `key` and `value`: those for which it
-            holds fail.
+            holds fail. Or what it means that a group holds too much.
         budget: how many seconds to search; the best found by then is the answer.
         progress: told after each round.
 
@@ -50,6 +52,8 @@ def isolate_rdd(
         UnsupportedOperatorError: an operator can't be traced, or can't be run on part of its records.
         BigDebugError: `failing` is neither a function nor Python, or there are too many candidates.
     """
+    if isinstance(failing, Skew):
+        return isolate_rdd_skew(question, failing)
     return _Isolating(question, failing, budget, progress or (lambda _: None)).run()
 
 
@@ -78,7 +82,7 @@ class _Isolating:
             notes: list[str] = []
             replays = None
             if self._trace.matched:
-                candidates = RddCandidates(self._trace)
+                candidates = RddCandidates.traced(self._trace)
                 replays = RddReplays(self._trace, self._rows, self._failing, candidates)
                 elements = self._elements(replays, candidates)
                 if replays.differ([each.identity for each in elements]):
@@ -89,7 +93,7 @@ class _Isolating:
                 release_walk(self._trace.walk)
                 self._search(elements, replays, candidates)
             else:
-                candidates = RddCandidates(self._trace)
+                candidates = RddCandidates.traced(self._trace)
             jobs = len(context.statusTracker().getJobIdsForGroup(group))
         return self._answer(elements, candidates, notes, replays.count if replays else 0, jobs)
 

@@ -144,7 +144,9 @@ class Programs:
             each for each in sources if known_operator(each) in contributing_in_order(rows.operator)
         ]
         # All their records are candidates: a trace of all elements would tell no more.
-        self.candidates = RddCandidates(RddTrace(rows_of_rdd(known_operator(context.union(self.sources)))))
+        self.candidates = RddCandidates.traced(
+            RddTrace(rows_of_rdd(known_operator(context.union(self.sources))))
+        )
         self.replays = RddReplays(RddTrace(rows), rows, bool, self.candidates)
         parts = context.union([source.glom() for source in self.sources]).collect()
         self.parts = [parts[:3], parts[3:]][: len(self.sources)]
@@ -297,7 +299,7 @@ def test_in_very_many_partitions_those_that_hold_nothing_are_left_out(
     rdd = context.parallelize(PAIRS, 4).reduceByKey(add, 3).sortBy(second, numPartitions=2)
     rows = rows_of_rdd(known_operator(rdd))
     trace = RddTrace(rows, lambda pair: pair[0] == "beta")
-    found = RddReplays(trace, rows, bool, RddCandidates(trace))
+    found = RddReplays(trace, rows, bool, RddCandidates.traced(trace))
     here = found._annotator(found._candidates.everything)
     total = sum(value for key, value in PAIRS if key == "beta")
     assert here.plain(rows.operator, rows.frozen).parts == [[("beta", total)]]
