@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option(
     "--by",
     metavar="WHAT",
-    help="With --skew, of what: records, bytes, or an expression to add up, in SQL, or Python of an RDD's x.  [default: records]",
+    help="With --skew, of what: records, bytes, or an expression in SQL (of RDDs in Python) to add up.  [default: records]",
 )
 @click.option(
     "--factor",
