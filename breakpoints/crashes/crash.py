@@ -112,20 +112,23 @@ def report(culprits: Culprits) -> str:
     return "\n".join([*lines, *(f"  ({note})" for note in culprits.notes)])
 
 
-def report_kept(culprits: Culprits, output: int, policy: str) -> str:
-    """What a person reads of records that a job went on without, or repaired."""
-    plural = "record" if culprits.count == 1 else "records"
-    was = "was" if culprits.count == 1 else "were"
-    if policy == "repair":
-        head = (
-            f"bigdebug: {culprits.count:,} {plural} that crashed {culprits.described} {was} repaired "
-            f"in output {output}"
-        )
+def report_kept(culprits: Culprits, output: int, repaired: int) -> str:
+    """What a person reads of records that a job went on without, or repaired; so many were repaired."""
+    count, gone = culprits.count, culprits.count - repaired
+    plural = "record" if count == 1 else "records"
+    if not gone:
+        was = "was" if count == 1 else "were"
+        head = f"{count:,} {plural} that crashed {culprits.described} {was} repaired in output {output}"
+    elif not repaired:
+        was = "was" if count == 1 else "were"
+        head = f"output {output} is partial: {count:,} {plural} {was} left out by {culprits.described}"
     else:
+        was = "was" if gone == 1 else "were"
         head = (
-            f"bigdebug: output {output} is partial: {culprits.count:,} {plural} {was} left out "
-            f"by {culprits.described}"
+            f"output {output} is partial: of {count:,} {plural} that crashed {culprits.described} "
+            f"{gone:,} {was} left out and {repaired:,} repaired"
         )
+    head = f"bigdebug: {head}"
     lines = [head]
     for crash in culprits.crashes[:_SHOWN]:
         lines.append(f"  {place_text(crash)}: {short(crash.value)}")

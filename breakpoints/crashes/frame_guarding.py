@@ -79,6 +79,23 @@ class _Guards:
     failures: list[tuple[Guarded, Failure, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What was set aside at an operator.
+
+    Attributes:
+        guarded: the operator.
+        culprits: all of it.
+        apart: what goes to quarantine: all, or, where some was repaired, only what was left out.
+        missing: how many records were left out.
+    """
+
+    guarded: Guarded
+    culprits: Culprits
+    apart: Culprits
+    missing: int
+
+
 class FrameGuarding:
     """The guards in a run's DataFrames.
 
@@ -109,8 +126,6 @@ class FrameGuarding:
                 "guards", "functions of DataFrames can be guarded only with a store in a folder"
             )
             return None
-        if frame_guards.__name__ not in cloudpickle.list_registry_pickle_by_value():
-            cloudpickle.register_pickle_by_value(frame_guards)
         made = _Guards(None, plain=frame._jdf.queryExecution().analyzed())
 
         def site_of(node: Node | None, function: Any, kind: str) -> Any:
@@ -119,20 +134,9 @@ class FrameGuarding:
             policy = self._policies.of(called, call_site)
             if not policy.guards:
                 return None
-            if policy.name == "pause":
-                otherwise = self._policies.otherwise
-                self._recorder.complain(
-                    "pause",
-                    "a function of a DataFrame's rows can't wait for an answer at its task's end: there "
-                    '"pause" means "%s"',
-                    otherwise,
-                )
-                if otherwise == "raise":
-                    return None
-                policy = replace(policy, name=otherwise)
             guarded = self._guarding.add(kind, called, call_site, function, policy)
             made.guarded.append(guarded)
-            return self._guarding.site(guarded)
+            return self._guarding.site(guarded, attachment.spark.sparkContext)
 
         catalyst = Catalyst(attachment.spark)
         rewriting = Rewriting(catalyst, site_of, self._recorder.node_of)
@@ -225,30 +229,33 @@ class FrameGuarding:
         filesystem, tasks = self._guarding.place(TASKS)
         _, folder = self._guarding.place(FOLDER)
         missing = repaired = 0
-        found: list[tuple[Guarded, Culprits]] = []
+        found: list[_Kept] = []
         for guarded, rows in self._appended(filesystem, tasks, number).items():
             culprits = self._culprits(running, running.guards.plain, None, guarded.function)
             culprits = culprits or _given_alone(guarded, rows)
             culprits.count = len(rows)
-            found.append((guarded, culprits))
+            gone = [row for row in rows if row[2] is None]
+            apart = _given_alone(guarded, gone) if 0 < len(gone) < len(rows) else culprits
+            found.append(_Kept(guarded, culprits, apart, len(gone)))
         for guarded, failure, plan in running.guards.failures:
             thrown = self._culprits(running, plan, failure, None)
             if thrown is not None:
-                found.append((guarded, thrown))
-        for guarded, culprits in found:
-            mended = guarded.policy.name == "repair"
-            repaired += culprits.count * mended
-            missing += culprits.count * (not mended)
+                gone_too = 0 if guarded.policy.name == "repair" else thrown.count
+                found.append(_Kept(guarded, thrown, thrown, gone_too))
+        for kept in found:
+            guarded, culprits = kept.guarded, kept.culprits
+            missing += kept.missing
+            repaired += culprits.count - kept.missing
             path = f"{folder}/{number}-{guarded.number}.parquet"
-            self._write(filesystem, path, culprits, guarded, number)
-            if not mended:
+            self._write(filesystem, path, kept.apart, guarded, number)
+            if kept.missing:
                 self._guarding.files.append(path)
             culprits.crashes = culprits.crashes[:MOST_LISTED]
             name = f"{FOLDER}/{number}-{guarded.number}.parquet"
             self._guarding.found(culprits, number, guarded.policy.name, quarantine=name)
-            print(report_kept(culprits, number, guarded.policy.name), file=sys.stderr)
+            print(report_kept(culprits, number, culprits.count - kept.missing), file=sys.stderr)
         forget(filesystem, tasks, number)
-        told = {guarded.number for guarded, _ in found}
+        told = {kept.guarded.number for kept in found}
         for guarded in running.guards.guarded:
             if guarded.number not in told:
                 self._guarding.guarded.pop(guarded.number, None)

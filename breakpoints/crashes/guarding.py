@@ -16,7 +16,7 @@ from pyspark import cloudpickle
 from pyspark.core.rdd import RDD
 
 from bigdebug.breakpoints.channel.travelling import MODULES as TRAVELLING
-from bigdebug.breakpoints.crashes import guards, workers
+from bigdebug.breakpoints.crashes import batch_guards, frame_guards, guards, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
 from bigdebug.breakpoints.crashes.policies import PAUSE_SECONDS, Policies, Policy
 from bigdebug.breakpoints.crashes.quarantine import (
@@ -234,7 +234,7 @@ class Guarding:
                 self._policies.otherwise,
             )
         travel_from_now_on()
-        for module in (guards, workers, *TRAVELLING):
+        for module in (guards, workers, frame_guards, batch_guards, *TRAVELLING):
             if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
                 cloudpickle.register_pickle_by_value(module)
         filesystem, path = self.place(TASKS)
@@ -294,7 +294,7 @@ class Guarding:
                 self.files.append(path)
             name = f"{FOLDER}/{number}-{aside.number}.parquet"
             self.found(culprits, number, guarded.policy.name, quarantine=name)
-            print(report_kept(culprits, number, guarded.policy.name), file=sys.stderr)
+            print(report_kept(culprits, number, mended), file=sys.stderr)
         forget(filesystem, tasks, number)
         if missing or repaired:
             self._recorder.writer.close_to_others(FOLDER)

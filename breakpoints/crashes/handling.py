@@ -33,7 +33,8 @@ class CrashHandling:
         Args:
             policy: `raise`: the job fails as it would, and the error says which records it was. `skip`: they go
                 to quarantine, and the job goes on without them. `repair`: it goes on with what `repair` makes of
-                them. `pause`: the task sets them aside, and asks at its end.
+                them. `pause`: a task of an RDD sets them aside, and asks at its end; a function of a
+                DataFrame asks as it happens.
             repair: a function of what the crashed function was given and of the error, whose result is tried once
                 more; or a value that stands for the crashed function's result.
             operator: only of this operator: its call site (`etl.py:42`) or its name (`map`).

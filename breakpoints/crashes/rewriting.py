@@ -14,7 +14,7 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from bigdebug.breakpoints.crashes import frame_guards
+from bigdebug.breakpoints.crashes import batch_guards, frame_guards
 from bigdebug.breakpoints.crashes.suspects import BY_NODE, ROW_WISE, VECTORISED, functions_within
 from bigdebug.breakpoints.watch.catching import LOOKING
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
@@ -200,7 +200,7 @@ class Rewriting:
             if mark is None:
                 data_type = types.ArrayType(data_type, True)
         else:
-            wrapper = frame_guards.guarded_batch(command, site, *vectorised, mark)
+            wrapper = batch_guards.guarded_batch(command, site, *vectorised, mark)
             if mark is None:
                 truth = catalyst.singleton(types, "BooleanType")
                 data_type = types.StructType().add("value", data_type).add("crashed", truth)
@@ -225,16 +225,16 @@ class Rewriting:
     def _node(self, plan: Any, kind: str, node: Node | None) -> Any:
         function = plan.functionExpr()
         site = self._site_of(node, function, kind)
-        if site is None or site.policy == "repair":
-            return plan
+        if site is None or (site.policy == "repair" and not callable(site.repair)):
+            return plan  # a value stands for the result of one record, not for that of a batch
         catalyst, arrow = self._catalyst, BY_NODE[kind]
         command = command_of(catalyst, function)
         if kind.startswith("MapIn"):
-            wrapper: Any = frame_guards.guarded_map(command, site, arrow)
+            wrapper: Any = batch_guards.guarded_map(command, site, arrow)
         else:
-            wrapper = frame_guards.guarded_group(command, site, arrow)
+            wrapper = batch_guards.guarded_group(command, site, arrow)
         self.any = True
-        changed = with_command(catalyst, function, wrapper, function.dataType(), frame_guards)
+        changed = with_command(catalyst, function, wrapper, function.dataType(), batch_guards)
         return catalyst.copy(plan, functionExpr=changed)
 
 

@@ -69,14 +69,18 @@ def loaded_once(command: bytes) -> Callable[[], Any]:
     return load
 
 
-def blamed(call: Callable[[int, int], Any], size: int) -> dict[int, str]:
+def blamed(
+    call: Callable[[int, int], Any], size: int, raised: dict[int, Exception] | None = None
+) -> dict[int, str]:
     """By record, what a call of some of them raises: a batch that crashes is halved until the record is alone.
 
     Args:
         call: calls the function with the records from one number up to another.
         size: how many records there are.
+        raised: takes the exceptions themselves.
     """
     found: dict[int, str] = {}
+    errors = {} if raised is None else raised
 
     def crashes(low: int, high: int) -> bool:
         try:
@@ -84,12 +88,14 @@ def blamed(call: Callable[[int, int], Any], size: int) -> dict[int, str]:
         except Exception as error:
             if high - low == 1:
                 found[low] = told(error)
+                errors[low] = error
                 return True
             middle = (low + high) // 2
             left = crashes(low, middle)
             if not crashes(middle, high) and not left:
                 text = told(error, high - low)
                 found.update((number, text) for number in range(low, high))
+                errors.update((number, error) for number in range(low, high))
             return True
         return False
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -137,6 +138,45 @@ def test_vectorised_functions_go_on_with_the_rest_of_a_batch(
         assert people_read.mapInPandas(mapped, "id string, age long").count() == 10
     finally:
         spark.conf.unset("spark.sql.execution.arrow.maxRecordsPerBatch")
+
+
+def arrow_batch(ages: pa.Array) -> pa.Array:
+    return pa.array([int(age) + 1 for age in ages.to_pylist()], pa.int64())
+
+
+def is_old(ages: pd.Series) -> pd.Series:
+    return ages.astype(int) > 25
+
+
+def mended(age: str, error: Exception) -> str:
+    return {"30yr": "30", "old": "99"}[age]
+
+
+def test_vectorised_functions_go_on_with_what_was_repaired(
+    spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    people_read = read(spark, people)
+    ages = people_read.select("id", F.pandas_udf(batch, "long")("age").alias("age"))
+    arrow_ages = people_read.select("id", F.arrow_udf(arrow_batch, "long")("age").alias("age"))
+    old = people_read.select("id", F.pandas_udf(is_old, "boolean")("age").alias("old"))
+    expected = {str(n): {3: 31, 10: 100}.get(n, 21 + n) for n in range(12)}
+    session.on_crash("repair", repair=mended)
+    assert {row.id: row.age for row in ages.collect()} == expected
+    assert {row.id: row.age for row in arrow_ages.collect()} == expected
+    assert {row.id: row.old for row in old.collect()} == {id: age > 26 for id, age in expected.items()}
+    session.on_crash("repair", repair=-7)
+    assert {row.id: row.age for row in ages.collect()} == {**expected, "3": -7, "10": -7}
+    assert [(output.missing, output.repaired) for output in session.outputs] == [(0, 2)] * 4
+
+    session.on_crash("repair", repair=lambda row, error: {**row, "age": mended(row["age"], error)})
+    found = people_read.mapInPandas(mapped, "id string, age long").collect()
+    assert {row.id: row.age for row in found} == expected
+    by_parity = people_read.groupBy((F.col("id").cast("int") % 2).alias("k"))
+    assert [row.n for row in by_parity.applyInPandas(grouped, "n long").collect()] == [6, 6]
+    assert [(output.missing, output.repaired) for output in session.outputs[4:]] == [(0, 2)] * 2
+    session.on_crash("repair", repair=lambda age, error: "never")
+    with pytest.raises(Exception, match="invalid literal"):
+        ages.collect()
 
 
 def test_what_sparks_own_expressions_throw_is_left_out_or_repaired(

@@ -3,13 +3,15 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
+import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.breakpoints.crashes.pausing import Paused
@@ -90,3 +92,66 @@ def test_without_an_answer_the_default_policy_holds(spark: SparkSession, session
     session.on_crash("pause", operator="map", timeout=0.3)
     with pytest.raises(Exception, match="invalid literal for int"):
         spark.sparkContext.parallelize(["2", "x"], 1).map(halves).collect()
+
+
+def doubled(ages: pd.Series) -> pd.Series:
+    return ages.astype(int) * 2
+
+
+def shown(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    for each in batches:
+        yield each.assign(age=each.age.astype(int) * 2)
+
+
+def next_year(age: str) -> int:
+    return int(age) * 2
+
+
+def test_functions_of_dataframes_ask_as_it_happens(
+    spark: SparkSession, session: bigdebug.Session, people: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.on_crash("pause", timeout=20)
+    read = spark.read.csv(people, header=True).coalesce(1)
+    expected = {str(n): 2 * (20 + n) for n in range(12)}
+    seen: list[Any] = []
+
+    def answer(paused: Paused) -> None:
+        for number, each in enumerate(paused.records):
+            seen.append(each.value)
+            if each.value in ("old", {"id": "10", "age": "old"}):
+                paused.skip(number)
+            elif isinstance(each.value, dict):
+                paused.edit(number, {"id": "3", "age": "30"})
+            else:
+                paused.repair(lambda age: age[:2], number)
+
+    for frame in (
+        read.select("id", F.udf(next_year, "int")("age").alias("age")),
+        read.select("id", F.pandas_udf(doubled, "long")("age").alias("age")),
+        read.mapInPandas(shown, "id string, age long"),
+    ):
+        found = answered(session, answer, frame.collect)
+        assert {row.id: row.age for row in found} == {k: v for k, v in expected.items() if k != "10"} | {
+            "3": 60
+        }
+        output = session.outputs[-1]
+        assert (output.missing, output.repaired) == (1, 1)
+        assert "of 2 records that crashed" in capsys.readouterr().err
+    assert len(seen) == 6
+    assert [each.value for each in session.quarantine] == ["old", "old", {"id": "10", "age": "old"}]
+    assert [crash.policy for crash in session.crashes] == ["pause"] * 6
+    with pytest.raises(Exception, match="invalid literal for int"):
+        answered(session, lambda paused: paused.fail(), frame.collect)
+
+
+def test_functions_of_dataframes_go_on_without_an_answer(
+    spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    session.on_crash("skip")
+    session.on_crash("pause", operator="select", timeout=0.2, held=1)
+    ages = spark.read.csv(people, header=True).select(F.udf(next_year, "int")("age").alias("age"))
+    assert len(ages.collect()) == 10
+    session.on_crash("raise")
+    session.on_crash("pause", operator="select", timeout=0.2)
+    with pytest.raises(Exception, match="invalid literal for int"):
+        ages.collect()
