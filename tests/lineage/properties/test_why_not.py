@@ -109,7 +109,7 @@ def _source(judge: Judge, catalyst: Catalyst, leaf: Any) -> str:
     return ""
 
 
-@settings(max_examples=15)
+@settings(max_examples=9)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_what_is_carried_down_holds(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)
@@ -210,7 +210,7 @@ def applied(spark: SparkSession, known: Known, operator: tuple[Any, ...], key: s
     return known.become(frame, known.values * (len(other.values) if kind == "inner" else 1), "Join")
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(pairs=PAIRS, operators=OPERATORS, key=st.sampled_from(["a", "b"]))
 def test_the_culprit_by_hand(
     spark: SparkSession, pairs: list[Pair], operators: list[tuple[Any, ...]], key: str
