@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from bigdebug.cli.options import for_a_shell
 from bigdebug.cli.record_view import show_records
-from bigdebug.cli.rendering import duration, plural, show_line
-from bigdebug.cli.values import json_value, visible
+from bigdebug.cli.rendering import show_line
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.commands import for_a_shell
+from bigdebug.wording.quantities import duration, plural
+from bigdebug.wording.values import json_value, visible
 
 if TYPE_CHECKING:
     from bigdebug.isolation.explaining import Pattern

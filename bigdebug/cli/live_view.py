@@ -11,9 +11,9 @@ from rich.console import Console
 
 from bigdebug.breakpoints.channel.values import Shown, heard
 from bigdebug.cli.rendering import a_table, add_column, show_line, show_table
-from bigdebug.cli.values import json_value, text_value
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.values import json_value, text_value
 
 
 def folder_of(run: StoredRun) -> Path:
