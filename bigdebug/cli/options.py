@@ -37,12 +37,12 @@ def json_option(function: _Decorated) -> _Decorated:
 
 def run_argument(function: _Decorated) -> _Decorated:
     """Add the argument RUN: an id, a unique prefix of one, or `last`; passed on as `run`."""
-    return click.argument("run", metavar="RUN", shell_complete=_complete_run)(function)
+    return click.argument("run", metavar="RUN", shell_complete=complete_run)(function)
 
 
 def second_run_argument(function: _Decorated) -> _Decorated:
     """Add another argument RUN, which the first is compared with; passed on as `second`."""
-    return click.argument("second", metavar="RUN", shell_complete=_complete_run)(function)
+    return click.argument("second", metavar="RUN", shell_complete=complete_run)(function)
 
 
 def require_call_site(text: str, hint: str = "FILE:LINE") -> None:
@@ -51,7 +51,7 @@ def require_call_site(text: str, hint: str = "FILE:LINE") -> None:
         raise click.BadParameter(f"{text!r} is not FILE:LINE", param_hint=hint)
 
 
-def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of runs in a local store, the latest first; another kind of store would take too long to ask."""
     store = Path(str(ctx.params.get("store") or os.environ.get("BIGDEBUG_STORE") or DEFAULT_STORE))
     runs = sorted((entry.parent.name for entry in store.glob("*/run.json")), reverse=True)
