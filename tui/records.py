@@ -219,7 +219,8 @@ class RecordsView(View):
         where = self._condition()
         if not where:
             hint = "no column of this row can be compared: write a condition"
-            where = (await self.app.push_screen_wait(Prompt("Trace which rows back?", "", hint))) or ""
+            asked = await self.app.push_screen_wait(Prompt("Trace which rows back?", "", hint))
+            where = asked or ""
         if where:
             from bigdebug.tui.trace import TraceView
 
@@ -233,9 +234,8 @@ class RecordsView(View):
         where = self._where
         if not where or (self._rows is not None and self._rows.count):
             hint = "what the missing rows would fulfil: a condition in SQL on the columns"
-            where = (
-                await self.app.push_screen_wait(Prompt("Why are these rows missing?", where, hint))
-            ) or ""
+            asked = await self.app.push_screen_wait(Prompt("Why are these rows missing?", where, hint))
+            where = asked or ""
         if where:
             from bigdebug.tui.why import WhyNotView
 
@@ -261,7 +261,8 @@ class RecordsView(View):
                 return
             condition = failing(fault, fields, row, place, self._around())
             hint = "the row fails as long as this holds: mend the bound, if there is a better one"
-        condition = (await self.app.push_screen_wait(Prompt("Which rows are wrong?", condition, hint))) or ""
+        asked = await self.app.push_screen_wait(Prompt("Which rows are wrong?", condition, hint))
+        condition = asked or ""
         if condition.strip():
             from bigdebug.tui.isolate import IsolateView
 

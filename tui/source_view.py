@@ -64,6 +64,19 @@ class SourceView(ScrollView, can_focus=True):
         self.call_after_refresh(self._to_line)
         self.refresh()
 
+    def show_lines(self, file: str, lines: list[str], first: int, lit: int) -> None:
+        """Show lines of a file that isn't the user's source.
+
+        Args:
+            file: its path.
+            lines: these.
+            first: number of the first.
+            lit: number of the one that is lit; 0 for none.
+        """
+        self._show(file, lines, first)
+        self._line = lit
+        self.call_after_refresh(self._to_line)
+
     def mark(self, lines: Collection[int]) -> None:
         """Put a mark at some lines."""
         self._marked = frozenset(lines)

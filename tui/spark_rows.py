@@ -63,8 +63,8 @@ def first_rows(engine: Engine, run: StoredRun, output: Output, wanted: Wanted, w
     work.say("Computing the first rows")
     with _asking(question, "rows"):
         frame = _frame(engine, question, wanted)
-        fields = _fields(frame)
-        table = _storable(frame).limit(FIRST + 1).toArrow()
+        fields = fields_of(frame)
+        table = storable(frame).limit(FIRST + 1).toArrow()
     if table.num_rows <= FIRST:
         return ArrowPages(fields, table)
     return ArrowPages(fields, table.slice(0, FIRST), complete=False)
@@ -81,8 +81,8 @@ def all_rows(engine: Engine, run: StoredRun, output: Output, wanted: Wanted, wor
     work.say("Computing all rows")
     with _asking(question, "all rows"):
         frame = _frame(engine, question, wanted)
-        fields = _fields(frame)
-        stored = _storable(frame)
+        fields = fields_of(frame)
+        stored = storable(frame)
         master = str(frame.sparkSession.sparkContext.master)
         if run.redact or not master.startswith("local"):
             table = stored.limit(MOST_IN_MEMORY + 1).toArrow()
@@ -160,11 +160,11 @@ def _elements(engine: Engine, question: RddQuestion, wanted: Wanted) -> Any:
         return spark.createDataFrame(shown, "value string", verifySchema=False)
 
 
-def _fields(frame: Any) -> list[Field]:
+def fields_of(frame: Any) -> list[Field]:
     return [Field(each.name, each.dataType.simpleString()) for each in frame.schema.fields]
 
 
-def _storable(frame: Any) -> Any:
+def storable(frame: Any) -> Any:
     """The frame with columns of one name each, and of types that Arrow and Parquet have."""
     from pyspark.sql import functions as F
     from pyspark.sql import types as T

@@ -35,7 +35,7 @@ class View(Screen[None]):
     NAME: ClassVar[str] = ""
     AUTO_FOCUS = "Grid"
     BINDINGS: ClassVar[list[BindingType]] = []
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - as Screen declares it
 
     DEFAULT_CSS = """
     View { background: $surface; }
