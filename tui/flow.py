@@ -31,12 +31,13 @@ from bigdebug.wording.commands import store_hint
 from bigdebug.wording.quantities import duration, plural
 
 _FOLLOW_SECONDS = 1.0
+_MOST_PATH = 24
 _COLUMNS = (
     Column("", width=3, style="grid--mark"),
-    Column("dataflow", most=48),
-    Column("at", most=24),
+    Column("dataflow", most=44),
     Column("rows in", right=True),
     Column("rows out", right=True),
+    Column("at", most=24),
     Column("code", most=100, style="grid--dim"),
 )
 _STATUS = {"done": "grid--good", "failed": "grid--bad"}
@@ -103,9 +104,9 @@ class FlowRows:
         return (
             "",
             Cell(f"{line.rails} output {output.number}: {name}", "grid--strong"),
-            output.call_site.label if output.call_site else "",
             "",
             rows,
+            output.call_site.label if output.call_site else "",
             Cell(said, _STATUS.get(output.status, "grid--live")),
         )
 
@@ -114,13 +115,13 @@ class FlowRows:
         label = node.call_site.label if node.call_site else ""
         if line.folded:
             text = f"{line.rails} {line.folded} operators, {node.operator} … (Space unfolds)"
-            return ("", Cell(text, "grid--dim"), label, "", self._rows(node.id), "")
-        text = " ".join((f"{line.rails} {node.id}", node.operator, *node.paths))
+            return ("", Cell(text, "grid--dim"), "", self._rows(node.id), label, "")
+        text = " ".join((f"{line.rails} {node.id}", node.operator, *map(_shortened, node.paths)))
         entering = [self._counted.get(parent) for parent in node.parents]
         told = [count for count in entering if count is not None]
         rows_in = f"{sum(told):,}" if told and len(told) == len(entering) else ""
         code = code_line(node.call_site, self._nodes.values())
-        return (self._marks.of(label), text, label, rows_in, self._rows(node.id), code)
+        return (self._marks.of(label), text, rows_in, self._rows(node.id), label, code)
 
     def _rows(self, node: int) -> str:
         count = self._counted.get(node)
@@ -534,6 +535,11 @@ class FlowView(View):
             for index in range(rows.count)
         ]
         return Shown(names, table)
+
+
+def _shortened(path: str) -> str:
+    """A path as the user wrote it; the end of a long one."""
+    return path if len(path) <= _MOST_PATH else "…/" + path.rstrip("/").rpartition("/")[2]
 
 
 def _something(text: str) -> str | None:

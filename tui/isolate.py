@@ -282,11 +282,9 @@ def _fetched(found: Isolation, work: Work) -> Answer:
 
 def _tell_row(told: Text, row: IsolatedRow, head: str) -> None:
     value = row.value
-    text = (
-        ", ".join(f"{k} = {text_value(v)}" for k, v in value.items())
-        if isinstance(value, dict)
-        else text_value(value)
-    )
+    text = text_value(value)
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} = {text_value(each)}" for name, each in value.items())
     told.append(head, "bold")
     told.append(f"{text}\n")
     of = f"of {plural(row.candidates, 'candidate')}"

@@ -136,7 +136,12 @@ class WhyNotView(View):
             step = told.steps[told.culprit]
             at = f" at {step.call_site.label}" if step.call_site else ""
             notes = "".join(f"; {note}" for note in told.notes)
-            self.say(f"{step.operator}{at} dropped them: {step.rows_in:,} in, {step.rows_out:,} out{notes}")
+            if step.rows_in:
+                self.say(
+                    f"{step.operator}{at} dropped them: {step.rows_in:,} in, {step.rows_out:,} out{notes}"
+                )
+            else:
+                self.say("; ".join(told.notes))
         else:
             self.say("; ".join(told.notes) or "nothing is missing")
 
