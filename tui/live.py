@@ -166,7 +166,12 @@ class LiveView(View):
         return run
 
     async def _poll_live(self, run: StoredRun) -> None:
-        points = [{**each, "kind": "watch"} for each in await _known(run, "watch", seconds=_ANSWER_SECONDS)]
+        points = []
+        for each in await _known(run, "watch", seconds=_ANSWER_SECONDS):
+            looked = self._looked.get(("watch", str(each["number"])), {"records": []})
+            if looked.get("hits") == each["hits"] and len(each["records"]) < len(looked["records"]):
+                each["records"] = looked["records"]
+            points.append({**each, "kind": "watch"})
         for each in await _known(run, "break", seconds=_ANSWER_SECONDS):
             at = each["at"] or each["call_site"] or ""
             looked = self._looked.get((at, each["when"] or ""), {})
@@ -249,6 +254,8 @@ class LiveView(View):
                 title += f" of {point['hits']:,}"
             if point["kind"] == "break" and not values:
                 title += "; Enter looks"
+            elif point["kind"] == "watch" and len(values) < min(point["hits"], point["capacity"]):
+                title += "; Enter computes them"
         from rich.markup import escape
 
         grid.border_title = escape(title)
@@ -256,7 +263,13 @@ class LiveView(View):
     @on(Grid.Selected, "#points")
     def _point_selected(self) -> None:
         point = self._point()
-        if point is None or point["kind"] != "break" or not point.get("at"):
+        if point is None:
+            return
+        if point["kind"] == "watch":
+            if self.run.status == "running":
+                self.begin(lambda: self._compute_caught(point["number"]))
+            return
+        if not point.get("at"):
             return
         if self.run.status != "running":
             self._look_ended(point)
@@ -270,6 +283,13 @@ class LiveView(View):
             self.say(f"{point['at']}: {plural(found[0]['count'] or 0, 'record')}" if found else "nothing")
 
         self.begin(look)
+
+    async def _compute_caught(self, number: int) -> None:
+        """Of a guard in SQL Spark counts the records; which they are is computed again in the program."""
+        self.say("computing the records that were counted, in the program")
+        for each in await asked_of(self.run, "watch", number=number, records=True):
+            self._looked["watch", str(number)] = each
+            self.say(f"{plural(len(each['records']), 'record')} of {each['hits']:,}")
 
     def _look_ended(self, point: dict[str, Any]) -> None:
         from bigdebug.tui.flow import output_for
