@@ -5,21 +5,14 @@ from typing import Any
 import rich_click as click
 from rich.console import Console
 
-from bigdebug.cli.code_line import code_line
 from bigdebug.cli.options import json_option, run_argument, store_option
-from bigdebug.cli.rendering import (
-    a_table,
-    add_column,
-    message_console,
-    output_console,
-    plural,
-    show_line,
-    show_table,
-)
-from bigdebug.cli.values import json_text, text_value, visible
+from bigdebug.cli.rendering import a_table, add_column, message_console, output_console, show_line, show_table
 from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.wording.code_line import code_line
+from bigdebug.wording.quantities import plural
+from bigdebug.wording.values import json_text, text_value, visible
 
 _BECAME = {
     "raise": "crashed",

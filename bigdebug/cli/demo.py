@@ -19,10 +19,10 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 import bigdebug
-from bigdebug.cli.options import DEFAULT_STORE, store_hint
 from bigdebug.cli.rendering import message_console, output_console, show_line, stage
 from bigdebug.lineage.errors import BigDebugError, ExitCode
 from bigdebug.lineage.java import ensure_java
+from bigdebug.wording.commands import DEFAULT_STORE, store_hint
 
 _SCRIPT, _DATA = "flights.py", "flights.csv"
 _WRONG_ROW = "dest = 'PSE' and month = 10"

@@ -14,13 +14,14 @@ from bigdebug.cli.diff_json import diff_json
 from bigdebug.cli.diff_recorded import compare_recorded
 from bigdebug.cli.diff_replay import Asked, ReplayedOutput
 from bigdebug.cli.diff_view import show_diff, show_next
-from bigdebug.cli.options import json_option, run_argument, second_run_argument, store_hint, store_option
+from bigdebug.cli.options import json_option, run_argument, second_run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console
 from bigdebug.cli.replaying import replaying
-from bigdebug.cli.values import json_text
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.rundiff import OutputPair
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.wording.commands import store_hint
+from bigdebug.wording.values import json_text
 
 if TYPE_CHECKING:
     from bigdebug.lineage.postmortem import Replay

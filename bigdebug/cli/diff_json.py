@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from bigdebug.cli.diff_answer import DiffAnswer, Missing, OutputAnswer, TracedPair
 from bigdebug.cli.run_json import json_time
-from bigdebug.cli.values import json_value
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rundiff import AskedOperator, Change, OperatorChange
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.values import json_value
 
 if TYPE_CHECKING:
     from bigdebug.lineage.location import TracedRecord

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bigdebug.cli.code_line import code_line
 from bigdebug.cli.diff_answer import DiffAnswer, OutputAnswer
 from bigdebug.cli.rendering import stage
 from bigdebug.lineage.errors import RecipeError
@@ -20,6 +19,7 @@ from bigdebug.lineage.rundiff import (
     same_program,
 )
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.code_line import code_line
 
 if TYPE_CHECKING:
     from bigdebug.lineage.recipe.facts import RecipeFacts

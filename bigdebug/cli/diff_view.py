@@ -11,21 +11,14 @@ from rich.text import Text
 
 from bigdebug.cli.diff_answer import DiffAnswer, OutputAnswer
 from bigdebug.cli.diff_rows_view import show_rows
-from bigdebug.cli.options import for_a_shell
-from bigdebug.cli.rendering import (
-    a_table,
-    add_column,
-    moment,
-    plural,
-    show_line,
-    show_table,
-    size,
-)
+from bigdebug.cli.rendering import a_table, add_column, show_line, show_table
 from bigdebug.cli.runs import run_name
-from bigdebug.cli.values import visible
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rundiff import AskedOperator, Change, OperatorChange
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.commands import for_a_shell
+from bigdebug.wording.quantities import moment, plural, size
+from bigdebug.wording.values import visible
 
 if TYPE_CHECKING:
     from bigdebug.lineage.sourcediff import SourceChange

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from bigdebug.cli import values
+from bigdebug.wording import values
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -2,11 +2,13 @@
 
 import rich_click as click
 
-from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
-from bigdebug.cli.rendering import duration, message_console, output_console, plural, show_line, size, stage
+from bigdebug.cli.options import json_option, run_argument, store_option
+from bigdebug.cli.rendering import message_console, output_console, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
-from bigdebug.cli.values import json_text
 from bigdebug.lineage.store import Store
+from bigdebug.wording.commands import store_hint
+from bigdebug.wording.quantities import duration, plural, size
+from bigdebug.wording.values import json_text
 
 
 @click.command("index")

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from bigdebug.cli.isolate_view import IsolateAnswer, isolate_json, show_isolation, show_next
-from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
-from bigdebug.cli.rendering import duration, message_console, output_console, plural, show_line, stage
+from bigdebug.cli.options import json_option, run_argument, store_option
+from bigdebug.cli.rendering import message_console, output_console, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
-from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store
+from bigdebug.wording.commands import store_hint
+from bigdebug.wording.quantities import duration, plural
+from bigdebug.wording.values import json_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from bigdebug.cli.options import for_a_shell
 from bigdebug.cli.record_view import show_records
-from bigdebug.cli.rendering import duration, plural, show_line
-from bigdebug.cli.values import json_value, visible
+from bigdebug.cli.rendering import show_line
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.commands import for_a_shell
+from bigdebug.wording.proofs import of_culprits, of_reproduction
+from bigdebug.wording.quantities import duration, plural
+from bigdebug.wording.values import json_value, visible
 
 if TYPE_CHECKING:
     from bigdebug.isolation.explaining import Pattern
@@ -207,7 +209,7 @@ def _show_row(console: Console, row: "IsolatedRow", limit: int | None) -> None:
     shown: list[TracedRecord] = []
     if culprits.total:
         show_line(console, Text(f"{plural(culprits.total, 'culprit')} {of}", style="bold red"))
-        show_line(console, _of_culprits(row))
+        show_line(console, of_culprits(row))
         shown = _show_by_source(console, culprits, _OF_CULPRITS if limit is None else limit)
     else:
         show_line(console, Text(f"no culprits {of}", style="bold"))
@@ -222,27 +224,9 @@ def _show_row(console: Console, row: "IsolatedRow", limit: int | None) -> None:
     counted = plural(reproduction.total, "record")
     which = f"the same {counted.removeprefix('1 ')}" if same else counted
     show_line(console, Text(f"reproduction with {which}", style="bold"))
-    show_line(console, _of_reproduction(reproduction))
+    show_line(console, of_reproduction(reproduction))
     if not same:
         _show_by_source(console, reproduction, _OF_REPRODUCTION if limit is None else limit, shown)
-
-
-def _of_culprits(row: "IsolatedRow") -> str:
-    """What is known of the culprits, in words."""
-    one = row.culprits.total == 1
-    these, any_one = ("it", "it") if one else ("these", "any one")
-    becomes = "isn't there" if row.vanishes else "passes"
-    if row.culprits.proof == "1-minimal":
-        return f"without {these} the row {becomes}; put {any_one} back and it fails again"
-    return f"without {these} the row {becomes}" + ("" if one else "; fewer may do")
-
-
-def _of_reproduction(records: "IsolatedRecords") -> str:
-    """What is known of the reproduction, in words."""
-    if records.total == 1:
-        return "it alone makes the row fail"
-    more = "leave any one out and it doesn't" if records.proof == "1-minimal" else "fewer may do"
-    return f"these alone make the row fail; {more}"
 
 
 def _show_by_source(

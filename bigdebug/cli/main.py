@@ -30,6 +30,7 @@ COMMANDS = {
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",
     "doctor": "Check Python, Java, PySpark and the store; say what to do about each problem.",
+    "tui": "Look around in recorded runs, and control those that go on, in the terminal or a browser.",
     "demo": "See it all on real flight data, in a minute.",
     "launcher": "Print the file that spark-submit runs a script with, to record it.",
 }

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 import rich_click as click
 from click.shell_completion import CompletionItem
 
-DEFAULT_STORE = ".bigdebug"
+from bigdebug.wording.commands import DEFAULT_STORE
 
 _CALL_SITE = re.compile(r".+:[1-9][0-9]*")
 """A place in the user's code, as `etl.py:42`."""
@@ -38,12 +37,12 @@ def json_option(function: _Decorated) -> _Decorated:
 
 def run_argument(function: _Decorated) -> _Decorated:
     """Add the argument RUN: an id, a unique prefix of one, or `last`; passed on as `run`."""
-    return click.argument("run", metavar="RUN", shell_complete=_complete_run)(function)
+    return click.argument("run", metavar="RUN", shell_complete=complete_run)(function)
 
 
 def second_run_argument(function: _Decorated) -> _Decorated:
     """Add another argument RUN, which the first is compared with; passed on as `second`."""
-    return click.argument("second", metavar="RUN", shell_complete=_complete_run)(function)
+    return click.argument("second", metavar="RUN", shell_complete=complete_run)(function)
 
 
 def require_call_site(text: str, hint: str = "FILE:LINE") -> None:
@@ -52,19 +51,7 @@ def require_call_site(text: str, hint: str = "FILE:LINE") -> None:
         raise click.BadParameter(f"{text!r} is not FILE:LINE", param_hint=hint)
 
 
-def store_hint(store: str) -> str:
-    """What a suggested command must add to reach the same store: ` --store S`, or nothing."""
-    return (
-        "" if store == os.environ.get("BIGDEBUG_STORE", DEFAULT_STORE) else f" --store {shlex.quote(store)}"
-    )
-
-
-def for_a_shell(text: str) -> str:
-    """In double quotes, where nothing in it means something to a shell there: SQL is full of single ones."""
-    return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
-
-
-def _complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_run(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of runs in a local store, the latest first; another kind of store would take too long to ask."""
     store = Path(str(ctx.params.get("store") or os.environ.get("BIGDEBUG_STORE") or DEFAULT_STORE))
     runs = sorted((entry.parent.name for entry in store.glob("*/run.json")), reverse=True)

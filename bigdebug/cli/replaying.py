@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from bigdebug.cli.quiet import quiet_spark
-from bigdebug.cli.rendering import duration, message_console, show_line, size, stage
+from bigdebug.cli.rendering import message_console, show_line, stage
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.quantities import duration, size
 
 if TYPE_CHECKING:
     from bigdebug.lineage.estimate import Estimate

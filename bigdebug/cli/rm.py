@@ -5,11 +5,12 @@ import sys
 import rich_click as click
 
 from bigdebug.cli.options import json_option, run_argument, store_option
-from bigdebug.cli.rendering import message_console, moment, show_line
+from bigdebug.cli.rendering import message_console, show_line
 from bigdebug.cli.runs import run_name
-from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store
+from bigdebug.wording.quantities import moment
+from bigdebug.wording.values import json_text, visible
 
 
 @click.command("rm")

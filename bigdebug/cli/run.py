@@ -8,10 +8,11 @@ from pathlib import Path
 
 import rich_click as click
 
-from bigdebug.cli.options import require_call_site, store_hint, store_option
+from bigdebug.cli.options import require_call_site, store_option
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.recording import absolute_store
 from bigdebug.running import SETTINGS
+from bigdebug.wording.commands import store_hint
 
 
 @click.command("run", context_settings={"allow_interspersed_args": False})

@@ -8,17 +8,16 @@ from bigdebug.cli.options import json_option, store_option
 from bigdebug.cli.rendering import (
     a_table,
     add_column,
-    duration,
     message_console,
-    moment,
     output_console,
     show_line,
     show_table,
     status_text,
 )
 from bigdebug.cli.run_json import run_head
-from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.wording.quantities import duration, moment
+from bigdebug.wording.values import json_text, visible
 
 
 @click.command("runs")

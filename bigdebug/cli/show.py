@@ -9,27 +9,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bigdebug.cli.code_line import code_line
 from bigdebug.cli.graph_view import draw_graph
 from bigdebug.cli.operator_rows import Rows, count_rows
-from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
+from bigdebug.cli.options import json_option, run_argument, store_option
 from bigdebug.cli.rendering import (
     a_table,
     add_column,
-    duration,
     fits,
     message_console,
-    moment,
     output_console,
-    plural,
     show_line,
     show_table,
     status_text,
 )
 from bigdebug.cli.run_json import operator_json, output_json, run_head
-from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.wording.code_line import code_line
+from bigdebug.wording.commands import store_hint
+from bigdebug.wording.quantities import duration, moment, plural
+from bigdebug.wording.values import json_text, visible
 
 
 @click.command("show")

@@ -6,19 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from bigdebug.cli.code_line import code_line
 from bigdebug.cli.element_table import PLACE, element_table
 from bigdebug.cli.options import json_option, run_argument, store_option
-from bigdebug.cli.rendering import message_console, output_console, plural, show_line, size, stage
+from bigdebug.cli.rendering import message_console, output_console, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, cost, replaying
 from bigdebug.cli.saving import SavedFile, save_records
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
-from bigdebug.cli.values import json_text, visible
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.wording.code_line import code_line
+from bigdebug.wording.quantities import plural, size
+from bigdebug.wording.values import json_text, visible
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -10,20 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from bigdebug.cli.record_view import marks, show_records
-from bigdebug.cli.rendering import (
-    a_table,
-    add_column,
-    plural,
-    room_beside,
-    shortened,
-    show_line,
-    show_table,
-)
-from bigdebug.cli.values import json_value, visible
+from bigdebug.cli.rendering import a_table, add_column, room_beside, shortened, show_line, show_table
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.wording.quantities import plural
+from bigdebug.wording.values import json_value, visible
 
 _LEAST_CODE = 20
 

@@ -7,12 +7,14 @@ from typing import Any
 import rich_click as click
 
 from bigdebug.breakpoints.channel.control import ask
-from bigdebug.cli.live_view import captured, folder_of, plain, show_records
+from bigdebug.cli.live_view import show_records
 from bigdebug.cli.options import json_option, require_call_site, run_argument, store_option
-from bigdebug.cli.rendering import message_console, output_console, plural, show_line
-from bigdebug.cli.values import json_text
+from bigdebug.cli.rendering import message_console, output_console, show_line
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import Store
+from bigdebug.wording.live import captured, folder_of, plain
+from bigdebug.wording.quantities import plural
+from bigdebug.wording.values import json_text
 
 
 @click.command("watch")

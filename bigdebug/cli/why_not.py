@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from bigdebug.cli.code_line import code_line
-from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
+from bigdebug.cli.options import json_option, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
-from bigdebug.cli.values import json_text
 from bigdebug.cli.why_not_view import CountedStep, WhyNotAnswer, show_next, show_why_not, why_not_json
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.wording.code_line import code_line
+from bigdebug.wording.commands import store_hint
+from bigdebug.wording.values import json_text
 
 if TYPE_CHECKING:
     from bigdebug.lineage.whynot import WhyNot

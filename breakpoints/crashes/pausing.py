@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import sys
+import textwrap
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 from pyspark import cloudpickle
 
 from bigdebug.breakpoints.channel.channels import channels_of
-from bigdebug.breakpoints.channel.values import heard
+from bigdebug.breakpoints.channel.values import Shown, heard
 from bigdebug.breakpoints.crashes.crash import Raised, short
 from bigdebug.breakpoints.crashes.guarding import Guarded
 from bigdebug.breakpoints.crashes.guards import Expression
@@ -53,6 +56,7 @@ class Paused:
         self.operator = guarded.label
         self.call_site = guarded.call_site.label if guarded.call_site else ""
         self.records = tuple(records)
+        self._function = guarded.function
         self._decided: list[dict[str, Any] | None] = [None] * len(records)
         self._functions: list[Any] = []
         self._done = done
@@ -84,6 +88,36 @@ class Paused:
     def fail(self, index: int | None = None) -> None:
         """Have the task fail by the exception of a record."""
         self._decide(index, {"do": "fail"})
+
+    def undecided(self) -> list[int]:
+        """The records that nothing was decided about."""
+        with self._lock:
+            return [index for index, each in enumerate(self._decided) if each is None]
+
+    def tried(self, function: Callable[[Any], Any], index: int) -> dict[str, str]:
+        """What a repair makes of a record, and what the operator's function then gives; nothing is decided by it.
+
+        Args:
+            function: of the function's input.
+            index: of the record.
+
+        Returns:
+            Texts: `given` what the repair made of it, `gives` what the function made of that; or `error`.
+        """
+        value = self.records[index].value
+        if isinstance(value, Shown):
+            return {
+                "error": f"only the text of the record is here, not the {value.kind} itself: apply it to try it"
+            }
+        told: dict[str, str] = {}
+        try:
+            given = function(value)
+            told["given"] = short(given)
+            if callable(self._function):
+                told["gives"] = short(self._function(given))
+        except Exception as error:
+            told["error"] = f"{type(error).__name__}: {error}"
+        return told
 
     def wait(self, seconds: float | None) -> tuple[dict[str, Any], bytes] | None:
         """The decisions, for the task; None where there were none in time."""
@@ -176,27 +210,82 @@ class Pausing:
 
     def _resolved(self, request: dict[str, Any]) -> Any:
         """Another terminal asks what waits, or answers."""
-        waiting = self.waiting
-        resolve = request.get("resolve")
+        waiting = [each for each in self.waiting if request.get("number") in (None, each.number)]
+        resolve, index = request.get("resolve"), request.get("index")
         if resolve is None:
-            return [
-                {
-                    "number": each.number,
-                    "operator": each.operator,
-                    "call_site": each.call_site,
-                    "records": [{"value": short(one.value), "error": str(one.error)} for one in each.records],
-                }
-                for each in waiting
-            ]
-        function = None
-        if resolve == "repair":
-            function = expression_of(request.get("with"))
+            return [_described(each) for each in waiting]
+        if index is not None and (len(waiting) != 1 or not 0 <= int(index) < len(waiting[0].records)):
+            raise BigDebugError("this record waits no more", hint="it was decided on, or its time is up")
+        if resolve == "try":
+            return waiting[0].tried(function_of(request.get("with")), int(index or 0))
+        answer = _answer(resolve, request.get("with"))
+        counted = 0
         for each in waiting:
-            if function is not None:
-                each.repair(function)
-            else:
-                {"skip": each.skip, "fail": each.fail}[resolve]()
-        return {"resolved": sum(len(each.records) for each in waiting)}
+            counted += len(each.undecided()) if index is None else 1
+            answer(each, None if index is None else int(index))
+        return {"resolved": counted}
+
+
+def _described(paused: Paused) -> dict[str, Any]:
+    undecided = set(paused.undecided())
+    return {
+        "number": paused.number,
+        "operator": paused.operator,
+        "call_site": paused.call_site,
+        "records": [
+            {
+                "value": short(each.value),
+                "error": str(each.error),
+                "kind": each.error.kind,
+                "traceback": each.error.traceback,
+                "waits": index in undecided,
+            }
+            for index, each in enumerate(paused.records)
+        ],
+    }
+
+
+def _answer(resolve: str, how: Any) -> Callable[[Paused, int | None], None]:
+    """What an answer from another terminal does; a wrong one is refused before anything is decided."""
+    if resolve == "skip":
+        return lambda paused, index: paused.skip(index)
+    if resolve == "fail":
+        return lambda paused, index: paused.fail(index)
+    if resolve == "edit":
+        value = _literal(how)
+        return lambda paused, index: paused.edit(index or 0, value)
+    if resolve == "repair":
+        function = function_of(how)
+        return lambda paused, index: paused.repair(function, index)
+    raise BigDebugError(f"{resolve!r} is no answer", hint="skip, edit, repair or fail")
+
+
+def _literal(text: Any) -> Any:
+    try:
+        return ast.literal_eval(str(text).strip())
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        raise BigDebugError(
+            f"{text!r} is no value in Python", hint="such as 'text', 3.5 or ('a', 1)"
+        ) from None
+
+
+def function_of(text: Any) -> Callable[[Any], Any]:
+    """A repair as a person wrote it: an expression of `x`, or the source of a function.
+
+    Raises:
+        BigDebugError: it is neither.
+    """
+    source = textwrap.dedent(str(text or "")).strip()
+    if not any(line.startswith("def ") for line in source.splitlines()):
+        return expression_of(source)
+    # Pickled by value, as everything of that module is.
+    names: dict[str, Any] = {"__name__": "__main__"}
+    try:
+        exec(compile(source, "<repair>", "exec"), names)
+    except Exception as error:
+        raise BigDebugError(f"the repair can't be read: {type(error).__name__}: {error}") from None
+    functions = [each for each in names.values() if isinstance(each, FunctionType)]
+    return functions[-1]
 
 
 def expression_of(text: Any) -> Expression:

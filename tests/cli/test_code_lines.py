@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from bigdebug.cli.code_line import code_line
 from bigdebug.cli.rendering import output_console
 from bigdebug.cli.trace_view import TraceAnswer, TracedStep, show_trace, trace_json
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store
+from bigdebug.wording.code_line import code_line
 
 ORDERED = 'report = means.orderBy("minutes").collect()'
 ADDED = 'timed = flights.withColumn("took", F.col("arr_time") - F.col("dep_time"))'

@@ -12,10 +12,10 @@ import pexpect
 import pytest
 
 from bigdebug.cli.main import main
-from bigdebug.cli.rendering import duration, moment, size
 from bigdebug.cli.schemas import schema
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store
+from bigdebug.wording.quantities import duration, moment, size
 
 ROOT = Path(__file__).parents[2]
 

@@ -21,11 +21,11 @@ from bigdebug.cli.record_view import short_names, show_records
 from bigdebug.cli.rendering import output_console
 from bigdebug.cli.schemas import schema
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
-from bigdebug.cli.values import json_text, json_value, text_value
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store
+from bigdebug.wording.values import json_text, json_value, text_value
 
 READ, GROUPED = CallSite("/home/me/report.py", 10), CallSite("/home/me/report.py", 14)
 
