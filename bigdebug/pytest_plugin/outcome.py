@@ -12,6 +12,7 @@ from bigdebug.pytest_plugin.failure import Failure
 if TYPE_CHECKING:
     from bigdebug.pytest_plugin.recording import Recording
 
+_MOST_TEXT = 160
 _FAILED = pytest.StashKey[bool]()
 
 
@@ -49,6 +50,7 @@ def _failure_of(recording: Recording, call: pytest.CallInfo[None], run: str | No
     from bigdebug.pytest_plugin.dataflow import opening
 
     text = (str(error).strip().splitlines() or [""])[0]
+    text = text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
     crashes = recording.crashes
     if crashes:
         first = crashes[0]
