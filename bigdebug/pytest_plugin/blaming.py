@@ -92,7 +92,8 @@ def _tell(failure: Failure, found: Isolation, reproduction_only: bool) -> None:
     # How many rows were looked into is told by how many are shown.
     failure.notes += [note for note in found.notes if "the answer is about" not in note]
     if not reproduction_only:
-        failure.patterns += [str(pattern) for pattern in found.explanation[:MOST_PATTERNS]]
+        telling = [each for each in found.explanation if each.others[1]]
+        failure.patterns += map(str, telling[:MOST_PATTERNS])
 
 
 def _sources_of(found: Isolation) -> set[str]:

@@ -141,7 +141,16 @@ def _blame_lines(blame: Blame) -> list[str]:
         lines.append(f"{'expected' if blame.row else 'missing'}: {shown(blame.expected)}")
     if blame.strangers:
         return [*lines, *_listed(blame.culprits, blame.culprit_count)]
-    if blame.culprits and not blame.all_of_it:
+    notes = blame.notes
+    if blame.all_of_it:
+        lines.append(
+            f"  it comes from {blame.candidates:,} records, and no removal that was tried makes it pass"
+        )
+        notes = ()
+    elif blame.vanishes and blame.candidates == 1:
+        lines += ["  it comes from one record:", *_listed(blame.culprits, 1)]
+        notes = ()
+    elif blame.culprits:
         becomes = "isn't there" if blame.vanishes else "passes"
         them = "it" if blame.culprit_count == 1 else "them"
         of = f" of {blame.candidates:,}" if blame.candidates else ""
@@ -158,7 +167,7 @@ def _blame_lines(blame: Blame) -> list[str]:
     if blame.expected_behind:
         lines.append("  what was expected comes from:")
         lines += [f"    {each}" for each in blame.expected_behind]
-    return [*lines, *(f"  note: {each}" for each in blame.notes)]
+    return [*lines, *(f"  note: {each}" for each in notes)]
 
 
 def _listed(places: Sequence[Place], count: int) -> list[str]:

@@ -26,7 +26,7 @@ class TestRecorder(DeferringRecorder):
     """Whether the test has passed: what is to come is its fixtures' end."""
 
     def drain(self, timeout: float = 30.0) -> bool:
-        if not self.over:
+        if not self.over and self.outputs:
             self.keep()
         return super().drain(timeout)
 
@@ -83,8 +83,8 @@ class Recording:
                 attachment.face._close_live()
                 attachment.face.detach()
         if failed:
-            self.keep()
-            self._recorder.finish("failed")
+            if self.keep() is not None:
+                self._recorder.finish("failed")
         elif self._recorder.kept:
             self._recorder.drop()
             self._leave_nothing()

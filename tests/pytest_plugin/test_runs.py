@@ -130,7 +130,7 @@ def test_a_run_with_every_kind_of_test(inner: pytest.Pytester) -> None:
     result.assert_outcomes(passed=6, failed=8, errors=1)
 
     # What a failing test shows.
-    assert "1 culprit of 1; without it the row passes:" in text
+    assert "it comes from one record:" in text
     assert "said on the way" in text
     assert "RuntimeError: no luck" in text
     assert "AssertionError: after the stop" in text
