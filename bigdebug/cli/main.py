@@ -102,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("error", error.message)
         if error.hint:
             _say("hint", error.hint)
+        if site := os.environ.get("BIGDEBUG_DOCS"):
+            _say("more", f"{site.rstrip('/')}/{error.page}")
         return int(error.exit_code)
     except click.UsageError as error:
         _say("error", error.format_message())

@@ -142,7 +142,8 @@ def _way(question: Question, operator: Operator, sources: set[str]) -> Iterator[
         return
     name = operator.kind if leaf is None else leaf.name
     code = f"  {_cut(site.text.splitlines()[0])}" if site is not None and site.text else ""
-    yield f"{name} at {site.label}{code}" if site is not None else name
+    at = f" at {site.label}" if site is not None and site.label != name else ""
+    yield f"{name}{at}{code}"
     yield from below
 
 

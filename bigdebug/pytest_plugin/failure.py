@@ -105,8 +105,10 @@ class Failure:
 
     def as_dict(self) -> dict[str, Any]:
         """All of it, of types that JSON has."""
-        bare = replace(self, blames=[replace(each, raw=None) for each in self.blames])
-        return asdict(bare)
+        told = asdict(replace(self, blames=[replace(each, raw=None) for each in self.blames]))
+        for each in told["blames"]:
+            del each["raw"]  # of any type
+        return told
 
     @property
     def culprits(self) -> list[str]:

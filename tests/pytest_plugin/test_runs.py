@@ -155,9 +155,9 @@ def test_a_run_with_every_kind_of_test(inner: pytest.Pytester) -> None:
     assert {run.status for run in runs.values()} == {"failed"}
     scopes = runs["test_it.py::TestScopes::test_fails"]
     assert [(each.action, each.recipe) for each in scopes.outputs] == [("assert_all", "stored")]
-    assert {node.operator for node in scopes.nodes} >= {"createDataFrame", "where", "withColumn"}
+    assert {node.operator for node in scopes.nodes.values()} >= {"createDataFrame", "where", "withColumn"}
     assert [each.recipe for each in runs["test_it.py::test_stopped"].outputs] == ["stored"]
-    assert runs["test_it.py::test_full_fails"].tables.indexed() == [1]
+    assert runs["test_it.py::test_full_fails"].indexed(1)
 
     # JUnit's file and the report say the same.
     cases = {case.get("name"): case for case in ET.parse(inner.path / "junit.xml").iter("testcase")}
@@ -165,7 +165,7 @@ def test_a_run_with_every_kind_of_test(inner: pytest.Pytester) -> None:
         (each.get("name"), each.get("value")) for each in cases["test_parametrised[0]"].iter("property")
     ]
     assert properties[0] == ("bigdebug.run", runs["test_it.py::test_parametrised[0]"].run_id)
-    assert ("bigdebug.culprit", "test_it.py:11, record 0 of partition 1: id=2, amount=-5") in properties
+    assert ("bigdebug.culprit", "test_it.py:10, record 0 of partition 1: id=2, amount=-5") in properties
     assert not list(cases["test_parametrised[-10]"].iter("property"))
     failures = json.loads((inner.path / "out" / "report.json").read_text())["failures"]
     assert {each["test"] for each in failures} == {f"test_it.py::{name}" for name in kept}
