@@ -134,6 +134,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             write_report(settings.report, failed)
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    recording = config.stash.get(_RECORDING, None)
+    if recording is not None:
+        recording.end(failed=False)  # of a test that was interrupted
+
+
 # -- inside -----------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,8 @@ def note_outcome(
         call: of the phase.
         report: of it; gets what is known of a failure.
     """
+    if report.when == "setup":
+        item.stash[_FAILED] = False  # it may be run a second time
     if report.failed:
         item.stash[_FAILED] = True
         run = recording.keep()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bigdebug.session import Session
 
 
-class TestRecorder(DeferringRecorder):
+class ItemRecorder(DeferringRecorder):
     """Stores a test's run also where Spark is stopped in its middle, for then it can't be done later."""
 
     over = False
@@ -39,7 +39,7 @@ class Recording:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._recorder = TestRecorder(store=settings.store, arguments=sys.argv)
+        self._recorder = ItemRecorder(store=settings.store, arguments=sys.argv)
         self._finder: AfterImport | None = None
         self._there_before = os.path.exists(settings.store)
         self._seen = 0

@@ -9,7 +9,12 @@ from documents import DOCUMENTS, ROOT, readable, steady
 import bigdebug
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
+PROOF = pytest.mark.proof("the commands of the tutorial print what it shows")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=PROOF if name.startswith("docs/") else ()) for name in DOCUMENTS]
+)
 def test_the_console_blocks_are_as_they_print(name: str, tmp_path: Path) -> None:
     place = tmp_path / "here"
     place.mkdir()
