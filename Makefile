@@ -1,5 +1,5 @@
 # For a person at work, in the environment they are in: pip install -e '.[java,dev]' first.
-.PHONY: check format proof
+.PHONY: check docs format proof
 
 check:
 	ruff check
@@ -7,6 +7,10 @@ check:
 	mypy
 	lint-imports
 	pytest
+
+# The site, into site/; a link that leads nowhere fails it.
+docs:
+	mkdocs build --strict
 
 format:
 	ruff check --fix

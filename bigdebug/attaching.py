@@ -154,6 +154,16 @@ def attach_every_session(
     return EverySession(store, capture, redact, name, breaks)
 
 
+def attach_to(spark: "SparkSession", recorder: Recorder) -> Session:
+    """Record a session with a recorder that others share; detaching it leaves that going.
+
+    Args:
+        spark: a classic session that lives and isn't attached.
+        recorder: begun.
+    """
+    return _attach(spark, recorder, owns_recorder=False)
+
+
 def _attach(spark: Any, recorder: Recorder, *, owns_recorder: bool) -> Session:
     from bigdebug.lineage.wrappers import wrapper_of
 

@@ -68,7 +68,7 @@ class Recording:
         if "pyspark" in sys.modules:
             self._attach()
         else:
-            sys.meta_path.insert(0, _AfterImport("pyspark", self._attach))
+            sys.meta_path.insert(0, AfterImport("pyspark", self._attach))
 
     def end_starting_java(self, error: BaseException) -> None:
         """Leave no Java behind where Ctrl-C ended the script while Spark's was starting."""
@@ -161,7 +161,7 @@ def _name_after_script() -> None:
         system.setProperty("spark.app.name", os.path.basename(sys.argv[0]))
 
 
-class _AfterImport(importlib.abc.MetaPathFinder):
+class AfterImport(importlib.abc.MetaPathFinder):
     """Calls a function once, when the import of a module is over."""
 
     def __init__(self, name: str, function: Callable[[], None]) -> None:

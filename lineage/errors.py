@@ -31,6 +31,12 @@ class BigDebugError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    @property
+    def page(self) -> str:
+        """Where the documentation tells of it, as seen from its home."""
+        kind = next(each for each in type(self).__mro__ if not each.__name__.startswith("_"))
+        return f"reference/errors/#{kind.__name__.lower()}"
+
 
 class UnreachableError(BigDebugError):
     """Spark, Java or the store can't be reached."""

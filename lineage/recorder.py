@@ -354,7 +354,8 @@ class Recorder:
 
     # -- inside -------------------------------------------------------------------------------------
 
-    def _open_run(self, continued: bool) -> _Run:
+    def _open_run(self, continued: bool, into: _Run | None = None) -> _Run:
+        """A new run in the store; or one that was in memory so far, which is then kept there."""
         from bigdebug.lineage.recipe_worker import RecipeWorker
         from bigdebug.lineage.store import Store
 
@@ -372,10 +373,13 @@ class Recorder:
             )
         except BigDebugError as error:
             logger.warning("nothing is stored, the program goes on without: %s", error)
+            if into is not None:
+                return into
             run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
             run = _Run(run_id, None, continued)
         else:
-            run = _Run(writer.run_id, writer, continued)
+            run = into or _Run(writer.run_id, writer, continued)
+            run.run_id, run.writer = writer.run_id, writer
             run.worker = RecipeWorker(writer, self.node_of, self.redact, self._report(run))
         self._run_ids.add(run.run_id)
         return run

@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 from tests.proofs import Proofs
 from tests.quick_java import QuickJava
 
+pytest_plugins = "pytester"  # for the tests of our own plugin; others don't notice
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Proofs(config))

@@ -41,6 +41,8 @@ def command(
 
     Nothing stops: they are computed again from what was recorded, in the program while it runs, else in a Spark of
     our own. Without FILE:LINE: the breakpoints there are.
+
+        bigdebug break last etl.py:42 --when "price < 0"
     """
     if at is not None:
         require_call_site(at)

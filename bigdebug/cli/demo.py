@@ -46,6 +46,8 @@ def command(folder: Path | None) -> int:
 
     Runs a script with a fault under bigdebug, shows a wrong row of its result, and, when the script's
     process is gone, traces that row back to the source records it came from.
+
+        bigdebug demo --folder flights
     """
     ensure_java()
     console, place = output_console(), _copied_to(folder)

@@ -20,7 +20,12 @@ _COMPLETION = 'Completion in bash: eval "$(_BIGDEBUG_COMPLETE=bash_source bigdeb
 @json_option
 @click.option("--no-spark", is_flag=True, help="Leave out the Spark job that shows that all works together.")
 def command(store: str, as_json: bool, no_spark: bool) -> int:
-    """Check Python, Java, PySpark and the store; say what to do about each problem."""
+    """Check Python, Java, PySpark and the store; say what to do about each problem.
+
+    Without a job in Spark it takes a moment:
+
+        bigdebug doctor --no-spark
+    """
     checks: list[Check] = []
     with Console(stderr=True).status("") as status:
         for name, look in looks(store, with_spark=not no_spark):

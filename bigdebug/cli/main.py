@@ -73,7 +73,18 @@ def _version() -> str:
 @click.group(name="bigdebug", cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(_version(), "-V", "--version", message="bigdebug %(version)s")
 def group() -> None:
-    """A debugger for PySpark dataflows: from a wrong row to the source records it came from."""
+    """A debugger for PySpark dataflows: from a wrong row to the source records it came from.
+
+    Record a script, look at what it gave, ask about a row of it:
+
+        bigdebug run etl.py
+
+        bigdebug show last
+
+        bigdebug trace last last --where "revenue < 0"
+
+    Each command has a help page of its own: bigdebug trace --help.
+    """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("error", error.message)
         if error.hint:
             _say("hint", error.hint)
+        if site := os.environ.get("BIGDEBUG_DOCS"):
+            _say("more", f"{site.rstrip('/')}/{error.page}")
         return int(error.exit_code)
     except click.UsageError as error:
         _say("error", error.format_message())

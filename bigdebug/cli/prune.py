@@ -41,7 +41,12 @@ class Age(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 
 @store_option
 @json_option
 def command(older_than: datetime.timedelta, store: str, as_json: bool) -> None:
-    """Delete the runs that ended long ago, and what is left of indexes that were never finished. Running ones stay."""
+    """Delete the runs that ended long ago, and what is left of indexes that were never finished. Running ones stay.
+
+    Of the last thirty days all stay:
+
+        bigdebug prune --older-than 30d
+    """
     place = Store(store)
     removed = [run.run_id for run in place.prune(older_than)]
     unfinished = place.tidy()

@@ -19,7 +19,12 @@ from bigdebug.wording.values import json_text, visible
 @store_option
 @json_option
 def command(run: str, yes: bool, store: str, as_json: bool) -> None:
-    """Delete a recorded run, with its recipes."""
+    """Delete a recorded run, with its recipes.
+
+    RUN is an id, the beginning of one, or "last".
+
+        bigdebug rm 20261125-235701-yyy --yes
+    """
     place = Store(store)
     found = place.find(run)
     if found.status == "running":

@@ -55,6 +55,10 @@ def command(
     """Run a PySpark script and record its dataflow.
 
     The script runs as `python SCRIPT` would run it and the command exits with the script's own code.
+
+        bigdebug run --name nightly etl.py --day 2026-11-25
+
+        bigdebug run -m shop.report
     """
     for each in breaks:
         require_call_site(each, "--break")

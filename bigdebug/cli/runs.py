@@ -24,7 +24,12 @@ from bigdebug.wording.values import json_text, visible
 @store_option
 @json_option
 def command(store: str, as_json: bool) -> None:
-    """List the recorded runs, newest first."""
+    """List the recorded runs, newest first.
+
+    Each with its name, when it began, how long it took and how many outputs it has.
+
+        bigdebug runs
+    """
     runs = Store(store).runs()
     if as_json:
         described = [run_head(run) | {"outputs": len(run.outputs), "failed": _failed(run)} for run in runs]

@@ -43,7 +43,12 @@ from bigdebug.wording.values import json_text, visible
 @store_option
 @json_option
 def command(run: str, graph: bool, counted: bool, store: str, as_json: bool) -> None:
-    """Show the outputs of a run and how they came about."""
+    """Show the outputs of a run and how they came about.
+
+    RUN is an id, the beginning of one, or "last".
+
+        bigdebug show last --graph
+    """
     found = Store(store).find(run)
     rows = count_rows(found) if counted else {}
     if as_json:

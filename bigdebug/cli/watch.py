@@ -52,6 +52,10 @@ def command(
 
     Its records are caught as the program's own jobs run, from the next action on. Of a program that has ended: what
     its watchpoints caught.
+
+        bigdebug watch last etl.py:42 --guard "price < 0"
+
+        bigdebug watch last --number 1 --remove
     """
     _require_usage(at, guard, number, remove)
     found = Store(store).find(run)

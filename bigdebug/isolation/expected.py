@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -94,11 +94,21 @@ def differing(catalyst: Catalyst, root: Operator, expected: DataFrame, most: int
 def told_of_missing(question: Question, differing: Differing) -> Iterator[str]:
     """What became of expected rows that aren't there, in words."""
     for row in differing.missing:
-        where = " and ".join(f"{quoted(name)} <=> {_sql(row[name])}" for name in differing.key)
+        where = condition_of(row, differing.key)
         yield f"an expected row is missing: {where}; {_why_not(question, where)}"
     more = differing.missing_count - len(differing.missing)
     if more:
         yield f"{more:,} more expected rows are missing"
+
+
+def condition_of(row: Mapping[str, Any], key: Sequence[str]) -> str:
+    """SQL that is true of rows with the same key.
+
+    Args:
+        row: its columns by name.
+        key: names of columns.
+    """
+    return " and ".join(f"{quoted(name)} <=> {_sql(row[name])}" for name in key)
 
 
 def _why_not(question: Question, where: str) -> str:

@@ -229,6 +229,8 @@ def _text(
         *(["from pathlib import Path"] if needs_path else []),
         "",
         *(["import pytest"] if own_spark or patched else []),
+        *([] if builder else ["from bigdebug.isolation.rerun import rerun"]),
+        "from bigdebug.pytest_plugin.dataflow import Dataflow",
         "from pyspark.sql import DataFrame, SparkSession",
         *(["from pyspark.sql.readwriter import DataFrameReader"] if patched else []),
     ]
@@ -241,7 +243,6 @@ def _text(
         assert origin is not None
         store = os.path.abspath(origin.store) if _is_local(origin.store) else origin.store
         head += [
-            "from bigdebug.isolation.rerun import rerun",
             f"# No function of the program could be called here: {reason}.\n"
             "# So this runs what was recorded, not the program's code: a change to that code doesn't change it.\n"
             f"STORE, RUN, OUTPUT = {source_of(store)}, {source_of(origin.run)}, {origin.output}",
@@ -344,6 +345,7 @@ def _of_builder(builder: Builder, inputs: Sequence[_Input], patched: bool, every
 
     arguments = [argument(kind, value) for kind, value in builder.arguments]
     fixtures = "spark: SparkSession, records: None" if patched else "spark: SparkSession"
+    fixtures += ", dataflow: Dataflow"
     call = f"{builder.name}({', '.join(arguments)})"
     if len(call) > _LONGEST_LINE - 20:
         inner = "".join(f"        {each},\n" for each in arguments)
@@ -351,17 +353,17 @@ def _of_builder(builder: Builder, inputs: Sequence[_Input], patched: bool, every
     return (
         f"def test_no_row_is_wrong({fixtures}) -> None:\n"
         f"    rows: DataFrame = {call}\n"
-        "    assert rows.where(FAILING).collect() == []"
+        "    dataflow.assert_none(rows, FAILING)"
     )
 
 
 def _of_recipe(inputs: Sequence[_Input]) -> str:
     given = "".join(f"        {source_of(each.name)}: {each.frame},\n" for each in inputs)
     return (
-        "def test_no_row_is_wrong(spark: SparkSession) -> None:\n"
+        "def test_no_row_is_wrong(spark: SparkSession, dataflow: Dataflow) -> None:\n"
         f"    inputs = {{\n{given}    }}\n"
         "    rows: DataFrame = rerun(spark, STORE, RUN, OUTPUT, inputs)\n"
-        "    assert rows.where(FAILING).collect() == []"
+        "    dataflow.assert_none(rows, FAILING)"
     )
 
 

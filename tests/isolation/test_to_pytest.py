@@ -21,6 +21,7 @@ from bigdebug.isolation.written_test import Origin
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.live import live_question
+from bigdebug.pytest_plugin.dataflow import Dataflow
 
 PROGRAM = '''\
 """Mean lengths of flights."""
@@ -74,10 +75,11 @@ def ran(spark: SparkSession, written: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with monkeypatch.context() as patched:
         patched.setattr(sys, "path", list(sys.path))
         module = module_at(written)
-        given = [spark]
+        given: list[object] = [spark]
         if hasattr(module, "records"):
             module.records.__wrapped__(spark, patched)
             given.append(None)
+        given.append(Dataflow(None, 0))
         try:
             module.test_no_row_is_wrong(*given)
         except AssertionError:
@@ -104,7 +106,9 @@ def test_a_written_test_fails_with_the_fault_and_passes_without(
     )
     assert "1 failed, 1 passed" in ran.stdout, ran.stdout + ran.stderr
     assert "FAILED tests/test_lengths.py::test_no_row_is_wrong" in ran.stdout
-    assert "Row(dest='BDL', took=-1381.0)" in ran.stdout
+    assert "1 of 1 row fulfils: took < 0" in ran.stdout
+    assert "dest='BDL', took=-1381.0" in ran.stdout
+    assert "record 0 of partition 1: dest='BDL', left=2304, arrived=3" in ran.stdout
 
 
 def test_frames_that_a_function_takes_are_made_of_the_records(

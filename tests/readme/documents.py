@@ -125,5 +125,6 @@ def _the_examples(place: Path) -> None:
 
 DOCUMENTS = {
     "README.md": Document(ROOT / "README.md", "/home/ann/flights", _the_demo),
+    "docs/tutorial.md": Document(ROOT / "docs" / "tutorial.md", "/home/ann/flights", _the_demo),
     "examples/README.md": Document(ROOT / "examples" / "README.md", "/home/ann/examples", _the_examples),
 }

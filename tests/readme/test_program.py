@@ -12,6 +12,8 @@ from documents import ROOT
 from pyspark.sql import SparkSession, functions
 
 import bigdebug
+from bigdebug.pytest_plugin import DataflowAssertionError
+from bigdebug.pytest_plugin.dataflow import Dataflow
 
 
 @pytest.fixture
@@ -82,3 +84,13 @@ def test_the_records_that_crash_in_the_readme(spark: SparkSession, flights: Path
         assert len(names["crashed"]) == said == session.outputs[0].missing
         assert names["again"].count() == said
         assert {row.minutes for row in names["again"].collect()} >= {None}
+
+
+def test_the_test_in_the_readme_says_what_the_readme_shows(spark: SparkSession, dataflow: Dataflow) -> None:
+    names: dict[str, Any] = {}
+    exec(program_with("def test_revenue"), names)
+    with pytest.raises(DataflowAssertionError) as caught:
+        names["test_revenue"](spark, dataflow)
+    spark.catalog.dropTempView("orders")
+    (shown,) = re.findall(r"^```text\n(1 of .*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    assert str(caught.value).startswith(shown)

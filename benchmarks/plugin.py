@@ -1,0 +1,86 @@
+"""What the pytest plugin costs a test that passes: `python -m benchmarks.plugin [PAIRS]`.
+
+One run of pytest with three kinds of tests in turn: one that counts by hand, one that also has the fixture, and one
+that asserts by it. What is taken is the whole of a test, with its fixtures and what is done about its outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+CONFTEST = """
+import json, time
+import pytest
+
+TAKEN = {}
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    began = time.perf_counter()
+    found = yield
+    TAKEN.setdefault(item.originalname, []).append(time.perf_counter() - began)
+    return found
+
+def pytest_sessionfinish():
+    with open("taken.json", "w") as file:
+        json.dump(TAKEN, file)
+"""
+TESTS = """
+import pytest
+from pyspark.sql import functions as F
+
+FAILING = "not (revenue >= 0)"
+
+@pytest.fixture(scope="module")
+def orders(bigdebug_spark, tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("data") / "orders")
+    columns = ["id", "id % 50 as region", "id % 7 as kind", "id * 0.5 as amount"]
+    bigdebug_spark.range(20_000).selectExpr(*columns).write.csv(path, header=True)
+    return bigdebug_spark.read.csv(path, header=True, inferSchema=True)
+
+def build(orders):
+    kept = orders.where("kind <> 3").withColumn("taxed", F.col("amount") * 1.2)
+    named = kept.join(orders.select("region").distinct(), "region")
+    return named.groupBy("region").agg(F.sum("taxed").alias("revenue")).orderBy("region")
+"""
+KINDS = """
+def test_by_hand_{n}(orders):
+    assert build(orders).where(FAILING).count() == 0
+
+def test_recorded_{n}(orders, dataflow):
+    assert build(orders).where(FAILING).count() == 0
+
+def test_asserted_{n}(orders, dataflow):
+    dataflow.assert_all(build(orders), "revenue >= 0")
+"""
+_WARM = 3
+
+
+def main(pairs: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "conftest.py").write_text(CONFTEST)
+        (place / "test_it.py").write_text(TESTS + "".join(KINDS.format(n=n) for n in range(pairs + _WARM)))
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        taken = json.loads((place / "taken.json").read_text())
+    by_kind = {
+        kind: [taken[f"test_{kind}_{n}"][0] for n in range(_WARM, pairs + _WARM)]
+        for kind in ("by_hand", "recorded", "asserted")
+    }
+    plain = by_kind["by_hand"]
+    for kind, seconds in by_kind.items():
+        more = statistics.median(one - other for one, other in zip(seconds, plain, strict=True))
+        ratio = statistics.median(one / other for one, other in zip(seconds, plain, strict=True))
+        print(
+            f"{kind:9} {1000 * statistics.median(seconds):7.1f} ms  {1000 * more:+6.1f} ms  ratio {ratio:.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30)
