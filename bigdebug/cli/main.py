@@ -26,6 +26,7 @@ COMMANDS = {
     "isolate": "Find the few source records that make rows of an output wrong.",
     "break": "Look at the records that pass a line of the program, while it runs or afterwards.",
     "watch": "Catch the records of a running program that satisfy a guard.",
+    "advise": "Tell from Spark's event log what made an application slow, and what to do.",
     "crashes": "Show the records that crashed functions, and what became of them.",
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",
