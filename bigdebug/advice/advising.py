@@ -1,8 +1,9 @@
 """From a path to advice: read the log, ask every rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bigdebug.advice.application import Application
+from bigdebug.advice.application import Action, Application
 from bigdebug.advice.findings import Finding, ranked
 from bigdebug.advice.logfiles import LogFiles, find_log
 from bigdebug.advice.reading import read_application
@@ -45,12 +46,13 @@ class Advice:
     notes: list[str]
 
 
-def advise(place: str, limits: Thresholds | None = None) -> Advice:
+def advise(place: str, limits: Thresholds | None = None, actions: Sequence[Action] = ()) -> Advice:
     """Look through an event log.
 
     Args:
         place: a log's file, a rolling log's folder, or a folder that holds one log.
         limits: what the rules go by.
+        actions: of the recorded run that wrote it.
 
     Raises:
         UnreachableError: it can't be read.
@@ -58,6 +60,7 @@ def advise(place: str, limits: Thresholds | None = None) -> Advice:
     """
     log = find_log(place)
     app = read_application(log)
+    app.actions = list(actions)
     limits = limits or Thresholds()
     found = [finding for rule in RULES for finding in rule(app, limits)]
     return Advice(log, app, ranked(found), _notes(log, app))

@@ -128,11 +128,23 @@ class Executor:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Action:
+    """An action of a recorded run: when, and where in the user's code."""
+
+    started: float
+    ended: float
+    file: str
+    line: int
+    name: str
+
+
 @dataclass
 class Application:
     """All that is kept of a log.
 
     Attributes:
+        actions: of the recorded run, where there is one: it knows places that the log doesn't.
         exit_code: of the program, where Spark knew it.
         last_seen: the latest time that any event names.
         damaged: lines that couldn't be read.
@@ -156,6 +168,7 @@ class Application:
     damaged: int = 0
     cut: str | None = None
     bytes: int = 0
+    actions: list[Action] = field(default_factory=list)
 
     @property
     def status(self) -> str:

@@ -67,14 +67,24 @@ def place_of_stage(app: Application, stage: Stage) -> Place | None:
     execution = app.executions.get(stage.execution) if stage.execution is not None else None
     if execution is not None:
         told.append(execution.description)
-    return next((place for text in told if (place := place_in(text))), None)
+    return next((place for text in told if (place := place_in(text))), None) or _recorded(
+        app, stage.submitted
+    )
 
 
 def place_of_execution(app: Application, execution: Execution) -> Place | None:
     """Where the user asked for a SQL execution."""
     told = [execution.description]
     told += [job.call_site or "" for job in app.jobs.values() if job.execution == execution.id]
-    return next((place for text in told if (place := place_in(text))), None)
+    return next((place for text in told if (place := place_in(text))), None) or _recorded(
+        app, execution.started
+    )
+
+
+def _recorded(app: Application, time: int | None) -> Place | None:
+    """The action of the recorded run that was going on then, if it was one only."""
+    going = [each for each in app.actions if time is not None and each.started <= time <= each.ended]
+    return Place(going[0].file, going[0].line, going[0].name) if len(going) == 1 else None
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:

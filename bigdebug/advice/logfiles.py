@@ -49,6 +49,9 @@ def find_log(place: str) -> LogFiles:
         if path.is_dir():
             return _in_folder(path)
         if not path.exists():
+            going = path.with_name(path.name + _GOING)
+            if going.exists():
+                return LogFiles(going, (going,), True)
             raise UnreachableError(f"no event log {place}", hint=HOW_TO_LOG)
     except OSError as error:
         raise UnreachableError(f"{place} can't be read: {error.strerror or error}") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bigdebug.lineage.errors import BigDebugError
 
 KB, MB, GB = 1_000, 1_000_000, 1_000_000_000
-MIB = 1 << 20
+MIB, GIB = 1 << 20, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -32,66 +32,69 @@ _ELEPHANT_RATIO = (1.33, 1.78, 3.16, 10.0)
 
 TABLE = (
     Threshold("skew.ratio", _ELEPHANT_RATIO, "times", "longest task to the median one", "Dr. Elephant"),
-    Threshold("skew.longest", (5,), "seconds", "shorter longest tasks aren't looked at", "DataFlint"),
-    Threshold("skew.bytes.ratio", (5, 5, 10, 20), "times", "largest task to the median one", "Spark AQE"),
+    Threshold("skew.longest", (5,), "seconds", "shorter longest tasks are left out", "DataFlint"),
     Threshold(
-        "skew.bytes.largest", (256 * MIB,), "bytes", "smaller largest tasks aren't looked at", "Spark AQE"
+        "skew.stage-share", (0.75,), "share", "longest task to its stage; less is left out", "Dr. Elephant"
     ),
+    Threshold("skew.bytes.ratio", (5, 5, 10, 20), "times", "largest task to the median one", "Spark AQE"),
+    Threshold("skew.bytes.largest", (256 * MIB,), "bytes", "smaller largest tasks are left out", "Spark AQE"),
     Threshold(
         "executors.ratio", _ELEPHANT_RATIO, "times", "busiest executor to the median one", "Dr. Elephant"
     ),
-    Threshold("executors.busiest", (300,), "seconds", "less task time isn't looked at", "Dr. Elephant"),
+    Threshold("executors.busiest", (300,), "seconds", "less task time is left out", "Dr. Elephant"),
     Threshold(
-        "spill.share", (0.01, 0.1, 0.5, 1), "share", "spilled to disk, of what the stage handled", "bigdebug"
+        "spill.share", (0.01, 0.1, 0.25, 0.5), "share", "spilled, of what the stage handled", "Dr. Elephant"
     ),
-    Threshold("spill.bytes", (100 * MB,), "bytes", "less on disk isn't looked at", "bigdebug"),
+    Threshold("spill.bytes", (100 * MB,), "bytes", "less on disk is left out", "bigdebug"),
     Threshold(
-        "gc.share", (0.08, 0.09, 0.1, 0.15), "share", "garbage collection, of tasks' run time", "Dr. Elephant"
+        "gc.share", (0.08, 0.09, 0.1, 0.15), "share", "garbage collection, of the run time", "Dr. Elephant"
     ),
-    Threshold("gc.run", (60,), "seconds", "less run time isn't looked at", "bigdebug"),
+    Threshold("gc.run", (60,), "seconds", "less run time is left out", "bigdebug"),
+    Threshold("small-tasks.median", (0.5,), "seconds", "longer median tasks are left out", "DataFlint"),
     Threshold(
-        "small-tasks.median",
-        (0.2,),
-        "seconds",
-        "longer median tasks aren't looked at",
-        "Spark's tuning guide",
-    ),
-    Threshold("small-tasks.count", (200, 1_000, 5_000, 20_000), "count", "tasks of a stage", "bigdebug"),
-    Threshold(
-        "large-tasks.median",
-        (512 * MB, GB, 2 * GB, 5 * GB),
-        "bytes",
-        "handled by the median task",
-        "DataFlint",
-    ),
-    Threshold("small-files.size", (3 * MB,), "bytes", "larger mean files aren't looked at", "DataFlint"),
-    Threshold(
-        "small-files.count", (100, 1_000, 10_000, 100_000), "count", "files read or written", "DataFlint"
+        "small-tasks.count", (1_000, 5_000, 20_000, 100_000), "count", "tasks of a stage", "DataFlint: 5,000"
     ),
     Threshold(
-        "broadcast.size", (100 * MB, 500 * MB, GB, 4 * GB), "bytes", "sent to every executor", "DataFlint"
+        "large-tasks.largest", (GB, 2 * GB, 5 * GIB, 20 * GB), "bytes", "largest task", "DataFlint: 5 GiB"
     ),
-    Threshold("no-broadcast.small", (10 * MIB,), "bytes", "a side up to it could be broadcast", "Spark"),
+    Threshold("small-files.size", (3 * MIB,), "bytes", "larger mean files are left out", "DataFlint"),
+    Threshold(
+        "small-files.count", (100, 1_000, 10_000, 100_000), "count", "files read or written", "DataFlint: 100"
+    ),
+    Threshold(
+        "broadcast.size", (250 * MB, 500 * MB, GIB, 4 * GIB), "bytes", "sent to everyone", "DataFlint: 1 GiB"
+    ),
+    Threshold(
+        "no-broadcast.small", (10 * MIB,), "bytes", "a side up to it could be broadcast", "Spark, DataFlint"
+    ),
     Threshold(
         "no-broadcast.large", (100 * MB, GB, 10 * GB, 100 * GB), "bytes", "the side sorted for it", "bigdebug"
     ),
     Threshold(
-        "idle-cores.share", (0.5, 0.6, 0.75, 0.9), "share", "of the cores' time without a task", "DataFlint"
+        "idle-cores.share", (0.5, 0.6, 0.75, 0.9), "share", "core time without a task", "DataFlint: 0.5"
     ),
-    Threshold("idle-cores.seconds", (60,), "seconds", "shorter applications aren't looked at", "bigdebug"),
+    Threshold("idle-cores.seconds", (60,), "seconds", "shorter applications are left out", "bigdebug"),
     Threshold(
-        "driver-only.share", (0.2, 0.35, 0.5, 0.75), "share", "of the time without a stage", "Sparklens"
+        "driver-only.share",
+        (0.2, 0.35, 0.5, 0.75),
+        "share",
+        "time without a stage",
+        "bigdebug, as Sparklens asks",
     ),
-    Threshold("driver-only.seconds", (60,), "seconds", "shorter applications aren't looked at", "bigdebug"),
+    Threshold("driver-only.seconds", (60,), "seconds", "shorter applications are left out", "bigdebug"),
     Threshold(
         "few-tasks.seconds",
         (30, 120, 600, 1800),
         "seconds",
-        "a stage with fewer tasks than cores",
-        "Sparklens",
+        "of a stage with fewer tasks than cores",
+        "bigdebug",
     ),
     Threshold(
-        "failed-tasks.share", (0.0, 0.05, 0.1, 0.2), "share", "failed, of a stage's tasks", "Dr. Elephant"
+        "failed-tasks.share",
+        (0.0, 0.05, 0.1, 0.2),
+        "share",
+        "failed, of a stage's tasks",
+        "Dr. Elephant, and any",
     ),
 )
 

@@ -3,6 +3,7 @@
 import rich_click as click
 
 from bigdebug.advice.advising import advise
+from bigdebug.advice.application import Action
 from bigdebug.advice.logfiles import exists
 from bigdebug.advice.thresholds import Thresholds, parse_change
 from bigdebug.cli.advise_view import advice_json, show_advice, show_thresholds
@@ -60,18 +61,18 @@ def command(
         return
     if eventlog is None:
         raise click.UsageError("which event log?", ctx=click.get_current_context())
-    place = eventlog if exists(eventlog) else _log_of(eventlog, store)
+    run = None if exists(eventlog) else _run(eventlog, store)
+    place = eventlog if run is None else _log_of(run)
     with stage("Reading the event log"):
-        advice = advise(place, limits)
+        advice = advise(place, limits, _actions(run) if run else ())
     if as_json:
         click.echo(json_text(advice_json(advice, limits)))
         return
     show_advice(output_console(), message_console(), advice)
 
 
-def _log_of(name: str, store: str) -> str:
+def _log_of(run: StoredRun) -> str:
     """The event log of a recorded run."""
-    run = _run(name, store)
     found = run.settings.get("spark.eventLog")
     if not found:
         raise BigDebugError(
@@ -79,6 +80,21 @@ def _log_of(name: str, store: str) -> str:
             hint="run it again with spark.eventLog.enabled=true and spark.eventLog.dir=FOLDER set",
         )
     return str(found)
+
+
+def _actions(run: StoredRun) -> list[Action]:
+    """When its actions were, and where: in milliseconds, as the log counts."""
+    return [
+        Action(
+            output.started * 1000,
+            (output.started + (output.seconds or 0)) * 1000,
+            output.call_site.file,
+            output.call_site.line,
+            output.action,
+        )
+        for output in run.outputs
+        if output.call_site
+    ]
 
 
 def _run(name: str, store: str) -> StoredRun:

@@ -14,7 +14,7 @@ def spill(app: Application, limits: Thresholds) -> Iterator[Finding]:
         spilled = sum(stage.columns["spilled_disk"])
         if spilled < max(limits.least("spill.bytes"), 1):
             continue
-        handled = sum(
+        handled = max(
             sum(stage.columns[name]) for name in ("read", "shuffle_read", "shuffle_written", "written")
         )
         share = spilled / max(handled, 1)

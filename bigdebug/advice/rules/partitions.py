@@ -38,19 +38,20 @@ def large_tasks(app: Application, limits: Thresholds) -> Iterator[Finding]:
     for stage in app.stages.values():
         if not stage.done:
             continue
-        median = float(numpy.median(_handled(app, stage.id, stage.attempt)))
-        severity = limits.severity("large-tasks.median", median)
+        handled = _handled(app, stage.id, stage.attempt)
+        largest, median = float(handled.max()), float(numpy.median(handled))
+        severity = limits.severity("large-tasks.largest", largest)
         if severity:
             yield Finding(
                 "large-tasks",
                 severity,
-                f"{stage.done:,} tasks take in {size(median)} each (the median)",
+                f"the largest of {stage.done:,} tasks took in {size(largest)}, the median {size(median)}",
                 "more partitions, of 100 to 200 MB each: spark.sql.shuffle.partitions, repartition, "
                 "spark.sql.files.maxPartitionBytes; files that can't be split (gzip) are one task each",
                 stage=(stage.id, stage.attempt),
                 execution=stage.execution,
                 place=place_of_stage(app, stage),
-                figures={"tasks": stage.done, "median_bytes": median},
+                figures={"tasks": stage.done, "largest_bytes": largest, "median_bytes": median},
             )
 
 

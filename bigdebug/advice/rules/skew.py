@@ -38,7 +38,9 @@ def _of_stage(app: Application, stage: Stage, limits: Thresholds) -> Iterator[Fi
     longest, median = float(durations.max()) / 1000, float(numpy.median(durations)) / 1000
     ratio = longest / max(median, 0.001)
     bytes_ratio = largest / max(median_bytes, 1)
-    by_time = limits.severity("skew.ratio", ratio) if longest >= limits.least("skew.longest") else 0
+    whole = (stage.milliseconds or 0) / 1000
+    waited = longest >= limits.least("skew.longest") and longest >= limits.least("skew.stage-share") * whole
+    by_time = limits.severity("skew.ratio", ratio) if waited else 0
     by_size = (
         limits.severity("skew.bytes.ratio", bytes_ratio)
         if largest >= limits.least("skew.bytes.largest")
