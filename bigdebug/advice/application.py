@@ -105,6 +105,7 @@ class Execution:
     """A SQL execution: an action of a DataFrame or a command.
 
     Attributes:
+        settings: of its session that differ from the application's.
         facts: what its last physical plan and its metrics tell.
     """
 
@@ -113,6 +114,7 @@ class Execution:
     started: int
     ended: int | None = None
     error: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
     facts: PlanFacts = field(default_factory=PlanFacts)
 
 

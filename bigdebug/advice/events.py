@@ -163,6 +163,7 @@ class ExecutionStart(Struct):
     description: str = ""
     plan: PlanNode | None = field(name="sparkPlanInfo", default=None)
     time: int = 0
+    settings: dict[str, str] = field(name="modifiedConfigs", default_factory=dict)
 
 
 class ExecutionPlan(Struct):

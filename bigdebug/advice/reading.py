@@ -16,6 +16,7 @@ from bigdebug.lineage.errors import BigDebugError
 _START = b'{"Event":"'
 _SQL = "org.apache.spark.sql.execution.ui.SparkListener"
 _MOST_CAUSES = 50
+_LARGEST = 1 << 60
 _MOST_STRANGE = 1000
 """So many lines that are no events, before the first that is, and it is no event log."""
 
@@ -89,7 +90,7 @@ class _Reader:
         decode, handle = known
         try:
             event = decode(_without_accumulables(line) if name == b"SparkListenerTaskEnd" else line)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # also what isn't UTF-8
             self.app.damaged += 1
             self._cut_line = True
             return
@@ -200,16 +201,22 @@ class _Reader:
             return
         metrics = event.metrics or events.TaskMetrics()
         read = metrics.shuffle_read
-        columns = stage.columns
-        columns["duration"].append(duration)
-        columns["run"].append(metrics.run)
-        columns["gc"].append(metrics.gc)
-        columns["spilled_memory"].append(metrics.spilled_memory)
-        columns["spilled_disk"].append(metrics.spilled_disk)
-        columns["shuffle_read"].append(read.remote + read.local if read else 0)
-        columns["shuffle_written"].append(metrics.shuffle_write.bytes if metrics.shuffle_write else 0)
-        columns["read"].append(metrics.read.bytes if metrics.read else 0)
-        columns["written"].append(metrics.written.bytes if metrics.written else 0)
+        values = (  # in the order of TASK_COLUMNS
+            duration,
+            metrics.run,
+            metrics.gc,
+            metrics.spilled_memory,
+            metrics.spilled_disk,
+            read.remote + read.local if read else 0,
+            metrics.shuffle_write.bytes if metrics.shuffle_write else 0,
+            metrics.read.bytes if metrics.read else 0,
+            metrics.written.bytes if metrics.written else 0,
+        )
+        if max(values) > _LARGEST or min(values) < 0:
+            self.app.damaged += 1
+            return
+        for column, value in zip(stage.columns.values(), values, strict=True):
+            column.append(value)
 
     def _task_failed(self, stage: Stage, reason: events.TaskReason) -> None:
         cause, detail = cause_of(reason)
@@ -223,7 +230,9 @@ class _Reader:
     # -- SQL ----------------------------------------------------------------------------------------
 
     def _execution_start(self, event: events.ExecutionStart) -> None:
-        self.app.executions[event.id] = Execution(event.id, event.description, event.time)
+        self.app.executions[event.id] = Execution(
+            event.id, event.description, event.time, settings=event.settings
+        )
         self._plan(event.id, event.plan)
         self._seen(event.time)
 

@@ -64,7 +64,7 @@ def command(
     run = None if exists(eventlog) else _run(eventlog, store)
     place = eventlog if run is None else _log_of(run)
     with stage("Reading the event log"):
-        advice = advise(place, limits, _actions(run) if run else ())
+        advice = advise(place, limits, actions_of(run) if run else ())
     if as_json:
         click.echo(json_text(advice_json(advice, limits)))
         return
@@ -82,7 +82,7 @@ def _log_of(run: StoredRun) -> str:
     return str(found)
 
 
-def _actions(run: StoredRun) -> list[Action]:
+def actions_of(run: StoredRun) -> list[Action]:
     """When its actions were, and where: in milliseconds, as the log counts."""
     return [
         Action(

@@ -27,8 +27,8 @@ def advice_json(advice: Advice, limits: Thresholds) -> dict[str, Any]:
             "name": app.name,
             "spark": app.spark,
             "status": app.status,
-            "started": json_time(None if app.started is None else app.started / 1000),
-            "ended": json_time(None if app.ended is None else app.ended / 1000),
+            "started": _time(app.started),
+            "ended": _time(app.ended),
             "seconds": app.milliseconds / 1000,
             "cores": app.cores,
             "executors": len(app.executors),
@@ -41,6 +41,13 @@ def advice_json(advice: Advice, limits: Thresholds) -> dict[str, Any]:
         "notes": advice.notes,
         "thresholds": limits.as_json(),
     }
+
+
+def _time(milliseconds: int | None) -> str | None:
+    try:
+        return json_time(None if milliseconds is None else milliseconds / 1000)
+    except (ValueError, OverflowError, OSError):  # a damaged log's
+        return None
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:

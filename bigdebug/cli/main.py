@@ -28,6 +28,7 @@ COMMANDS = {
     "watch": "Catch the records of a running program that satisfy a guard.",
     "advise": "Tell from Spark's event log what made an application slow, and what to do.",
     "crashes": "Show the records that crashed functions, and what became of them.",
+    "report": "Write a run as one page, to be sent, kept and printed.",
     "rm": "Delete a recorded run.",
     "prune": "Delete old runs.",
     "doctor": "Check Python, Java, PySpark and the store; say what to do about each problem.",

@@ -36,7 +36,8 @@ def missed_broadcast(app: Application, limits: Thresholds) -> Iterator[Finding]:
             small, large = join.bytes[join.small] or 0, join.bytes[1 - join.small] or 0
             severity = limits.severity("no-broadcast.large", large)
             if severity and small <= limits.least("no-broadcast.small"):
-                off = app.settings.get("spark.sql.autoBroadcastJoinThreshold", "").startswith("-")
+                settings = app.settings | execution.settings
+                off = settings.get("spark.sql.autoBroadcastJoinThreshold", "").startswith("-")
                 yield Finding(
                     "no-broadcast",
                     severity,
