@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.ending import on_stop
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.event_log import event_log_settings
 from bigdebug.lineage.patches import patches, session_patches
 from bigdebug.lineage.recorder import Recorder, logger
 from bigdebug.session import Session, WrongValueError
@@ -62,7 +63,7 @@ def attach(
         # The context is recorded already: what its RDDs and frames hand each other must be in one run.
         return _attach(spark, bare.recorder, owns_recorder=False)
     recorder = _recorder(store, capture, redact, name)
-    recorder.begin(spark.version)
+    recorder.begin(spark.version, event_log_settings(_context_of(spark)))
     return _attach(spark, recorder, owns_recorder=True)
 
 
@@ -124,7 +125,7 @@ class EverySession:
         if _is_connect(spark):
             logger.warning("bigdebug: this Spark Connect session isn't recorded, %s; %s", _WHY, _CLASSIC)
         elif _known(spark) is None and not self._recorder.closed:
-            self._recorder.begin(spark.version)
+            self._recorder.begin(spark.version, event_log_settings(_context_of(spark)))
             session = _attach(spark, self._recorder, owns_recorder=False)
             breaks, self._breaks = self._breaks, ()
             for each in breaks:
@@ -224,6 +225,10 @@ def _require_classic(spark: Any) -> None:
 def _require_capture(capture: str) -> None:
     if capture not in _CAPTURES:
         raise WrongValueError(f"capture can't be {capture!r}", hint='it is "recipe" or "full"')
+
+
+def _context_of(spark: Any) -> Any:
+    return spark if _is_context(spark) else spark._sc
 
 
 def _is_context(spark: Any) -> bool:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,7 @@ class Recorder:
         self.rewriter: Rewriter | None = None
         self._arguments = tuple(arguments)
         self._spark_version = ""
+        self._settings: dict[str, str] = {}
         # Reentrant: a signal handler of the user's may record while this thread is in the middle of it.
         self._lock = threading.RLock()
         self._run: _Run | None = None
@@ -195,11 +196,17 @@ class Recorder:
 
     # -- recording ----------------------------------------------------------------------------------
 
-    def begin(self, spark_version: str) -> None:
-        """Open the run, at the first session; without a store where that can't be written."""
+    def begin(self, spark_version: str, settings: Mapping[str, str] | None = None) -> None:
+        """Open the run, at the first session; without a store where that can't be written.
+
+        Args:
+            spark_version: of the session.
+            settings: of the application that are kept with the run.
+        """
         with self._lock:
             if self._run is None:
                 self._spark_version = spark_version
+                self._settings = dict(settings or {})
                 self._run = self._open_run(continued=False)
 
     def add_node(
@@ -365,6 +372,7 @@ class Recorder:
                 argv=self._shown_arguments(),
                 capture=self.capture,
                 redact=self.redact,
+                settings=self._settings,
                 versions={
                     "bigdebug": _own_version(),
                     "python": platform.python_version(),

@@ -11,7 +11,8 @@ from bigdebug.cli.options import json_option, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.store import Store
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.store import Store, StoredRun
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.quantities import duration, plural
 from bigdebug.wording.values import json_text, visible
@@ -111,14 +112,9 @@ def command(
             question = replay.question()
             estimate = replay.estimate()
         ask_if_large("Finding the candidates", estimate)
-        with stage("Finding the failing rows and their candidates") as say:
-            place = (store, found.run_id, chosen.number, tuple(found.redact))
-            isolation = _isolated(question, wrong, budget, lambda progress: say(_told(progress)), place)
-            if isolation.matched and failing is not None:
-                say("Looking for what the culprits share")
-                isolation = _explained(isolation)
         # Shown while Spark lives: how many records there are of a source, Spark may have to count.
-        answer = IsolateAnswer(found, chosen, str(wrong), isolation)
+        answer = answer_isolation(question, wrong, found, chosen, store, budget)
+        isolation = answer.isolation
         if as_json:
             click.echo(json_text(isolate_json(answer, limit)))
         elif isolation.matched:
@@ -133,6 +129,24 @@ def command(
                 message_console(),
                 f"\na test of the smallest failing input:\n  pytest {shlex.quote(str(written))}",
             )
+
+
+def answer_isolation(
+    question: "Question | RddQuestion",
+    wrong: "str | Skew",
+    run: StoredRun,
+    output: Output,
+    store: str,
+    budget: float | None = None,
+) -> IsolateAnswer:
+    """All of an isolation that is shown, searched for and explained."""
+    with stage("Finding the failing rows and their candidates") as say:
+        place = (store, run.run_id, output.number, tuple(run.redact))
+        isolation = _isolated(question, wrong, budget, lambda progress: say(_told(progress)), place)
+        if isolation.matched and isinstance(wrong, str):
+            say("Looking for what the culprits share")
+            isolation = _explained(isolation)
+    return IsolateAnswer(run, output, str(wrong), isolation)
 
 
 def _wrong(failing: str | None, skew: bool, by: str | None, factor: float | None) -> "str | Skew":

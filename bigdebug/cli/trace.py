@@ -131,13 +131,13 @@ def command(
         if forward:
             asked: ForwardTrace | ForwardRddTrace = replay.forward(where, source)
             traced = asked
-            answer = _answer(asked, found, chosen, where, None, limit, start=asked.source)
+            answer = answer_trace(asked, found, chosen, where, None, limit, start=asked.source)
         else:
             traced = backward = replay.trace(where, Beside(windows, influence))
             if narrow:
                 with stage("Narrowing the trace by replays"):
                     traced = backward.narrow()
-            answer = _answer(traced, found, chosen, where, source, limit)
+            answer = answer_trace(traced, found, chosen, where, source, limit)
         saved = _save(traced, answer, target, replay.spark) if target and answer.matched else None
         _show(answer, as_json)
         if saved:
@@ -173,24 +173,42 @@ def _told_by_index(
     run: StoredRun, output: Output, where: str, source: str | None, limit: int, dry_run: bool, as_json: bool
 ) -> bool:
     """Answer from the output's index, without Spark; whether that could be done."""
-    from bigdebug.lineage.index.conditions import NeedsSparkError  # loads pyarrow
-    from bigdebug.lineage.index.reading import open_index
-    from bigdebug.lineage.rdd.index.reading import open_rdd_index
-
-    index = open_rdd_index(run.tables, output.number) or open_index(run.tables, output.number)
+    index = _index_of(run, output)
     if index is None:
         return False
+    if dry_run:
+        _say_estimate(run, output, where, Estimate(index.bytes, None), as_json)
+        return True
+    answer = indexed_answer(run, output, where, source, limit)
+    if answer is None:
+        return False
+    _show(answer, as_json)
+    return True
+
+
+def _index_of(run: StoredRun, output: Output) -> "Index | RddIndex | None":
+    from bigdebug.lineage.index.reading import open_index  # loads pyarrow
+    from bigdebug.lineage.rdd.index.reading import open_rdd_index
+
+    return open_rdd_index(run.tables, output.number) or open_index(run.tables, output.number)
+
+
+def indexed_answer(
+    run: StoredRun, output: Output, where: str, source: str | None, limit: int
+) -> TraceAnswer | None:
+    """What an output's index tells; None, and a word why, where Spark is needed."""
+    from bigdebug.lineage.index.conditions import NeedsSparkError
+
+    index = _index_of(run, output)
+    if index is None:
+        return None
     try:
         trace = index.trace(where)
     except NeedsSparkError as error:
         show_line(message_console(), f"The index can't tell, Spark is asked: {error.message}.")
-        return False
-    if dry_run:
-        _say_estimate(run, output, where, Estimate(index.bytes, None), as_json)
-    else:
-        answer = _answer(trace, run, output, where, source, limit)
-        _show(replace(answer, notes=[*answer.notes, *_written_earlier(index, run, output)]), as_json)
-    return True
+        return None
+    answer = answer_trace(trace, run, output, where, source, limit)
+    return replace(answer, notes=[*answer.notes, *_written_earlier(index, run, output)])
 
 
 def _written_earlier(index: "Index | RddIndex", run: StoredRun, output: Output) -> list[str]:
@@ -213,7 +231,7 @@ def _show(answer: TraceAnswer, as_json: bool) -> None:
         show_line(message_console(), f"No {what} matches: {answer.where}")
 
 
-def _answer(
+def answer_trace(
     trace: "Trace | RddTrace | ForwardTrace | ForwardRddTrace | IndexedTrace | IndexedRddTrace",
     run: StoredRun,
     output: Output,
@@ -222,6 +240,7 @@ def _answer(
     limit: int,
     start: str | None = None,
 ) -> TraceAnswer:
+    """All of a trace that is shown, fetched."""
     with stage("Finding the records" if start else "Finding the rows"):
         matched = trace.matched
     if not matched:
