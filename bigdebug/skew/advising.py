@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from bigdebug.skew.finding import Advice, Finding, HotKey
 from bigdebug.skew.salting import can_be_salted, salted_side
-from bigdebug.skew.shuffles import Shuffle
+from bigdebug.skew.shuffles import Shuffle, Side
 from bigdebug.skew.thresholds import Thresholds
 
 _ASSIGNED = re.compile(r"^([A-Za-z_]\w*)\s*(?::[^=]+)?=(?!=)")
@@ -59,7 +58,7 @@ class _Adviser:
         self._shuffle = shuffle
         self._thresholds = thresholds
         self._settings = settings
-        self._names = [_variable(side.operator, side.name) for side in shuffle.sides]
+        self._names = [_variable(shuffle, side) for side in shuffle.sides]
         if len(set(self._names)) < len(self._names):
             self._names = [side.name for side in shuffle.sides]
 
@@ -268,11 +267,16 @@ class _Adviser:
         return self._settings.get(name, "true").lower() == "true"
 
 
-def _variable(operator: Any, otherwise: str) -> str:
+def _variable(shuffle: Shuffle, side: Side) -> str:
     """What the user calls a frame, by the line that made it."""
+    operator = side.operator
+    while operator.kind in ("ResolvedHint", "Filter") and operator.call_site == shuffle.operator.call_site:
+        operator = operator.child
     site = operator.call_site
-    found = _ASSIGNED.match(site.text) if site is not None else None
-    return found[1] if found else otherwise
+    if site is None or site == shuffle.operator.call_site:
+        return "df" if side.name == "input" else side.name
+    found = _ASSIGNED.match(site.text)
+    return found[1] if found else "df" if side.name == "input" else side.name
 
 
 def _salts(finding: Finding) -> int:

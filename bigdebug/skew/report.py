@@ -11,13 +11,14 @@ from typing import overload
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.depth import deep_plans
+from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.skew.advising import SETTINGS, advice_for
 from bigdebug.skew.counting import Counts
 from bigdebug.skew.finding import Finding
 from bigdebug.skew.hot_trace import trace_key
 from bigdebug.skew.judging import Judge
-from bigdebug.skew.shuffles import shuffles_of
+from bigdebug.skew.shuffles import Shuffle, shuffles_of
 from bigdebug.skew.thresholds import SEVERITIES, Thresholds
 from bigdebug.skew.what_if import Change, Foretelling, Foretold
 
@@ -95,14 +96,14 @@ def skew_of(
     with asking(catalyst, "skew of shuffles"), deep_plans():
         shuffles, notes = shuffles_of(catalyst, question.root)
         notes += question.notes
-        notes += doubts(catalyst, question.root, question.sources.values())
+        notes += _doubts(question, shuffles)
         if not shuffles:
             return SkewReport((), tuple(notes), time.monotonic() - began, thresholds)
         counts = Counts(catalyst, shuffles)
         counted = counts.fetch()
         cores = catalyst.spark.sparkContext.defaultParallelism
         judge = Judge(catalyst, thresholds, seconds, cores, counted)
-        settings = {name: catalyst.spark.conf.get(name, None) or "" for name in SETTINGS}
+        settings = {name: str(catalyst.spark.conf.get(name) or "") for name in SETTINGS}
         findings = []
         for number, each in enumerate(counted, 1):
             found = judge.finding(number, each)
@@ -111,3 +112,15 @@ def skew_of(
     findings.sort(key=lambda each: (-SEVERITIES.index(each.severity), -each.ratio, each.number))
     foretelling = Foretelling(counts, counted, seconds, cores)
     return SkewReport(tuple(findings), tuple(notes), time.monotonic() - began, thresholds, foretelling)
+
+
+def _doubts(question: Question, shuffles: Sequence[Shuffle]) -> list[str]:
+    """What a second run may count differently; what an operator makes of its own rows is of no matter to its keys."""
+    seen: set[Operator] = set()
+    found: dict[str, None] = {}
+    for shuffle in shuffles:  # those above come first
+        for side in shuffle.sides:
+            if side.operator not in seen:
+                seen.update(side.operator.walk())
+                found |= dict.fromkeys(doubts(question.catalyst, side.operator, question.sources.values()))
+    return list(found)
