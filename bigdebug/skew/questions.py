@@ -9,9 +9,11 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.recorder import Recorder
 
 if TYPE_CHECKING:
+    from pyspark import RDD
     from pyspark.sql import DataFrame
 
     from bigdebug.skew.report import SkewReport
+    from bigdebug.skew.slow import SlowRecords
     from bigdebug.skew.thresholds import Thresholds
 
 
@@ -36,6 +38,35 @@ class SkewQuestions:
 
         question = live_question(self._attachment.spark, self._recorder, data)
         return skew_of(question, thresholds, self._seconds_of(data, question))
+
+    def slow_records(
+        self, data: DataFrame | RDD[Any] | Output, top: int = 10, thresholds: Thresholds | None = None
+    ) -> SlowRecords:
+        """Find the records that the program's functions take longest for, by computing the data once more.
+
+        Functions of RDDs, and functions of rows and of batches of DataFrames, are timed record by record; batches
+        that are slow are timed again in parts.
+
+        Args:
+            data: a DataFrame, an RDD, or an `Output` of this run.
+            top: how many records.
+            thresholds: `deviations` tells from when on a record is slow.
+
+        Raises:
+            BigDebugError: the question can't be answered; says why and what to do.
+        """
+        from bigdebug.lineage.live import live_question
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_question
+        from bigdebug.skew.thresholds import Thresholds
+
+        known = thresholds or Thresholds()
+        if is_about_rdd(self._recorder, data):
+            from bigdebug.skew.timing_rdds import slow_elements_of
+
+            return slow_elements_of(live_rdd_question(self._recorder, data), top, known)
+        from bigdebug.skew.timing_frames import slow_records_of
+
+        return slow_records_of(live_question(self._attachment.spark, self._recorder, data), top, known)
 
     def _seconds_of(self, data: Any, question: Any) -> float | None:
         """How long the output took; of a DataFrame the last action on it."""
