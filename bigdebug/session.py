@@ -10,6 +10,7 @@ from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.patches import patches
+from bigdebug.skew.questions import SkewQuestions
 
 if TYPE_CHECKING:
     import networkx
@@ -34,7 +35,7 @@ class WrongValueError(BigDebugError, ValueError):
     """An argument is none of the values that there are."""
 
 
-class Session(LiveQuestions, CrashHandling):
+class Session(LiveQuestions, CrashHandling, SkewQuestions):
     """A SparkSession under the debugger. Made by `attach`; a context manager that detaches at its end."""
 
     def __init__(self, attachment: Attachment, *, owns_recorder: bool) -> None:

@@ -24,6 +24,7 @@ COMMANDS = {
     "why-not": "Tell why a row is missing from an output, and which operator dropped it.",
     "diff": "Tell what differs between two runs, down to the records behind a row.",
     "isolate": "Find the few source records that make rows of an output wrong.",
+    "skew": "Tell how lopsided the shuffles of an output are, by which keys, and what to do.",
     "break": "Look at the records that pass a line of the program, while it runs or afterwards.",
     "watch": "Catch the records of a running program that satisfy a guard.",
     "advise": "Tell from Spark's event log what made an application slow, and what to do.",

@@ -6,6 +6,7 @@ SQL has no words for an object's attributes, for a tuple's third part, for `None
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,44 @@ class ElementCondition:
 
     def __getstate__(self) -> dict[str, Any]:
         return {"text": self.text, "_code": None}
+
+
+class SameValue:
+    """True of what is equal to a value.
+
+    Args:
+        data: the value as a pickle.
+        of_pair: it is asked of the second part of pairs.
+        spread: it is a tuple whose parts are given one by one.
+    """
+
+    def __init__(self, data: bytes, *, of_pair: bool = False, spread: bool = False) -> None:
+        self._data = data
+        self._of_pair = of_pair
+        self._spread = spread
+        self._wanted: list[Any] = []
+
+    def __call__(self, *given: Any) -> bool:
+        if not self._wanted:
+            self._wanted.append(pickle.loads(self._data))
+        value = given if self._spread else given[0]
+        return _equal(value[1] if self._of_pair else value, self._wanted[0])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_wanted": []}
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two values are the same to a program: nothing is like not a number, which pandas makes of it."""
+    if isinstance(one, tuple) and isinstance(other, tuple) and len(one) == len(other):
+        return all(_equal(a, b) for a, b in zip(one, other, strict=True))
+    if one is None or other is None:
+        left = other if one is None else one
+        return left is None or (isinstance(left, float) and left != left)
+    try:
+        return bool(one == other) or bool(one != one and other != other)
+    except Exception:  # arrays have no one truth
+        return pickle.dumps(one) == pickle.dumps(other)
 
 
 def predicate_of(where: Any) -> Callable[[Any], Any] | None:

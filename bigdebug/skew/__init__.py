@@ -1,0 +1,1 @@
+"""Slow and lopsided: the keys behind skewed shuffles and the records behind slow functions."""

@@ -1,0 +1,138 @@
+"""The records that functions take longest for: of RDDs, of rows, of batches; and where these come from."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+
+DELAY = 0.2
+
+
+@pytest.fixture(scope="module")
+def trips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """600 lines in two files; 3 of them are slow."""
+    folder = tmp_path_factory.mktemp("trips")
+    for part in range(2):
+        lines = [
+            f"{n},{'slow' if n in (77, 333, 590) else 'quick'}" for n in range(part * 300, part * 300 + 300)
+        ]
+        (folder / f"part-{part}.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def parse(line: str) -> tuple[int, str]:
+    number, kind = line.split(",")
+    if kind == "slow":
+        time.sleep(DELAY)
+    return int(number) % 10, line
+
+
+def slow_lines(records: Any, most: int = 3) -> set[str]:
+    return {each.value for each in records[:most]}
+
+
+SLOW = {"77,slow", "333,slow", "590,slow"}
+
+
+@pytest.mark.compat
+def test_slow_elements_of_an_rdd(session: bigdebug.Session, spark: SparkSession, trips: Path) -> None:
+    parsed = spark.sparkContext.textFile(str(trips)).map(parse)
+    found = session.slow_records(parsed.groupByKey().mapValues(len), top=5)
+    assert slow_lines(found) == SLOW
+    assert [each.slow for each in found[:4]] == [True, True, True, False]
+    first = found[0]
+    assert first.function.name == "parse"
+    assert first.function.file == __file__
+    assert first.function.line == parse.__code__.co_firstlineno
+    assert first.function.call_site is not None
+    assert "textFile" in first.function.call_site.text
+    assert first.function.calls == 600
+    assert first.seconds == pytest.approx(DELAY, abs=0.15)
+    assert sum(number for _, number in first.function.histogram) == 600
+    (source,) = first.sources()
+    assert source.value == first.value
+    assert source.location.file == str(trips / f"part-{int(source.value.split(',')[0]) // 300}.csv")
+
+
+def test_a_slow_element_behind_a_shuffle_names_the_records_of_its_group(
+    session: bigdebug.Session, spark: SparkSession
+) -> None:
+    def total(values: Any) -> int:
+        if 7 in values:
+            time.sleep(DELAY)
+        return sum(values)
+
+    pairs = spark.sparkContext.parallelize(range(40), 3).map(lambda n: (n % 8, n))
+    found = session.slow_records(pairs.groupByKey().mapValues(list).mapValues(total))
+    assert (found[0].function.name, found[0].function.operator) == ("total", "mapValues")
+    assert [each.value for each in found[0].sources()] == [7, 15, 23, 31, 39]
+
+
+def test_what_a_function_of_a_partition_does_for_an_element(
+    session: bigdebug.Session, spark: SparkSession
+) -> None:
+    def looked_up(elements: Iterator[int]) -> Iterator[int]:
+        for each in elements:
+            if each == 13:
+                time.sleep(DELAY)
+            yield each
+
+    def later(each: int) -> list[int]:
+        return [each for _ in range(1)]
+
+    rdd = spark.sparkContext.parallelize(range(30), 2).mapPartitions(looked_up).flatMap(later)
+    found = session.slow_records(rdd, top=3)
+    assert (found[0].value, found[0].function.name) == (13, "looked_up")
+    assert found[0].slow
+    assert {each.name: each.calls for each in found.functions} == {"looked_up": 30, "later": 30}
+    assert [each.value for each in found[0].sources()] == [13]
+
+
+@pytest.mark.compat
+def test_slow_rows(session: bigdebug.Session, spark: SparkSession, trips: Path) -> None:
+    def kind_of(number: int, kind: str) -> str:
+        if kind == "slow":
+            time.sleep(DELAY)
+        return kind.upper()
+
+    shout = F.udf(kind_of, "string")
+    frame = spark.read.csv(str(trips), schema="number int, kind string")
+    shouted = frame.select((F.col("number") % 10).alias("key"), shout("number", "kind").alias("kind"))
+    found = session.slow_records(shouted.groupBy("key").agg(F.max("kind")), top=4)
+    assert {each.value for each in found[:3]} == {(77, "slow"), (333, "slow"), (590, "slow")}
+    assert [each.slow for each in found[:3]] == [True, True, True]
+    assert (found[0].function.name, found[0].function.calls) == ("kind_of", 600)
+    (source,) = found[0].sources()
+    assert source.value == dict(zip(("number", "kind"), found[0].value, strict=True))
+    assert source.location.file is not None
+
+
+@pytest.mark.compat
+def test_slow_records_of_batches(session: bigdebug.Session, spark: SparkSession, trips: Path) -> None:
+    @F.pandas_udf("string")
+    def shout(kinds: pd.Series, numbers: pd.Series) -> pd.Series:
+        time.sleep(0.05 * sum(kinds == "slow"))
+        return kinds.str.upper()
+
+    frame = spark.read.csv(str(trips), schema="number int, kind string")
+    found = session.slow_records(frame.select(shout("kind", "number")), top=6)
+    assert {each.value for each in found[:3]} == {("slow", 77), ("slow", 333), ("slow", 590)}
+    assert found[0].function.vectorised
+    assert found[0].seconds == pytest.approx(0.05, abs=0.04)
+    (source,) = found[0].sources()
+    assert source.value["kind"] == "slow"
+
+
+def test_where_nothing_is_slow_and_where_there_is_no_function(
+    session: bigdebug.Session, spark: SparkSession
+) -> None:
+    found = session.slow_records(spark.range(10).groupBy("id").count())
+    assert (len(found), found.functions) == (0, ())
+    assert found.notes == ("the dataflow calls no function of Python's record by record",)
