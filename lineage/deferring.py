@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bigdebug.lineage.crash import CrashEvent
@@ -34,9 +35,9 @@ class DeferringRecorder(Recorder):
         if capture == "full" and self._spark_version:
             self.keep()
 
-    def begin(self, spark_version: str) -> None:
+    def begin(self, spark_version: str, settings: Mapping[str, str] | None = None) -> None:
         """A session was made."""
-        self._spark_version = spark_version
+        self._spark_version, self._settings = spark_version, dict(settings or {})
         if self.capture == "full":
             self.keep()
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option(
     "--by",
     metavar="WHAT",
-    help="With --skew, of what: records, bytes, or an expression in SQL (of RDDs in Python) to add up.  [default: records]",
+    help="With --skew, of what: records, bytes, or a sum, in SQL or (of an RDD) Python.  [default: records]",
 )
 @click.option(
     "--factor",

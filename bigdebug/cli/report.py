@@ -7,13 +7,14 @@ from typing import Any
 import rich_click as click
 
 from bigdebug.cli.options import run_argument, store_option
-from bigdebug.cli.rendering import message_console, show_line, size, stage
+from bigdebug.cli.rendering import message_console, show_line, stage
 from bigdebug.cli.report_answers import ask_isolation, ask_trace
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store, StoredRun
 from bigdebug.report.content import add_answer, content_of, read_answer
 from bigdebug.report.page import page
 from bigdebug.report.redaction import redacted
+from bigdebug.wording.quantities import size
 
 
 class _Question(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on

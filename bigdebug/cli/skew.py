@@ -4,13 +4,14 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from bigdebug.cli.options import json_option, run_argument, store_hint, store_option
+from bigdebug.cli.options import json_option, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.cli.skew_view import SkewAnswer, show_next, show_skew, skew_json
-from bigdebug.cli.values import json_text
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store
+from bigdebug.wording.commands import store_hint
+from bigdebug.wording.values import json_text
 
 if TYPE_CHECKING:
     from bigdebug.lineage.postmortem import Replay

@@ -18,8 +18,8 @@ from bigdebug.advice.advising import advise
 from bigdebug.advice.thresholds import Thresholds
 from bigdebug.cli.advise_view import advice_json
 from bigdebug.cli.schemas import schema
-from bigdebug.cli.values import json_text
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
+from bigdebug.wording.values import json_text
 
 DATA = Path(__file__).parent / "data"
 KILLED = (DATA / "spark-4.3-killed.zstd").read_bytes()
