@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bigdebug.isolation.found import Isolation
     from bigdebug.isolation.isolating import Failing, Progress
     from bigdebug.isolation.skew import Skew
+    from bigdebug.isolation.writing import Origin
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
     from bigdebug.lineage.rdd.forward import ForwardRddTrace
@@ -172,27 +173,34 @@ class Session(LiveQuestions, CrashHandling, SkewQuestions):
         """
         from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_question
 
-        if is_about_rdd(self._recorder, data):
+        recorder = self._recorder
+        number = data.number if isinstance(data, Output) else None
+        if is_about_rdd(recorder, data):
             from bigdebug.isolation.rdd.isolating import isolate_rdd
 
-            asked = live_rdd_question(self._recorder, data)
-            return isolate_rdd(asked, failing, budget=budget, progress=progress)
+            asked = live_rdd_question(recorder, data)
+            node = asked.rows.operator.node
+            origin = self._origin(number, node.id if node else None)
+            return isolate_rdd(asked, failing, budget=budget, progress=progress, origin=origin)
         from bigdebug.isolation.isolating import isolate
-        from bigdebug.isolation.written_test import Origin
         from bigdebug.lineage.live import live_question
 
-        recorder = self._recorder
         question = live_question(self._attachment.spark, recorder, data)
-        number = data.number if isinstance(data, Output) else None
-        if number is None and question.root.node is not None:
-            # An action on this very frame, if there was one: what it gave can be computed again.
-            acted = (each.number for each in recorder.outputs if each.node == question.root.node.id)
-            number = next(acted, None)
-        origin = Origin(recorder.store, self.run_id, number, recorder.redact)
+        node = question.root.node
+        origin = self._origin(number, node.id if node else None)
         execution = None if isinstance(data, Output) else data._jdf.queryExecution()
         return isolate(
             question, failing, budget=budget, progress=progress, execution=execution, origin=origin
         )
+
+    def _origin(self, number: int | None, node: int | None) -> "Origin":
+        """Where what is asked about is recorded: an action on this very data, if there was one, can be repeated."""
+        from bigdebug.isolation.writing import Origin
+
+        recorder = self._recorder
+        if number is None and node is not None:
+            number = next((each.number for each in recorder.outputs if each.node == node), None)
+        return Origin(recorder.store, self.run_id, number, recorder.redact)
 
     def index(self, output: Output) -> "Index | RddIndex":
         """Write the whole lineage of an output to the store: traces of it then need no Spark.

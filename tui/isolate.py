@@ -222,7 +222,7 @@ class IsolateView(View):
 def _isolated(question: Any, failing: str, told: Any, run: StoredRun, output: Output) -> Isolation:
     from bigdebug.isolation.isolating import isolate
     from bigdebug.isolation.rdd.isolating import isolate_rdd
-    from bigdebug.isolation.written_test import Origin
+    from bigdebug.isolation.writing import Origin
     from bigdebug.lineage.rdd.questions import RddQuestion
 
     if isinstance(question, RddQuestion):

@@ -182,11 +182,11 @@ def _isolated(
 ) -> "Isolation":
     from bigdebug.isolation.isolating import isolate  # loads pyroaring
     from bigdebug.isolation.rdd.isolating import isolate_rdd
-    from bigdebug.isolation.written_test import Origin
+    from bigdebug.isolation.writing import Origin
     from bigdebug.lineage.rdd.questions import RddQuestion
 
     if isinstance(question, RddQuestion):
-        return isolate_rdd(question, failing, budget=budget, progress=progress)
+        return isolate_rdd(question, failing, budget=budget, progress=progress, origin=Origin(*place))
     return isolate(question, failing, budget=budget, progress=progress, origin=Origin(*place))
 
 

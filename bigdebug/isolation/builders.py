@@ -1,4 +1,4 @@
-"""The function in the user's code that builds a frame, found from the call sites of its operators."""
+"""The function in the user's code that builds a frame or an RDD, found from the call sites of its operators."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from pathlib import Path
 from bigdebug.lineage.callsite import CallSite
 
 _SPARK = re.compile(r"spark|session|sql_?context", re.IGNORECASE)
+_CONTEXT = re.compile(r"sc|(spark_?)?context", re.IGNORECASE)
+_DATA = re.compile(r"(.*\.)?(DataFrame|RDD(\[.*\])?)")
 _PATH = re.compile(r"path|file|folder|dir|input|source|uri|url|location", re.IGNORECASE)
 _HARMLESS = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign)
 READERS = ("csv", "json", "orc", "parquet", "text", "load")
+"""Methods of a DataFrameReader."""
+RDD_READERS = (
+    "textFile", "wholeTextFiles", "binaryFiles", "binaryRecords", "sequenceFile", "pickleFile", "newAPIHadoopFile",
+    "hadoopFile",
+)  # fmt: skip
+"""Methods of a SparkContext."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +48,9 @@ class Builder:
     Attributes:
         file: where it stands.
         name: of the function.
-        arguments: by parameter `spark`, the name of a source whose frame it takes, or a path: kind and value.
-        frames: names of the sources that it takes as frames.
+        arguments: by parameter the session or its context, the name of a source whose data it takes, or a path:
+            kind and value.
+        frames: names of the sources whose data it takes.
     """
 
     file: str
@@ -204,7 +213,9 @@ def _called(
         left = [each for each in given if each.name not in frames]
         if kind.endswith("SparkSession") or (not kind and _SPARK.fullmatch(parameter.arg)):
             arguments.append(("spark", "spark"))
-        elif kind.endswith("DataFrame") or (not kind and left and not _PATH.search(parameter.arg)):
+        elif kind.endswith("SparkContext") or (not kind and _CONTEXT.fullmatch(parameter.arg)):
+            arguments.append(("spark", "spark.sparkContext"))
+        elif _DATA.fullmatch(kind) or (not kind and left and not _PATH.search(parameter.arg)):
             chosen = _of_name(parameter.arg, left)
             if chosen is None:
                 raise NoBuilderError(f"what it takes as {parameter.arg} isn't known")
@@ -244,7 +255,7 @@ def _path(name: str, spans: Sequence[_Function], reads: Sequence[Read]) -> str:
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             direct = any(isinstance(each, ast.Name) and each.id == name for each in node.args)
-            if node.func.attr not in READERS or not direct:
+            if node.func.attr not in (*READERS, *RDD_READERS) or not direct:
                 continue
             lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
             here = [each for each in reads if each.call_site and each.call_site.line in lines and each.paths]

@@ -187,8 +187,8 @@ class Isolation:
             raise BigDebugError("no row fails, so there is nothing to test for")
         if self._write_test is None:
             raise BigDebugError(
-                "a test can be written of a condition over a DataFrame's rows only",
-                hint='say which rows are wrong by a condition, such as "total < 0"',
+                "a test can be written of a condition only, not of a function or of expected rows",
+                hint='say what is wrong in SQL, such as "total < 0", or of an RDD in Python: "value < 0"',
             )
         return self._write_test(path)
 

@@ -29,7 +29,8 @@ from bigdebug.isolation.search import AT_ONCE, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import suspects
 from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
-from bigdebug.isolation.written_test import Origin, write_test
+from bigdebug.isolation.writing import Origin
+from bigdebug.isolation.written_test import write_test
 from bigdebug.lineage.asking import asking, until_interrupted
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.conditions import text_of

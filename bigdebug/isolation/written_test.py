@@ -5,9 +5,7 @@ It calls the function that builds the frame where the user's code has one, so th
 
 from __future__ import annotations
 
-import keyword
 import os
-import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,18 @@ from bigdebug.isolation.builders import READERS, Builder, NoBuilderError, Read, 
 from bigdebug.isolation.candidate_set import CandidateSet, Share
 from bigdebug.isolation.features import quoted
 from bigdebug.isolation.literals import NoLiteralError, has_literals, imports_of, source_of
+from bigdebug.isolation.writing import (
+    LONGEST_LINE,
+    Origin,
+    called,
+    constant_for,
+    has_spark_fixture,
+    imported,
+    one_line,
+    recorded,
+    settings_of,
+    spark_fixture,
+)
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import MEMORY_KINDS
@@ -29,30 +39,9 @@ from bigdebug.lineage.questions import Question
 
 MOST_INLINE = 50
 """Records of a source that stand in the test itself; more go to a file beside it."""
-_LONGEST_LINE = 100
 _WHOLE: dict[str, Any] = dict.fromkeys(
     ("break_long_words", "break_on_hyphens", "drop_whitespace", "expand_tabs", "replace_whitespace"), False
 )
-_FAR = 3
-"""Folders up."""
-_SETTINGS = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where what was asked about is recorded.
-
-    Attributes:
-        store: where runs are kept.
-        run: the run's id.
-        output: the output's number; None for a frame that no action was about.
-        redact: columns whose values must not be written.
-    """
-
-    store: str
-    run: str
-    output: int | None
-    redact: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,11 +103,7 @@ def write_test(
         raise BigDebugError("no record is needed for the rows to fail, so there is nothing to test with")
     with asking(question.catalyst, "the records of a test"):
         inputs = list(_inputs(target, candidates, reproduction, origin.redact if origin else ()))
-        settings = {
-            name: question.catalyst.spark.conf.get(name)
-            for name in _SETTINGS
-            if question.catalyst.spark.conf.get(name, None) is not None
-        }
+        settings = settings_of(question.catalyst.spark)
     sites = [each.call_site for each in question.root.walk() if each.node is not None and each.node.id]
     leaves = {each.operator for each in question.sources.values()}
     top = next((each.call_site for each in _made(question.root) if each not in leaves), None)
@@ -171,12 +156,7 @@ def _inputs(
 
 def _input(target: Path, stand: Share, frame: DataFrame, constants: set[str]) -> _Input:
     leaf = stand.leaf
-    constant = re.sub(r"\W+", "_", re.split(r"[.:]", leaf.name)[0]).strip("_").upper() or "RECORDS"
-    if constant[0].isdigit() or keyword.iskeyword(constant.lower()):
-        constant = f"RECORDS_{constant}"
-    while constant in constants:
-        constant += "_2"
-    constants.add(constant)
+    constant = constant_for(leaf.name, constants)
     schema = ", ".join(f"{quoted(each.name)} {each.dataType.simpleString()}" for each in frame.schema.fields)
     rows = _rows(frame)
     file = None
@@ -220,7 +200,7 @@ def _text(
     everything: bool,
 ) -> str:
     rows = [row for each in inputs for row in each.rows or ()]
-    own_spark = not _has_spark_fixture(target)
+    own_spark = not has_spark_fixture(target)
     patched = builder is not None and any(each.name not in builder.frames for each in inputs)
     needs_path = builder is not None or any(each.file for each in inputs)
     imports = [
@@ -235,29 +215,20 @@ def _text(
         *(["from pyspark.sql.readwriter import DataFrameReader"] if patched else []),
     ]
     head = [
-        f'"""Rows are wrong for which holds: {_one_line(failing)}.\n\n'
+        f'"""Rows are wrong for which holds: {one_line(failing)}.\n\n'
         'Written by bigdebug from the few records that show it.\n"""',
         "\n".join(imports).strip(),
     ]
     if builder is None:
         assert origin is not None
-        store = os.path.abspath(origin.store) if _is_local(origin.store) else origin.store
-        head += [
-            f"# No function of the program could be called here: {reason}.\n"
-            "# So this runs what was recorded, not the program's code: a change to that code doesn't change it.\n"
-            f"STORE, RUN, OUTPUT = {source_of(store)}, {source_of(origin.run)}, {origin.output}",
-        ]
+        head.append(recorded(origin, reason))
     else:
-        folder, module = _module(builder.file)
-        head += [
-            f"sys.path.insert(0, {_folder(folder, target)})",
-            f"from {module} import {builder.name}  # noqa: E402",
-        ]
+        head += imported(builder, target)
     head += [_constants(each) for each in inputs if each.rows is not None]
     head.append(f"FAILING = {source_of(failing)}")
     blocks = ["\n\n".join(head)]
     if own_spark:
-        blocks.append(_spark_fixture(settings))
+        blocks.append(spark_fixture(settings))
     if builder is None:
         blocks.append(_of_recipe(inputs))
     else:
@@ -272,31 +243,10 @@ def _constants(each: _Input) -> str:
     rows = "".join(f"    {row},\n" for row in each.rows)
     listed = f"[\n{rows}]" if rows else "[]"
     schema = source_of(each.schema)
-    if len(schema) + len(each.constant) > _LONGEST_LINE:
-        lines = textwrap.wrap(each.schema, _LONGEST_LINE - 10, **_WHOLE)
+    if len(schema) + len(each.constant) > LONGEST_LINE:
+        lines = textwrap.wrap(each.schema, LONGEST_LINE - 10, **_WHOLE)
         schema = "(\n" + "".join(f"    {source_of(line)}\n" for line in lines) + ")"
     return f"{each.constant} = {listed}\n{each.constant}_SCHEMA = {schema}"
-
-
-def _spark_fixture(settings: Mapping[str, str]) -> str:
-    configs = "".join(
-        f"        .config({source_of(key)}, {source_of(value)})\n" for key, value in settings.items()
-    )
-    return (
-        '@pytest.fixture(scope="module")\n'
-        "def spark():\n"
-        "    there = SparkSession.getActiveSession()\n"
-        "    session = (\n"
-        '        SparkSession.builder.master("local[2]")\n'
-        '        .config("spark.ui.enabled", "false")\n'
-        '        .config("spark.sql.shuffle.partitions", "2")\n'
-        f"{configs}"
-        "        .getOrCreate()\n"
-        "    )\n"
-        "    yield session\n"
-        "    if there is None:\n"
-        "        session.stop()"
-    )
 
 
 def _reading(builder: Builder, inputs: Sequence[_Input]) -> str:
@@ -335,21 +285,9 @@ def _reading(builder: Builder, inputs: Sequence[_Input]) -> str:
 
 
 def _of_builder(builder: Builder, inputs: Sequence[_Input], patched: bool, everything: bool) -> str:
-    frames = {each.name: each.frame for each in inputs}
-
-    def argument(kind: str, value: str) -> str:
-        if kind == "path":
-            # Of a file whose records are here the name will do.
-            return source_of(Path(value).name if everything else os.path.abspath(value))
-        return value if kind == "spark" else frames[value]
-
-    arguments = [argument(kind, value) for kind, value in builder.arguments]
+    call = called(builder, {each.name: each.frame for each in inputs}, everything)
     fixtures = "spark: SparkSession, records: None" if patched else "spark: SparkSession"
     fixtures += ", dataflow: Dataflow"
-    call = f"{builder.name}({', '.join(arguments)})"
-    if len(call) > _LONGEST_LINE - 20:
-        inner = "".join(f"        {each},\n" for each in arguments)
-        call = f"{builder.name}(\n{inner}    )"
     return (
         f"def test_no_row_is_wrong({fixtures}) -> None:\n"
         f"    rows: DataFrame = {call}\n"
@@ -365,42 +303,3 @@ def _of_recipe(inputs: Sequence[_Input]) -> str:
         "    rows: DataFrame = rerun(spark, STORE, RUN, OUTPUT, inputs)\n"
         "    dataflow.assert_none(rows, FAILING)"
     )
-
-
-def _module(file: str) -> tuple[str, str]:
-    """The folder to import from, and the module's name."""
-    place = Path(file)
-    parts = [] if place.stem == "__init__" else [place.stem]
-    folder = place.parent
-    while (folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return str(folder), ".".join(parts)
-
-
-def _folder(folder: str, target: Path) -> str:
-    """The source of an expression for the folder, which goes with the test where that isn't far away."""
-    way = os.path.relpath(folder, target.absolute().parent)
-    if way.count("..") > _FAR:
-        return source_of(folder)
-    return "str(Path(__file__).parent)" if way == "." else f"str(Path(__file__).parent / {source_of(way)})"
-
-
-def _has_spark_fixture(target: Path) -> bool:
-    """Whether a conftest above the test has a fixture `spark`."""
-    for folder in target.absolute().parents:
-        conftest = folder / "conftest.py"
-        if conftest.is_file() and re.search(r"^def spark\(", conftest.read_text(), re.MULTILINE):
-            return True
-        if (folder / ".git").exists() or (folder / "pyproject.toml").is_file():
-            return False
-    return False
-
-
-def _is_local(store: str) -> bool:
-    return "://" not in store
-
-
-def _one_line(text: str) -> str:
-    """A text that a docstring can hold."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")

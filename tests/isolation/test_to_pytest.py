@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -17,7 +18,7 @@ import bigdebug
 from bigdebug.isolation.builders import Builder, NoBuilderError, Read, find_builder
 from bigdebug.isolation.isolating import isolate
 from bigdebug.isolation.literals import source_of
-from bigdebug.isolation.written_test import Origin
+from bigdebug.isolation.writing import Origin
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.live import live_question
@@ -246,3 +247,88 @@ def test_values_have_sources_that_give_them_again() -> None:
     for value in values:
         assert eval(source_of(value)) == value
     assert source_of(float("nan")) == 'float("nan")'
+
+
+RDD_PROGRAM = '''\
+"""How much each customer paid."""
+
+from operator import add
+
+from pyspark import RDD, SparkContext
+from pyspark import cloudpickle
+from pyspark.sql import SparkSession
+
+
+def cents(text: str) -> int:
+    return int(float(text) * 100)
+
+
+def paid(sc: SparkContext, path: str) -> "RDD[tuple[str, int]]":
+    lines = sc.textFile(path, 3)
+    pairs = lines.map(lambda line: line.split(","))
+    totals = pairs.map(lambda parts: (parts[0], cents(parts[1]))).reduceByKey(add)
+    return totals
+
+
+if __name__ == "__main__":
+    print(paid(SparkSession.builder.getOrCreate().sparkContext, "paid.csv").collect())
+'''
+
+
+def test_a_test_of_an_rdd_fails_with_the_fault_and_passes_without(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    program = app / "payments.py"
+    program.write_text(RDD_PROGRAM)
+    (app / "paid.csv").write_text("".join(f"ann,{n}\n" for n in range(30)) + "bob,5\nbob,-7\n")
+    monkeypatch.syspath_prepend(str(app))
+    import payments
+
+    cloudpickle.register_pickle_by_value(payments)
+    totals = payments.paid(spark.sparkContext, str(app / "paid.csv"))
+    totals.collect()
+    found = session.isolate(totals, "value < 0")
+    written = found.to_pytest(app / "test_payments.py")
+    text = written.read_text()
+    assert "from payments import paid" in text
+    assert 'paid(spark.sparkContext, "paid.csv")' in text
+    assert "bob,-7" in text
+    assert "ann" not in text
+    assert not passes(spark, written, monkeypatch)
+    program.write_text(RDD_PROGRAM.replace("* 100)", "* 100) if not text.startswith('-') else 0"))
+    sys.modules.pop("payments")
+    assert passes(spark, written, monkeypatch)
+
+
+def test_a_test_of_a_recorded_rdd_runs_what_was_recorded(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = spark.sparkContext.parallelize([(0, 1), (0, -9), (1, 4)], 2)
+    totals = numbers.reduceByKey(lambda one, other: one + other)
+    totals.collect()
+    found = session.isolate(session.outputs[-1], "x[1] < 0")
+    written = found.to_pytest(tmp_path / "test_recorded.py")
+    assert f"STORE, RUN, OUTPUT = {source_of(session._recorder.store)}" in written.read_text()
+    assert not passes(spark, written, monkeypatch)
+    written.write_text(written.read_text().replace("(0, -9)", "(0, 9)"))
+    assert passes(spark, written, monkeypatch)
+    with pytest.raises(BigDebugError, match="not of a function"):
+        session.isolate(totals, lambda pair: pair[1] < 0).to_pytest(tmp_path / "test_no.py")
+
+
+def passes(spark: SparkSession, written: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Run the written test of an RDD in this process; whether it passes."""
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "path", list(sys.path))
+        module = module_at(written)
+        given: list[object] = [spark]
+        if hasattr(module, "records"):
+            module.records.__wrapped__(spark, patched)
+            given.append(None)
+        try:
+            module.test_no_element_is_wrong(*given)
+        except AssertionError:
+            return False
+    return True

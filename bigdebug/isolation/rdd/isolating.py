@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.blamed import Searched, answer, together
-from bigdebug.isolation.found import Isolation, NotFailingError
+from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.rdd import fetching
@@ -19,8 +21,10 @@ from bigdebug.isolation.rdd.explaining import explain_elements
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
+from bigdebug.isolation.rdd.written_test import write_rdd_test
 from bigdebug.isolation.search import Outcomes
 from bigdebug.isolation.skew import Skew
+from bigdebug.isolation.writing import Origin
 from bigdebug.lineage.asking import jobs_of_ours, until_interrupted
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
@@ -37,6 +41,7 @@ def isolate_rdd(
     *,
     budget: float | None = None,
     progress: Callable[[Progress], None] | None = None,
+    origin: Origin | None = None,
 ) -> Isolation:
     """Find the records behind failing elements.
 
@@ -46,6 +51,7 @@ def isolate_rdd(
             holds fail. Or what it means that a group holds too much.
         budget: how many seconds to search; the best found by then is the answer.
         progress: told after each round.
+        origin: where the output is recorded, if it is.
 
     Raises:
         NotFailingError: the elements don't fail again when the program runs on their candidates alone.
@@ -54,7 +60,7 @@ def isolate_rdd(
     """
     if isinstance(failing, Skew):
         return isolate_rdd_skew(question, failing)
-    return _Isolating(question, failing, budget, progress or (lambda _: None)).run()
+    return _Isolating(question, failing, budget, progress or (lambda _: None), origin).run()
 
 
 class _Isolating:
@@ -64,6 +70,7 @@ class _Isolating:
         failing: Any,
         budget: float | None,
         progress: Callable[[Progress], None],
+        origin: Origin | None,
     ) -> None:
         self._began = time.monotonic()
         self._rows = question.rows
@@ -71,6 +78,8 @@ class _Isolating:
         self._failing = _predicate(failing)
         self._budget = budget
         self._progress = progress
+        self._origin = origin
+        self._condition = failing if isinstance(failing, str) else None
         self._in_time = True
         points_of(self._rows.operator)  # what can't be replayed is refused before anything is computed
         self._trace = RddTrace(self._rows, self._failing, question.notes)
@@ -176,7 +185,18 @@ class _Isolating:
             jobs=jobs,
             seconds=round(time.monotonic() - self._began, 3),
             _explain=lambda: explain_elements(candidates, blamed, behind),
+            _write_test=self._test_of(candidates, answers),
         )
+
+    def _test_of(
+        self, candidates: RddCandidates, answers: Sequence[IsolatedRow]
+    ) -> Callable[[str | os.PathLike[str]], Path] | None:
+        """Writes a test of what was found; None where what is wrong is a function, which it can't hold."""
+        condition, root, origin = self._condition, self._rows.operator, self._origin
+        if condition is None:
+            return None
+        reproduced = FrozenBitMap().union(*(each.reproduction.numbers for each in answers))
+        return lambda path: write_rdd_test(path, root, candidates, reproduced, condition, origin)
 
 
 def _searched(found: FailingElement, candidates: FrozenBitMap, rankings: Sequence[Ranking]) -> Searched:
