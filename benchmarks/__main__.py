@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import crashes, index, isolation, iterative, live, measures, rdd
+from benchmarks import crashes, index, isolation, iterative, live, measures, rdd, screens
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -154,6 +154,10 @@ def _live(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
             )
 
 
+def _screens(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    yield "screens", lambda: screens.measured(spark, arguments.data)
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -164,6 +168,7 @@ TABLES = {
     "isolation": _isolation,
     "crashes": _crashes,
     "live": _live,
+    "screens": _screens,
 }
 
 
@@ -217,7 +222,7 @@ def _table(rows: list[dict[str, Any]], measured: str) -> str:
     return head + "\n".join(lines) + "\n"
 
 
-RENDERED = {"isolation": (isolation.line, isolation.table)}
+RENDERED = {"isolation": (isolation.line, isolation.table), "screens": (screens.line, screens.table)}
 
 if __name__ == "__main__":
     main()

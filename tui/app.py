@@ -18,8 +18,8 @@ from bigdebug.tui.runs import RunsView
 from bigdebug.tui.terminal import Said
 from bigdebug.tui.view import View
 
-THEMES = ("bigdebug-dark", "bigdebug-light", "textual-ansi")
-"""The last one takes the terminal's own colours. With NO_COLOR set there are none at all."""
+THEMES = ("bigdebug-dark", "bigdebug-light", "ansi-dark", "ansi-light")
+"""The last ones take the terminal's own colours. With NO_COLOR set there are none at all."""
 
 _DARK = Theme(
     name="bigdebug-dark",

@@ -331,7 +331,11 @@ class Grid(ScrollView, can_focus=True):
         first, last = max(index - 1, 0), min(index + max(self.size.height, 1), self.rows.count)
         if self._asked is None or not self._asked[0] <= index < self._asked[1]:
             self._asked = (first, last)
-            self.post_message(self.Wanted(self, first, last))
+            # Drawing happens in the screen's name; the message is to come from the grid.
+            self.call_next(self._want, first, last)
+
+    def _want(self, first: int, last: int) -> None:
+        self.post_message(self.Wanted(self, first, last))
 
     # -- the cursor ---------------------------------------------------------------------------------
 

@@ -144,7 +144,7 @@ class RunsView(View):
         return joined("bigdebug", self.ours.store.location, searched)
 
     def parts(self) -> ComposeResult:
-        yield Grid(_COLUMNS, id="runs")
+        yield Grid(_COLUMNS, RunRows((), {}), id="runs")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -163,7 +163,7 @@ class RunsView(View):
         self._runs = runs
         known = {run.run_id for run in runs if self._settled(run)}
         self._details = {name: each for name, each in self._details.items() if name in known}
-        await self._look(runs[:60])
+        await self._look(runs[:40])
         self._draw()
         if not runs:
             self.say("The store holds no runs yet. Record one: bigdebug run script.py")
@@ -197,7 +197,7 @@ class RunsView(View):
         for run in going:
             del self._details[run.run_id]
         self._runs = runs
-        await self._look([*runs[:60], *going])
+        await self._look([*runs[:40], *going])
         self._draw()
 
     def _draw(self) -> None:

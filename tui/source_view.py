@@ -123,11 +123,10 @@ class SourceView(ScrollView, can_focus=True):
         wanted = (self.app.theme, self.app.current_theme.dark)
         if self._colours != wanted:
             self._colours = wanted
-            theme = "ansi_dark" if self.app.current_theme.dark else "ansi_light"
-            if self.app.theme == "textual-ansi" or not str(self._file).endswith(".py"):
+            if self.app.theme.startswith("ansi-") or not str(self._file).endswith(".py"):
                 self._lines = [Text(line) for line in self._plain]
             else:
-                style = "github-dark" if theme == "ansi_dark" else "friendly"
+                style = "github-dark" if self.app.current_theme.dark else "friendly"
                 code = Syntax("", "python", theme=style).highlight("\n".join(self._plain))
                 self._lines = list(code.split("\n", allow_blank=True))
         return self._lines

@@ -1,0 +1,197 @@
+"""How soon the terminal app is there, how quickly it answers a key, and how much memory it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import re
+import select
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+import bigdebug
+from benchmarks.measures import Row
+from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.dataflow import Node
+from bigdebug.lineage.output import Output
+from bigdebug.lineage.store import Store
+from bigdebug.tui.app import BigDebugApp
+from bigdebug.tui.engine import Engine
+
+RUNS = 1_000
+OPERATORS = 500
+RECORDS = 1_000_000
+_STARTS = 5
+_PRESSES = 30
+
+
+def measured(spark: SparkSession, folder: Path) -> Iterator[Row]:
+    """All of it.
+
+    Args:
+        spark: the session.
+        folder: for the stores.
+    """
+    store = _many_runs(folder)
+    starts = sorted(_first_screen(store) for _ in range(_STARTS + 1))[:-1]  # the first has cold files
+    yield {"measure": f"Enter to first screen, {RUNS:,} runs", "median": statistics.median(starts), "worst": starts[-1],
+           "unit": "s", "bound": "1.0"}  # fmt: skip
+    for what, taken in asyncio.run(_keys(spark, folder)).items():
+        yield {
+            "measure": f"key to changed screen, {what}",
+            "median": statistics.median(taken) * 1000,
+            "worst": max(taken) * 1000,
+            "unit": "ms",
+            "bound": "50, worst 200",
+        }
+    yield {"measure": f"memory, {RUNS:,} runs, {OPERATORS} operators and {RECORDS:,} records", **_memory(store),
+           "unit": "MB", "bound": "300"}  # fmt: skip
+
+
+def line(row: Row) -> str:
+    """A row as it is printed."""
+    return f"{row['measure']:<70} {row['median']:8.2f} {row['unit']} (worst {row['worst']:.2f}; at most {row['bound']})"
+
+
+def table(rows: list[Row], measured_at: str) -> str:
+    """The rows as Markdown."""
+    head = (
+        f"Measured at commit {measured_at} with `python -m benchmarks --only screens`; 2 cores. Starts: {_STARTS} of "
+        f"them in a terminal of 100 by 30; keys: {_PRESSES} presses of each.\n\n"
+        "| measure | median | worst | unit | at most |\n|---|---|---|---|---|\n"
+    )
+    return head + "".join(
+        f"| {row['measure']} | {row['median']:.2f} | {row['worst']:.2f} | {row['unit']} | {row['bound']} |\n"
+        for row in rows
+    )
+
+
+def _many_runs(folder: Path) -> Path:
+    """A store of many runs, the newest with many operators."""
+    place = folder / "screens"
+    if place.exists():
+        return place
+    store = Store(str(place))
+    for number in range(RUNS):
+        writer = store.create_run(name=f"nightly {number}", argv=["etl.py"])
+        operators = OPERATORS if number == RUNS - 1 else 20
+        for each in range(1, operators + 1):
+            parents = () if each % 50 == 1 else (each - 1,) if each % 7 else (each - 1, max(each - 9, 1))
+            writer.node(Node(each, "filter", CallSite(__file__, each % 90 + 1, "filter"), parents))
+        writer.output(Output(writer.run_id, 1, "collect", operators, None, time.time(), status="done"))
+        writer.close("done")
+    return place
+
+
+def _first_screen(store: Path) -> float:
+    """Seconds from the start of the command until the runs are on a real terminal."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "100", "LINES": "30", "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "bigdebug", "tui", "--store", str(store)]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    seen = b""
+    try:
+        while not re.search(rb"nightly 9\d\d", seen):
+            if select.select([ours], [], [], 0.05)[0]:
+                seen += os.read(ours, 65536)
+            if time.perf_counter() - began > 60:
+                raise TimeoutError(seen[-2000:].decode("utf-8", "replace"))
+        return time.perf_counter() - began
+    finally:
+        os.write(ours, b"\x11")  # Ctrl-Q
+        deadline = time.monotonic() + 5
+        while process.poll() is None and time.monotonic() < deadline:
+            if select.select([ours], [], [], 0.05)[0]:
+                os.read(ours, 65536)
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+async def _keys(spark: SparkSession, folder: Path) -> dict[str, list[float]]:
+    """Seconds from a key to the screen that it changes, by screen; all that the key begins included."""
+    with bigdebug.attach(spark, store=tempfile.mkdtemp(dir=folder)) as session:
+        frame = spark.range(RECORDS).selectExpr("id", "concat('row ', id) as text", "id / 7 as share")
+        frame.write.format("noop").mode("overwrite").save()
+        run = session.run_id
+        store = session._recorder.store
+    found: dict[str, list[float]] = {}
+    app = BigDebugApp(str(folder / "screens"), "last")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause(2)
+        await pilot.press("space", "down", "down", "space")
+        found[f"{OPERATORS} operators"] = await _pressed(
+            pilot, ["n", "down", "pagedown", "u", "d", "end", "home"]
+        )
+    app.engine.close()
+    app = BigDebugApp(str(store), run, engine=Engine(spark))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause(1)
+        await pilot.press("enter")
+        while app.engine.work or not getattr(app.screen, "_said", "").endswith(" rows"):
+            await pilot.pause(0.1)
+        found[f"{RECORDS:,} records"] = await _pressed(
+            pilot, ["pagedown", "down", "end", "pageup", "home", "right"]
+        )
+    app.engine.close()
+    return found
+
+
+async def _pressed(pilot: Any, keys: list[str]) -> list[float]:
+    taken = []
+    for number in range(_PRESSES * len(keys)):
+        began = time.perf_counter()
+        await pilot.press(keys[number % len(keys)])
+        await pilot.pause()
+        taken.append(time.perf_counter() - began)
+    return taken
+
+
+_WALK = """
+import asyncio, resource, sys
+from pathlib import Path
+import pyarrow as pa, pyarrow.parquet as pq
+from bigdebug.tui.app import BigDebugApp
+from bigdebug.tui.pages import Field, PageRows, ParquetPages
+
+async def main(store, folder):
+    import pyspark.sql
+    app = BigDebugApp(store, "last")
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.pause(2)
+        for key in ["space", "down", "space", "end", "home", "escape", *["pagedown"] * 40]:
+            await pilot.press(key)
+        rows = PageRows(ParquetPages([Field("id", "bigint"), Field("text", "string")], folder))
+        for first in [*range(0, rows.count, 997), *range(rows.count - 1, 0, -9973)]:
+            rows.load(first, min(first + 30, rows.count))
+            [rows.row(each) for each in range(first, min(first + 30, rows.count))]
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+
+asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+"""
+
+
+def _memory(store: Path) -> dict[str, float]:
+    """The most that a process takes that walks through all screens of a store and a million records."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with tempfile.TemporaryDirectory() as folder:
+        rows = pa.table({"id": range(RECORDS), "text": [f"row {number}" for number in range(RECORDS)]})
+        pq.write_table(rows, Path(folder) / "part-0.parquet", row_group_size=50_000)
+        ended = subprocess.run(
+            [sys.executable, "-c", _WALK, str(store), folder], capture_output=True, text=True, check=True
+        )
+    most = float(ended.stdout.split()[-1])
+    return {"median": most, "worst": most}
