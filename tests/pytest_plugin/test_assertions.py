@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.errors import PythonException
@@ -172,6 +173,18 @@ def test_a_budget_of_nothing_shows_the_rows_alone(dataflow: Dataflow, orders: Da
     failure = failure_of(lambda: hasty.assert_all(revenues(orders), "revenue > 0"))
     assert (failure.blames, len(failure.detail)) == ([], 2)
     assert failure.notes == ["culprits weren't looked for: the budget is 0"]
+
+
+def test_what_is_no_frame_is_refused(dataflow: Dataflow, spark: SparkSession) -> None:
+    numbers: Any = spark.sparkContext.parallelize([1])
+    for asserted in (
+        dataflow.assert_all,
+        dataflow.assert_none,
+        dataflow.assert_equal,
+        dataflow.assert_unique,
+    ):
+        with pytest.raises(BigDebugError, match="about DataFrames, not about RDD"):
+            asserted(numbers, "n > 0")
 
 
 def test_what_is_off_asserts_and_no_more(orders: DataFrame) -> None:

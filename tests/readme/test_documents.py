@@ -8,7 +8,6 @@ from documents import DOCUMENTS, ROOT, readable, steady
 
 import bigdebug
 
-
 PROOF = pytest.mark.proof("the commands of the tutorial print what it shows")
 
 
