@@ -100,6 +100,7 @@ class Dataflow:
 
         from bigdebug.lineage.unlike import quoted
 
+        _require_frame(frame)
         keys = columns or tuple(frame.columns)
         rows = "rows" if "rows" not in keys else "rows of it"
         groups = frame.groupBy(*map(quoted, keys)).agg(F.count("*").alias(rows))
@@ -123,6 +124,7 @@ class Dataflow:
                 rows that are missing the operator that dropped them.
         """
         __tracebackhide__ = True
+        _require_frame(actual)
         from pyspark.errors import PySparkAssertionError
         from pyspark.testing import assertDataFrameEqual
 
@@ -153,6 +155,7 @@ class Dataflow:
             BigDebugError: it can't be told where the rows come from.
         """
         __tracebackhide__ = True
+        _require_frame(frame)
         session = self._session_of(frame)
         if session is None:
             if self._recording is None:
@@ -186,6 +189,7 @@ class Dataflow:
         __tracebackhide__ = True
         from pyspark.sql import functions as F
 
+        _require_frame(frame)
         wrong, null = _column(failing), _column(condition).isNull()
         counts = frame.agg(F.count(F.when(wrong, 1)), F.count(F.when(null, 1)), F.count("*"))
         row = self._tried(acted if acted is not None else frame, action, counts.collect)[0]
@@ -287,6 +291,14 @@ def opening(run: str, store: str) -> str:
     place = "" if shown == default else f" --store {shlex.quote(min(shown, store, key=len))}"
     command = "tui" if importlib.util.find_spec("bigdebug.cli.tui") is not None else "show"
     return f"bigdebug {command} {run}{place}"
+
+
+def _require_frame(frame: object) -> None:
+    if not hasattr(frame, "sparkSession"):
+        raise BigDebugError(
+            f"the fixture asserts things about DataFrames, not about {type(frame).__name__}",
+            hint="make it one: rdd.toDF(), spark.createDataFrame(…); an RDD's elements session.isolate knows",
+        )
 
 
 def _not_true(condition: str | Column) -> str | Column:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.errors import PythonException
@@ -63,6 +64,7 @@ def test_what_holds_passes_and_is_not_stored(dataflow: Dataflow, orders: DataFra
     assert dataflow.session.run_id.startswith("unkept")
 
 
+@pytest.mark.compat
 def test_rows_that_fail_and_rows_of_null_are_told_with_their_records(
     dataflow: Dataflow, orders: DataFrame
 ) -> None:
@@ -106,6 +108,7 @@ def test_of_values_that_are_there_twice_the_records_are_told_that_make_them_so(
     assert not any(line.startswith("Aggregate") for line in failure.way)  # it is of our own making
 
 
+@pytest.mark.compat
 def test_frames_that_differ_are_traced_on_both_sides(dataflow: Dataflow, orders: DataFrame) -> None:
     spark = orders.sparkSession
     wanted = [("EU", 16), ("NA", 5), ("SA", 3), ("AS", None)]
@@ -147,6 +150,7 @@ def test_records_that_rows_must_not_come_from_are_told(dataflow: Dataflow, order
         dataflow.assert_comes_from(report, None, {"customers": "true"})
 
 
+@pytest.mark.compat
 def test_what_crashes_a_function_is_told_with_its_own_error(dataflow: Dataflow, orders: DataFrame) -> None:
     inverse = F.udf(lambda amount: 1 // (amount + 50), "int")
     frame = orders.where("amount is not null").select("id", inverse("amount").alias("inverse"))
@@ -172,6 +176,18 @@ def test_a_budget_of_nothing_shows_the_rows_alone(dataflow: Dataflow, orders: Da
     failure = failure_of(lambda: hasty.assert_all(revenues(orders), "revenue > 0"))
     assert (failure.blames, len(failure.detail)) == ([], 2)
     assert failure.notes == ["culprits weren't looked for: the budget is 0"]
+
+
+def test_what_is_no_frame_is_refused(dataflow: Dataflow, spark: SparkSession) -> None:
+    numbers: Any = spark.sparkContext.parallelize([1])
+    for asserted in (
+        dataflow.assert_all,
+        dataflow.assert_none,
+        dataflow.assert_equal,
+        dataflow.assert_unique,
+    ):
+        with pytest.raises(BigDebugError, match="about DataFrames, not about RDD"):
+            asserted(numbers, "n > 0")
 
 
 def test_what_is_off_asserts_and_no_more(orders: DataFrame) -> None:

@@ -177,7 +177,7 @@ def test_a_run_with_every_kind_of_test(inner: pytest.Pytester) -> None:
 WORKERS = """
 import pytest
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", [1, 3])
 def test_it(bigdebug_spark, dataflow, number):
     frame = bigdebug_spark.createDataFrame([(number,)], "n int")
     dataflow.assert_all(frame, "n % 2 = 0")
@@ -188,7 +188,7 @@ def test_workers_have_runs_of_their_own_and_one_summary(inner: pytest.Pytester) 
     inner.makepyfile(test_it=WORKERS)
     inner.makeini("[pytest]\nbigdebug_store = kept\nbigdebug_report = report.md\nbigdebug_budget = 20\n")
     result = ran(inner, "-n", "2", "-rN")
-    result.assert_outcomes(passed=2, failed=2)
+    result.assert_outcomes(failed=2)
     summary = result.stdout.str().partition("bigdebug: culprits")[2]
     assert "bigdebug: culprits" not in summary
     assert sorted(run.name for run in Store(str(inner.path / "kept")).runs()) == [
