@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import crashes, index, isolation, iterative, live, measures, rdd
+from benchmarks import advice, crashes, index, isolation, iterative, live, measures, rdd
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -154,6 +154,11 @@ def _live(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
             )
 
 
+def _advice(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for megabytes in arguments.megabytes:
+        yield f"event log {megabytes}", lambda m=megabytes: advice.measured(arguments.data, m)  # type: ignore[misc]
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -164,6 +169,7 @@ TABLES = {
     "isolation": _isolation,
     "crashes": _crashes,
     "live": _live,
+    "advice": _advice,
 }
 
 
@@ -217,7 +223,7 @@ def _table(rows: list[dict[str, Any]], measured: str) -> str:
     return head + "\n".join(lines) + "\n"
 
 
-RENDERED = {"isolation": (isolation.line, isolation.table)}
+RENDERED = {"isolation": (isolation.line, isolation.table), "advice": (advice.line, advice.table)}
 
 if __name__ == "__main__":
     main()

@@ -18,7 +18,7 @@ import bigdebug
 from bigdebug.lineage.described import Described, Description, Table
 from bigdebug.lineage.value_text import visible
 
-ROWS = [(1, "<script>alert(1)</script>", 5), (2, "שלום", 7), (3, "\x1b[2Jann", -900), (4, "日本", 6)]
+ROWS = [(1, "bob", 5), (2, "שלום", 7), (3, "\x1b[2Jann<script>", -900), (4, "日本", 6)]
 
 
 class Parsed(HTMLParser):
@@ -88,12 +88,9 @@ def test_results_show_what_they_found(spark: SparkSession, session: Any) -> None
 
     trace = session.trace(sums, "late")
     parsed, text = shown(trace)
-    assert r"\x1b[2Jann" in parsed.cells
+    assert r"\x1b[2Jann<script>" in parsed.cells
     assert {"日本", "<b>minutes</b>"} <= set(parsed.cells)
     assert "1 matched, exact" in text
-
-    parsed, text = shown(session.trace(sums))
-    assert "<script>alert(1)</script>" in parsed.cells
 
     found = session.isolate(sums, "total < 0")
     parsed, text = shown(found)

@@ -32,7 +32,7 @@ def report(recorded: Callable[..., tuple[Path, str]], tmp_path: Path) -> Path:
     return tmp_path / "report.html"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     with playwright.sync_playwright() as driver:
         running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -67,8 +67,7 @@ def test_it_loads_nothing_and_can_be_clicked_through(browser: Any, report: Path)
     assert told == []
 
 
-@pytest.mark.parametrize("colours", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("colours", "width"), [("light", 1280), ("dark", 390)])
 def test_it_is_accessible_and_fits_the_screen(browser: Any, report: Path, colours: str, width: int) -> None:
     how = {"viewport": {"width": width, "height": 800}, "color_scheme": colours, "bypass_csp": True}
     page, told = opened(browser, report, **how)
