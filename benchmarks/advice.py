@@ -50,14 +50,17 @@ def make(target: Path, size: int) -> None:
         while written < size:
             copy += 1
             for line in tasks:
-                written += file.write(
-                    _TASK.sub(lambda ids: b'"Task ID":%d,"Index":%d' % _fresh(ids, copy), line, count=1)
-                )
+                written += file.write(_copied(line, copy))
         file.write(end)
 
 
-def _fresh(ids: re.Match[bytes], copy: int) -> tuple[int, int]:
-    return copy * 10_000 + int(ids[1]), copy * 100 + int(ids[2])
+def _copied(line: bytes, copy: int) -> bytes:
+    """A task's line with ids of its own."""
+
+    def fresh(ids: re.Match[bytes]) -> bytes:
+        return b'"Task ID":%d,"Index":%d' % (copy * 10_000 + int(ids[1]), copy * 100 + int(ids[2]))
+
+    return _TASK.sub(fresh, line, count=1)
 
 
 def _of_a_process(log: Path) -> dict[str, Any]:
