@@ -152,6 +152,8 @@ def test_what_is_no_log_is_told(tmp_path: Path, name: str, content: bytes, told:
 def test_a_place_where_nothing_is_is_told() -> None:
     with pytest.raises(UnreachableError, match="no event log /nowhere/at/all"):
         advise("/nowhere/at/all")
+    with pytest.raises(UnreachableError, match="isn't on this machine"):
+        advise("s3://bucket/logs/app-1")
 
 
 def judge(place: Path, data: bytes) -> None:
