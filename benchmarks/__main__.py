@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import crashes, index, isolation, iterative, live, measures, rdd, screens
+from benchmarks import advice, crashes, index, isolation, iterative, live, measures, rdd, screens
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -158,6 +158,11 @@ def _screens(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     yield "screens", lambda: screens.measured(spark, arguments.data)
 
 
+def _advice(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for megabytes in arguments.megabytes:
+        yield f"event log {megabytes}", lambda m=megabytes: advice.measured(arguments.data, m)  # type: ignore[misc]
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -169,6 +174,7 @@ TABLES = {
     "crashes": _crashes,
     "live": _live,
     "screens": _screens,
+    "advice": _advice,
 }
 
 
@@ -222,7 +228,11 @@ def _table(rows: list[dict[str, Any]], measured: str) -> str:
     return head + "\n".join(lines) + "\n"
 
 
-RENDERED = {"isolation": (isolation.line, isolation.table), "screens": (screens.line, screens.table)}
+RENDERED = {
+    "isolation": (isolation.line, isolation.table),
+    "screens": (screens.line, screens.table),
+    "advice": (advice.line, advice.table),
+}
 
 if __name__ == "__main__":
     main()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from bigdebug.breakpoints.crashes.handling import CrashHandling
 from bigdebug.breakpoints.live_questions import LiveQuestions
 from bigdebug.lineage.attachments import Attachment, attachments
+from bigdebug.lineage.described import Described, Description, Table, site_label
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.patches import patches
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bigdebug.lineage.trace import Trace
     from bigdebug.lineage.whynot import WhyNot
 
+_MOST_SHOWN = 20
 _DIRECTIONS = ("backward", "forward")
 
 
@@ -36,7 +38,7 @@ class WrongValueError(BigDebugError, ValueError):
     """An argument is none of the values that there are."""
 
 
-class Session(LiveQuestions, CrashHandling, SkewQuestions):
+class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
     """A SparkSession under the debugger. Made by `attach`; a context manager that detaches at its end."""
 
     def __init__(self, attachment: Attachment, *, owns_recorder: bool) -> None:
@@ -237,6 +239,24 @@ class Session(LiveQuestions, CrashHandling, SkewQuestions):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._detach("done" if error is None else "failed")
+
+    def _description(self) -> Description:
+        outputs = self.outputs
+        rows = [
+            (each.number, each.action, each.target, site_label(each), each.rows, each.seconds, each.status)
+            for each in outputs[-_MOST_SHOWN:]
+        ]
+        shown = [["" if value is None else value for value in row] for row in rows]
+        names = ("output", "action", "target", "at", "rows", "seconds", "status")
+        caption = (
+            f"the last {len(rows)} of {len(outputs):,} outputs" if len(outputs) > len(rows) else "outputs"
+        )
+        title = repr(self)[1:-1]
+        return (
+            Description(title, [Table(caption, names, shown)])
+            if rows
+            else Description(f"{title}, no outputs yet")
+        )
 
     def __repr__(self) -> str:
         state = "attached" if self._attachment.active else "detached"

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame
 from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.finding import find_source
@@ -77,7 +78,7 @@ class Named:
     name: str
 
 
-class ForwardTrace:
+class ForwardTrace(Described):
     """The output rows that source records went into. Immutable; runs its jobs when it is first asked.
 
     Has the face of a backward `Trace`; its `sources` are the outputs reached.
@@ -195,6 +196,9 @@ class ForwardTrace:
         chosen = names[0] if only else find_source(names, name or "")
         question, _, flagging = self._outputs[names.index(chosen)]
         return Reached(question, flagging, question.root)
+
+    def _description(self) -> Description:
+        return trace_description(self)
 
     def __repr__(self) -> str:
         reached = ", ".join(_name(output) for _, output, _ in self._outputs)

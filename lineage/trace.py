@@ -19,6 +19,7 @@ from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.columns import ColumnLineage
 from bigdebug.lineage.comparison import Comparison
+from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.estimate import SMALL_BYTES, bytes_read
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
@@ -35,7 +36,7 @@ from bigdebug.lineage.steps import gives_records_once, steps_of
 from bigdebug.lineage.where import RowsOf, rows_where
 
 
-class Trace:
+class Trace(Described):
     """Where the rows of an output came from. Immutable; runs its jobs when it is first asked.
 
     Args:
@@ -148,6 +149,9 @@ class Trace:
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
         return bytes_read(self._catalyst, self._leaves.values())
+
+    def _description(self) -> Description:
+        return trace_description(self)
 
     def __repr__(self) -> str:
         return (

@@ -13,6 +13,7 @@ from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.conditions import Conjunct, conjuncts_of, text_of
 from bigdebug.lineage.culprits import culprits, upwards
 from bigdebug.lineage.depth import deep_plans
+from bigdebug.lineage.described import FEW_BYTES, Described, Description, Table, site_label
 from bigdebug.lineage.dropped import dropped_at
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import bytes_read
@@ -40,7 +41,7 @@ class WhyNotStep:
     rows_out: int
 
 
-class WhyNot:
+class WhyNot(Described):
     """Why rows that should be there are missing. Immutable; runs its jobs when it is first asked.
 
     Args:
@@ -119,6 +120,20 @@ class WhyNot:
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
         return bytes_read(self._question.catalyst, self._question.sources.values())
+
+    def _description(self) -> Description:
+        if self.bytes > FEW_BYTES and "_counts" not in vars(self):
+            told = f"it reads {self.bytes:,} bytes: ask for .culprit, .steps or .dropped"
+            return Description(repr(self), notes=[told])
+        rows = [(each.operator, site_label(each), each.rows_in, each.rows_out) for each in self.steps]
+        steps = Table("rows like it", ("operator", "at", "rows in", "rows out"), rows)
+        dropped = self.culprit
+        told = (
+            "nothing is missing"
+            if dropped is None
+            else f"dropped by {dropped.operator} {site_label(dropped)}"
+        )
+        return Description(f"{repr(self)[1:-1]}: {told}", [steps], self.notes)
 
     def __repr__(self) -> str:
         return f"<WhyNot of {self._question.root.described()}>"

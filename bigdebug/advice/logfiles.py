@@ -44,6 +44,10 @@ def find_log(place: str) -> LogFiles:
         UnreachableError: nothing is there, or it can't be read.
         BigDebugError: a folder holds no log, or several.
     """
+    if "://" in place and not place.startswith("file:"):
+        raise UnreachableError(
+            f"{place} isn't on this machine", hint="copy the log here first, with hadoop fs -get or aws s3 cp"
+        )
     path = Path(unquote(urlsplit(place).path)) if place.startswith("file:") else Path(place).expanduser()
     try:
         if path.is_dir():

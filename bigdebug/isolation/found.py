@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table, records_table
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.location import TracedRecord
@@ -28,7 +29,7 @@ SHOWN = 1_000
 """Records of each source that a sequence holds; `dataframe()` has them all."""
 
 
-class IsolatedRecords(Sequence[TracedRecord]):
+class IsolatedRecords(Described, Sequence[TracedRecord]):
     """Source records that an isolation found: the most influential first, else by source, file and position.
 
     Args:
@@ -103,6 +104,13 @@ class IsolatedRecords(Sequence[TracedRecord]):
         leaf: Any = leaves[0] if source is None and len(leaves) == 1 else find_source(leaves, source or "")
         return self._candidates.frame(self.numbers, leaf)
 
+    def _description(self) -> Description:
+        return Description(repr(self)[1:-1], [self.table("records")] if self.total else [])
+
+    def table(self, caption: str) -> Table:
+        """The first of them, to be shown."""
+        return records_table(caption, self[:FEW_RECORDS], self.total)
+
     def __repr__(self) -> str:
         return f"<{self.total:,} records, {self.proof}>"
 
@@ -133,7 +141,7 @@ class IsolatedRow:
 
 
 @dataclass(frozen=True)
-class Isolation:
+class Isolation(Described):
     """The input records behind failing rows of an output.
 
     Attributes:
@@ -207,6 +215,23 @@ class Isolation:
         Looked for when it is asked for; empty where nothing tells them from the others.
         """
         return self._explain()
+
+    def _description(self) -> Description:
+        if not self.matched:
+            return Description(f"no row fails: {self.failing}")
+        tables = [
+            found.table(f"{name}, {found.proof}")
+            for name, found in (("culprits", self.culprits), ("reproduction", self.reproduction))
+            if found.total
+        ]
+        if "explanation" in vars(self) and self.explanation:
+            rows = [(str(each),) for each in self.explanation]
+            tables.append(Table("what tells the culprits from the others", ("pattern",), rows))
+        return Description(repr(self)[1:-1], tables, self.notes)
+
+    def __repr__(self) -> str:
+        told = f"{self.culprits.total:,} culprits, {self.culprits.proof}"
+        return f"<Isolation of {self.matched:,} rows where {self.failing}: {told}>"
 
     def release(self) -> None:
         """Give back what Spark keeps of the candidates; `dataframe()` can't be asked for after that."""

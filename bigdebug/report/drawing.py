@@ -102,7 +102,7 @@ def _operator_box(node: Content, x: float, y: float) -> Box:
         x,
         y,
         f"operator {node['id']}: {name}{f', {site}' if site else ''}",
-        (_cut(f"{node['id']} {name}"), _cut(site)),
+        (_cut(f"{node['id']} {node['operator']} {_last_parts(node['paths'])}"), _cut(site)),
         f"operator-{node['id']}",
     )
 
@@ -117,9 +117,16 @@ def _output_box(output: Content, x: float, y: float) -> Box:
         x,
         y,
         f"output {output['number']}: {what}{f', {told}' if told else ''}",
-        (_cut(f"output {output['number']}: {what}"), _cut(told)),
+        (
+            _cut(f"output {output['number']}: {output['action']}"),
+            _cut("failed" if failed else rows or _site(output)),
+        ),
         f"output-{output['number']}",
     )
+
+
+def _last_parts(paths: Sequence[str]) -> str:
+    return " ".join(path.rstrip("/").rpartition("/")[2] for path in paths)
 
 
 def _site(entry: Content) -> str:
@@ -129,7 +136,7 @@ def _site(entry: Content) -> str:
 
 def _cut(text: str) -> str:
     """So much of a text as fits: wide characters take two cells."""
-    room = _CELLS
+    text, room = visible(text).strip(), _CELLS
     kept: list[str] = []
     for char in text:
         room -= 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -12,7 +12,8 @@ from bigdebug.report.content import Content
 _LEFT_OUT = "… (left out: it may tell redacted values)"
 _SHORTEST = 4
 """Shorter texts are not looked for outside their columns: they stand everywhere by chance."""
-_VALUES = ("value", "before", "after", "row", "rows")
+_RECORDS = ("value", "before", "after", "row", "near")
+"""What stands here is a record of the program's: a dict of its columns, or else an element that has none."""
 _QUOTING = (
     "where",
     "failing",
@@ -60,24 +61,38 @@ class _Masking:
         self._values: set[str] = set()
 
     def walk(self, data: Any, key: str | None) -> Any:
+        """What is ours: its keys are no columns until a record begins."""
         if isinstance(data, dict):
-            return {name: self._entry(name, value) for name, value in data.items()}
+            known = {name: self._entry(str(name), value) for name, value in data.items()}
+            return (
+                known | {"evidence": _LEFT_OUT} if str(known.get("rule", "")).startswith("failed-") else known
+            )
         if isinstance(data, list | tuple):
             return [self.walk(each, key) for each in data]
         if isinstance(data, str) and key in _QUOTING and self._named.search(data):
             return _LEFT_OUT
         return data
 
-    def _entry(self, name: Any, value: Any) -> Any:
-        if str(name).partition("#")[0].casefold() in self._names and name not in ("row", "rows"):
-            return self._hash(value)
+    def _entry(self, name: str, value: Any) -> Any:
+        if name in _RECORDS:
+            items = value if isinstance(value, list | tuple) else [value]
+            known = all(each is None or isinstance(each, dict) for each in items)
+            return self._record(value) if known else _LEFT_OUT
         if name in _ERRORS and isinstance(value, str) and value:
-            return f"{value.partition(':')[0].split()[-1] if name == 'error' else ''}{_LEFT_OUT}"
-        if name in _VALUES and value is not None:
-            items = value if isinstance(value, list) else [value]
-            if not all(isinstance(each, dict | None.__class__) for each in items):
-                return _LEFT_OUT
-        return self.walk(value, str(name))
+            kind = value.partition(":")[0] if name == "error" else ""
+            return f"{kind} {_LEFT_OUT}".strip() if kind.replace(".", "").isidentifier() else _LEFT_OUT
+        return self.walk(value, name)
+
+    def _record(self, data: Any) -> Any:
+        """A record, or part of one: its keys are columns and fields."""
+        if isinstance(data, dict):
+            return {name: self._field(str(name), value) for name, value in data.items()}
+        if isinstance(data, list | tuple):
+            return [self._record(each) for each in data]
+        return data
+
+    def _field(self, name: str, value: Any) -> Any:
+        return self._hash(value) if name.partition("#")[0].casefold() in self._names else self._record(value)
 
     def _hash(self, value: Any) -> Any:
         if value is None:

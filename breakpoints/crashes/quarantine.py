@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from pyspark import cloudpickle
 
 from bigdebug.breakpoints.crashes.crash import Raised, short
 from bigdebug.breakpoints.crashes.guards import SET_ASIDE
+from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import Location
 
@@ -171,7 +173,7 @@ class QuarantineWriter:
         self._writer.close()
 
 
-class Quarantine(Sequence[Quarantined]):
+class Quarantine(Described, Sequence[Quarantined]):
     """Records that were set aside, in Parquet files of the run's folder. They are read as they are asked for.
 
     Args:
@@ -212,6 +214,12 @@ class Quarantine(Sequence[Quarantined]):
 
     def __getitem__(self, index: Any) -> Any:
         return list(self)[index]
+
+    def _description(self) -> Description:
+        first = list(islice(self, FEW_RECORDS))
+        rows = [(each.operator, each.call_site, each.output, each.value, str(each.error)) for each in first]
+        table = Table("the first of them", ("operator", "at", "output", "value", "error"), rows)
+        return Description(repr(self)[1:-1], [table] if rows else [])
 
     def __repr__(self) -> str:
         return f"<Quarantine of {len(self)} records>"

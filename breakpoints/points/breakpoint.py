@@ -11,11 +11,12 @@ from bigdebug.breakpoints.points.inputs import inputs_of
 from bigdebug.breakpoints.points.places import Place, nodes_at, place_of, place_of_node
 from bigdebug.breakpoints.points.resuming import Resumed, resumed
 from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.described import Described, Description
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.recorder import Recorder
 
 
-class Breakpoint:
+class Breakpoint(Described):
     """A point of the dataflow that can be looked at. Never stops a job; runs jobs of its own when it is asked.
 
     What was asked once is kept, for as long as the breakpoint is.
@@ -186,6 +187,13 @@ class Breakpoint:
         if node is None:
             return "this point"
         return f"{node.operator} at {node.call_site.label}" if node.call_site else node.operator
+
+    def _description(self) -> Description:
+        if not self.reached:
+            return Description(repr(self)[1:-1])
+        when = f", when {self.when}" if self.when else ""
+        told = "records(), count(), trace(), next(), debug(record) and resume(patch) compute what passes here"
+        return Description(f"Breakpoint at {self._described()}{when}", notes=[told])
 
     def __repr__(self) -> str:
         if not self.reached:

@@ -22,6 +22,7 @@ from bigdebug.breakpoints.watch.replay import caught_rows
 from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.recorder import Recorder
@@ -33,7 +34,7 @@ _Slot = tuple[int, int, int, int]
 """Output, place in it, partition, position: names a record that was caught."""
 
 
-class Watchpoint:
+class Watchpoint(Described):
     """Catches the records that satisfy a guard, in the jobs of the program's actions from now on.
 
     What is counted are the records that a job really read: a `limit` may end it before the last partition, and what
@@ -215,6 +216,17 @@ class Watchpoint:
         if exchange is not None:
             exchange.withdraw(f"guard {self.number}")
             exchange.close()
+
+    def _description(self) -> Description:
+        kept = self.kept
+        shown = [(each.output, each.partition, each.position, each.value) for each in kept[:FEW_RECORDS]]
+        caption = (
+            f"records at hand, the first {len(shown)} of {len(kept):,}"
+            if len(kept) > len(shown)
+            else "records"
+        )
+        tables = [Table(caption, ("output", "partition", "position", "value"), shown)] if shown else []
+        return Description(f"{repr(self)[1:-1]}: {self.hits:,} hits", tables, self.notes)
 
     def __repr__(self) -> str:
         where = self._data if isinstance(self._data, str) else self.operator or "a frame"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
@@ -80,7 +81,7 @@ def open_index(store: TableStore, output: int) -> Index | None:
     return None if data is None else Index(store, Manifest.from_bytes(data))
 
 
-class IndexedTrace:
+class IndexedTrace(Described):
     """Where rows of an output came from. Has the face of a live `Trace`, but for what is a DataFrame there."""
 
     def __init__(self, store: TableStore, manifest: Manifest, where: str | None) -> None:
@@ -149,6 +150,12 @@ class IndexedTrace:
     def notes(self) -> list[str]:
         """Why the trace isn't exact, and what else a person must know about it."""
         return [*self._manifest.notes, *(note for each in self._records.values() for note in each.notes)]
+
+    def _description(self) -> Description:
+        return trace_description(self)
+
+    def __repr__(self) -> str:
+        return f"<IndexedTrace back to {', '.join(each.name for each in self._manifest.sources)}>"
 
     # -- how it gets there --------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.forward import Named
 from bigdebug.lineage.found import Source, Step
@@ -55,7 +56,7 @@ class _Reached:
         return []
 
 
-class ForwardRddTrace:
+class ForwardRddTrace(Described):
     """The elements of outputs that source records went into. Immutable; runs its jobs when it is first asked.
 
     Has the face of a backward `RddTrace`; its `sources` are the outputs reached.
@@ -150,6 +151,9 @@ class ForwardRddTrace:
         """The most that one pass over the sources reads."""
         read = {each: None for reached in self._outputs for each in reached.rows.operator.walk()}
         return sum(size for operator in read for _, size, _ in operator.listed or ())
+
+    def _description(self) -> Description:
+        return trace_description(self)
 
     def __repr__(self) -> str:
         reached = ", ".join(each.name for each in self._outputs)

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError, UnsupportedOperatorError
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
@@ -24,7 +25,7 @@ from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import Predicate, Segment, Walk, release_walk
 
 
-class RddTrace:
+class RddTrace(Described):
     """Where the elements of an RDD came from. Immutable; runs its jobs when it is first asked.
 
     Args:
@@ -130,6 +131,9 @@ class RddTrace:
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
         return sum(size for each in self._sources for _, size, _ in each.operator.listed or ())
+
+    def _description(self) -> Description:
+        return trace_description(self)
 
     def __repr__(self) -> str:
         names = ", ".join(source.name for source in self._sources)

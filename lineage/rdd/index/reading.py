@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
@@ -85,7 +86,7 @@ def open_rdd_index(store: TableStore, output: int) -> RddIndex | None:
     return RddIndex(store, RddManifest.from_bytes(data))
 
 
-class IndexedRddTrace:
+class IndexedRddTrace(Described):
     """Where elements of an output came from. Has the face of a live `RddTrace`, but for what is an RDD there."""
 
     def __init__(self, store: TableStore, manifest: RddManifest, where: Any) -> None:
@@ -137,6 +138,12 @@ class IndexedRddTrace:
     def notes(self) -> list[str]:
         """Why the trace isn't exact, and what else a person must know about it."""
         return [*self._doubts, *(note for each in self._records.values() for note in each.notes)]
+
+    def _description(self) -> Description:
+        return trace_description(self)
+
+    def __repr__(self) -> str:
+        return f"<IndexedRddTrace back to {', '.join(each.name for each in self._manifest.sources)}>"
 
     # -- how it gets there --------------------------------------------------------------------------
 
