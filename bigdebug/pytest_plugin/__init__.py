@@ -69,7 +69,7 @@ def dataflow(request: pytest.FixtureRequest) -> Dataflow:
 
 
 @pytest.fixture(scope="session")
-def bigdebug_spark() -> Iterator[SparkSession]:
+def bigdebug_spark(request: pytest.FixtureRequest) -> Iterator[SparkSession]:
     """A local SparkSession of two cores, for those who have no fixture of their own."""
     import os
     import sys
@@ -88,6 +88,9 @@ def bigdebug_spark() -> Iterator[SparkSession]:
         .config("spark.sql.shuffle.partitions", "4")
         .getOrCreate()
     )
+    recording = request.config.stash.get(_RECORDING, None)
+    if recording is not None:
+        recording.adopt(session)  # one that code of ours makes isn't by itself
     yield session
     if there is None and session.sparkContext._jsc is not None:
         session.stop()

@@ -123,15 +123,16 @@ class Recording:
 
             from bigdebug.lineage.wrappers import session_wrapper
 
-            session_patches.install(session_wrapper(self._adopt))
+            session_patches.install(session_wrapper(self.adopt))
             made, context = SparkSession._instantiatedSession, SparkContext._active_spark_context
             for each in (SparkSession.getActiveSession(), made) if context is not None else ():
                 if each is not None:
-                    self._adopt(each)
+                    self.adopt(each)
         except Exception as error:  # whatever it is, the test's own work is what counts
             self._recorder.failed(error)
 
-    def _adopt(self, spark: Any) -> None:
+    def adopt(self, spark: Any) -> None:
+        """Record a session, too, if a test is being recorded and it is one that can be."""
         if not self.on or not hasattr(spark, "_jsparkSession"):
             return  # a bare context: its RDDs are recorded once there is a session; or Spark Connect
         if spark._sc._jsc is not None and attachments.of(spark) is None:
