@@ -90,7 +90,7 @@ ACTIONS = (
            ("live",)),
     Action("fail", "F", "Fail", "Let the task fail by the held record.", ("live",), False),
     Action("editor", "ctrl+e", "Editor", "Open the call site in $EDITOR.",
-           ("flow", "trace", "why", "file", "isolate", "live"), False),
+           ("flow", "records", "trace", "why", "file", "isolate", "live"), False),
     Action("copy", "x", "Copy", "Copy what is shown as text, CSV or JSON, or the command that shows it."),
     Action("command", "X", "Copy command", "Copy the exact command for what is on the screen.", (), False),
     Action("cancel", "ctrl+c", "Cancel", "Give up what is being computed.", (), False),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import shutil
 import tempfile
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bigdebug.lineage.rdd.questions import RddQuestion
 
 _MOST_OPENED = 8
+_AGAIN_SECONDS = 0.3
 _Answer = TypeVar("_Answer")
 
 
@@ -44,6 +46,7 @@ class Work:
         began: by the clock that only goes on.
         cancelled: it was given up.
         stopped: it is to end soon with the best found so far.
+        over: nothing is done for it any more.
     """
 
     what: str
@@ -51,6 +54,7 @@ class Work:
     began: float = field(default_factory=time.monotonic)
     cancelled: bool = False
     stopped: bool = False
+    over: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
     def told(self) -> str:
@@ -100,7 +104,7 @@ class Engine:
         self._spark = spark
         self._libraries: tuple[Any, ...] | None = None
         self._asked: dict[tuple[str, str, int], Asked] = {}
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="bigdebug spark")
+        self._turns = _Turns()
         self._folder: Path | None = None
         self.work: list[Work] = []
         self.allow_changed = False
@@ -140,9 +144,11 @@ class Engine:
                 if isinstance(error, KeyboardInterrupt):
                     raise CancelledError(f"{work.what}: cancelled") from None
                 raise
+            finally:
+                work.over.set()
 
         try:
-            return await asyncio.wrap_future(self._threads.submit(answer))
+            return await asyncio.wrap_future(self._turns.submit(answer))
         except asyncio.CancelledError:
             self.cancel(work)
             raise
@@ -159,7 +165,7 @@ class Engine:
         work.cancelled = True
         spark = self._spark
         if running and spark is not None:
-            threading.Thread(target=_cancel_jobs, args=(spark,), daemon=True).start()
+            threading.Thread(target=_cancel_all, args=(spark, work), daemon=True).start()
 
     # -- on the thread ------------------------------------------------------------------------------
 
@@ -203,18 +209,15 @@ class Engine:
         return Path(tempfile.mkdtemp(dir=self._folder))
 
     def close(self) -> None:
-        """Cancel what goes on and stop the Spark that was started here."""
+        """Cancel what goes on. A Spark that was started here ends with this process, whose end it hears of."""
         for work in self.work:
             work.cancelled = True
         spark = self._spark
         if spark is not None and self.work:
             _cancel_jobs(spark)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._turns.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
-        if spark is not None and self._given is None:
-            with suppress(Exception):
-                spark.stop()
 
     def _require_libraries(self, run: StoredRun, output: Output) -> None:
         """Start anew where an output's functions need what this Spark doesn't have."""
@@ -231,6 +234,42 @@ class Engine:
             self._spark.stop()
             self._spark = None
         self._libraries = needed
+
+
+class _Turns:
+    """A thread that does one thing after the other, and that nobody waits for at the process's end."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, function: Callable[[], _Answer]) -> Future[_Answer]:
+        future: Future[_Answer] = Future()
+        self._queue.put((future, function))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._go_on, name="bigdebug spark", daemon=True)
+            self._thread.start()
+        return future
+
+    def close(self) -> None:
+        self._queue.put(None)
+
+    def _go_on(self) -> None:
+        while (turn := self._queue.get()) is not None:
+            future, function = turn
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+
+
+def _cancel_all(spark: SparkSession, work: Work) -> None:
+    """Cancel the jobs of a question, and those that it still begins, until it has given up."""
+    while not work.over.is_set():
+        _cancel_jobs(spark)
+        work.over.wait(_AGAIN_SECONDS)
 
 
 def _cancel_jobs(spark: SparkSession) -> None:

@@ -54,7 +54,7 @@ def chains(nodes: Mapping[int, Node], keep: Collection[int]) -> dict[int, list[i
     found: dict[int, list[int]] = {}
     below = {nodes[number].parents[0] for number in inner}
     for top in inner:
-        if top in below and any(top in nodes[each].parents for each in inner):
+        if top in below:
             continue
         chain = [top]
         while nodes[chain[-1]].parents[0] in inner:
@@ -82,7 +82,7 @@ def draw(
     rows: list[GraphRow] = []
     for output in reversed(acted.get(None, [])):
         rows.append(GraphRow("▣", None, output.number))
-    for number in sorted(_order(nodes), reverse=True):
+    for number in sorted(nodes, reverse=True):  # an operator's number is above those of what it reads
         if number in hidden:
             continue
         for output in reversed(acted.get(number, [])):
@@ -94,11 +94,6 @@ def draw(
         rails = _step(lanes, number, parents, mark)
         rows.append(GraphRow(rails, number, None, len(chain) if chain else 0))
     return rows
-
-
-def _order(nodes: Mapping[int, Node]) -> list[int]:
-    """The ids; an operator's are always above those of what it reads."""
-    return list(nodes)
 
 
 def _output_row(lanes: list[int | None], number: int, output: int) -> GraphRow:

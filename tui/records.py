@@ -253,7 +253,8 @@ class RecordsView(View):
             hint = "a condition in Python that holds as long as it is wrong"
         else:
             place = place or 0
-            shown = FAULTS if row[place] is not None else {k: FAULTS[k] for k in ("missing", "there")}
+            sensible = ("missing", "there") if row[place] is None else ("large", "small", "value", "there")
+            shown = {name: FAULTS[name] for name in sensible}
             fault = await self.app.push_screen_wait(
                 Choice(f"{fields[place].name} = {_short(row[place])}", shown)
             )

@@ -29,12 +29,12 @@ _COLUMNS = (
     Column("run"),
     Column("name", most=24),
     Column("when"),
-    Column("took", right=True, width=8),
     Column("status", width=7),
-    Column("outputs", right=True),
-    Column("failed", right=True),
-    Column("crashes", right=True),
-    Column("findings", right=True),
+    Column("out", right=True),
+    Column("fail", right=True),
+    Column("crash", right=True),
+    Column("hits", right=True),
+    Column("took", right=True),
 )
 
 
@@ -112,12 +112,12 @@ class RunRows:
             run.run_id,
             name_of(run),
             moment(run.started),
-            "-" if known.ended is None else duration(known.ended - run.started),
             Cell(known.status, _STATUS.get(known.status, "grid--live")),
             str(known.outputs),
             Cell(str(known.failed or ""), "grid--bad"),
             Cell(f"{known.crashes:,}" if known.crashes else "", "grid--bad"),
             Cell(f"{known.findings:,}" if known.findings else "", "grid--odd"),
+            "-" if known.ended is None else duration(known.ended - run.started),
         )
 
 

@@ -1,6 +1,8 @@
 """The parts without a screen: the drawing of a graph, conditions, copies, keys, the editor's command."""
 
 import datetime
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -155,3 +157,9 @@ def test_a_row_is_found_in_a_parquet_file(tmp_path: Path) -> None:
     assert [field.name for field in fields] == ["n"]
     assert rows[1_000 - first] == [1_000]
     assert len(rows) == 600
+
+
+def test_the_first_screen_needs_neither_spark_nor_arrow() -> None:
+    program = "import sys, bigdebug.tui.app; print([n for n in ('pyspark', 'pyarrow', 'pandas') if n in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
