@@ -12,7 +12,7 @@ from bigdebug.report.content import Content
 _LEFT_OUT = "… (left out: it may tell redacted values)"
 _SHORTEST = 4
 """Shorter texts are not looked for outside their columns: they stand everywhere by chance."""
-_RECORDS = ("value", "before", "after", "row", "near")
+_RECORDS = ("value", "before", "after", "row", "near", "key")
 """What stands here is a record of the program's: a dict of its columns, or else an element that has none."""
 _QUOTING = (
     "where",
