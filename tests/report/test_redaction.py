@@ -26,6 +26,7 @@ def test_a_redacted_value_is_nowhere_on_the_page(recorded: Recorded, tmp_path: P
     chosen = [argument for file in files for argument in ("--with", str(file))]
     assert main(["report", run, "-o", str(target), *chosen, "--redact", "name", "--store", str(store)]) == 0
     assert SECRET not in target.read_text("utf-8")
+    assert "-31.5" not in target.read_text("utf-8")
 
 
 def test_like_values_have_like_hashes_within_a_report_only(recorded: Recorded) -> None:
