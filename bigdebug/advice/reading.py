@@ -276,9 +276,5 @@ def _without_accumulables(line: bytes) -> bytes:
     start = line.find(b'"Accumulables":[{')
     if start < 0:
         return line
-    end = max(line.find(b']},"Task Executor Metrics":', start), line.find(b']},"Task Metrics":', start))
-    if end < 0:
-        return line
-    early = line.find(b']},"Task Executor Metrics":', start)
-    end = early if early >= 0 else end
-    return line[:start] + b'"Accumulables":[' + line[end:]
+    end = line.find(b']},"Task ', start)  # "Task Executor Metrics" or "Task Metrics" follow
+    return line if end < 0 else line[:start] + b'"Accumulables":[' + line[end:]

@@ -64,7 +64,7 @@ class _Question(click.ParamType):  # type: ignore[type-arg]  # generic from clic
     type=click.Path(dir_okay=False, path_type=Path),
     multiple=True,
     metavar="FILE.json",
-    help="Show an answer that trace, isolate, why-not or advise printed with --json.",
+    help="Show an answer that trace, isolate, why-not, skew or advise printed with --json.",
 )
 @click.option(
     "--redact",

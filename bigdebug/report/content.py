@@ -18,8 +18,8 @@ _KINDS = {
     "sources": "traces",
     "culprits": "isolations",
     "dropped": "why_nots",
-    "findings": "advice",
-    "skew": "skews",
+    "skewed": "skews",
+    "application": "advice",
 }
 ANSWERS = tuple(_KINDS.values())
 

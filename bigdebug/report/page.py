@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.value_text import text_value, visible
 from bigdebug.report.content import Content
 from bigdebug.report.drawing import draw
@@ -14,14 +15,19 @@ _TEMPLATES = files("bigdebug.report") / "templates"
 
 
 def page(content: Content) -> str:
-    """The page: no script, and nothing that a browser would fetch."""
+    """The page: no script, and nothing that a browser would fetch.
+
+    Raises:
+        BigDebugError: an answer in it lacks what such an answer has.
+    """
     template = _environment().get_template("page.html")
-    return template.render(
-        content,
-        drawing=draw(content),
-        style=Markup((_TEMPLATES / "style.css").read_text("utf-8")),  # ours, not the data's
-        by_output=_by_output(content),
-    )
+    style = Markup((_TEMPLATES / "style.css").read_text("utf-8"))  # ours, not the data's
+    try:
+        return template.render(content, drawing=draw(content), style=style)
+    except (jinja2.UndefinedError, TypeError) as error:
+        raise BigDebugError(
+            f"an answer can't be shown: {error}", hint="write it again, with this version and --json"
+        ) from error
 
 
 def _environment() -> jinja2.Environment:
@@ -41,14 +47,6 @@ def _environment() -> jinja2.Environment:
         "plural": _plural,
     }
     return environment
-
-
-def _by_output(content: Content) -> dict[int, list[Content]]:
-    """The crashes of each output."""
-    found: dict[int, list[Content]] = {}
-    for crash in content["crashes"]:
-        found.setdefault(crash["output"], []).append(crash)
-    return found
 
 
 def _shown(value: Any) -> str:

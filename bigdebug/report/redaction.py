@@ -12,7 +12,7 @@ from bigdebug.report.content import Content
 _LEFT_OUT = "… (left out: it may tell redacted values)"
 _SHORTEST = 4
 """Shorter texts are not looked for outside their columns: they stand everywhere by chance."""
-_RECORDS = ("value", "before", "after", "row", "near")
+_RECORDS = ("value", "before", "after", "row", "near", "key")
 """What stands here is a record of the program's: a dict of its columns, or else an element that has none."""
 _QUOTING = (
     "where",
@@ -78,6 +78,8 @@ class _Masking:
             items = value if isinstance(value, list | tuple) else [value]
             known = all(each is None or isinstance(each, dict) for each in items)
             return self._record(value) if known else _LEFT_OUT
+        if name == "influence":
+            return None  # it is worked out of values
         if name in _ERRORS and isinstance(value, str) and value:
             kind = value.partition(":")[0] if name == "error" else ""
             return f"{kind} {_LEFT_OUT}".strip() if kind.replace(".", "").isidentifier() else _LEFT_OUT

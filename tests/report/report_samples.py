@@ -49,3 +49,40 @@ def an_isolation(run: str) -> dict[str, Any]:
         "jobs": 9,
         "seconds": 3.25,
     }
+
+
+def a_skew(run: str) -> dict[str, Any]:
+    """The JSON of skew: one lopsided shuffle, and an even one."""
+    spread = {
+        "count": 8,
+        "least": 10,
+        "median": 100,
+        "p90": 400,
+        "p99": 4000,
+        "most": 41_234,
+        "total": 50_000,
+    }
+    finding = {
+        "number": 1,
+        "operator": "Aggregate",
+        "call_site": {"file": "/x/etl.py", "line": 7, "text": "groupBy('name')", "function": "<module>"},
+        "keys": ["name"],
+        "severity": "critical",
+        "partitions": 8,
+        "records_of_partitions": spread,
+        "largest": [{"key": {"name": "Ann Other"}, "records": 40_000, "share": 0.8}],
+        "notes": ["why it may differ"],
+        "advice": [
+            {"action": "salt", "text": "salt the key", "evidence": "one key holds 80 %", "change": "…"}
+        ],
+    }
+    answer = {
+        "run": run,
+        "output": 1,
+        "skewed": 1,
+        "seconds": 1.5,
+        "notes": [],
+        "thresholds": {},
+        "what_if": None,
+    }
+    return answer | {"findings": [finding, finding | {"severity": "none", "number": 2}]}

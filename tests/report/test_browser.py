@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import NASTY, a_trace, an_isolation
+from report_samples import NASTY, a_skew, a_trace, an_isolation
 
 from bigdebug.cli.main import main
 
@@ -25,7 +25,11 @@ def report(recorded: Callable[..., tuple[Path, str]], tmp_path: Path) -> Path:
     store, run = recorded()
     values = [{"name": text, "n": number} for number, text in enumerate(NASTY[:-1])]
     chosen = []
-    for name, answer in {"trace": a_trace(run, values), "isolation": an_isolation(run)}.items():
+    for name, answer in {
+        "trace": a_trace(run, values),
+        "isolation": an_isolation(run),
+        "skew": a_skew(run),
+    }.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(answer))
         chosen += ["--with", str(tmp_path / f"{name}.json")]
     assert main(["report", run, "-o", str(tmp_path / "report.html"), *chosen, "--store", str(store)]) == 0
@@ -54,7 +58,7 @@ def opened(browser: Any, report: Path, **how: Any) -> tuple[Any, list[str]]:
 def test_it_loads_nothing_and_can_be_clicked_through(browser: Any, report: Path) -> None:
     page, told = opened(browser, report)
     sections = page.locator("nav a").count()
-    assert sections == 6
+    assert sections == 7
     for number in range(sections):
         link = page.locator("nav a").nth(number)
         link.click()

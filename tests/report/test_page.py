@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from report_samples import a_trace, an_isolation
+from report_samples import a_skew, a_trace, an_isolation
 
 from bigdebug.cli.main import main
 from bigdebug.lineage.dataflow import Node
@@ -65,11 +65,14 @@ def judge(text: str, *shown: str) -> Parsed:
 
 def test_all_of_a_run_is_on_its_page(recorded: Recorded) -> None:
     store, run = recorded(["orders", "ann"])
-    parsed = judge(the_page(store, run, a_trace(run, [{"name": "Zoe", "n": 3}]), an_isolation(run)))
+    parsed = judge(
+        the_page(store, run, a_trace(run, [{"name": "Zoe", "n": 3}]), an_isolation(run), a_skew(run))
+    )
     for told in (
         run, "1,234", "took 2.5 s", "99 records were left out by map", "ValueError: orders", "97 records more",
         "5 hits", "Zoe", "the first 1", "Not exact", "why it isn't", "1-minimal", "-31.5", "CASE",
         "4 replays in 9 jobs, 3.2 s",
+        "1 of 2 shuffles is lopsided", "41,234", "80.0 %", "salt the key",
     ):  # fmt: skip
         assert told in parsed.text or told.replace("took ", "") in parsed.text, told
     headings = [tag for tag, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
@@ -142,6 +145,7 @@ def test_the_command_writes_it_without_spark(
         (["last", "-o", "r.html", "--with", "list.json"], 1, "no answer of a command"),
         (["last", "-o", "r.html", "--with", "torn.json"], 1, "holds no JSON"),
         (["last", "-o", "r.html", "--with", "other.json"], 1, "can show"),
+        (["last", "-o", "r.html", "--with", "half.json"], 1, "can't be shown"),
         (["last", "-o", "r.html", "--with", "foreign.json"], 1, "about the run X, not about"),
         (["last", "-o", "r.html", "--trace", "x = 1"], 2, "OUTPUT: SQL"),
         (["last", "-o", "r.html", "--trace", "9: x = 1"], 1, "no output '9'"),
@@ -159,7 +163,13 @@ def test_what_is_wrong_is_told(
 ) -> None:
     store, _ = recorded(["x"])
     monkeypatch.chdir(tmp_path)
-    contents = {"list": "[]", "torn": "{", "other": '{"a": 1}', "foreign": json.dumps(a_trace("X", []))}
+    contents = {
+        "list": "[]",
+        "torn": "{",
+        "other": '{"a": 1}',
+        "half": '{"sources": [{}], "output": 1}',
+        "foreign": json.dumps(a_trace("X", [])),
+    }
     for name, content in contents.items():
         (tmp_path / f"{name}.json").write_text(content)
     assert main(["report", *arguments, "--store", str(store)]) == code

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from report_samples import a_trace, an_isolation
+from report_samples import a_skew, a_trace, an_isolation
 
 from bigdebug.cli.main import main
 from bigdebug.lineage.store import Store
@@ -19,13 +19,14 @@ def test_a_redacted_value_is_nowhere_on_the_page(recorded: Recorded, tmp_path: P
     store, run = recorded([SECRET, "etl"])
     files = []
     trace = a_trace(run, [{"NAME": SECRET, "city": f"{SECRET}'s", "nested": {"name": SECRET}}])
-    for number, answer in enumerate((trace, an_isolation(run))):
+    for number, answer in enumerate((trace, an_isolation(run), a_skew(run))):
         files.append(tmp_path / f"{number}.json")
         files[-1].write_text(json.dumps(answer))
     target = tmp_path / "report.html"
     chosen = [argument for file in files for argument in ("--with", str(file))]
     assert main(["report", run, "-o", str(target), *chosen, "--redact", "name", "--store", str(store)]) == 0
     assert SECRET not in target.read_text("utf-8")
+    assert "-31.5" not in target.read_text("utf-8")
 
 
 def test_like_values_have_like_hashes_within_a_report_only(recorded: Recorded) -> None:
