@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import crashes, index, isolation, iterative, live, measures, rdd
+from benchmarks import crashes, index, isolation, iterative, live, measures, rdd, skew
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -154,6 +154,16 @@ def _live(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
             )
 
 
+def _skew(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for rows in arguments.rows:
+        yield f"timing {rows}", lambda r=rows: skew.timing(spark, r)  # type: ignore[misc]
+        for kind in arguments.kinds:
+            yield (
+                f"reports {rows} {kind}",
+                lambda r=rows, k=kind: skew.reports(spark, arguments.data, r, k),  # type: ignore[misc]
+            )
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -164,6 +174,7 @@ TABLES = {
     "isolation": _isolation,
     "crashes": _crashes,
     "live": _live,
+    "skew": _skew,
 }
 
 
