@@ -22,7 +22,7 @@ _MOST_BYTES = 1 << 20
 _SPARE_NS = 2_000_000_000
 _SPARE_TIMES = 10
 """Batches are timed again in parts for so long, and so many times what they took, in a task."""
-_NOISE = 3
+_NOISE = 2
 _NOTABLE = 10
 """A record is told apart in a batch if it takes so many times what a call does, and more than one in so many parts of
 what its part of the batch takes."""
