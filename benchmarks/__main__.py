@@ -16,7 +16,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from benchmarks import advice, crashes, index, isolation, iterative, live, measures, rdd, screens
+from benchmarks import advice, crashes, index, isolation, iterative, live, measures, rdd, screens, skew
 from benchmarks.loops import LOOPS
 from benchmarks.memory import memory
 from benchmarks.subjects import SUBJECTS
@@ -163,6 +163,16 @@ def _advice(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
         yield f"event log {megabytes}", lambda m=megabytes: advice.measured(arguments.data, m)  # type: ignore[misc]
 
 
+def _skew(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
+    for rows in arguments.rows:
+        yield f"timing {rows}", lambda r=rows: skew.timing(spark, r)  # type: ignore[misc]
+        for kind in arguments.kinds:
+            yield (
+                f"reports {rows} {kind}",
+                lambda r=rows, k=kind: skew.reports(spark, arguments.data, r, k),  # type: ignore[misc]
+            )
+
+
 TABLES = {
     "trunk": _trunk,
     "tpch": _tpch,
@@ -175,6 +185,7 @@ TABLES = {
     "live": _live,
     "screens": _screens,
     "advice": _advice,
+    "skew": _skew,
 }
 
 

@@ -105,17 +105,16 @@ def _change(what_if: tuple[str, ...]) -> "Change | None":
 
 
 def _report(replay: "Replay | RddReplay", factor: float | None, seconds: float | None) -> "SkewReport":
-    from bigdebug.lineage.questions import Question
+    from bigdebug.lineage.rdd.questions import RddQuestion
     from bigdebug.skew.report import skew_of
     from bigdebug.skew.thresholds import Thresholds
 
     question = replay.question()
-    if not isinstance(question, Question):
-        raise BigDebugError(
-            "skew of an RDD's shuffles isn't told from the store",
-            hint="ask in the running program: session.skew(rdd)",
-        )
     thresholds = Thresholds() if factor is None else Thresholds(times_median=factor)
+    if isinstance(question, RddQuestion):
+        from bigdebug.skew.rdds import skew_of_rdd
+
+        return skew_of_rdd(question, thresholds, seconds)
     return skew_of(question, thresholds, seconds)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -78,7 +78,7 @@ class KeyTrace:
         traces: the trace of each side that holds any, by the side's name; an ordinary trace of records.
     """
 
-    def __init__(self, catalyst: Catalyst, key: HotKey, traces: dict[str, Trace]) -> None:
+    def __init__(self, catalyst: Catalyst | None, key: HotKey, traces: dict[str, Any]) -> None:
         self._catalyst = catalyst
         self.key = key
         self.traces = traces
@@ -87,6 +87,8 @@ class KeyTrace:
     def sources(self) -> list[KeySource]:
         """The sources, with their files and patterns; runs the traces."""
         found = []
+        if self._catalyst is None:
+            return [each for side, trace in self.traces.items() for each in _of_rdd(side, trace)]
         with asking(self._catalyst, f"records of {self.key.text}"), deep_plans():
             for side, trace in self.traces.items():
                 for source in trace.sources:
@@ -100,6 +102,7 @@ class KeyTrace:
         return [line for source in self.sources for line in source.sentences(self.key)]
 
     def _source(self, side: str, trace: Trace, name: str, count: int) -> KeySource:
+        assert self._catalyst is not None
         leaf = next(each for each in trace.found_records if each.name == name)
         records = trace.records(name)
         files: tuple[tuple[str, int], ...] = ()
@@ -109,6 +112,19 @@ class KeyTrace:
             files = tuple((row["file"], row["count"]) for row in top)
         patterns = _patterns(self._catalyst, leaf, records, count) if count >= _FEWEST else []
         return KeySource(name, side, count, files, tuple(patterns))
+
+
+def _of_rdd(side: str, trace: Any) -> Iterator[KeySource]:
+    """The sources of a trace of an RDD's elements, with their files."""
+    for source in trace.sources:
+        if source.count:
+            places = trace.placed_records(source.name)
+            with trace._asking("files"):
+                files = (
+                    places.map(lambda place: place[0]).filter(lambda file: file is not None).countByValue()
+                )
+            top = sorted(files.items(), key=lambda each: (-each[1], each[0]))[:_MOST_FILES]
+            yield KeySource(source.name, side, source.count, tuple(top), ())
 
 
 def trace_key(question: Question, counted: CountedShuffle, key: HotKey) -> KeyTrace:

@@ -24,7 +24,7 @@ class Judge:
     """Makes findings of counts.
 
     Args:
-        catalyst: of the pinned session.
+        catalyst: of the pinned session; None for RDDs, which have no plan.
         thresholds: from when on something is called skewed.
         seconds: that the output took; None where that isn't known.
         cores: how many tasks Spark runs at once.
@@ -33,7 +33,7 @@ class Judge:
 
     def __init__(
         self,
-        catalyst: Catalyst,
+        catalyst: Catalyst | None,
         thresholds: Thresholds,
         seconds: float | None,
         cores: int,
@@ -124,13 +124,11 @@ class Judge:
         found = []
         for place in range(len(key.records)):
             for name, value in (("records", key.records[place]), ("bytes", key.bytes[place])):
-                of_partitions = median(
-                    [held for part in counted.partitions if (held := getattr(part, name)[place])]
-                )
+                of_partitions = _usual(counted, [getattr(part, name)[place] for part in counted.partitions])
                 if name not in found and self._is_hot(counted, f"{name}{place}", value, of_partitions):
                     found.append(name)
         if counted.shuffle.is_join:
-            of_partitions = median([part.pairs for part in counted.partitions if part.pairs])
+            of_partitions = _usual(counted, [part.pairs for part in counted.partitions])
             if self._is_hot(counted, "pairs", key.pairs, of_partitions):
                 found.append("pairs")
         return tuple(found)
@@ -148,12 +146,12 @@ class Judge:
         for name in ("records", "bytes"):
             rest = [sum(getattr(part, name)) for part in counted.partitions if part.number not in away]
             top = max(getattr(each, name) for each in hot)
-            if rest:
-                found.append((top, median(rest)))
+            every = [sum(getattr(part, name)) for part in counted.partitions]
+            found.append((top, median(rest) if rest else _usual(counted, every)))
         rest = [part.pairs for part in counted.partitions if part.number not in away and part.pairs]
         if rest and any("pairs" in each.hot_by for each in hot):
             found.append((max(each.pairs for each in hot), median(rest)))
-        return found or [(self._thresholds.severities[-1], 1.0)]
+        return found
 
     # -- partitions ---------------------------------------------------------------------------------
 
@@ -177,7 +175,7 @@ class Judge:
 
     def _strategy(self, shuffle: Shuffle) -> str:
         """How Spark plans to compute a join."""
-        if not shuffle.is_join:
+        if not shuffle.is_join or self._catalyst is None:
             return ""
         stack = [self._catalyst.execution(shuffle.operator.plan).executedPlan()]
         while stack:
@@ -267,6 +265,14 @@ def _rows(counted: Counted) -> tuple[int | None, float | None]:
         rows += alone if preserved else 0
     larger = max(sum(part.records[side] for part in counted.partitions) for side in (0, 1))
     return rows, rows / larger if larger else 1.0
+
+
+def _usual(counted: Counted, loads: Sequence[int]) -> float:
+    """What a partition usually holds: the median one of those that hold any, or each, if all held the same.
+
+    The latter where a hot key stands in the only partition that holds any.
+    """
+    return min(median([each for each in loads if each]), sum(loads) / counted.partition_count)
 
 
 def _share(held: int, loads: Sequence[int]) -> float:

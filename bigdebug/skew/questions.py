@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pyspark import RDD
     from pyspark.sql import DataFrame
 
+    from bigdebug.skew.progress import StageProgress
     from bigdebug.skew.report import SkewReport
     from bigdebug.skew.slow import SlowRecords
     from bigdebug.skew.thresholds import Thresholds
@@ -23,19 +24,25 @@ class SkewQuestions:
     _attachment: Attachment
     _recorder: Recorder
 
-    def skew(self, data: DataFrame | Output, thresholds: Thresholds | None = None) -> SkewReport:
+    def skew(self, data: DataFrame | RDD[Any] | Output, thresholds: Thresholds | None = None) -> SkewReport:
         """Tell how lopsided the shuffles of a dataflow are, by which keys, and what to do about it.
 
         Args:
-            data: a DataFrame, or an `Output` of this run.
+            data: a DataFrame, an RDD, or an `Output` of this run.
             thresholds: from when on something is called skewed; those that people know, if None.
 
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
         """
         from bigdebug.lineage.live import live_question
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_question
         from bigdebug.skew.report import skew_of
 
+        if is_about_rdd(self._recorder, data):
+            from bigdebug.skew.rdds import skew_of_rdd
+
+            seconds = data.seconds if isinstance(data, Output) else None
+            return skew_of_rdd(live_rdd_question(self._recorder, data), thresholds, seconds)
         question = live_question(self._attachment.spark, self._recorder, data)
         return skew_of(question, thresholds, self._seconds_of(data, question))
 
@@ -67,6 +74,20 @@ class SkewQuestions:
         from bigdebug.skew.timing_frames import slow_records_of
 
         return slow_records_of(live_question(self._attachment.spark, self._recorder, data), top, known)
+
+    def progress(self, thresholds: Thresholds | None = None) -> list[StageProgress]:
+        """The stages that the program's jobs run now, and the tasks that keep others waiting. Ask from another thread.
+
+        Args:
+            thresholds: tell what is a straggler; a task that runs longer than 5 s and 10 times the median, if None.
+
+        Raises:
+            UnreachableError: Spark was stopped.
+        """
+        from bigdebug.skew.progress import progress_of
+        from bigdebug.skew.thresholds import Thresholds
+
+        return progress_of(self._attachment.context, thresholds or Thresholds())
 
     def _seconds_of(self, data: Any, question: Any) -> float | None:
         """How long the output took; of a DataFrame the last action on it."""

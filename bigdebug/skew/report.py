@@ -11,6 +11,7 @@ from typing import overload
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.depth import deep_plans
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.skew.advising import SETTINGS, advice_for
@@ -59,6 +60,10 @@ class SkewReport(Sequence[Finding]):
             BigDebugError: nothing would be changed, or Spark was stopped.
         """
         change = Change(salt, partitions, drop_nulls)
+        if self._foretelling is None and self.findings:
+            raise BigDebugError(
+                "what a change comes to isn't foretold for RDDs", hint="ask about a DataFrame or its output"
+            )
         return [] if self._foretelling is None else self._foretelling.of(self.findings, change)
 
     def __len__(self) -> int:

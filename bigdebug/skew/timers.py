@@ -22,7 +22,7 @@ _MOST_BYTES = 1 << 20
 _SPARE_NS = 2_000_000_000
 _SPARE_TIMES = 10
 """Batches are timed again in parts for so long, and so many times what they took, in a task."""
-_NOISE = 3
+_NOISE = 2
 _NOTABLE = 10
 """A record is told apart in a batch if it takes so many times what a call does, and more than one in so many parts of
 what its part of the batch takes."""
@@ -45,7 +45,7 @@ class TimesParam:
             if known is None:
                 held[number] = times  # in a worker the stopwatch itself, which goes on
                 continue
-            for name in ("calls", "total", "squares"):
+            for name in ("total", "squares"):
                 known[name] += times[name]
             known["counts"] = [a + b for a, b in zip(known["counts"], times["counts"], strict=True)]
             known["top"] = heapq.nlargest(self.most, [*known["top"], *times["top"]], key=lambda each: each[0])
@@ -58,10 +58,10 @@ class Stopwatch:
     def __init__(self, number: int, accumulator: Any, most: int) -> None:
         self.total = 0
         self.squares = 0
-        self.calls = 0
         self.counts = [0] * BUCKETS
         self.top: list[tuple[int, int, Any]] = []
         self.floor = 0
+        self.sums: Callable[[], tuple[int, int]] = lambda: (0, 0)
         self._order = count()
         self._most = most
         accumulator.add({number: self})
@@ -78,7 +78,6 @@ class Stopwatch:
 
     def seen(self, took: int, given: Any) -> None:
         """Take down the time of a record."""
-        self.calls += 1
         self.total += took
         self.squares += took * took
         self.counts[took.bit_length()] += 1
@@ -87,7 +86,8 @@ class Stopwatch:
 
     def __reduce__(self) -> Any:
         top = [(took, *_stored(given)) for took, _, given in self.top]
-        held = {"total": self.total, "squares": self.squares, "calls": self.calls, "counts": self.counts}
+        total, squares = self.sums()
+        held = {"total": self.total + total, "squares": self.squares + squares, "counts": self.counts}
         return dict, ({**held, "top": top},)
 
 
@@ -106,36 +106,73 @@ def _stored(given: Any) -> tuple[bytes | None, str]:
     return (data if len(data) <= _MOST_BYTES else None), text
 
 
+class MadeThere:
+    """A function that is made where it is unpickled: in a copy of it, parts would no longer share what they count."""
+
+    def __init__(self, make: Callable[..., Any], *given: Any) -> None:
+        self._make = make
+        self._given = given
+
+    def __reduce__(self) -> Any:
+        return self._make, self._given
+
+    def __call__(self, *values: Any) -> Any:
+        return self._make(*self._given)(*values)
+
+
 # -- functions of records ---------------------------------------------------------------------------
 
 
-def timed(function: Callable[[Any], Any], number: int, accumulator: Any, most: int) -> Callable[[Any], Any]:
+def timed(
+    function: Callable[[Any], Any], number: int, accumulator: Any, most: int, flat: bool = False
+) -> Callable[[Any], Any]:
     """In place of a function of an element: the same, with a stopwatch.
 
-    What it does in a generator that it gives counts as well.
+    All that a record pays for stands in one function, with nothing looked up in objects.
+
+    Args:
+        flat: what it gives may be a generator; what that does counts as well.
     """
     watch: Any = None
-    counts: list[int] = []
+    counts = [0] * BUCKETS
+    total = squares = 0
+    floor = -1
     clock = perf_counter_ns
 
-    def call(value: Any) -> Any:
-        nonlocal watch, counts
+    def kept(took: int, value: Any) -> int:
+        nonlocal watch
         if watch is None:
             watch = Stopwatch(number, accumulator, most)
-            counts = watch.counts
+            watch.counts = counts
+            watch.sums = lambda: (total, squares)
+        if took > watch.floor:
+            watch.keep(took, value)
+        return int(watch.floor)
+
+    def call(value: Any) -> Any:
+        nonlocal total, squares, floor
         began = clock()
         made = function(value)
         took = clock() - began
-        if type(made) is GeneratorType:
-            return _timed_generator(made, watch, took, value)
-        watch.total += took
-        watch.squares += took * took
+        total += took
+        squares += took * took
         counts[took.bit_length()] += 1
-        if took > watch.floor:
-            watch.keep(took, value)
+        if took > floor:
+            floor = kept(took, value)
         return made
 
-    return call
+    def call_flat(value: Any) -> Any:
+        began = clock()
+        made = function(value)
+        took = clock() - began
+        if watch is None:
+            kept(-1, value)
+        if type(made) is GeneratorType:
+            return _timed_generator(made, watch, took, value)
+        watch.seen(took, value)
+        return made
+
+    return call_flat if flat else call
 
 
 def _timed_generator(made: Iterator[Any], watch: Any, took: int, value: Any) -> Iterator[Any]:
@@ -259,7 +296,6 @@ def timed_batch(
         took = perf_counter_ns() - began
         if size:
             each = took // size
-            watch.calls += size
             watch.total += took
             watch.squares += size * each * each
             watch.counts[each.bit_length()] += size

@@ -140,7 +140,7 @@ def _traced(question: Question, below: Operator, arguments: list[Any], data: byt
             frame = catalyst.frame(catalyst.project_more(named, plan))
             names = frame.columns[-len(named) :]
             with travelling():
-                same = F.udf(SameValue(data, spread=len(names) > 1), "boolean")
+                same = F.udf(SameValue(data, spread=len(names) > 1), "boolean", useArrow=False)
                 return catalyst.analyzed(frame.where(same(*(F.col(name) for name in names))))
 
         return Where(narrow, is_condition=False)

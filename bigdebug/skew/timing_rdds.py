@@ -67,7 +67,8 @@ class _TimingAnnotator(Annotator):
             return arguments
         number = len(self.timed)
         if operator.kind in RECORD_WISE:
-            watched: Any = timers.timed(function, number, self.accumulator, self._top)
+            flat = operator.kind.startswith("flatMap")
+            watched: Any = timers.MadeThere(timers.timed, function, number, self.accumulator, self._top, flat)
         elif operator.kind in _BY_PARTITION:
             indexed = _BY_PARTITION[operator.kind]
             watched = timers.timed_partition(function, number, self.accumulator, self._top, indexed=indexed)

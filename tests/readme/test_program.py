@@ -74,6 +74,21 @@ def test_the_look_into_a_run_in_the_readme(
     ]
 
 
+def test_the_skewed_and_slow_program_in_the_readme(
+    spark: SparkSession, flights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = program_with("session.skew(")
+    with bigdebug.attach(spark) as session:
+        exec(code, {"session": session, "spark": spark, "F": functions})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("customer = 0 333 56% ")
+    assert lines[0].endswith(" ['default key', 'combine first', 'salt']")
+    most, below = lines[1].split(" ", 1)
+    assert int(most) >= 333
+    assert below == "[True]"
+    assert lines[2] == "{'customer': 0, 'amount': 0} 123 {'customer': 33, 'amount': 123}"
+
+
 def test_the_records_that_crash_in_the_readme(spark: SparkSession, flights: Path) -> None:
     code = program_with("on_crash")
     with bigdebug.attach(spark) as session:

@@ -1,0 +1,89 @@
+"""What a report of skew costs against the job it is about, and timing each record against not timing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+import bigdebug
+from benchmarks.data import make, read
+from benchmarks.measures import Row, fresh_store, row_of
+from benchmarks.pairs import paired, seconds
+from bigdebug.skew import timers
+
+
+def reports(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterator[Row]:
+    """A report of all shuffles ÷ the job: of a join and an aggregate over it, and of each alone.
+
+    Args:
+        spark: the session.
+        folder: for the data.
+        rows: how many orders.
+        kind: of files.
+    """
+    place = make(spark, folder, rows, kind)
+    for name, program in _PROGRAMS.items():
+
+        def job(program: Any = program) -> float:
+            return seconds(lambda: _computed(program(spark, place, kind)))
+
+        def report(program: Any = program) -> float:
+            with bigdebug.attach(spark, store=fresh_store()) as session:
+                frame = program(spark, place, kind)
+                return seconds(lambda: session.skew(frame))
+
+        yield row_of("skew report ÷ job", name, rows, kind, paired(report, job, 5))
+
+
+def timing(spark: SparkSession, rows: int) -> Iterator[Row]:
+    """Functions with a stopwatch ÷ without, of about 1 and 10 microseconds."""
+    for micros, rounds in ((1, 12), (10, 150)):
+
+        def work(number: int, rounds: int = rounds) -> int:
+            for each in range(rounds):
+                number ^= each
+            return number
+
+        def off(work: Any = work) -> float:
+            rdd = spark.sparkContext.range(rows, numSlices=2).map(work)
+            return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
+
+        def on(work: Any = work) -> float:
+            context = spark.sparkContext
+            watched = timers.MadeThere(
+                timers.timed, work, 0, context.accumulator({}, timers.TimesParam(10)), 10
+            )
+            rdd = context.range(rows, numSlices=2).map(watched)
+            return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
+
+        yield row_of("records timed ÷ not", f"map of {micros} µs", rows, "range", paired(on, off, 5))
+
+
+def _join(spark: SparkSession, place: Path, kind: str) -> DataFrame:
+    orders = read(spark, place, kind, "orders").filter("amount > 10")
+    return orders.join(read(spark, place, kind, "customers").hint("merge"), "customer")
+
+
+def _join_and_aggregate(spark: SparkSession, place: Path, kind: str) -> DataFrame:
+    return _join(spark, place, kind).groupBy("city").agg(F.avg("amount").alias("mean"))
+
+
+def _aggregate(spark: SparkSession, place: Path, kind: str) -> DataFrame:
+    return (
+        read(spark, place, kind, "orders").groupBy("product").agg(F.collect_list("amount").alias("amounts"))
+    )
+
+
+def _computed(frame: DataFrame) -> None:
+    frame.write.format("noop").mode("overwrite").save()
+
+
+_PROGRAMS: dict[str, Callable[[SparkSession, Path, str], DataFrame]] = {
+    "join and aggregate": _join_and_aggregate,
+    "join": _join,
+    "aggregate": _aggregate,
+}
