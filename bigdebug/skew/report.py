@@ -11,6 +11,7 @@ from typing import overload
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.depth import deep_plans
+from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table, site_label
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
@@ -24,8 +25,8 @@ from bigdebug.skew.thresholds import SEVERITIES, Thresholds
 from bigdebug.skew.what_if import Change, Foretelling, Foretold
 
 
-@dataclass(frozen=True)
-class SkewReport(Sequence[Finding]):
+@dataclass(frozen=True, repr=False)
+class SkewReport(Described, Sequence[Finding]):
     """The shuffles of a dataflow, the worst first; a sequence of findings.
 
     Attributes:
@@ -65,6 +66,40 @@ class SkewReport(Sequence[Finding]):
                 "what a change comes to isn't foretold for RDDs", hint="ask about a DataFrame or its output"
             )
         return [] if self._foretelling is None else self._foretelling.of(self.findings, change)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.skewed)} of {len(self.findings)} shuffles lopsided>"
+
+    def _description(self) -> Description:
+        shuffles = Table(
+            "shuffles",
+            ("operator", "at", "keys", "severity", "longest ÷ median", "records"),
+            [
+                (
+                    each.operator,
+                    site_label(each),
+                    ", ".join(each.keys),
+                    each.severity,
+                    round(each.ratio, 2),
+                    each.records,
+                )
+                for each in self.findings
+            ],
+        )
+        hot = [
+            (
+                each.operator,
+                key.text,
+                key.records,
+                f"{key.share:.1%}",
+                next((a.text for a in each.advice), ""),
+            )
+            for each in self.skewed
+            for key in each.hot_keys[:FEW_RECORDS]
+        ]
+        keys = Table("hot keys", ("operator", "key", "records", "share", "what to do"), hot)
+        tables = [*([shuffles] if self.findings else []), *([keys] if hot else [])]
+        return Description(repr(self)[1:-1], tables, self.notes)
 
     def __len__(self) -> int:
         return len(self.findings)

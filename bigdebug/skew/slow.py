@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 
 from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.described import Described, Description, Table, site_label
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
 
@@ -104,8 +105,8 @@ class SlowRecord:
         return found
 
 
-@dataclass(frozen=True)
-class SlowRecords(Sequence[SlowRecord]):
+@dataclass(frozen=True, repr=False)
+class SlowRecords(Described, Sequence[SlowRecord]):
     """The slowest records of a dataflow's functions, a sequence.
 
     Attributes:
@@ -119,6 +120,37 @@ class SlowRecords(Sequence[SlowRecord]):
     functions: tuple[FunctionTime, ...]
     notes: tuple[str, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        functions = "1 function" if len(self.functions) == 1 else f"{len(self.functions)} functions"
+        return f"<the {len(self.records)} slowest records of {functions}>"
+
+    def _description(self) -> Description:
+        records = Table(
+            "slowest records",
+            ("ms", "function", "given", "deviations"),
+            [
+                (_milliseconds(each.seconds), each.function.described, each.text, round(each.deviations, 1))
+                for each in self.records
+            ],
+        )
+        functions = Table(
+            "functions",
+            ("function", "operator", "at", "records", "ms in all", "ms a record"),
+            [
+                (
+                    each.described,
+                    each.operator,
+                    site_label(each),
+                    each.calls,
+                    _milliseconds(each.seconds),
+                    _milliseconds(each.mean),
+                )
+                for each in self.functions
+            ],
+        )
+        tables = [table for table in (records, functions) if table.rows]
+        return Description(repr(self)[1:-1], tables, self.notes)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -134,6 +166,10 @@ class SlowRecords(Sequence[SlowRecord]):
 
     def __iter__(self) -> Iterator[SlowRecord]:
         return iter(self.records)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1_000, 3)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,11 @@ def test_results_show_what_they_found(spark: SparkSession, session: Any) -> None
     _, text = shown(session.why_not(sums, "total > 1000"))
     assert "rows in" in text
 
+    parsed, text = shown(session.skew(sums))
+    assert {"Aggregate", "none"} <= set(parsed.cells)
+    parsed, text = shown(session.slow_records(people.select(F.udf(str.upper)("name"))))
+    assert "slowest records of 1 function" in text
+
 
 def test_a_thing_that_cannot_be_told_any_more_says_so_and_never_fails(session: Any) -> None:
     class Gone(Described):
