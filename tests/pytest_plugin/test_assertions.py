@@ -82,7 +82,8 @@ def test_rows_that_fail_and_rows_of_null_are_told_with_their_records(
     assert [line.split(" at ")[0] for line in failure.way] == ["Aggregate", "Filter", "orders.csv"]
     assert "test_assertions.py:" in failure.way[0]
     assert failure.run is not None
-    assert f"open the run: bigdebug show {failure.run}" in text
+    assert text.endswith(f"\nopen the run: {failure.command}")
+    assert f" {failure.run}" in (failure.command or "")
 
 
 def test_rows_that_must_not_be_are_told_for_a_column_too(dataflow: Dataflow, orders: DataFrame) -> None:

@@ -171,7 +171,7 @@ def test_a_run_with_every_kind_of_test(inner: pytest.Pytester) -> None:
     assert {each["test"] for each in failures} == {f"test_it.py::{name}" for name in kept}
     (fails,) = [each for each in failures if each["test"].endswith("[0]")]
     assert fails["blames"][0]["culprits"][0]["value"] == {"id": "2", "amount": "-5"}
-    assert fails["command"] == f"bigdebug show {fails['run']}"
+    assert fails["command"] in (f"bigdebug show {fails['run']}", f"bigdebug tui {fails['run']}")
 
 
 WORKERS = """
