@@ -20,6 +20,7 @@ from bigdebug.wording.values import visible
 
 _MOST_BYTES = 4_000_000
 _GUTTER = 6
+_MOST_COLOURED = 8
 
 
 class SourceView(ScrollView, can_focus=True):
@@ -41,6 +42,8 @@ class SourceView(ScrollView, can_focus=True):
         self._line = 0
         self._first = 1
         self._marked: frozenset[int] = frozenset()
+        self._settled = False
+        self._coloured_files: dict[tuple[str, str, int], list[Text]] = {}
         self._plain: list[str] = []
         self._colours: tuple[str, bool] | None = None
 
@@ -60,9 +63,11 @@ class SourceView(ScrollView, can_focus=True):
             self._load(site, since)
         elif self._first != 1:
             self._show(site.file, site.text.splitlines(), site.line)
-        self._line = site.line
-        self.call_after_refresh(self._to_line)
-        self.refresh()
+        before, self._line = self._line, site.line
+        if not self.size.height:
+            self.call_after_refresh(self._to_line)
+        elif before != site.line or not self._settled:
+            self._to_line()
 
     def show_lines(self, file: str, lines: list[str], first: int, lit: int) -> None:
         """Show lines of a file that isn't the user's source.
@@ -79,8 +84,9 @@ class SourceView(ScrollView, can_focus=True):
 
     def mark(self, lines: Collection[int]) -> None:
         """Put a mark at some lines."""
-        self._marked = frozenset(lines)
-        self.refresh()
+        if self._marked != frozenset(lines):
+            self._marked = frozenset(lines)
+            self.refresh()
 
     def _load(self, site: CallSite, since: float | None) -> None:
         title = site.label
@@ -101,6 +107,7 @@ class SourceView(ScrollView, can_focus=True):
         self._file, self._first = file, first
         self._plain = [visible(line.expandtabs(4)) for line in lines]
         self._colours = None
+        self._settled = False
         width = max((len(line) for line in self._plain), default=0) + _GUTTER + 1
         self.virtual_size = Size(width, len(lines))
         self.refresh()
@@ -111,6 +118,7 @@ class SourceView(ScrollView, can_focus=True):
         if not self._first <= self._line < self._first + len(self._plain):
             return
         top = int(self.scroll_offset.y)
+        self._settled = True
         if not top + 1 <= place < top + height - 2:
             self.scroll_to(0, max(place - height // 3, 0), animate=False, immediate=True)
         self.refresh()
@@ -119,17 +127,24 @@ class SourceView(ScrollView, can_focus=True):
         self._to_line()
 
     def _coloured(self) -> list[Text]:
-        """The lines in the colours of the theme; made when the first of them is drawn."""
+        """The lines in the colours of the theme; made when the first of them is drawn, and kept for a few files."""
         wanted = (self.app.theme, self.app.current_theme.dark)
-        if self._colours != wanted:
-            self._colours = wanted
+        if self._colours == wanted:
+            return self._lines
+        self._colours = wanted
+        key = (str(self._file), self.app.theme, hash(tuple(self._plain)))
+        known = self._coloured_files.pop(key, None)
+        if known is None:
             if self.app.theme.startswith("ansi-") or not str(self._file).endswith(".py"):
-                self._lines = [Text(line) for line in self._plain]
+                known = [Text(line) for line in self._plain]
             else:
                 style = "github-dark" if self.app.current_theme.dark else "friendly"
                 code = Syntax("", "python", theme=style).highlight("\n".join(self._plain))
-                self._lines = list(code.split("\n", allow_blank=True))
-        return self._lines
+                known = list(code.split("\n", allow_blank=True))
+        self._coloured_files[key] = self._lines = known
+        while len(self._coloured_files) > _MOST_COLOURED:
+            del self._coloured_files[next(iter(self._coloured_files))]
+        return known
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -26,7 +26,6 @@ def steady(svg: str) -> str:
     """A picture without what differs from run to run."""
     svg = re.sub(r"terminal-\d+-", "terminal-", svg)
     svg = re.sub(r"\d{8}-\d{6}-[a-z0-9]{3}", "20261126-071113-x6n", svg)
-    svg = re.sub(r"/[^\s<&]*/(demo\d*|pytest-\d+)/", "/home/ann/", svg)
     return "".join(f"{line.rstrip()}\n" for line in svg.splitlines())
 
 
@@ -57,14 +56,15 @@ def test_the_screens_look_as_they_did(
         await look("runs")
         await person.press("enter", "n", "n")
         await look("dataflow")
-        await person.press("question_mark")
-        await look("help")
-        await person.press("escape", "u", "u", "enter")
+        if size == SIZES[0]:
+            await person.press("question_mark")
+            await look("help")
+            await person.press("escape")
+        await person.press("u", "u", "enter")
         await look("records")
-        await person.press("t", "c")
+        await person.press("t")
+        await person.press("c")
         await look("trace")
-        await person.press("enter")
-        await look("file")
 
     played("store", story, spark, size)
 
