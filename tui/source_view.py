@@ -43,6 +43,8 @@ class SourceView(ScrollView, can_focus=True):
         self._first = 1
         self._marked: frozenset[int] = frozenset()
         self._settled = False
+        self._drawn: dict[tuple[int, bool], Strip] = {}
+        self._base: Style | None = None
         self._coloured_files: dict[tuple[str, str, int], list[Text]] = {}
         self._plain: list[str] = []
         self._colours: tuple[str, bool] | None = None
@@ -132,6 +134,7 @@ class SourceView(ScrollView, can_focus=True):
         if self._colours == wanted:
             return self._lines
         self._colours = wanted
+        self._drawn.clear()
         key = (str(self._file), self.app.theme, hash(tuple(self._plain)))
         known = self._coloured_files.pop(key, None)
         if known is None:
@@ -149,23 +152,35 @@ class SourceView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         place = int(self.scroll_offset.y) + y
-        base = self.rich_style
+        base = self._base = self._base or self.rich_style
         if place >= len(self._plain):
             return Strip.blank(width, base)
         number = self._first + place
         lit = number == self._line
+        left = int(self.scroll_offset.x)
+        text = self._coloured()[place]
         style = base + self.get_component_rich_style("source--line", partial=True) if lit else base
+        marked = number in self._marked
+        known = None if marked else self._drawn.get((number, lit))
+        if known is not None:
+            return known.crop_extend(left, left + width, style)
         name = "source--marked" if number in self._marked else "source--number"
         told = self.get_component_rich_style(name, partial=True)
         sign = "◉" if number in self._marked else ("▶" if lit else " ")
         gutter = Segment(f"{number:>{_GUTTER - 2}}{sign} ", style + _ink(told))
-        text = self._coloured()[place]
         inner = [
             Segment(each.text, style + _ink(each.style or Style()))
             for each in text.render(self.app.console, end="")
         ]
-        left = int(self.scroll_offset.x)
-        return Strip([gutter, *inner]).crop_extend(left, left + width, style)
+        strip = Strip([gutter, *inner])
+        if not marked:
+            self._drawn[number, lit] = strip
+        return strip.crop_extend(left, left + width, style)
+
+    def notify_style_update(self) -> None:
+        self._drawn.clear()
+        self._base = None
+        super().notify_style_update()
 
 
 def _ink(style: Style) -> Style:
