@@ -37,11 +37,13 @@ class Lines:
         first: number of the first one, from 1.
         lines: these.
         lit: the record's; 0 where it wasn't found.
+        guessed: its position alone tells it.
     """
 
     first: int
     lines: list[str]
     lit: int
+    guessed: bool = False
 
 
 def lines_at(path: str, record: TracedRecord) -> Lines:
@@ -67,16 +69,18 @@ def lines_at(path: str, record: TracedRecord) -> Lines:
         raise BigDebugError(
             f"{path} has fewer records than {position:,}", hint="it was changed since the run"
         )
-    return Lines(kept[0][0], [line for _, line in kept], _line_of(kept, records, position, record.value))
-
-
-def _line_of(kept: Sequence[tuple[int, str]], records: int, position: int, value: Any) -> int:
-    """The line of a record: of those that it may stand in, the one that its values stand in."""
     filled = [(number, line) for number, line in kept if line.strip()]
     place = position - (records - len(filled))
     candidates = filled[max(place, 0) : place + _OFFSETS + 1]
+    value = record.value
     texts = [str(each) for each in value.values()] if isinstance(value, dict) else [str(value)]
     texts = [text for text in texts if text and text != "None"]
+    lit = _line_of(candidates, texts) if texts else (candidates[0][0] if candidates else 0)
+    return Lines(kept[0][0], [line for _, line in kept], lit, guessed=not texts)
+
+
+def _line_of(candidates: Sequence[tuple[int, str]], texts: Sequence[str]) -> int:
+    """The line of a record: of those that it may stand in, the one that its values stand in; 0 for none."""
     scored = [
         (sum(text in line for text in texts), -index, number)
         for index, (number, line) in enumerate(candidates)
@@ -163,7 +167,11 @@ class FileView(View):
         found = await asyncio.to_thread(lines_at, path, self.record)
         self._line = found.lit
         self.query_one(SourceView).show_lines(path, found.lines, found.first, found.lit)
-        if found.lit:
+        if found.guessed:
+            self.say(
+                f"line {found.lit:,} is record {location.position:,}, or a later one if the file has a header"
+            )
+        elif found.lit:
             self.say(f"line {found.lit:,} of {os.path.basename(path)} is record {location.position:,}")
         else:
             self.say("the record's values stand in none of the lines here: the file has changed", bad=True)

@@ -199,6 +199,7 @@ class Grid(ScrollView, can_focus=True):
         self._cells = cells
         self._widths: list[int] = []
         self._asked: tuple[int, int] | None = None
+        self._styles: dict[str, Style] = {}
         self.show(columns, rows or ListRows())
 
     # -- what is shown ------------------------------------------------------------------------------
@@ -273,6 +274,21 @@ class Grid(ScrollView, can_focus=True):
 
     # -- how it is drawn ----------------------------------------------------------------------------
 
+    def _style(self, name: str = "") -> Style:
+        """A component's style, or the grid's own; looked up once, for it takes longer than the drawing."""
+        found = self._styles.get(name)
+        if found is None:
+            if name in ("grid--header", "grid--note"):
+                found = self.get_component_rich_style(name)
+            else:
+                found = self.get_component_rich_style(name, partial=True) if name else self.rich_style
+            self._styles[name] = found
+        return found
+
+    def notify_style_update(self) -> None:
+        self._styles.clear()
+        super().notify_style_update()
+
     def render_line(self, y: int) -> Strip:
         head = self._head
         width = self.size.width
@@ -280,18 +296,18 @@ class Grid(ScrollView, can_focus=True):
         if y < head:
             return self._header(y, left, width)
         index = self._top + y - head
-        base = self.rich_style
+        base = self._style()
         if index >= self.rows.count:
             return Strip.blank(width, base)
         row = self.rows.row(index)
         if row is None:
             self._ask(index)
-            style = base + self.get_component_rich_style("grid--missing", partial=True)
+            style = base + self._style("grid--missing")
             return Strip([Segment(set_cell_size("  …", width), style)], width)
         return self._line(index, row, base).crop_extend(left, left + width, self._row_style(index, base))
 
     def _header(self, y: int, left: int, width: int) -> Strip:
-        style = self.get_component_rich_style("grid--note" if y else "grid--header")
+        style = self._style("grid--note" if y else "grid--header")
         segments = []
         for place, column in enumerate(self.columns):
             text = visible(column.note if y else column.title)
@@ -300,7 +316,7 @@ class Grid(ScrollView, can_focus=True):
 
     def _row_style(self, index: int, base: Style) -> Style:
         if index == self.cursor:
-            return base + self.get_component_rich_style("grid--cursor", partial=True)
+            return base + self._style("grid--cursor")
         return base
 
     def _line(self, index: int, row: Row, base: Style) -> Strip:
@@ -311,9 +327,9 @@ class Grid(ScrollView, can_focus=True):
             name = name or self.columns[place].style
             own = style
             if name:
-                own = style + replace_background(self.get_component_rich_style(name, partial=True))
+                own = style + replace_background(self._style(name))
             if self._cells and index == self.cursor and place == self.cell:
-                own = base + self.get_component_rich_style("grid--cell", partial=True)
+                own = base + self._style("grid--cell")
             shown = visible(text[: 4 * self._widths[place] + 8])
             segments.append(Segment(self._fitted(shown, place, self.columns[place].right), own))
             segments.append(Segment(" " * _GAP, style))

@@ -22,7 +22,7 @@ from bigdebug.tui.actions import bindings
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import Prompt
 from bigdebug.tui.engine import Work
-from bigdebug.tui.grid import Column, Grid
+from bigdebug.tui.grid import Grid
 from bigdebug.tui.pages import Field
 from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Records, of_records
@@ -145,10 +145,7 @@ class IsolateView(View):
         if not found.matched:
             self.say(f"no row of output {self.output.number} fails: {self.failing}", bad=True)
             return
-        columns = columns_of(answer.culprits.fields)
-        grid.show(
-            [Column(each.title, each.note, right=each.right) for each in columns], RecordRows(answer.culprits)
-        )
+        grid.show(columns_of(answer.culprits.fields, kinds=False), RecordRows(answer.culprits))
         shown = len(answer.listed)
         some = f", the first {shown:,}" if shown < found.culprits.total else ""
         grid.border_title = f"culprits: {plural(found.culprits.total, 'record')}{some}"

@@ -20,6 +20,7 @@ from bigdebug.wording.values import visible
 
 _MOST_BYTES = 4_000_000
 _GUTTER = 6
+_MOST_COLOURED = 8
 
 
 class SourceView(ScrollView, can_focus=True):
@@ -41,6 +42,10 @@ class SourceView(ScrollView, can_focus=True):
         self._line = 0
         self._first = 1
         self._marked: frozenset[int] = frozenset()
+        self._settled = False
+        self._drawn: dict[tuple[int, bool], Strip] = {}
+        self._base: Style | None = None
+        self._coloured_files: dict[tuple[str, str, int], list[Text]] = {}
         self._plain: list[str] = []
         self._colours: tuple[str, bool] | None = None
 
@@ -60,9 +65,11 @@ class SourceView(ScrollView, can_focus=True):
             self._load(site, since)
         elif self._first != 1:
             self._show(site.file, site.text.splitlines(), site.line)
-        self._line = site.line
-        self.call_after_refresh(self._to_line)
-        self.refresh()
+        before, self._line = self._line, site.line
+        if not self.size.height:
+            self.call_after_refresh(self._to_line)
+        elif before != site.line or not self._settled:
+            self._to_line()
 
     def show_lines(self, file: str, lines: list[str], first: int, lit: int) -> None:
         """Show lines of a file that isn't the user's source.
@@ -79,8 +86,9 @@ class SourceView(ScrollView, can_focus=True):
 
     def mark(self, lines: Collection[int]) -> None:
         """Put a mark at some lines."""
-        self._marked = frozenset(lines)
-        self.refresh()
+        if self._marked != frozenset(lines):
+            self._marked = frozenset(lines)
+            self.refresh()
 
     def _load(self, site: CallSite, since: float | None) -> None:
         title = site.label
@@ -101,6 +109,7 @@ class SourceView(ScrollView, can_focus=True):
         self._file, self._first = file, first
         self._plain = [visible(line.expandtabs(4)) for line in lines]
         self._colours = None
+        self._settled = False
         width = max((len(line) for line in self._plain), default=0) + _GUTTER + 1
         self.virtual_size = Size(width, len(lines))
         self.refresh()
@@ -111,6 +120,7 @@ class SourceView(ScrollView, can_focus=True):
         if not self._first <= self._line < self._first + len(self._plain):
             return
         top = int(self.scroll_offset.y)
+        self._settled = True
         if not top + 1 <= place < top + height - 2:
             self.scroll_to(0, max(place - height // 3, 0), animate=False, immediate=True)
         self.refresh()
@@ -119,38 +129,58 @@ class SourceView(ScrollView, can_focus=True):
         self._to_line()
 
     def _coloured(self) -> list[Text]:
-        """The lines in the colours of the theme; made when the first of them is drawn."""
+        """The lines in the colours of the theme; made when the first of them is drawn, and kept for a few files."""
         wanted = (self.app.theme, self.app.current_theme.dark)
-        if self._colours != wanted:
-            self._colours = wanted
+        if self._colours == wanted:
+            return self._lines
+        self._colours = wanted
+        self._drawn.clear()
+        key = (str(self._file), self.app.theme, hash(tuple(self._plain)))
+        known = self._coloured_files.pop(key, None)
+        if known is None:
             if self.app.theme.startswith("ansi-") or not str(self._file).endswith(".py"):
-                self._lines = [Text(line) for line in self._plain]
+                known = [Text(line) for line in self._plain]
             else:
                 style = "github-dark" if self.app.current_theme.dark else "friendly"
                 code = Syntax("", "python", theme=style).highlight("\n".join(self._plain))
-                self._lines = list(code.split("\n", allow_blank=True))
-        return self._lines
+                known = list(code.split("\n", allow_blank=True))
+        self._coloured_files[key] = self._lines = known
+        while len(self._coloured_files) > _MOST_COLOURED:
+            del self._coloured_files[next(iter(self._coloured_files))]
+        return known
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         place = int(self.scroll_offset.y) + y
-        base = self.rich_style
+        base = self._base = self._base or self.rich_style
         if place >= len(self._plain):
             return Strip.blank(width, base)
         number = self._first + place
         lit = number == self._line
+        left = int(self.scroll_offset.x)
+        text = self._coloured()[place]
         style = base + self.get_component_rich_style("source--line", partial=True) if lit else base
+        marked = number in self._marked
+        known = None if marked else self._drawn.get((number, lit))
+        if known is not None:
+            return known.crop_extend(left, left + width, style)
         name = "source--marked" if number in self._marked else "source--number"
         told = self.get_component_rich_style(name, partial=True)
         sign = "◉" if number in self._marked else ("▶" if lit else " ")
         gutter = Segment(f"{number:>{_GUTTER - 2}}{sign} ", style + _ink(told))
-        text = self._coloured()[place]
         inner = [
             Segment(each.text, style + _ink(each.style or Style()))
             for each in text.render(self.app.console, end="")
         ]
-        left = int(self.scroll_offset.x)
-        return Strip([gutter, *inner]).crop_extend(left, left + width, style)
+        strip = Strip([gutter, *inner])
+        if not marked:
+            self._drawn[number, lit] = strip
+        return strip.crop_extend(left, left + width, style)
+
+    def notify_style_update(self) -> None:
+        self._drawn.clear()
+        self._base = None
+        super().notify_style_update()
 
 
 def _ink(style: Style) -> Style:

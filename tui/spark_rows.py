@@ -90,7 +90,7 @@ def all_rows(engine: Engine, run: StoredRun, output: Output, wanted: Wanted, wor
             return ArrowPages(fields, table.slice(0, MOST_IN_MEMORY), complete=complete)
         folder = engine.folder() / "rows"
         # Small blocks: a page takes the reading of one.
-        writer = stored.write.option("parquet.block.size", str(_BLOCK_BYTES)).option("compression", "lz4raw")
+        writer = stored.write.option("parquet.block.size", str(_BLOCK_BYTES)).option("compression", "snappy")
         writer.parquet(folder.as_uri())
     return ParquetPages(fields, folder)
 

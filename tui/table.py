@@ -13,7 +13,11 @@ from bigdebug.wording.values import text_value
 
 
 def columns_of(
-    fields: Sequence[Field], reached: Collection[str] = (), decided: Collection[str] = ()
+    fields: Sequence[Field],
+    reached: Collection[str] = (),
+    decided: Collection[str] = (),
+    *,
+    kinds: bool = True,
 ) -> list[Column]:
     """The columns of a table of records.
 
@@ -21,11 +25,12 @@ def columns_of(
         fields: the columns.
         reached: columns whose values reached the traced rows: marked by ●.
         decided: those that only decided which records took part: marked by ○.
+        kinds: name their types; those of source records are only guessed.
     """
     marked = bool(reached or decided)
     columns = []
     for each in fields:
-        note = each.kind
+        note = each.kind if kinds else ""
         if marked:
             note = "●" if each.name in reached else "○" if each.name in decided else ""
         columns.append(Column(each.name, note, right=each.is_number))

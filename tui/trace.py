@@ -163,7 +163,8 @@ class TraceView(View):
 
     def _show_records(self, place: Place, records: Records) -> None:
         grid = self.query_one("#records", Grid)
-        grid.show(columns_of(records.fields, place.columns, place.deciding), RecordRows(records))
+        columns = columns_of(records.fields, place.columns, place.deciding, kinds=not records.records)
+        grid.show(columns, RecordRows(records))
         counted = plural(place.count, "record" if place.kind == "source" else "row")
         if records.rows and len(records.rows) < place.count:
             counted += f", the first {len(records.rows):,}"

@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.failure import error_text
 from bigdebug.tui.actions import ACTIONS
 from bigdebug.tui.copying import Shown
@@ -139,12 +139,21 @@ class View(Screen[None]):
             self.say(error.message)
         except BigDebugError as error:
             self.say(f"{error.message}" + (f" — {error.hint}" if error.hint else ""), bad=True)
+            self._show_last_words(error)
             self.failed(error)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             self.say(f"unexpected {error_text(error)}", bad=True)
             self.failed(BigDebugError(error_text(error)))
+
+    def _show_last_words(self, error: BigDebugError) -> None:
+        """Where Spark couldn't be started, its own last words tell why."""
+        last = self.ours.said.last() if self.ours.said and isinstance(error, UnreachableError) else ""
+        if last and "Spark" in error.message:
+            from bigdebug.tui.dialogs import FullText
+
+            self.app.push_screen(FullText(error.message, last))
 
     def failed(self, error: BigDebugError) -> None:
         """Work that was begun ended with an error."""

@@ -16,11 +16,17 @@ def demo(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
     demo = Path(bigdebug.__path__[0], "demo")
     shutil.copyfile(demo / "flights.csv", folder / "flights.csv")
-    # Java's working directory is that of the tests.
-    script = (demo / "flights.py").read_text().replace('"flights.csv"', f'"{folder / "flights.csv"}"')
-    (folder / "flights.py").write_text(script)
-    with bigdebug.attach(spark, name="flights", store=str(folder / "store")):
-        runpy.run_path(str(folder / "flights.py"), run_name="__main__")
+    shutil.copyfile(demo / "flights.py", folder / "flights.py")
+    # The script names its file as it stands beside it; Java's working directory is that of the tests.
+    hadoop = spark._jvm.org.apache.hadoop.fs
+    files = hadoop.FileSystem.get(spark._jsc.hadoopConfiguration())
+    before = files.getWorkingDirectory()
+    files.setWorkingDirectory(hadoop.Path(str(folder)))
+    try:
+        with bigdebug.attach(spark, name="flights", store=str(folder / "store")):
+            runpy.run_path(str(folder / "flights.py"), run_name="__main__")
+    finally:
+        files.setWorkingDirectory(before)
     return folder
 
 

@@ -34,7 +34,7 @@ def store(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path
             "select interval 3 months as i, null as v, map('k', 1) as m, array(1, null) as a,"
             " named_struct('x', 'y') as s, timestamp'2013-01-02 03:04:05' as t, X'00ff' as b, 1.50bd as d,"
             " double('nan') as n, 1 as twice, 2 as twice"
-        ).collect()
+        ).write.format("noop").mode("overwrite").save()
         words = spark.sparkContext.textFile(str(place / "words.txt")).flatMap(str.split)
         words.map(lambda word: (word, 1)).reduceByKey(int.__add__).collect()
     return place / "store"

@@ -80,7 +80,7 @@ def test_from_the_runs_to_the_line_of_the_file_and_back_to_the_shell(terminal: T
     terminal.press("c")
     terminal.until("flights.csv: 31 records")
     terminal.press("Enter")
-    terminal.until("▶ 2013,10,1,B6,745,JFK,PSE,2349,335")
+    terminal.until("2013,10,1,B6,745,JFK,PSE,2349,335")
     terminal.press("C-q")
     screen = terminal.until("ended with 0")
     assert "Traceback" not in screen

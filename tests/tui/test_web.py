@@ -36,34 +36,26 @@ async def _opened(session: aiohttp.ClientSession, address: str) -> None:
             await asyncio.sleep(0.1)
 
 
-def test_a_browser_that_knows_the_address_sees_the_runs(address: str) -> None:
+def test_a_browser_that_knows_the_address_sees_the_runs_and_nobody_else_gets_in(address: str) -> None:
     async def look() -> None:
+        top = address.rsplit("/", 2)[0]
+        elsewhere = {"Origin": "http://elsewhere.example"}
         async with aiohttp.ClientSession() as session:
             await _opened(session, address)
             page = await (await session.get(address)).text()
             assert f"{address}static/js/textual.js" in page
             assert "googleapis" not in page  # nothing is fetched from elsewhere
+            for other in (f"{top}/", f"{top}/ws", f"{top}/guessed/", f"{top}/guessed/ws"):
+                assert (await session.get(other)).status == 404, other
+            assert (await session.get(address, headers=elsewhere)).status == 403
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await session.ws_connect(f"{address}ws", headers=elsewhere)
             seen = b""
             async with session.ws_connect(f"{address}ws?width=100&height=24") as socket:
                 while b"the run that a browser" not in seen:
                     message = await socket.receive(timeout=60)
                     assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
                     seen += message.data if isinstance(message.data, bytes) else message.data.encode()
-
-    asyncio.run(look())
-
-
-def test_nobody_else_gets_in(address: str) -> None:
-    async def look() -> None:
-        top = address.rsplit("/", 2)[0]
-        async with aiohttp.ClientSession() as session:
-            await _opened(session, address)
-            for other in (f"{top}/", f"{top}/ws", f"{top}/guessed/", f"{top}/guessed/ws"):
-                assert (await session.get(other)).status == 404, other
-            elsewhere = {"Origin": "http://elsewhere.example"}
-            assert (await session.get(address, headers=elsewhere)).status == 403
-            with pytest.raises(aiohttp.WSServerHandshakeError):
-                await session.ws_connect(f"{address}ws", headers=elsewhere)
 
     asyncio.run(look())
 
