@@ -177,7 +177,8 @@ class Application:
         """`done`; `failed` where its last job did or its program says so; `unfinished`: running, or killed."""
         if self.ended is None:
             return "unfinished"
-        return "failed" if self.exit_code else "done"
+        last = max(self.jobs.values(), key=lambda job: job.id, default=None)
+        return "failed" if self.exit_code or (last is not None and last.failed) else "done"
 
     @property
     def milliseconds(self) -> int:

@@ -47,9 +47,8 @@ def place(parents: Mapping[str, Sequence[str]]) -> Placed:
     lines = {}
     for (start, end), bends in ways.items():
         points = [(centres[start], boxes[start][1] + HEIGHT)]
-        points += [
-            (centres[bend], (row_of[start] + 1 + n) * _DOWN + HEIGHT / 2) for n, bend in enumerate(bends)
-        ]
+        for row, bend in enumerate(bends, start=row_of[start] + 1):  # straight past the boxes of a row
+            points += [(centres[bend], row * _DOWN + 1.0), (centres[bend], row * _DOWN + 1.0 + HEIGHT)]
         lines[start, end] = [*points, (centres[end], boxes[end][1])]
     height = max(0, len(rows) - 1) * _DOWN + HEIGHT + 2
     return Placed(round(width) + 2, height, boxes, lines)

@@ -63,6 +63,7 @@ def test_the_application_is_told(failed: Advice, version: str) -> None:
     assert app.started is not None
     assert app.ended is not None
     assert 5 < app.milliseconds / 1000 < 600
+    assert app.status == "failed"
     assert failed.notes == []
 
 

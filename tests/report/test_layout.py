@@ -42,9 +42,14 @@ def test_boxes_lie_apart_and_lines_go_down(parents: dict[str, list[str]]) -> Non
 def test_lines_pass_beside_the_boxes_in_between(parents: dict[str, list[str]]) -> None:
     placed = place(parents)
     for points in placed.lines.values():
-        for x, y in points[1:-1]:
+        for (x, upper), (_, lower) in pairwise(points[1:-1]):
             for left, top in placed.boxes.values():
-                assert not (left < x < left + WIDTH and top < y < top + HEIGHT)
+                assert not (
+                    left < x < left + WIDTH
+                    and upper < top + HEIGHT
+                    and top < lower
+                    and lower - upper <= HEIGHT
+                )
 
 
 def test_only_what_leads_to_an_output_is_drawn() -> None:
