@@ -133,6 +133,37 @@ def test_skew_in_bytes_alone(session: bigdebug.Session, spark: SparkSession) -> 
     assert found.hot_keys[0].bytes == 10 * (8 + 8 + 8 + 3_000)
 
 
+def test_keys_by_zipfs_law_are_hot_as_far_as_they_make_partitions_long(
+    session: bigdebug.Session, spark: SparkSession
+) -> None:
+    counts = {
+        exponent: {key: max(1, round(1_500 / (key + 1) ** exponent)) for key in range(150)}
+        for exponent in (0.5, 1.0, 2.0)
+    }
+    rows = [(exponent, key, times) for exponent, held in counts.items() for key, times in held.items()]
+    made = spark.createDataFrame(rows, "e double, k int, times int")
+    every = made.select("e", "k", F.explode(F.sequence(F.lit(1), "times"))).select("e", "k").cache()
+    parts = [every.where(F.col("e") == exponent).repartition(16, "k") for exponent in counts]
+    report = session.skew(parts[0].unionAll(parts[1]).unionAll(parts[2]))
+    placed = made.select("e", "k", F.pmod(F.hash("k"), F.lit(16)).alias("place"), "times").collect()
+    every.unpersist()
+    assert len(report) == 3
+    for finding in report:
+        exponent = min(counts, key=lambda each: abs(sum(counts[each].values()) - finding.records))
+        held = counts[exponent]
+        assert [key.records for key in finding.largest[:5]] == sorted(held.values(), reverse=True)[:5]
+        loads: Counter[int] = Counter()
+        for row in placed:
+            if row.e == exponent:
+                loads[row.place] += row.times
+        usual = min(sorted(loads.values())[(len(loads) - 1) // 2], sum(loads.values()) / 16)
+        middle = sorted(held.values())[74]
+        hot = {key for key, times in held.items() if times >= max(5 * middle, 1.33 * usual)}
+        assert {key.key["k"] for key in finding.hot_keys if "records" in key.hot_by} == hot
+        assert (finding.severity == "none") == (not finding.hot_keys)
+    assert report[0].severity == "critical"
+
+
 def test_nothing_is_reported_where_there_is_no_skew(session: bigdebug.Session, spark: SparkSession) -> None:
     even = spark.range(4_000).select((F.col("id") % 200).alias("k"), F.col("id").alias("v"))
     other = spark.range(200).select(F.col("id").alias("k"))
