@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -47,6 +48,7 @@ class Work:
         cancelled: it was given up.
         stopped: it is to end soon with the best found so far.
         over: nothing is done for it any more.
+        tag: its Spark jobs have it, so that cancelling them touches no others.
     """
 
     what: str
@@ -55,6 +57,7 @@ class Work:
     cancelled: bool = False
     stopped: bool = False
     over: threading.Event = field(default_factory=threading.Event, repr=False)
+    tag: str = field(default_factory=lambda: f"bigdebug-{uuid.uuid4().hex[:8]}")
 
     @property
     def told(self) -> str:
@@ -137,6 +140,7 @@ class Engine:
             work.began = time.monotonic()
             work.say("")
             try:
+                self._tagged(work)
                 return function(work)
             except BaseException as error:
                 if work.cancelled:
@@ -146,6 +150,7 @@ class Engine:
                 raise
             finally:
                 work.over.set()
+                self._untagged(work)
 
         try:
             return await asyncio.wrap_future(self._turns.submit(answer))
@@ -185,12 +190,22 @@ class Engine:
 
         replay = open_output(run, output, allow_changed=self.allow_changed, spark=self._spark)
         self._spark = replay.spark
+        self._tagged(work)
         while len(self._asked) >= _MOST_OPENED:
             oldest = next(iter(self._asked))
             _forget(self._asked.pop(oldest))
         self._asked[key] = asked = Asked(replay)
         work.say("")
         return asked
+
+    def _tagged(self, work: Work) -> None:
+        if self._spark is not None:
+            self._spark.sparkContext.addJobTag(work.tag)
+
+    def _untagged(self, work: Work) -> None:
+        if self._spark is not None:
+            with suppress(Exception):  # Spark may have gone
+                self._spark.sparkContext.removeJobTag(work.tag)
 
     def is_of_rdd(self, run: StoredRun, output: Output) -> bool:
         """Whether an output that was opened is an RDD's."""
@@ -214,7 +229,7 @@ class Engine:
             work.cancelled = True
         spark = self._spark
         if spark is not None and self.work:
-            _cancel_jobs(spark)
+            _cancel_jobs(spark, self.work[0])
         self._turns.close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -268,13 +283,13 @@ class _Turns:
 def _cancel_all(spark: SparkSession, work: Work) -> None:
     """Cancel the jobs of a question, and those that it still begins, until it has given up."""
     while not work.over.is_set():
-        _cancel_jobs(spark)
+        _cancel_jobs(spark, work)
         work.over.wait(_AGAIN_SECONDS)
 
 
-def _cancel_jobs(spark: SparkSession) -> None:
+def _cancel_jobs(spark: SparkSession, work: Work) -> None:
     with suppress(Exception):  # Spark may be going away itself
-        spark.sparkContext.cancelAllJobs()
+        spark.sparkContext.cancelJobsWithTag(work.tag)
 
 
 def _forget(asked: Asked) -> None:

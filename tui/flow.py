@@ -168,6 +168,7 @@ class FlowView(View):
     def on_mount(self) -> None:
         super().on_mount()
         self._draw()
+        self.call_after_refresh(self._moved)  # once the source pane has its size
         self._say_what_there_is()
         if self.run.status == "running":
             self.set_interval(_FOLLOW_SECONDS, self._follow)

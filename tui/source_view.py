@@ -43,6 +43,7 @@ class SourceView(ScrollView, can_focus=True):
         self._first = 1
         self._marked: frozenset[int] = frozenset()
         self._settled = False
+        self._note = ""
         self._drawn: dict[tuple[int, bool], Strip] = {}
         self._base: Style | None = None
         self._coloured_files: dict[tuple[str, str, int], list[Text]] = {}
@@ -65,6 +66,9 @@ class SourceView(ScrollView, can_focus=True):
             self._load(site, since)
         elif self._first != 1:
             self._show(site.file, site.text.splitlines(), site.line)
+        title = escape(visible(site.label + self._note))
+        if self.border_title != title:
+            self.border_title = title
         before, self._line = self._line, site.line
         if not self.size.height:
             self.call_after_refresh(self._to_line)
@@ -91,19 +95,18 @@ class SourceView(ScrollView, can_focus=True):
             self.refresh()
 
     def _load(self, site: CallSite, since: float | None) -> None:
-        title = site.label
+        self._note = ""
         try:
             if os.path.getsize(site.file) > _MOST_BYTES:
                 raise ValueError("too large")
             with open(site.file, encoding="utf-8", errors="replace") as file:
                 text = file.read()
             if since is not None and os.path.getmtime(site.file) > since:
-                title += " — changed since the run"
+                self._note = " — changed since the run"
             self._show(site.file, text.split("\n"), 1)
         except (OSError, ValueError):
-            title += " — the file isn't there any more; the statement as it was"
+            self._note = " — the file isn't there any more; the statement as it was"
             self._show(site.file, site.text.splitlines() or ["(its text isn't known)"], site.line)
-        self.border_title = escape(visible(title))
 
     def _show(self, file: str | None, lines: list[str], first: int) -> None:
         self._file, self._first = file, first
@@ -120,7 +123,7 @@ class SourceView(ScrollView, can_focus=True):
         if not self._first <= self._line < self._first + len(self._plain):
             return
         top = int(self.scroll_offset.y)
-        self._settled = True
+        self._settled = self.size.height > 0
         if not top + 1 <= place < top + height - 2:
             self.scroll_to(0, max(place - height // 3, 0), animate=False, immediate=True)
         self.refresh()

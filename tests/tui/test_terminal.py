@@ -66,6 +66,7 @@ def test_from_the_runs_to_the_line_of_the_file_and_back_to_the_shell(terminal: T
     terminal.until("flights")
     terminal.press("Enter")
     terminal.until("▣ output 1: collect")
+    terminal.until("▶ report = means.orderBy")
     terminal.press("n", "n")
     terminal.until("▶ means = timed.groupBy")
     terminal.press("?")
