@@ -8,7 +8,9 @@ from typing import BinaryIO
 
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
+_PACKED = 1 << 13
+"""So much is unpacked at a time where that can become a thousand times as large."""
 _LONGEST_LINE = 1 << 29
 _LZ4_BLOCK = struct.Struct("<8sBiiI")  # of lz4-java: magic, token, compressed and plain length, checksum
 _LZ4_RAW = 0x10
@@ -71,30 +73,20 @@ def _unpacker(start: bytes, path: Path) -> Callable[[BinaryIO], Iterator[bytes]]
 
 
 def _zstd(file: BinaryIO) -> Iterator[bytes]:
-    """Frame by frame: Spark begins a new one whenever it likes, and a killed one leaves the last open."""
+    """All frames; of the last one, which a killed Spark leaves open, what there is."""
     import zstandard
 
-    decompressor = zstandard.ZstdDecompressor()
-    frame = decompressor.decompressobj()
-    begun = False
-    while packed := file.read(_CHUNK):
-        while packed:
-            try:
-                yield frame.decompress(packed)
-            except zstandard.ZstdError as error:
-                raise CutShort(f"damaged: {error}") from error
-            begun = True
-            packed = frame.unused_data if frame.eof else b""
-            if frame.eof:
-                frame = decompressor.decompressobj()
-                begun = bool(packed)
-    if begun:
-        raise CutShort("the last block isn't whole")
+    with zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False) as reader:
+        try:
+            while chunk := reader.read(_CHUNK):
+                yield chunk
+        except zstandard.ZstdError as error:
+            raise CutShort(f"damaged: {error}") from error
 
 
 def _gzip(file: BinaryIO) -> Iterator[bytes]:
     frame = zlib.decompressobj(wbits=31)
-    while packed := file.read(_CHUNK):
+    while packed := file.read(_PACKED):
         while packed:
             try:
                 yield frame.decompress(packed)

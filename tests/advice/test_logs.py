@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from bigdebug.advice.advising import advise
 from bigdebug.advice.thresholds import Thresholds
+from bigdebug.advice.unpacking import lines_of
 from bigdebug.cli.advise_view import advice_json
 from bigdebug.cli.schemas import schema
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
@@ -210,3 +212,12 @@ def test_values_of_a_wrong_kind_damage_a_line_only(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(PLAIN.replace(b'"Stage ID":3,', b'"Stage ID":"three",'))
     advice = advise(str(tmp_path / "log"))
     assert any("couldn't be read" in note for note in advice.notes)
+
+
+def test_a_log_that_repeats_itself_is_unpacked_piece_by_piece(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(zstandard.ZstdCompressor().compress((b"x" * 4000 + b"\n") * 25_000))
+    tracemalloc.start()
+    assert sum(map(len, lines_of(tmp_path / "log"))) == 100_000_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50_000_000
