@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bigdebug.lineage.crash import CrashEvent
+from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.recorder import OutputHandle, Recorder, _Run, logger
 
 _UNKEPT = "unkept"
+_MOST_ORPHANS = 1_000
+"""Operators of which it is still to be found out what they read."""
 
 
 class DeferringRecorder(Recorder):
@@ -23,6 +26,7 @@ class DeferringRecorder(Recorder):
         self._spark_of: dict[int, Any] = {}
         self._crashes: list[CrashEvent] = []
         self._number = 0
+        self._orphans: list[tuple[Node, Any, Sequence[Any]]] = []
 
     def start(self, name: str, capture: str) -> None:
         """Begin a run. One whose lineage is written as its jobs run is stored from its start."""
@@ -93,6 +97,19 @@ class DeferringRecorder(Recorder):
             store.remove(store.find(run.run_id))
         except BigDebugError as error:
             logger.warning("a run that isn't needed is left in the store: %s", error)
+
+    def find_parents(self, node: Node, key: Any, plans: Sequence[Any]) -> None:
+        """Later, if somebody wants to know: looking for them costs calls into the JVM."""
+        with self._lock:
+            self._orphans.append((node, key, plans))
+            del self._orphans[:-_MOST_ORPHANS]
+
+    def settle(self, timeout: float = 2.0) -> None:
+        with self._lock:
+            orphans, self._orphans = self._orphans, []
+        for orphan in orphans:
+            super().find_parents(*orphan)
+        super().settle(timeout)
 
     def add_output(self, action: str, **about: Any) -> OutputHandle:
         handle = super().add_output(action, **about)
