@@ -21,6 +21,7 @@ from bigdebug.wording.values import visible
 _MOST_BYTES = 4_000_000
 _GUTTER = 6
 _MOST_COLOURED = 8
+_SOON_SECONDS = 0.05
 
 
 class SourceView(ScrollView, can_focus=True):
@@ -125,7 +126,12 @@ class SourceView(ScrollView, can_focus=True):
         top = int(self.scroll_offset.y)
         self._settled = self.size.height > 0
         if not top + 1 <= place < top + height - 2:
-            self.scroll_to(0, max(place - height // 3, 0), animate=False, immediate=True)
+            wanted = max(place - height // 3, 0)
+            self.scroll_to(0, wanted, animate=False, immediate=True)
+            # Before the layout knows of a new file there is nothing to scroll yet.
+            if self._settled and int(self.scroll_offset.y) < min(wanted, len(self._plain) - height):
+                self._settled = False
+                self.set_timer(_SOON_SECONDS, self._to_line)
         self.refresh()
 
     def on_resize(self) -> None:
