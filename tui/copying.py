@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from bigdebug.wording.values import json_text, json_value, text_value
+from bigdebug.lineage.value_text import json_text, json_value, text_value
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
-from bigdebug.wording.values import visible
+from bigdebug.lineage.value_text import visible
 
 _CSS = """
 NAME { align: center middle; background: $background 60%; }

@@ -17,7 +17,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from bigdebug.wording.values import visible
+from bigdebug.lineage.value_text import visible
 
 MOST_WIDTH = 36
 """A column is no wider by itself; long values are opened in full."""

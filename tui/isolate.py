@@ -18,6 +18,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import text_value, visible
 from bigdebug.tui.actions import bindings
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import Prompt
@@ -30,7 +31,6 @@ from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.proofs import of_culprits, of_reproduction
 from bigdebug.wording.quantities import duration, plural
-from bigdebug.wording.values import text_value, visible
 
 if TYPE_CHECKING:
     from bigdebug.isolation.found import IsolatedRow, Isolation

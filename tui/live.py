@@ -15,6 +15,7 @@ from bigdebug.breakpoints.channel.control import ask
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import text_value
 from bigdebug.tui.actions import bindings
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import FullText, Prompt
@@ -27,7 +28,6 @@ from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.live import captured, folder_of, plain
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import text_value
 
 _POLL_SECONDS = 0.5
 _ANSWER_SECONDS = 10.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bigdebug.wording.values import text_value
+from bigdebug.lineage.value_text import text_value
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,6 +14,7 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import json_value
 from bigdebug.tui.actions import bindings
 from bigdebug.tui.conditions import FAULTS, failing, of_element, of_row
 from bigdebug.tui.copying import Shown
@@ -22,7 +23,6 @@ from bigdebug.tui.grid import Column, Grid, titled
 from bigdebug.tui.pages import Field, PageRows, Pages
 from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.commands import store_hint
-from bigdebug.wording.values import json_value
 
 _MOST_COPIED = 1_000
 

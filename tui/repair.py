@@ -15,7 +15,7 @@ from textual.widgets import Static, TextArea
 
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import StoredRun
-from bigdebug.wording.values import visible
+from bigdebug.lineage.value_text import visible
 
 if TYPE_CHECKING:
     from bigdebug.tui.live import Held

@@ -16,7 +16,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.wording.values import visible
+from bigdebug.lineage.value_text import visible
 
 _MOST_BYTES = 4_000_000
 _GUTTER = 6

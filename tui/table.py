@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from bigdebug.lineage.value_text import text_value
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.grid import Column, ListRows, Row
 from bigdebug.tui.pages import Field
 from bigdebug.tui.traced import Records
-from bigdebug.wording.values import text_value
 
 
 def columns_of(

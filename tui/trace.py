@@ -13,6 +13,7 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import json_text, json_value
 from bigdebug.tui.actions import bindings
 from bigdebug.tui.conditions import of_element, of_row
 from bigdebug.tui.copying import Shown
@@ -26,7 +27,6 @@ from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import json_text, json_value
 
 _COLUMNS = (
     Column("on the way", most=44),
@@ -174,7 +174,7 @@ class TraceView(View):
             title = "n goes on to the first step, c to the source"
         from rich.markup import escape
 
-        from bigdebug.wording.values import visible
+        from bigdebug.lineage.value_text import visible
 
         grid.border_title = escape(visible(title))
 

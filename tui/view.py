@@ -18,10 +18,10 @@ from textual.widgets import Footer, Static
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.failure import error_text
+from bigdebug.lineage.value_text import visible
 from bigdebug.tui.actions import ACTIONS
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.engine import CancelledError
-from bigdebug.wording.values import visible
 
 if TYPE_CHECKING:
     from bigdebug.tui.app import BigDebugApp

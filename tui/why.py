@@ -14,6 +14,7 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.sampling import Dropped
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import text_value
 from bigdebug.lineage.whynot import WhyNotStep
 from bigdebug.tui.actions import bindings
 from bigdebug.tui.copying import Shown
@@ -22,7 +23,6 @@ from bigdebug.tui.grid import Cell, Column, Grid, ListRows
 from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.commands import store_hint
-from bigdebug.wording.values import text_value
 
 _COLUMNS = (
     Column("", width=1, style="grid--mark"),

@@ -11,7 +11,7 @@ from bigdebug.cli.options import json_option, store_option
 from bigdebug.cli.rendering import message_console, output_console, stage
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store, StoredRun
-from bigdebug.wording.values import json_text
+from bigdebug.lineage.value_text import json_text
 
 
 class _Change(click.ParamType):  # type: ignore[type-arg]  # generic in some versions of click only

@@ -12,8 +12,8 @@ from bigdebug.advice.thresholds import TABLE, Thresholds
 from bigdebug.advice.wording import seconds, size
 from bigdebug.cli.rendering import a_table, add_column, show_line, show_table
 from bigdebug.cli.run_json import json_time
+from bigdebug.lineage.value_text import visible
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import visible
 
 _STYLES = ("", "", "yellow", "red", "bold red")
 

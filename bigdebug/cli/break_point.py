@@ -11,9 +11,9 @@ from bigdebug.cli.live_view import show_records
 from bigdebug.cli.options import json_option, require_call_site, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, show_line
 from bigdebug.lineage.store import Store
+from bigdebug.lineage.value_text import json_text
 from bigdebug.wording.live import captured, folder_of, plain
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import json_text
 
 
 @click.command("break")

@@ -10,9 +10,9 @@ from bigdebug.cli.rendering import a_table, add_column, message_console, output_
 from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.lineage.value_text import json_text, text_value, visible
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import json_text, text_value, visible
 
 _BECAME = {
     "raise": "crashed",

@@ -20,8 +20,8 @@ from bigdebug.cli.replaying import replaying
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.rundiff import OutputPair
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.lineage.value_text import json_text
 from bigdebug.wording.commands import store_hint
-from bigdebug.wording.values import json_text
 
 if TYPE_CHECKING:
     from bigdebug.lineage.postmortem import Replay

@@ -11,7 +11,7 @@ from bigdebug.cli.run_json import json_time
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rundiff import AskedOperator, Change, OperatorChange
 from bigdebug.lineage.store import StoredRun
-from bigdebug.wording.values import json_value
+from bigdebug.lineage.value_text import json_value
 
 if TYPE_CHECKING:
     from bigdebug.lineage.location import TracedRecord

@@ -13,8 +13,8 @@ from bigdebug.cli.diff_answer import Missing, TracedPair
 from bigdebug.cli.record_view import show_records
 from bigdebug.cli.rendering import a_table, add_column, fits, show_line, show_table
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.value_text import text_value, visible
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import text_value, visible
 
 if TYPE_CHECKING:
     from bigdebug.lineage.rowdiff import RowDiff, RowPair

@@ -16,9 +16,9 @@ from bigdebug.cli.runs import run_name
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rundiff import AskedOperator, Change, OperatorChange
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import visible
 from bigdebug.wording.commands import for_a_shell
 from bigdebug.wording.quantities import moment, plural, size
-from bigdebug.wording.values import visible
 
 if TYPE_CHECKING:
     from bigdebug.lineage.sourcediff import SourceChange

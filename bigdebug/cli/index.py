@@ -6,9 +6,9 @@ from bigdebug.cli.options import json_option, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.lineage.store import Store
+from bigdebug.lineage.value_text import json_text
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.quantities import duration, plural, size
-from bigdebug.wording.values import json_text
 
 
 @click.command("index")

@@ -13,9 +13,9 @@ from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.lineage.value_text import json_text, visible
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.quantities import duration, plural
-from bigdebug.wording.values import json_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

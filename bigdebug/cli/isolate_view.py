@@ -12,10 +12,10 @@ from bigdebug.cli.rendering import show_line
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import json_value, visible
 from bigdebug.wording.commands import for_a_shell
 from bigdebug.wording.proofs import of_culprits, of_reproduction
 from bigdebug.wording.quantities import duration, plural
-from bigdebug.wording.values import json_value, visible
 
 if TYPE_CHECKING:
     from bigdebug.isolation.explaining import Pattern

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from bigdebug.cli.rendering import a_table, add_column, show_line, show_table
-from bigdebug.wording.values import text_value
+from bigdebug.lineage.value_text import text_value
 
 
 def show_records(console: Console, values: Sequence[Any]) -> None:

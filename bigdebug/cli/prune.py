@@ -8,8 +8,8 @@ import rich_click as click
 from bigdebug.cli.options import json_option, store_option
 from bigdebug.cli.rendering import message_console, show_line
 from bigdebug.lineage.store import Store
+from bigdebug.lineage.value_text import json_text
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import json_text
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 

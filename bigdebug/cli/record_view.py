@@ -12,8 +12,8 @@ from rich.text import Text
 
 from bigdebug.cli.rendering import a_table, add_column, fits, show_line, show_table
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.value_text import text_value, visible
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import text_value, visible
 
 _FEW = 4
 """So many records stand side by side, when their columns don't."""

@@ -9,8 +9,8 @@ from bigdebug.cli.rendering import message_console, show_line
 from bigdebug.cli.runs import run_name
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store
+from bigdebug.lineage.value_text import json_text, visible
 from bigdebug.wording.quantities import moment
-from bigdebug.wording.values import json_text, visible
 
 
 @click.command("rm")

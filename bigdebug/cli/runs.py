@@ -16,8 +16,8 @@ from bigdebug.cli.rendering import (
 )
 from bigdebug.cli.run_json import run_head
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.lineage.value_text import json_text, visible
 from bigdebug.wording.quantities import duration, moment
-from bigdebug.wording.values import json_text, visible
 
 
 @click.command("runs")

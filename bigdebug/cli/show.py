@@ -25,10 +25,10 @@ from bigdebug.cli.rendering import (
 from bigdebug.cli.run_json import operator_json, output_json, run_head
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.lineage.value_text import json_text, visible
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.quantities import duration, moment, plural
-from bigdebug.wording.values import json_text, visible
 
 
 @click.command("show")

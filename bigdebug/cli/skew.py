@@ -10,8 +10,8 @@ from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.cli.skew_view import SkewAnswer, show_next, show_skew, skew_json
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import Store
+from bigdebug.lineage.value_text import json_text
 from bigdebug.wording.commands import store_hint
-from bigdebug.wording.values import json_text
 
 if TYPE_CHECKING:
     from bigdebug.lineage.postmortem import Replay

@@ -11,9 +11,9 @@ from rich.text import Text
 from bigdebug.cli.rendering import a_table, add_column, show_line, show_table
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import json_value, text_value, visible
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.quantities import duration, plural, size
-from bigdebug.wording.values import json_value, text_value, visible
 
 if TYPE_CHECKING:
     from bigdebug.skew.finding import Distribution, Finding, HotKey

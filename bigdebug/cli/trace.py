@@ -17,9 +17,9 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.lineage.value_text import json_text, visible
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.quantities import plural, size
-from bigdebug.wording.values import json_text, visible
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,8 +15,8 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import json_value, visible
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import json_value, visible
 
 _LEAST_CODE = 20
 

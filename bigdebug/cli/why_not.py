@@ -10,9 +10,9 @@ from bigdebug.cli.replaying import ask_if_large, replaying
 from bigdebug.cli.why_not_view import CountedStep, WhyNotAnswer, show_next, show_why_not, why_not_json
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
+from bigdebug.lineage.value_text import json_text
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.commands import store_hint
-from bigdebug.wording.values import json_text
 
 if TYPE_CHECKING:
     from bigdebug.lineage.whynot import WhyNot

@@ -11,9 +11,9 @@ from rich.text import Text
 from bigdebug.cli.rendering import a_table, add_column, room_beside, shortened, show_line, show_table
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
+from bigdebug.lineage.value_text import json_value, text_value, visible
 from bigdebug.wording.commands import for_a_shell
 from bigdebug.wording.quantities import plural
-from bigdebug.wording.values import json_value, text_value, visible
 
 if TYPE_CHECKING:
     from bigdebug.lineage.sampling import Dropped

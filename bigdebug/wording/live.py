@@ -9,7 +9,7 @@ from typing import Any
 from bigdebug.breakpoints.channel.values import Shown, heard
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import StoredRun
-from bigdebug.wording.values import json_value
+from bigdebug.lineage.value_text import json_value
 
 
 def folder_of(run: StoredRun) -> Path:

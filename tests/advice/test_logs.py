@@ -21,7 +21,7 @@ from bigdebug.advice.unpacking import lines_of
 from bigdebug.cli.advise_view import advice_json
 from bigdebug.cli.schemas import schema
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
-from bigdebug.wording.values import json_text
+from bigdebug.lineage.value_text import json_text
 
 DATA = Path(__file__).parent / "data"
 KILLED = (DATA / "spark-4.3-killed.zstd").read_bytes()

@@ -25,7 +25,7 @@ from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store
-from bigdebug.wording.values import json_text, json_value, text_value
+from bigdebug.lineage.value_text import json_text, json_value, text_value
 
 READ, GROUPED = CallSite("/home/me/report.py", 10), CallSite("/home/me/report.py", 14)
 
