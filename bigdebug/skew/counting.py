@@ -23,8 +23,8 @@ from bigdebug.skew.key_texts import size_of, text_of_key
 from bigdebug.skew.measures import FINALISTS, MEASURES, QUANTILES, measured
 from bigdebug.skew.shuffles import Shuffle, Side
 
-FEW = 5_000
-"""Keys of all shuffles that are fetched, rather than summed up by Spark: that saves jobs where there are so few."""
+FEW = 20_000
+"""Keys of all shuffles that are fetched at most; of more, Spark keeps the counts and sums them up itself."""
 
 _ACCURACY = 10_000
 _BIG = "decimal(38,0)"
@@ -88,11 +88,15 @@ class Counted:
 
 
 class Counts:
-    """The counts of all keys of some shuffles, kept by Spark until nobody holds this any more.
+    """The counts of all keys of some shuffles; of many keys they are kept by Spark until nobody holds this any more.
 
     Args:
         catalyst: of the pinned session.
         shuffles: at least one.
+
+    Attributes:
+        by_key: the counts, a row a key.
+        few: these rows, where they were fetched.
     """
 
     def __init__(self, catalyst: Catalyst, shuffles: Sequence[Shuffle]) -> None:
@@ -114,17 +118,21 @@ class Counts:
         counted = every.groupBy("shuffle", "hashed", "lacking", *self.texts).agg(*sums)
         self.by_key = counted.withColumn(
             "pairs", F.when(F.col("lacking"), F.lit(0)).otherwise(pairs).cast(_BIG)
-        ).persist()
-        weakref.finalize(self, _unpersist, self.by_key)
+        )
+        self.few: list[Row] | None = None
 
     def fetch(self) -> list[Counted]:
         """What is to be known of each shuffle; runs the pass."""
+        # Not kept by Spark at first: that takes as long again, and of few keys nothing is asked a second time.
         few = self.by_key.limit(FEW + 1).collect()
         if len(few) <= FEW:
+            self.few = few
             by_hand = FewCounts(self, few)
             partitions, distributions = by_hand.partitions(), by_hand.distributions()
             finalists = by_hand.finalists()
         else:
+            self.by_key = self.by_key.persist()
+            weakref.finalize(self, _unpersist, self.by_key)
             partitions, distributions, finalists = (
                 self._partitions(),
                 self._distributions(),

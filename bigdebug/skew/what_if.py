@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.asking import jobs_of_ours
@@ -115,6 +116,8 @@ class Foretelling:
         """By shuffle and new partition what would be there if no key were split up; with salts where there are any."""
         counts = self._counts
         counts_of = [change.partitions or each.partition_count for each in self._counted]
+        if counts.few is not None:
+            return _loads_by_hand(counts.few, counts_of, salted=bool(change.salt))
         hashed = F.col("hashed")
         if change.salt:
             hashed = salted_with_zero(hashed)
@@ -193,6 +196,24 @@ class Foretelling:
         mine = self._seconds * (before.total or 0) / every if every else 0.0
         was, will_be = (max(each.most, (each.total or 0) / self._cores) for each in (before, after))
         return mine * (1 - will_be / was) if was else 0.0
+
+
+def _loads_by_hand(
+    rows: list[Row], counts: list[int], *, salted: bool
+) -> dict[int, dict[int, tuple[int, int]]]:
+    """By shuffle and partition, of rows that were fetched, the records and bytes."""
+    found: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
+    for row in rows:
+        if row.hashed is None:
+            continue
+        hashed = salted_hash(row.hashed, 0) if salted else row.hashed
+        place = hashed % counts[row.shuffle]
+        records, size = found[row.shuffle].get(place, (0, 0))
+        found[row.shuffle][place] = (
+            records + int(row.records0) + int(row.records1),
+            size + int(row.bytes0) + int(row.bytes1),
+        )
+    return found
 
 
 def _add(held: dict[int, list[float]], place: int, records: float, size: float) -> None:

@@ -235,4 +235,6 @@ def test_many_keys_are_summed_up_by_spark_and_come_to_the_same(
     joined = orders.join(customers, "customer", "left").groupBy("amount").count()
     few = session.skew(joined)
     monkeypatch.setattr(counting, "FEW", 0)
-    assert session.skew(joined).findings == few.findings
+    many = session.skew(joined)
+    assert many.findings == few.findings
+    assert many.what_if(salt=4, partitions=7) == few.what_if(salt=4, partitions=7)
