@@ -20,7 +20,7 @@ from bigdebug.lineage.where import rows_where
 from bigdebug.tui.engine import Engine, Work
 from bigdebug.tui.pages import ArrowPages, Field, Pages, ParquetPages
 from bigdebug.wording import elements as elements_text
-from bigdebug.wording import values
+from bigdebug.lineage import value_text as values
 
 FIRST = 1_000
 """Rows that are shown as soon as they are there."""

@@ -3,7 +3,7 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from bigdebug.wording import values
+from bigdebug.lineage import value_text as values
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

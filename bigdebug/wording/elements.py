@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bigdebug.wording import values
+from bigdebug.lineage import value_text as values
 
 
 def shown(element: Any) -> tuple[str]:
