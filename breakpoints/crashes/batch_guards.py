@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from bigdebug.breakpoints.crashes.frame_guards import Decided, Deciding, given_of
-from bigdebug.breakpoints.crashes.guards import Site
+from bigdebug.breakpoints.crashes.keeping import Site
 from bigdebug.breakpoints.crashes.workers import blamed, loaded_once
 
 

@@ -15,7 +15,7 @@ from pyspark import cloudpickle
 from pyspark.sql import DataFrame
 from pyspark.sql.readwriter import DataFrameWriter
 
-from bigdebug.breakpoints.crashes import frame_guards, guards
+from bigdebug.breakpoints.crashes import frame_guards, keeping
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised, report_kept
 from bigdebug.breakpoints.crashes.expression_guards import ExpressionGuards
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
@@ -166,7 +166,7 @@ class FrameGuarding:
             made = _Guards(plain, plain=plain)
         running.guarded = True
         running.guards = made
-        frame.sparkSession.sparkContext.setLocalProperty(guards.OUTPUT, str(running.output.number))
+        frame.sparkSession.sparkContext.setLocalProperty(keeping.OUTPUT, str(running.output.number))
         name = label.rpartition(".")[2]
 
         def run(*args: Any, **kwargs: Any) -> Any:
@@ -225,7 +225,7 @@ class FrameGuarding:
         """Gather what the tasks of an action set aside."""
         number = running.output.number
         spark = running.frame.sparkSession
-        spark.sparkContext.setLocalProperty(guards.OUTPUT, None)
+        spark.sparkContext.setLocalProperty(keeping.OUTPUT, None)
         filesystem, tasks = self._guarding.place(TASKS)
         _, folder = self._guarding.place(FOLDER)
         missing = repaired = 0

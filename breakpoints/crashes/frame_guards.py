@@ -12,15 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.breakpoints.crashes.guards import (
-    MOST_BYTES,
-    MOST_RECORDS,
-    NOTHING,
-    OUTPUT,
-    Site,
-    answers,
-    stored,
-)
+from bigdebug.breakpoints.crashes.guards import answers
+from bigdebug.breakpoints.crashes.keeping import MOST_BYTES, MOST_RECORDS, NOTHING, OUTPUT, Site, stored
 from bigdebug.breakpoints.crashes.workers import carried, loaded_once, told
 
 APPENDED = ".appended"

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from pyspark import cloudpickle
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from bigdebug.breakpoints.crashes import workers
+from bigdebug.breakpoints.crashes import holding, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
 from bigdebug.breakpoints.crashes.lost_workers import Notes
@@ -82,14 +83,15 @@ class FrameSearch:
         columns = [*(column.id for column in below.ids), *own]
         row = catalyst.struct((f"c{i}", each) for i, each in enumerate(columns))
         text = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "StringType")
+        cloudpickle.register_pickle_by_value(workers)  # of which `holding` calls some
         with Notes() as notes:
-            guard = workers.row_held(command_of(catalyst, function), notes.folder)
+            guard = holding.row_held(command_of(catalyst, function), notes.folder)
             noted = with_command(
                 catalyst,
                 function,
                 guard,
                 text,
-                workers,
+                holding,
                 udfDeterministic=False,
                 resultId=catalyst.new_expr_id(),
                 children=catalyst.seq([*catalyst.items(function.children()), row]),
@@ -250,8 +252,6 @@ class FrameSearch:
 
     def _by_node(self, suspect: Suspect) -> tuple[Annotated, Any, Sequence[Any], Any | None]:
         """The rows that crash a function of batches or of groups."""
-        from pyspark import cloudpickle
-
         catalyst, operator = self._catalyst, suspect.operator
         arrow = BY_NODE[operator.kind]
         below = self._annotated(operator.child)

@@ -16,7 +16,7 @@ from pyspark import cloudpickle
 from pyspark.core.rdd import RDD
 
 from bigdebug.breakpoints.channel.travelling import MODULES as TRAVELLING
-from bigdebug.breakpoints.crashes import batch_guards, frame_guards, guards, workers
+from bigdebug.breakpoints.crashes import batch_guards, frame_guards, guards, keeping, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
 from bigdebug.breakpoints.crashes.policies import PAUSE_SECONDS, Policies, Policy
 from bigdebug.breakpoints.crashes.quarantine import (
@@ -159,7 +159,7 @@ class Guarding:
             return None
         context = args[0].ctx
         running.guarded = True
-        context.setLocalProperty(guards.OUTPUT, str(running.output.number))
+        context.setLocalProperty(keeping.OUTPUT, str(running.output.number))
         rebuilt = None if running.tap is not None else self._rebuilt(running, args[0])
         if label != "foreach":
             return None if rebuilt is None else (getattr(RDD, label), (rebuilt, *args[1:]), kwargs)
@@ -218,7 +218,7 @@ class Guarding:
                 del self.guarded[next(iter(self.guarded))]
         return guarded
 
-    def site(self, guarded: Guarded, context: Any = None) -> guards.Site:
+    def site(self, guarded: Guarded, context: Any = None) -> keeping.Site:
         """A guarded operator, as the workers know it.
 
         Args:
@@ -227,18 +227,18 @@ class Guarding:
         """
         policy, pause = guarded.policy, None
         if policy.name == "pause" and context is not None:
-            pause = guards.Pause(
+            pause = keeping.Pause(
                 self.pausing.address(context),
                 PAUSE_SECONDS if policy.timeout is None else policy.timeout,
                 policy.held,
                 self._policies.otherwise,
             )
         travel_from_now_on()
-        for module in (guards, workers, frame_guards, batch_guards, *TRAVELLING):
+        for module in (guards, keeping, workers, frame_guards, batch_guards, *TRAVELLING):
             if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
                 cloudpickle.register_pickle_by_value(module)
         filesystem, path = self.place(TASKS)
-        return guards.Site(
+        return keeping.Site(
             guarded.number,
             (pickle.dumps(filesystem), path),
             guarded.policy.name,
@@ -274,7 +274,7 @@ class Guarding:
         """Gather what the tasks of an action set aside."""
         number = running.output.number
         if running.acted is not None:
-            running.acted.context.setLocalProperty(guards.OUTPUT, None)
+            running.acted.context.setLocalProperty(keeping.OUTPUT, None)
         self.gather(number)
 
     def gather(self, number: int) -> None:

@@ -16,7 +16,7 @@ from pyarrow.fs import FileSelector, FileType
 from pyspark import cloudpickle
 
 from bigdebug.breakpoints.crashes.crash import Raised, short
-from bigdebug.breakpoints.crashes.guards import SET_ASIDE
+from bigdebug.breakpoints.crashes.keeping import SET_ASIDE
 from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import Location

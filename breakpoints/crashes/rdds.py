@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark import cloudpickle
 
-from bigdebug.breakpoints.crashes import workers
+from bigdebug.breakpoints.crashes import holding, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits
 from bigdebug.breakpoints.crashes.failures import Failure
 from bigdebug.breakpoints.crashes.frames import raised_of
@@ -70,7 +70,7 @@ class RddSearch:
         if self._acted is not None and self._acted is not self._rows.operator:
             operators.append(self._acted)
         blamed = None
-        with travelling(workers):
+        with travelling(workers, holding):
             for operator in operators:
                 functions = self._functions(operator)
                 if not any(self._may_be(each) for each in functions):
@@ -147,7 +147,7 @@ class RddSearch:
             return None
         annotated = self._annotator.annotated(operator.inputs[0], self._frozen_at(operator))
         with Notes() as notes:
-            guard = workers.held(workers.call_of(operator.kind, function), notes.folder)
+            guard = holding.held(workers.call_of(operator.kind, function), notes.folder)
             lost = notes.of_lost(annotated.mapPartitionsWithIndex(guard).count)
         if not lost:
             return None
