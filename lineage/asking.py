@@ -108,6 +108,16 @@ def until_interrupted() -> Iterator[None]:
             asked.go_on()
 
 
+def raise_if_interrupted() -> None:
+    """Raise an interrupt that was lost: raised where Python ignores errors, it only cancelled the question's jobs.
+
+    To be called where it is taken for no failure of the program's that a job can't be computed.
+    """
+    asked: _Jobs | None = getattr(_current, "jobs", None)
+    if asked is not None and asked.interrupted:
+        raise KeyboardInterrupt
+
+
 class _Jobs:
     """The jobs of a question.
 

@@ -31,7 +31,7 @@ from bigdebug.isolation.suspects import suspects
 from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
 from bigdebug.isolation.writing import Origin
 from bigdebug.isolation.written_test import write_test
-from bigdebug.lineage.asking import asking, until_interrupted
+from bigdebug.lineage.asking import asking, raise_if_interrupted, until_interrupted
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.conditions import text_of
 from bigdebug.lineage.depth import deep_plans
@@ -241,6 +241,7 @@ class _Isolating:
             row.step(None)
         with until_interrupted():  # the best found so far is the answer
             while True:
+                raise_if_interrupted()
                 going = [row for row in rows if row.going]
                 self._tell(rows, candidates)
                 if not going:

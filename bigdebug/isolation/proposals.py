@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.ranking import Order
 from bigdebug.lineage.annotate import Annotator
+from bigdebug.lineage.asking import raise_if_interrupted
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
@@ -56,6 +57,7 @@ def orders_of(
         try:
             found += list(_orders(catalyst, plan, len(ids)))
         except PySparkException:
+            raise_if_interrupted()
             continue  # they only propose
     return found
 

@@ -26,6 +26,7 @@ from bigdebug.isolation.shape import shape_of
 from bigdebug.isolation.tagging import NotBatchedError, Tagger
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
+from bigdebug.lineage.asking import raise_if_interrupted
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_groups
@@ -301,6 +302,7 @@ class Replays:
             except NotBatchedError:
                 self._batched = False
             except (PySparkException, Py4JJavaError):
+                raise_if_interrupted()
                 # One of them can't be computed; which, their halves tell.
                 half = len(batch) // 2
                 self._try(batch[:half], rows, candidates)
@@ -313,6 +315,7 @@ class Replays:
             try:
                 alone = self._alone(subset, rows, candidates.full)
             except (PySparkException, Py4JJavaError):
+                raise_if_interrupted()
                 self._known[subset] = dict.fromkeys(rows, Outcome.UNRESOLVED)
                 self.count += 1
             else:

@@ -297,4 +297,4 @@ def test_what_is_wrong_has_to_be_said_in_one_way(folder: Path, capsys: pytest.Ca
     assert main(["isolate", "last", "1", "--skew", "--failing", "mean < 0", *store]) == 2
     assert main(["isolate", "last", "1", "--failing", "mean < 0", "--by", "bytes", *store]) == 2
     assert main(["isolate", "last", "2", "--skew", *store]) == 1
-    assert "what groups of an RDD hold isn't told yet" in capsys.readouterr().err
+    assert "doesn't give the groups of one grouping operator" in capsys.readouterr().err

@@ -25,7 +25,7 @@ from bigdebug.isolation.rdd.written_test import write_rdd_test
 from bigdebug.isolation.search import Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.writing import Origin
-from bigdebug.lineage.asking import jobs_of_ours, until_interrupted
+from bigdebug.lineage.asking import jobs_of_ours, raise_if_interrupted, until_interrupted
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.rdd.conditions import predicate_of
@@ -124,6 +124,7 @@ class _Isolating:
             element.step(None)
         with until_interrupted():  # the best found so far is the answer
             while True:
+                raise_if_interrupted()
                 self._tell(elements, replays, candidates)
                 going = [element for element in elements if element.going]
                 if not going:
