@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bigdebug.lineage import value_text as values
 from bigdebug.lineage.asking import asking, jobs_of_ours
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
@@ -20,7 +21,6 @@ from bigdebug.lineage.where import rows_where
 from bigdebug.tui.engine import Engine, Work
 from bigdebug.tui.pages import ArrowPages, Field, Pages, ParquetPages
 from bigdebug.wording import elements as elements_text
-from bigdebug.lineage import value_text as values
 
 FIRST = 1_000
 """Rows that are shown as soon as they are there."""

@@ -15,11 +15,12 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
 from bigdebug.lineage.value_text import json_text, json_value
 from bigdebug.tui.actions import bindings
+from bigdebug.tui.cells import Cell, Column, ListRows
 from bigdebug.tui.conditions import of_element, of_row
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import FullText
 from bigdebug.tui.engine import Work
-from bigdebug.tui.grid import Cell, Column, Grid, ListRows
+from bigdebug.tui.grid import Grid
 from bigdebug.tui.pages import Field
 from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Place, Records, Way, backward, fetched, forward, records_at
