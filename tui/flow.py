@@ -77,6 +77,10 @@ class FlowView(FlowQuestions):
         if self.run.status == "running":
             self.set_interval(_FOLLOW_SECONDS, self._follow)
 
+    def on_screen_resume(self) -> None:
+        if self.query(Grid):
+            self.draw()  # another screen may have set marks
+
     def _say_what_there_is(self) -> None:
         run = self.run
         told = f"{plural(len(run.outputs), 'output')}, {plural(len(run.nodes), 'operator')}"
