@@ -61,6 +61,7 @@ class SkewView(View):
     SkewView #findings { height: auto; max-height: 5; min-height: 2; }
     SkewView #keys { height: 2fr; border-top: solid $primary; border-title-color: $text-primary; }
     SkewView #partitions { height: 6; border-top: solid $primary; border-title-color: $text-primary; }
+    SkewView #partitions > .grid--cursor { background: $surface; text-style: none; }
     SkewView #advice { height: 2fr; border-top: solid $primary; border-title-color: $text-primary; padding: 0 1;
         scrollbar-size-vertical: 1; }
     SkewView #advice:focus { background-tint: $foreground 3%; }
