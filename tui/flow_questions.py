@@ -124,6 +124,13 @@ class FlowQuestions(View):
 
             self.app.push_screen(SkewView(self.run, output, self.marks))
 
+    def action_slow(self) -> None:
+        output = self._recorded()
+        if output is not None:
+            from bigdebug.tui.slow import SlowView
+
+            self.app.push_screen(SlowView(self.run, output))
+
     async def _asked_for(self, title: str, output: Output) -> str | None:
         hint = f"a condition in SQL on the columns of output {output.number}; of an RDD in Python, of an element x"
         return await self.app.push_screen_wait(Prompt(title, "", hint, _something))

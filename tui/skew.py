@@ -123,7 +123,8 @@ class SkewView(View):
         lopsided = len(report.skewed)
         told = f"{lopsided} of {plural(len(report), 'shuffle')} lopsided"
         if any(each.hot_keys for each in report.skewed):
-            told += " · Tab to the keys, Enter there tells their files"
+            told += " · Tab, Enter: the files of a key"
+        told += " · m: slow records"
         self.say(told + notes)
 
     def failed(self, error: BigDebugError) -> None:
@@ -179,9 +180,14 @@ class SkewView(View):
         if finding is None or key is None:
             self.say("there is no key to trace")
             return
-        from bigdebug.tui.key_trace import KeyTraceView
+        from bigdebug.tui.found_trace import trace_of_key
 
-        self.app.push_screen(KeyTraceView(self.run, self.output, finding, key))
+        self.app.push_screen(trace_of_key(self.run, self.output, finding, key))
+
+    def action_slow(self) -> None:
+        from bigdebug.tui.slow import SlowView
+
+        self.app.push_screen(SlowView(self.run, self.output))
 
     @work(exclusive=True, group="prompt")
     async def action_what_if(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bigdebug.skew.what_if import Foretold
 
 _BAR = 24
+_SECONDS_TOLD = 0.05
 FINDINGS = (
     Column("skew", width=8),
     Column("operator", most=26),
@@ -54,7 +56,7 @@ def finding_row(finding: Finding, nodes: Collection[Node]) -> list[str | Cell]:
         f"{finding.join} {finding.operator}".strip(),
         finding.call_site.label if finding.call_site else "",
         ", ".join(finding.keys),
-        f"{finding.ratio:.1f}",
+        f"{finding.ratio:,.1f}" if isfinite(finding.ratio) else "∞",
         f"{finding.records:,}",
         code_line(finding.call_site, nodes),
     ]
@@ -144,7 +146,8 @@ def foretold_text(change: str, foretold: Foretold) -> str:
         f"÷ median {before.ratio:.1f} → {after.ratio:.1f}"
     )
     told += f", {foretold.added:,} records more" if foretold.added else ""
-    return told + (f", gains {duration(foretold.seconds_gained)}" if foretold.seconds_gained else "")
+    gained = foretold.seconds_gained or 0.0
+    return told + (f", gains {duration(gained)}" if gained >= _SECONDS_TOLD else "")
 
 
 def advice_text(finding: Finding) -> Text:
@@ -159,7 +162,7 @@ def advice_text(finding: Finding) -> Text:
         told.append("even: there is nothing to do\n" if not finding.is_skewed else "there is no advice\n")
     if finding.rows is not None and finding.multiplies is not None:
         told.append(f"it gives {finding.rows:,} rows, {finding.multiplies:.2f} times its larger side\n")
-    if finding.seconds_lost is not None and finding.seconds_lost >= 0.05:
+    if finding.is_skewed and (finding.seconds_lost or 0.0) >= _SECONDS_TOLD:
         told.append(f"time lost, estimated: {duration(finding.seconds_lost)}\n")
     for note in finding.notes:
         told.append(f"note: {visible(note)}\n", "dim")

@@ -25,6 +25,7 @@ from bigdebug.tui.pages import Field
 from bigdebug.tui.records import RecordsView
 from bigdebug.tui.runs import RunsView
 from bigdebug.tui.skew import SkewView
+from bigdebug.tui.slow import SlowView
 from bigdebug.tui.trace import TraceView
 from bigdebug.tui.view import command_of
 from bigdebug.tui.why import WhyNotView
@@ -110,6 +111,7 @@ def test_every_action_has_a_screen_that_can_do_it_and_no_key_means_two_things() 
         WhyNotView,
         IsolateView,
         SkewView,
+        SlowView,
         LiveView,
     )
     assert {view.NAME for view in views} == set(SCREENS)

@@ -1,6 +1,7 @@
 """Lopsided shuffles of a recorded run on the screen: bars, advice, what a change comes to, and the files of a key."""
 
 import runpy
+import time
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.tui.bars import bar
 from bigdebug.tui.file import FileView
-from bigdebug.tui.key_trace import KeyTraceView
+from bigdebug.tui.found_trace import FoundTraceView
 from bigdebug.tui.skew import SkewView
+from bigdebug.tui.slow import SlowView, short
 from tests.tui.driving import Driver, played
 from tests.tui.looks import compared, stop_the_clock
 
@@ -66,7 +68,7 @@ def test_skew_from_the_dataflow_to_the_record_of_a_hot_key(
         await person.press("c", "enter")
         await person.until(lambda: "where(~" in person.app.copied)
         await person.press("tab", "enter")
-        assert isinstance(person.view, KeyTraceView)
+        assert isinstance(person.view, FoundTraceView)
         told = " ".join(person.screen_text().split())
         assert "100% of customer = 'guest' come from" in told
         assert "└─● orders shop.py:5 600" in told
@@ -94,10 +96,16 @@ def test_esc_gives_the_report_up(shop: Path, spark: SparkSession) -> None:
     played(shop / "store", story, spark)
 
 
-def test_skew_of_an_rdd(spark: SparkSession, tmp_path: Path) -> None:
+def keyed(line: str) -> tuple[str, int]:
+    if line == "k7":
+        time.sleep(0.2)
+    return line, 1
+
+
+def test_skew_and_slow_records_of_an_rdd(spark: SparkSession, tmp_path: Path) -> None:
     with bigdebug.attach(spark, store=str(tmp_path / "store")):
         lines = spark.sparkContext.parallelize(["a"] * 60 + [f"k{n}" for n in range(40)], 2)
-        assert lines.map(lambda line: (line, 1)).groupByKey(4).count() == 41
+        assert lines.map(keyed).groupByKey(4).count() == 41
 
     async def story(person: Driver) -> None:
         await person.press("enter", "S")
@@ -107,10 +115,35 @@ def test_skew_of_an_rdd(spark: SparkSession, tmp_path: Path) -> None:
         await person.type("salt=4")
         assert "isn't foretold for RDDs" in person.said
         await person.press("t")
-        assert isinstance(person.view, KeyTraceView)
-        assert "60" in person.screen_text()
+        assert isinstance(person.view, FoundTraceView)
+        assert "60 records" in person.screen_text()
+        await person.press("escape", "m")
+        assert isinstance(person.view, SlowView)
+        text = person.screen_text()
+        assert "how long keyed takes for a record" in text
+        assert "slowest records: 1 of 50 stand out" in text
+        assert sum(count for _, count in person.view._function().histogram) == 100
+        assert "█" * 10 in text
+        await person.press("tab", "tab", "enter")
+        assert isinstance(person.view, FoundTraceView)
+        await person.press("c")
+        assert "'k7'" in person.screen_text()
+        assert person.view.command_line() is None
 
     played(tmp_path / "store", story, spark)
+
+
+def test_short_times_are_told_in_their_unit() -> None:
+    times = (0, 512e-9, 2.4e-6, 64e-6, 0.0009996, 0.25, 1.24)
+    assert [short(each) for each in times] == [
+        "0 ns",
+        "512 ns",
+        "2.4 µs",
+        "64 µs",
+        "1.0 ms",
+        "250 ms",
+        "1.2 s",
+    ]
 
 
 def test_bars_are_exact_to_an_eighth_and_never_vanish() -> None:
