@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -18,68 +17,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from bigdebug.lineage.value_text import visible
-
-MOST_WIDTH = 36
-"""A column is no wider by itself; long values are opened in full."""
+from bigdebug.tui.cells import Cell, Column, ListRows, Row, Rows
 
 _GAP = 2
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a grid.
-
-    Attributes:
-        title: its name.
-        note: a second line under it, such as its type.
-        right: numbers stand at the right.
-        width: cells; 0 for as wide as what is in it.
-        most: how wide it gets by itself.
-        style: name of a component class for its cells.
-    """
-
-    title: str
-    note: str = ""
-    right: bool = False
-    width: int = 0
-    most: int = MOST_WIDTH
-    style: str = ""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell's text, and the name of a component class where it has a style of its own."""
-
-    text: str
-    style: str = ""
-
-
-Row = Sequence[str | Cell]
-
-
-class Rows(Protocol):
-    """What a grid shows."""
-
-    @property
-    def count(self) -> int:
-        """How many rows there are."""
-
-    def row(self, index: int) -> Row | None:
-        """The cells of a row; None where it isn't loaded yet."""
-
-
-class ListRows:
-    """Rows that are all there."""
-
-    def __init__(self, rows: Sequence[Row] = ()) -> None:
-        self._rows = rows
-
-    @property
-    def count(self) -> int:
-        return len(self._rows)
-
-    def row(self, index: int) -> Row | None:
-        return self._rows[index]
 
 
 class Grid(ScrollView, can_focus=True):
@@ -435,8 +375,3 @@ class Grid(ScrollView, can_focus=True):
 def replace_background(style: Style) -> Style:
     """A style without a background of its own: the cursor's goes through."""
     return Style(color=style.color, bold=style.bold, dim=style.dim, underline=style.underline)
-
-
-def titled(column: Column, mark: str) -> Column:
-    """A column with a mark behind its title."""
-    return replace(column, title=f"{column.title}{mark}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from textual import on, work
@@ -11,36 +10,27 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 
-from bigdebug.breakpoints.channel.control import ask
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import StoredRun
 from bigdebug.lineage.value_text import text_value
 from bigdebug.tui.actions import bindings
+from bigdebug.tui.cells import Cell, Column, ListRows
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import FullText, Prompt
-from bigdebug.tui.grid import Cell, Column, Grid, ListRows
+from bigdebug.tui.grid import Grid
+from bigdebug.tui.held import Held, crashed, waiting
 from bigdebug.tui.marks import Marks
 from bigdebug.tui.pages import Field
+from bigdebug.tui.points import POINTS, answered, asked_of, point_row, points_of_ended, points_of_live
 from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Records, kind_of
 from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.commands import store_hint
-from bigdebug.wording.live import captured, folder_of, plain
+from bigdebug.wording.live import plain
 from bigdebug.wording.quantities import plural
 
 _POLL_SECONDS = 0.5
-_ANSWER_SECONDS = 10.0
-_LOOK_SECONDS = 600.0
-_POINTS = (
-    Column("", width=1, style="grid--mark"),
-    Column("", width=5),
-    Column("at", most=24),
-    Column("operator", most=20),
-    Column("condition", most=50),
-    Column("records", right=True),
-    Column("", most=40, style="grid--dim"),
-)
 _CRASHES = (
     Column("", width=7),
     Column("at", most=22),
@@ -48,38 +38,6 @@ _CRASHES = (
     Column("value", most=40),
     Column("error", most=60),
 )
-
-
-async def asked_of(run: StoredRun, command: str, seconds: float = _LOOK_SECONDS, **request: Any) -> Any:
-    """Have a live session do something, without a standstill here.
-
-    Raises:
-        BigDebugError: it couldn't, or isn't there; says why.
-    """
-    return await asyncio.to_thread(ask, folder_of(run), command, seconds=seconds, **request)
-
-
-@dataclass(frozen=True)
-class Held:
-    """A record that crashed a function.
-
-    Attributes:
-        state: `waits`, or what became of it.
-        at, operator, value, error: as texts.
-        kind: the class of the error.
-        detail: the traceback, and where the record stands.
-        number, index: of the question and of the record in it, where it waits.
-    """
-
-    state: str
-    at: str
-    operator: str
-    value: str
-    error: str
-    kind: str = ""
-    detail: str = ""
-    number: int | None = None
-    index: int = 0
 
 
 class LiveView(View):
@@ -115,7 +73,7 @@ class LiveView(View):
 
     def parts(self) -> ComposeResult:
         with Vertical():
-            yield Grid(_POINTS, id="points")
+            yield Grid(POINTS, id="points")
             yield Grid(id="hits", cells=True)
             yield Grid(_CRASHES, id="crashes")
 
@@ -166,53 +124,22 @@ class LiveView(View):
         return run
 
     async def _poll_live(self, run: StoredRun) -> None:
-        points = []
-        for each in await _known(run, "watch", seconds=_ANSWER_SECONDS):
-            looked = self._looked.get(("watch", str(each["number"])), {"records": []})
-            if looked.get("hits") == each["hits"] and len(each["records"]) < len(looked["records"]):
-                each["records"] = looked["records"]
-            points.append({**each, "kind": "watch"})
-        for each in await _known(run, "break", seconds=_ANSWER_SECONDS):
-            at = each["at"] or each["call_site"] or ""
-            looked = self._looked.get((at, each["when"] or ""), {})
-            points.append({**each, **looked, "kind": "break"})
-        self._points = points
-        held = [
-            Held(
-                "waits", each["call_site"], each["operator"], one["value"], one["error"], one.get("kind", ""),
-                one.get("traceback", ""), each["number"], index,
-            )
-            for each in await _known(run, "crashes", seconds=_ANSWER_SECONDS)
-            for index, one in enumerate(each["records"])
-            if one.get("waits", True)
-        ]  # fmt: skip
-        self._held = [*held, *_crashed(run)]
+        self._points = await points_of_live(run, self._looked)
+        self._held = [*waiting(await answered(run, "crashes")), *crashed(run)]
 
     async def _read_ended(self, run: StoredRun) -> None:
-        self._held = _crashed(run)
-        if run.place is None:
-            return
-
-        def read() -> list[dict[str, Any]]:
-            watched = [{**each, "kind": "watch"} for each in captured(run, "watch-*.json")]
-            set_ = [each for stored in captured(run, "breakpoints.json") for each in stored]
-            return [*watched, *({**each, "kind": "break"} for each in set_)]
-
-        points = await asyncio.to_thread(read)
-        own = [
-            {"kind": "break", "at": at, "when": when or None} for at, when in self.marks.breakpoints.items()
-        ]
-        known = {each.get("at") for each in points}
-        self._points = [*points, *(each for each in own if each["at"] not in known)]
+        self._held = crashed(run)
+        if run.place is not None:
+            self._points = await points_of_ended(run, self.marks.breakpoints)
 
     def _draw(self) -> None:
         self.marks.watchpoints = {
             each["call_site"] for each in self._points if each["kind"] == "watch" and each.get("call_site")
         }
-        points = [_point_row(each) for each in self._points]
+        points = [point_row(each) for each in self._points]
         if points != self._drawn:
             self._drawn = points
-            self.query_one("#points", Grid).show(_POINTS, ListRows(points), keep=True)
+            self.query_one("#points", Grid).show(POINTS, ListRows(points), keep=True)
         crashes = self.query_one("#crashes", Grid)
         rows: list[list[str | Cell]] = [
             [Cell(each.state, "grid--live" if each.number is not None else "grid--bad"), each.at, each.operator,
@@ -292,7 +219,7 @@ class LiveView(View):
             self.say(f"{plural(len(each['records']), 'record')} of {each['hits']:,}")
 
     def _look_ended(self, point: dict[str, Any]) -> None:
-        from bigdebug.tui.flow import output_for
+        from bigdebug.tui.outputs import output_for
         from bigdebug.tui.records import RecordsView
 
         for number, node in self.run.nodes.items():
@@ -460,29 +387,6 @@ class LiveView(View):
         return rows.shown() if isinstance(rows, RecordRows) and rows.count else None
 
 
-async def _known(run: StoredRun, command: str, seconds: float) -> Any:
-    """What a live session answers; nothing where it doesn't have such a thing yet."""
-    try:
-        return await asked_of(run, command, seconds)
-    except BigDebugError as error:
-        if "doesn't know the command" in error.message:
-            return []
-        raise
-
-
-def _point_row(point: dict[str, Any]) -> list[str | Cell]:
-    if point["kind"] == "watch":
-        kept = len(point["records"])
-        said = [] if point["active"] else ["removed"]
-        said += [f"{kept} kept"] if kept < point["hits"] else []
-        return ["◎", "watch", point["call_site"] or "not reached yet", point["operator"] or "", str(point["guard"]),
-                f"{point['hits']:,}", "; ".join([*said, *point["notes"]])]  # fmt: skip
-    count = point.get("count")
-    reached = "" if point.get("reached", True) is not False else "not reached yet"
-    return ["◉", "break", point.get("at") or point.get("call_site") or "", point.get("operator") or "",
-            point.get("when") or "", "" if count is None else f"{count:,}", reached]  # fmt: skip
-
-
 def _table(values: list[Any]) -> Records:
     """Records as they came: by their columns where all have the same, else one text each."""
     if values and all(isinstance(each, dict) and list(each) == list(values[0]) for each in values):
@@ -491,29 +395,3 @@ def _table(values: list[Any]) -> Records:
             [Field(name, kind_of(values, name)) for name in names], [list(e.values()) for e in values]
         )
     return Records([Field("value", "")], [[each] for each in values]) if values else Records((), ())
-
-
-def _crashed(run: StoredRun) -> list[Held]:
-    """The crashes that a run has recorded."""
-    state = {"raise": "crashed", "skip": "skipped", "repair": "mended"}
-    found = []
-    for crash in run.crashes:
-        at = crash.call_site.label if crash.call_site else ""
-        kind = state.get(crash.policy, crash.policy)
-        for record in crash.records:
-            place = record.get("file") or record.get("source") or ""
-            where = f"{place}, record {record['position']}\n\n" if record.get("position") is not None else ""
-            found.append(
-                Held(
-                    kind,
-                    at,
-                    crash.operator,
-                    text_value(record.get("value")),
-                    str(record.get("error") or "").partition("\n")[0],
-                    detail=where + str(record.get("traceback") or record.get("error") or ""),
-                )
-            )
-        if crash.count > len(crash.records):
-            more = f"{crash.count - len(crash.records):,} more"
-            found.append(Held(kind, at, crash.operator, more, crash.error, detail="\n".join(crash.notes)))
-    return found

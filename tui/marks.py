@@ -13,11 +13,13 @@ class Marks:
         breakpoints: call sites with the condition of each, empty for all records.
         watchpoints: call sites that the run watches.
         crashes: call sites where records crashed.
+        skews: call sites of shuffles that were found lopsided in this sitting.
     """
 
     breakpoints: dict[str, str] = field(default_factory=dict)
     watchpoints: set[str] = field(default_factory=set)
     crashes: set[str] = field(default_factory=set)
+    skews: set[str] = field(default_factory=set)
 
     def of(self, label: str) -> str:
         """The marks of a call site."""
@@ -28,4 +30,6 @@ class Marks:
             signs += "◎"
         if label in self.crashes:
             signs += "✗"
+        if label in self.skews:
+            signs += "▲"
         return signs

@@ -16,10 +16,11 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
 from bigdebug.lineage.value_text import json_value
 from bigdebug.tui.actions import bindings
+from bigdebug.tui.cells import Column, titled
 from bigdebug.tui.conditions import FAULTS, failing, of_element, of_row
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import Choice, FullText, Prompt
-from bigdebug.tui.grid import Column, Grid, titled
+from bigdebug.tui.grid import Grid
 from bigdebug.tui.pages import Field, PageRows, Pages
 from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.commands import store_hint

@@ -18,7 +18,7 @@ from bigdebug.lineage.store import StoredRun
 from bigdebug.lineage.value_text import visible
 
 if TYPE_CHECKING:
-    from bigdebug.tui.live import Held
+    from bigdebug.tui.held import Held
 
 _BEGUN = """def repair(x):
     return x
@@ -82,7 +82,7 @@ class RepairScreen(ModalScreen[Written | None]):
 
     @work(exclusive=True, group="try", exit_on_error=False)
     async def action_try(self) -> None:
-        from bigdebug.tui.live import asked_of
+        from bigdebug.tui.points import asked_of
 
         held = self._held
         source = self.query_one(TextArea).text

@@ -15,9 +15,10 @@ from textual.binding import BindingType
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import StoredRun
 from bigdebug.tui.actions import bindings
+from bigdebug.tui.cells import Cell, Column, Row
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import Prompt
-from bigdebug.tui.grid import Cell, Column, Grid, Row
+from bigdebug.tui.grid import Grid
 from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.quantities import duration, moment, plural

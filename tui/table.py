@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from bigdebug.lineage.value_text import text_value
+from bigdebug.tui.cells import Column, ListRows, Row
 from bigdebug.tui.copying import Shown
-from bigdebug.tui.grid import Column, ListRows, Row
 from bigdebug.tui.pages import Field
 from bigdebug.tui.traced import Records
 

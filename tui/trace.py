@@ -15,11 +15,12 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
 from bigdebug.lineage.value_text import json_text, json_value
 from bigdebug.tui.actions import bindings
+from bigdebug.tui.cells import Cell, Column, ListRows
 from bigdebug.tui.conditions import of_element, of_row
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.dialogs import FullText
 from bigdebug.tui.engine import Work
-from bigdebug.tui.grid import Cell, Column, Grid, ListRows
+from bigdebug.tui.grid import Grid
 from bigdebug.tui.pages import Field
 from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Place, Records, Way, backward, fetched, forward, records_at
@@ -96,14 +97,15 @@ class TraceView(View):
             return
         said = "exact" if way.exact else "inexact"
         notes = f": {'; '.join(way.notes)}" if way.notes else ""
-        keys = "n goes on step by step, c all the way" + ("" if way.exact else ", N narrows it")
+        narrows = not way.exact and hasattr(way.trace, "narrow")
+        keys = "n goes on step by step, c all the way" + (", N narrows it" if narrows else "")
         self.say(f"{said}{notes} · {keys}", bad=not way.exact)
 
     def _row(self, places: Any, number: int) -> list[str | Cell]:
         place: Place = places[number]
         label = place.call_site.label if place.call_site else ""
         code = code_line(place.call_site, self.run.nodes.values())
-        last = number == len(places) - 1
+        last = number == len(places) - 1 or places[number + 1].kind == "rows"
         name = place.name
         if place.kind == "rows":
             return [Cell(f"▣ {name}", "grid--strong"), label, f"{place.count:,}", code]
@@ -154,9 +156,7 @@ class TraceView(View):
             self._show_records(place, Records((), ()))
 
     async def _fetch(self, number: int, place: Place) -> None:
-        way = self._way
-        assert way is not None
-        found = await self.ours.engine.ask("Fetching records", lambda work: records_at(way, place, work))
+        found = await self.ours.engine.ask("Fetching records", lambda work: records_at(place, work))
         self._records[number] = found
         if self.query_one("#way", Grid).cursor == number:
             self._show_records(place, found)

@@ -32,6 +32,7 @@ class Place:
         of: its format, of a source.
         own: the trace's own step, whose records can be asked for.
         earlier: the run that a source belongs to, where the trace went on through what that run wrote.
+        trace: that the place is on.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Place:
     of: str = ""
     own: Any = field(default=None, compare=False, repr=False)
     earlier: str | None = None
+    trace: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Way:
     """A trace, fetched.
 
     Attributes:
-        trace: the trace itself.
+        trace: the trace itself; None of several in one.
         matched: how many rows it begins from.
         exact: whether it holds just the records that the rows came from.
         notes: why not, and what else there is to know.
@@ -124,7 +126,10 @@ def fetched(trace: Any, start: str, call_site: CallSite | None, work: Work) -> W
     if matched:
         work.say("Following them")
         sources = trace.sources
-        places += [Place("step", each.operator, each.call_site, each.count, own=each) for each in trace.steps]
+        places += [
+            Place("step", each.operator, each.call_site, each.count, own=each, trace=trace)
+            for each in trace.steps
+        ]
         places += [
             Place(
                 "source",
@@ -135,6 +140,7 @@ def fetched(trace: Any, start: str, call_site: CallSite | None, work: Work) -> W
                 each.deciding_columns,
                 each.kind,
                 earlier=each.run,
+                trace=trace,
             )
             for each in sources
         ]
@@ -142,7 +148,14 @@ def fetched(trace: Any, start: str, call_site: CallSite | None, work: Work) -> W
     return Way(trace, matched, trace.exact, tuple(trace.notes), places)
 
 
-def records_at(way: Way, place: Place, work: Work) -> Records:
+def together(ways: Sequence[Way]) -> Way:
+    """Several traces as one way, one below the other."""
+    notes = tuple(dict.fromkeys(note for way in ways for note in way.notes))
+    places = [place for way in ways for place in way.places]
+    return Way(None, sum(way.matched for way in ways), all(way.exact for way in ways), notes, places)
+
+
+def records_at(place: Place, work: Work) -> Records:
     """Records of a place of a trace.
 
     Raises:
@@ -150,7 +163,7 @@ def records_at(way: Way, place: Place, work: Work) -> Records:
     """
     work.say(f"Fetching records of {place.name}")
     if place.kind == "source":
-        found = way.trace.collect_source(place.name, SHOWN)
+        found = place.trace.collect_source(place.name, SHOWN)
         return of_records(found, place)
     if place.own is None or getattr(place.own, "_records", True) is None:
         return Records((), ())

@@ -17,9 +17,10 @@ from bigdebug.lineage.store import StoredRun
 from bigdebug.lineage.value_text import text_value
 from bigdebug.lineage.whynot import WhyNotStep
 from bigdebug.tui.actions import bindings
+from bigdebug.tui.cells import Cell, Column, ListRows
 from bigdebug.tui.copying import Shown
 from bigdebug.tui.engine import Work
-from bigdebug.tui.grid import Cell, Column, Grid, ListRows
+from bigdebug.tui.grid import Grid
 from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.code_line import code_line
 from bigdebug.wording.commands import store_hint

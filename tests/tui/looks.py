@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bigdebug.tui import flow, isolate, runs
+from bigdebug.tui import flow_rows, isolate, runs, skew_rows
 from tests.tui.driving import Driver
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -15,7 +15,7 @@ PICTURES = Path(__file__).parent / "pictures"
 def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """What differs from day to day is told as it was on one day."""
     monkeypatch.setattr(runs, "moment", lambda started: "today 09:31")
-    for module in (runs, flow, isolate):
+    for module in (runs, flow_rows, isolate, skew_rows):
         monkeypatch.setattr(module, "duration", lambda seconds: "9.8 s")
 
 

@@ -6,7 +6,8 @@ import time
 from rich.cells import cell_len
 from textual.app import App, ComposeResult
 
-from bigdebug.tui.grid import Cell, Column, Grid, ListRows
+from bigdebug.tui.cells import Cell, Column, ListRows
+from bigdebug.tui.grid import Grid
 from bigdebug.tui.pages import Field, PageRows
 from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Records

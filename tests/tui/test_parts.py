@@ -24,6 +24,8 @@ from bigdebug.tui.live import LiveView
 from bigdebug.tui.pages import Field
 from bigdebug.tui.records import RecordsView
 from bigdebug.tui.runs import RunsView
+from bigdebug.tui.skew import SkewView
+from bigdebug.tui.slow import SlowView
 from bigdebug.tui.trace import TraceView
 from bigdebug.tui.view import command_of
 from bigdebug.tui.why import WhyNotView
@@ -100,7 +102,18 @@ def test_copies_can_be_read_again() -> None:
 
 
 def test_every_action_has_a_screen_that_can_do_it_and_no_key_means_two_things() -> None:
-    views = (RunsView, FlowView, RecordsView, TraceView, FileView, WhyNotView, IsolateView, LiveView)
+    views = (
+        RunsView,
+        FlowView,
+        RecordsView,
+        TraceView,
+        FileView,
+        WhyNotView,
+        IsolateView,
+        SkewView,
+        SlowView,
+        LiveView,
+    )
     assert {view.NAME for view in views} == set(SCREENS)
     for view in views:
         keys: dict[str, str] = {}
