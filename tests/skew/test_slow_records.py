@@ -137,3 +137,22 @@ def test_where_nothing_is_slow_and_where_there_is_no_function(
     found = session.slow_records(spark.range(10).groupBy("id").count())
     assert (len(found), found.functions) == (0, ())
     assert found.notes == ("the dataflow calls no function of Python's record by record",)
+
+
+def test_functions_of_a_recorded_frame_are_timed_when_it_is_computed_again(
+    session: bigdebug.Session, spark: SparkSession
+) -> None:
+    from bigdebug.lineage.postmortem import open_output
+    from bigdebug.lineage.store import Store
+    from bigdebug.skew.thresholds import Thresholds
+    from bigdebug.skew.timing_frames import slow_records_of
+
+    def label(number: int) -> int:
+        time.sleep(DELAY if number == 77 else 0)
+        return number % 3
+
+    spark.range(200).select(F.udf(label, "int")("id").alias("label")).collect()
+    output = session.outputs[-1]
+    run = Store(session._recorder.store).find(session.run_id)
+    found = slow_records_of(open_output(run, output, spark=spark).question(), 3, Thresholds())
+    assert (found[0].value, found[0].slow, found[0].function.calls) == (77, True, 200)
