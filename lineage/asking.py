@@ -17,7 +17,7 @@ from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.failure import first_line, is_too_deep, unreadable_file
 from bigdebug.lineage.location import readable_path
-from bigdebug.lineage.pinned import settings_at_work
+from bigdebug.lineage.pinned import settings_at_work, settings_at_work_again
 
 _GROUP_PROPERTIES = ("spark.jobGroup.id", "spark.job.description", "spark.job.interruptOnCancel")
 _CANCELLED_WITHIN = 10.0
@@ -64,7 +64,11 @@ def jobs_of_ours(
     try:
         with deep_plans(), around(), _interrupt_cancels(jobs):
             yield jobs.group
-    except (Py4JNetworkError, ConnectionError) as error:
+    except (Py4JNetworkError, OSError) as error:
+        if jobs.interrupted:
+            raise KeyboardInterrupt from None
+        if not isinstance(error, (Py4JNetworkError, ConnectionError)):
+            raise
         raise UnreachableError(
             f"Spark went away while it computed {what}",
             hint="ask from the store: bigdebug trace RUN OUTPUT --where SQL",
@@ -100,12 +104,18 @@ def jobs_of_ours(
 @contextmanager
 def until_interrupted() -> Iterator[None]:
     """What Ctrl-C ends early, while the question that it is part of goes on with what is known by then."""
+    asked: _Jobs | None = getattr(_current, "jobs", None)
     try:
         yield
+        return
     except KeyboardInterrupt:
-        asked: _Jobs | None = getattr(_current, "jobs", None)
-        if asked is not None:
-            asked.go_on()
+        pass
+    except (OSError, Py4JError):
+        # py4j closes the connection of the call that was interrupted, and may trip over that itself.
+        if asked is None or not asked.interrupted:
+            raise
+    if asked is not None:
+        asked.go_on()
 
 
 def raise_if_interrupted() -> None:
@@ -158,7 +168,12 @@ class _Jobs:
         for thread in self._cancelling:
             thread.join(_CANCELLED_WITHIN)
         self._cancelling.clear()
-        # The interrupted call lost its connection, and with it the thread of the JVM that knew the group.
+        # The interrupted call's answer may still come: its connection is never used again. A new one has a thread
+        # of the JVM of its own, which knows neither the settings nor the group.
+        client = self._context._gateway._gateway_client
+        if getattr(client, "thread_connection", None) is not None:
+            client.thread_connection.connection = None
+        settings_at_work_again(self._context)
         self.belong_to_the_group()
 
 

@@ -80,13 +80,8 @@ def settings_at_work(catalyst: Catalyst) -> Iterator[None]:
     context = catalyst.spark.sparkContext
     jcontext = context._jsc.sc()
     active = companion.getActiveSession()
-    companion.setActiveSession(catalyst.jsession)
     before = jcontext.getLocalProperties()
-    properties = before.clone()
-    if catalyst.settings is None:
-        catalyst.settings = _sql_settings(catalyst)
-    properties.putAll(catalyst.settings)
-    jcontext.setLocalProperties(properties)
+    _put_to_work(catalyst, before)
     _at_work.catalyst = catalyst
     try:
         yield
@@ -100,6 +95,24 @@ def settings_at_work(catalyst: Catalyst) -> Iterator[None]:
                     companion.setActiveSession(active.get())
                 else:
                     companion.clearActiveSession()
+
+
+def settings_at_work_again(context: Any) -> None:
+    """The same, where this thread has a new thread of the JVM, which knows nothing of them."""
+    catalyst: Catalyst | None = getattr(_at_work, "catalyst", None)
+    if catalyst is not None:
+        _put_to_work(catalyst, context._jsc.sc().getLocalProperties())
+
+
+def _put_to_work(catalyst: Catalyst, before: Any) -> None:
+    catalyst.singleton(catalyst.jvm.org.apache.spark.sql.classic, "SparkSession").setActiveSession(
+        catalyst.jsession
+    )
+    properties = before.clone()
+    if catalyst.settings is None:
+        catalyst.settings = _sql_settings(catalyst)
+    properties.putAll(catalyst.settings)
+    catalyst.spark.sparkContext._jsc.sc().setLocalProperties(properties)
 
 
 def _sql_settings(catalyst: Catalyst) -> Any:
