@@ -219,7 +219,12 @@ class RecordsView(View):
             return
         where = self._condition()
         if not where:
-            hint = "no column of this row can be compared: write a condition"
+            there = self._values() is not None
+            hint = (
+                "no column of this row can be compared: write a condition"
+                if there
+                else "no row is here yet to point at: write a condition"
+            )
             asked = await self.app.push_screen_wait(Prompt("Trace which rows back?", "", hint))
             where = asked or ""
         if where:
