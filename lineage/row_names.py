@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from bigdebug.lineage.unlike import quoted
+from bigdebug.lineage.sql_names import named
 
-_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 _NUMBERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.BooleanType)
 _BY_TEXT = (
     T.DecimalType,
@@ -22,25 +20,6 @@ _BY_TEXT = (
     T.TimestampNTZType,
     T.YearMonthIntervalType,
     T.DayTimeIntervalType,
-)
-# In a condition these read as a part of it, not as a column.
-_WORDS = frozenset(
-    {
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "null",
-        "true",
-        "false",
-        "like",
-        "between",
-        "case",
-        "when",
-        "then",
-        "end",
-    }
 )
 
 
@@ -77,8 +56,7 @@ def _is_told(kind: T.DataType) -> bool:
 
 
 def _is(name: str, kind: T.DataType, text: str | None) -> str:
-    plain = _PLAIN_NAME.fullmatch(name) and name.lower() not in _WORDS
-    column = name if plain else quoted(name)
+    column = named(name)
     return f"{column} is null" if text is None else f"{column} = {_literal(kind, text)}"
 
 

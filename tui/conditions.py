@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import datetime
 import math
-import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from bigdebug.lineage.sql_names import named
 from bigdebug.tui.pages import Field
 
-_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
-_WORDS = frozenset(
-    {
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "null",
-        "true",
-        "false",
-        "like",
-        "between",
-        "case",
-        "when",
-        "then",
-        "end",
-    }
-)
 _WHOLE = ("tinyint", "smallint", "int", "bigint")
-
-
-def named(name: str) -> str:
-    """A column's name as SQL reads it."""
-    if _PLAIN_NAME.fullmatch(name) and name.lower() not in _WORDS:
-        return name
-    return f"`{name.replace('`', '``')}`"
 
 
 def literal(value: Any, kind: str) -> str | None:

@@ -1,17 +1,6 @@
 """Figures in sentences."""
 
 
-def size(count: float) -> str:
-    """`512 bytes`, `3.4 MB`, `12 GB`: powers of ten."""
-    if count < 1000:
-        return f"{count:.0f} bytes"
-    units = iter(("kB", "MB", "GB", "TB", "PB"))
-    unit = ""
-    while count >= 999.5:
-        count, unit = count / 1000, next(units)
-    return f"{count:.1f} {unit}" if count < 9.95 else f"{count:.0f} {unit}"
-
-
 def seconds(value: float) -> str:
     """`0.12 s`, `3.4 s`, `12 s`, `3 min 05 s`, `2 h 05 min`."""
     if value < 0.995:

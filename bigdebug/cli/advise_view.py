@@ -9,11 +9,11 @@ from rich.text import Text
 from bigdebug.advice.advising import Advice
 from bigdebug.advice.findings import SEVERITIES, Finding
 from bigdebug.advice.thresholds import TABLE, Thresholds
-from bigdebug.advice.wording import seconds, size
+from bigdebug.advice.wording import seconds
 from bigdebug.cli.rendering import a_table, add_column, show_line, show_table
 from bigdebug.cli.run_json import json_time
 from bigdebug.lineage.value_text import visible
-from bigdebug.wording.quantities import plural
+from bigdebug.wording.quantities import plural, size
 
 _STYLES = ("", "", "yellow", "red", "bold red")
 

@@ -17,6 +17,7 @@ from bigdebug.lineage.postmortem import Replay, open_output
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.trace import contributing_in_order
 from bigdebug.lineage.store import Store
@@ -38,8 +39,7 @@ def rerun(
         RunNotFoundError, RecipeError: there is no such output, or it can't be computed again.
         BigDebugError: it is one of an RDD.
     """
-    found = Store(store).find(run)
-    replay = open_output(found, found.output(str(output)), allow_changed=True, spark=spark)
+    replay = _opened(spark, store, run, output)
     if not isinstance(replay, Replay):
         raise BigDebugError("an output of an RDD can't be computed from other records")
     question = replay.question()
@@ -65,8 +65,7 @@ def rerun_elements(
         RunNotFoundError, RecipeError: there is no such output, or it can't be computed again.
         BigDebugError: it is one of a DataFrame.
     """
-    found = Store(store).find(run)
-    replay = open_output(found, found.output(str(output)), allow_changed=True, spark=spark)
+    replay = _opened(spark, store, run, output)
     if isinstance(replay, Replay):
         raise BigDebugError("an output of a DataFrame isn't made of elements: call rerun")
     rows = replay.question().rows
@@ -76,6 +75,11 @@ def rerun_elements(
     )
     elements: list[Any] = fed.plain(rows.operator, rows.frozen).collect()
     return elements
+
+
+def _opened(spark: SparkSession, store: str, run: str, output: int) -> Replay | RddReplay:
+    found = Store(store).find(run)
+    return open_output(found, found.output(str(output)), allow_changed=True, spark=spark)
 
 
 class _Fed(Annotator):

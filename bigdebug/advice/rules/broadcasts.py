@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bigdebug.advice.application import Application
 from bigdebug.advice.findings import Finding, place_of_execution
 from bigdebug.advice.thresholds import Thresholds
-from bigdebug.advice.wording import size
+from bigdebug.wording.quantities import size
 
 
 def large_broadcast(app: Application, limits: Thresholds) -> Iterator[Finding]:

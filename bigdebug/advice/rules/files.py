@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bigdebug.advice.application import Application
 from bigdebug.advice.findings import Finding, Place, place_of_execution
 from bigdebug.advice.thresholds import Thresholds
-from bigdebug.advice.wording import size
+from bigdebug.wording.quantities import size
 
 _READ = (
     "let what writes them write fewer and larger ones, or compact them once (a rewrite, OPTIMIZE of Delta Lake, "

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from bigdebug.advice.application import Application
 from bigdebug.advice.findings import Finding, place_of_stage
 from bigdebug.advice.thresholds import Thresholds
-from bigdebug.advice.wording import percent, seconds, size
+from bigdebug.advice.wording import percent, seconds
+from bigdebug.wording.quantities import size
 
 
 def spill(app: Application, limits: Thresholds) -> Iterator[Finding]:

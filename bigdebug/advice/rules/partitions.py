@@ -7,7 +7,8 @@ import numpy
 from bigdebug.advice.application import Application
 from bigdebug.advice.findings import Finding, place_of_stage
 from bigdebug.advice.thresholds import Thresholds
-from bigdebug.advice.wording import seconds, size
+from bigdebug.advice.wording import seconds
+from bigdebug.wording.quantities import size
 
 
 def small_tasks(app: Application, limits: Thresholds) -> Iterator[Finding]:

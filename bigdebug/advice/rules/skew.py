@@ -8,7 +8,8 @@ import numpy
 from bigdebug.advice.application import Application, Stage
 from bigdebug.advice.findings import Finding, place_of_stage
 from bigdebug.advice.thresholds import Thresholds
-from bigdebug.advice.wording import seconds, size, times
+from bigdebug.advice.wording import seconds, times
+from bigdebug.wording.quantities import size
 
 _LEAST_TASKS = 3
 _HOT = (
