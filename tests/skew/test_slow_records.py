@@ -153,6 +153,7 @@ def test_functions_of_a_recorded_frame_are_timed_when_it_is_computed_again(
 
     spark.range(200).select(F.udf(label, "int")("id").alias("label")).collect()
     output = session.outputs[-1]
+    assert session._recorder.drain()
     run = Store(session._recorder.store).find(session.run_id)
     found = slow_records_of(open_output(run, output, spark=spark).question(), 3, Thresholds())
     assert (found[0].value, found[0].slow, found[0].function.calls) == (77, True, 200)

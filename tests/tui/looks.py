@@ -17,6 +17,7 @@ def stop_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "moment", lambda started: "today 09:31")
     for module in (runs, flow_rows, isolate, skew_rows):
         monkeypatch.setattr(module, "duration", lambda seconds: "9.8 s")
+    monkeypatch.setattr(skew_rows, "_SECONDS_TOLD", float("inf"))
 
 
 def steady(svg: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.tui.bars import bar
@@ -83,17 +84,33 @@ def test_skew_from_the_dataflow_to_the_record_of_a_hot_key(
     played("store", story, spark)
 
 
-def test_esc_gives_the_report_up(shop: Path, spark: SparkSession) -> None:
+def test_esc_gives_the_report_up(spark: SparkSession, tmp_path: Path) -> None:
+    gate, begun = tmp_path / "gate", tmp_path / "begun"
+
+    @F.udf("int")
+    def label(number: int) -> int:
+        while gate.exists():
+            begun.touch()
+            time.sleep(0.05)
+        return number % 3
+
+    with bigdebug.attach(spark, store=str(tmp_path / "store")):
+        spark.range(10).groupBy(label("id").alias("label")).count().collect()
+    gate.touch()
+
     async def story(person: Driver) -> None:
         await person.press("enter")
         await person.pilot.press("S")
-        await person.until(lambda: person.app.engine.work)
+        await person.until(begun.exists)
         await person.press("escape")
         assert person.said == "Looking for skew: cancelled"
         await person.press("w")
         assert person.said == "there is no shuffle to change"
 
-    played(shop / "store", story, spark)
+    try:
+        played(tmp_path / "store", story, spark)
+    finally:
+        gate.unlink()
 
 
 def keyed(line: str) -> tuple[str, int]:
