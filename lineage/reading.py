@@ -7,8 +7,11 @@ sources each partition that holds some, up to the last of them.
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from functools import reduce
 from typing import Any
 
@@ -26,23 +29,40 @@ from bigdebug.lineage.partitions import Partitioned
 
 # Up to so many partitions are each read no further than its last record; more of them in one go.
 _APART = 8
+# Of types whose name as JSON isn't that of SQL.
+_NAMES = {
+    "byte": "tinyint", "short": "smallint", "integer": "int", "long": "bigint",
+    "boolean": "boolean", "float": "float", "double": "double", "string": "string", "binary": "binary",
+    "date": "date", "timestamp": "timestamp", "timestamp_ntz": "timestamp_ntz",
+}  # fmt: skip
 _FIELD_IDS = "spark.sql.parquet.fieldId.read.enabled"
 
 
-def read_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> list[Row]:
+def read_values(
+    catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any], pool: Executor
+) -> Callable[[], list[Row]]:
     """The records of some ids, in their order.
 
     Args:
         leaf: a source in files.
         ids: as its id column has them, each once.
+        pool: for what needs no job.
+
+    Returns:
+        What waits for them. It may raise the same error.
 
     Raises:
         BigDebugError: a record isn't there any more.
     """
-    found = _read_in_place(catalyst, leaf, ids) if leaf.identified_by_file else None
-    if found is not None:
-        return found
-    return _read_by_spark(catalyst, leaf, ids)
+    begun = _read_in_place(catalyst, leaf, ids, pool) if leaf.identified_by_file else None
+
+    def read() -> list[Row]:
+        if begun is not None:
+            with contextlib.suppress(UnreadableError):
+                return begun()
+        return _read_by_spark(catalyst, leaf, ids)
+
+    return read
 
 
 def existing_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> dict[Any, Row]:
@@ -88,7 +108,9 @@ def _found_by_spark(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> dic
     return found
 
 
-def _read_in_place(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Row]) -> list[Row] | None:
+def _read_in_place(
+    catalyst: Catalyst, leaf: SourceLeaf, ids: list[Row], pool: Executor
+) -> Callable[[], list[Row]] | None:
     """The same from local Parquet files without a job; None where that could give other values."""
     columns = stored_columns(catalyst, leaf)
     if columns is None:
@@ -96,17 +118,24 @@ def _read_in_place(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Row]) -> list
     by_file = defaultdict(list)
     for identity in ids:
         by_file[identity.file].append(identity.position)
-    found = {}
+    paths = {uri: local_path(uri) for uri in by_file}
     try:
-        for uri, positions in by_file.items():
-            path = local_path(uri)
-            if path is None:
-                return None
-            for position, values in read_records(path, positions, columns).items():
-                found[uri, position] = _create_row([name for name, _ in columns], values)
+        reads = {
+            uri: read_records(pool, path, by_file[uri], columns)
+            for uri, path in paths.items()
+            if path is not None
+        }
     except UnreadableError:
         return None
-    return [found[identity.file, identity.position] for identity in ids]
+    if len(reads) < len(paths):
+        return None
+    names = [name for name, _ in columns]
+
+    def read() -> list[Row]:
+        found = {uri: records() for uri, records in reads.items()}
+        return [_create_row(names, found[identity.file][identity.position]) for identity in ids]
+
+    return read
 
 
 def stored_columns(catalyst: Catalyst, leaf: SourceLeaf) -> list[StoredColumn] | None:
@@ -116,12 +145,18 @@ def stored_columns(catalyst: Catalyst, leaf: SourceLeaf) -> list[StoredColumn] |
         return None
     stored = {str(name) for name in relation.dataSchema().fieldNames()}
     columns = []
-    for column in catalyst.output(plan):
+    schema = plan.schema()
+    # All in one call: a table may have hundreds.
+    for place, field in enumerate(json.loads(schema.json())["fields"]):
         # A column's metadata may hold a default for files that lack it, or say that it is padded.
-        if str(column.name()) not in stored or str(column.metadata().json()) != "{}":
+        if field["name"] not in stored or field.get("metadata"):
             return None
-        columns.append((str(column.name()), str(column.dataType().catalogString())))
+        columns.append((field["name"], _NAMES.get(str(field["type"])) or _type_name(schema, place)))
     return columns
+
+
+def _type_name(schema: Any, place: int) -> str:
+    return str(schema.fields()[place].dataType().catalogString())
 
 
 def _in_partitions(_: Partitioned, ids: list[int]) -> Iterator[dict[int, list[int]]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row
@@ -17,6 +20,7 @@ from bigdebug.lineage.layout import (
     range_location,
 )
 from bigdebug.lineage.location import PARTITION_SHIFT, Location, TracedRecord, readable_path
+from bigdebug.lineage.parquet_records import READERS
 from bigdebug.lineage.reading import read_values
 from bigdebug.lineage.segments import RowSet
 from bigdebug.lineage.sources import require_unchanged
@@ -69,18 +73,27 @@ class SourceRecords:
 
     def collect_with_ids(self, limit: int) -> list[tuple[Any, TracedRecord]]:
         """The same, each with its id."""
+        with ThreadPoolExecutor(READERS) as pool:
+            return self.begin_collecting(limit, pool)()
+
+    def begin_collecting(self, limit: int, pool: Executor) -> Callable[[], list[tuple[Any, TracedRecord]]]:
+        """The same, by what waits for them: several sources are read at a time."""
         if self.count == 0 or limit <= 0:
-            return []
+            return list
         pairs = self._pairs(limit)
         ids = [pair[0] for pair in pairs]
-        locations = self._locations(ids)
-        order = sorted(range(len(ids)), key=lambda i: _sortable(locations[i]))
-        if self._valued:
-            values = [pair[1] for pair in pairs]
-        else:
-            require_unchanged(self._catalyst, [self.leaf], {each.file or "" for each in locations})
-            values = read_values(self._catalyst, self.leaf, ids)
-        return [(ids[i], TracedRecord(self.leaf.name, locations[i], as_dict(values[i]))) for i in order]
+        places = self._locations(ids)
+        order = sorted(range(len(ids)), key=lambda i: _sortable(places[i]))
+        read: Callable[[], list[Any]] = partial(list, [pair[-1] for pair in pairs])
+        if not self._valued:
+            require_unchanged(self._catalyst, [self.leaf], {each.file or "" for each in places})
+            read = read_values(self._catalyst, self.leaf, ids, pool)
+
+        def collect() -> list[tuple[Any, TracedRecord]]:
+            values = read()
+            return [(ids[i], TracedRecord(self.leaf.name, places[i], as_dict(values[i]))) for i in order]
+
+        return collect
 
     def frame(self) -> DataFrame:
         """The source's columns and `_record(file, position, partition)`, one row a record."""
@@ -112,14 +125,14 @@ class SourceRecords:
         return pairs
 
     def _read_out(self, rows: RowSet) -> list[Any]:
-        """A few fetched ids, without a query."""
-        fetched = [rows.plan.data().apply(i) for i in range(rows.count)]
+        """A few fetched ids, without a query and in one call."""
         if not self.leaf.identified_by_file:
-            return [int(row.getLong(0)) for row in fetched]
-        pairs = [row.getStruct(0, 2) for row in fetched]
-        return [
-            Row(file=str(pair.getUTF8String(0).toString()), position=int(pair.getLong(1))) for pair in pairs
-        ]
+            return [int(text) for text in rows.texts([self._id])]
+        parts = [self._part_of_id("position"), self._part_of_id("file")]
+        alias = self._catalyst.alias
+        texts = rows.texts([alias(part, fresh_name("part")) for part in parts])
+        split = (text.split(",", 1) for text in texts)
+        return [Row(file=file, position=int(position)) for position, file in split]
 
     def _first(self, limit: int) -> DataFrame | RowSet:
         """The rows to show first."""

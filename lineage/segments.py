@@ -32,6 +32,9 @@ FETCHED_VALUES = 10_000
 # Keys that are matched by literal predicates, which reach the files; above that by a broadcast semi-join.
 LITERAL_KEYS = 30
 
+# Stands in no path.
+_BETWEEN = "\0"
+
 Narrow = Callable[[Annotated], Any]
 
 
@@ -93,6 +96,12 @@ class RowSet:
         if by:
             first = self._worked(catalyst.project(columns[len(by) :], first))
         return RowSet(catalyst, first, rows.length(), True)
+
+    def texts(self, columns: Sequence[Any]) -> list[str]:
+        """Fetched rows of numbers and texts, the values of each with commas between them."""
+        rows = self._worked(self._catalyst.project(columns, self.plan)).data()
+        every = str(rows.mkString(_BETWEEN))
+        return [text.removeprefix("[").removesuffix("]") for text in every.split(_BETWEEN)] if every else []
 
     def _worked(self, plan: Any) -> Any:
         """A projection or filter of fetched rows, worked out at once, as Spark's optimizer would."""

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.parquet_records import READERS
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Answered, Narrow, Segment, local_relation, matching_keys
 from bigdebug.lineage.steps import gives_records_once, steps_of
@@ -110,8 +112,9 @@ class Trace(Described):
 
     def collect(self, limit: int = 1000) -> list[TracedRecord]:
         """Up to `limit` records of each source, by file and position."""
-        with asking(self._catalyst, "records"):
-            return [record for records in self._records.values() for record in records.collect(limit)]
+        with asking(self._catalyst, "records"), ThreadPoolExecutor(READERS) as pool:
+            begun = [records.begin_collecting(limit, pool) for records in self._records.values()]
+            return [record for collected in begun for _, record in collected()]
 
     @property
     def exact(self) -> bool:

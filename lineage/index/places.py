@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +25,7 @@ from bigdebug.lineage.location import (
     TracedRecord,
     readable_path,
 )
-from bigdebug.lineage.parquet_records import UnreadableError, python_values, read_records
+from bigdebug.lineage.parquet_records import READERS, UnreadableError, python_values, read_records
 from bigdebug.lineage.store.tables import TableStore
 from bigdebug.lineage.text_records import TextFormat, read_lines
 from bigdebug.lineage.unchanged import what_became_of
@@ -204,11 +205,16 @@ class IndexedRecords:
         by_file = defaultdict(list)
         for location in locations:
             by_file[location.file or ""].append(location.position or 0)
-        found = {
-            (file, position): values
-            for file, positions in by_file.items()
-            for position, values in read_records(file, positions, self._source.columns).items()
-        }
+        with ThreadPoolExecutor(READERS) as pool:
+            reads = {
+                file: read_records(pool, file, positions, self._source.columns)
+                for file, positions in by_file.items()
+            }
+            found = {
+                (file, position): values
+                for file, read in reads.items()
+                for position, values in read().items()
+            }
         return [found[location.file or "", location.position or 0] for location in locations]
 
     def _lines(self, ids: list[tuple[int, ...]], form: TextFormat) -> list[list[Any]]:
