@@ -317,6 +317,11 @@ def with_schema(case: Case, schema: str | None, marker: str = "n") -> Case:
     return Case(case.options, case.files, marker, case.end, case.skipped, case.lost, schema, case.encoding)
 
 
+BAD_XML: dict[str, str | bytes] = {
+    "a.xml": "<rows>\n<row><n>m0m</n><v>0</v></row>\n<row><n>m1m</n><v>x</v></row>\n<row><n>m2m</n><v>2</v></row>\n"
+    "</rows>"
+}
+
 XML: dict[str, Case] = {
     "rowTag": xml_of(X),
     "attributePrefix": with_schema(xml_of('<row n="m{n}m"/>', attributePrefix="at_"), "at_n string", "at_n"),
@@ -341,14 +346,16 @@ XML: dict[str, Case] = {
     "wildcardColName": xml_of(X, wildcardColName="any"),
     "mode PERMISSIVE, columnNameOfCorruptRecord": Case(
         {"rowTag": "row", "mode": "PERMISSIVE", "columnNameOfCorruptRecord": "bad"},
-        {"a.xml": "<row><n>m0m</n><v>0</v></row>\n<row><n>m1m</n><v>x</v></row>\n<row><n>m2m</n><v>2</v></row>\n"},
-        "coalesce(regexp_extract(bad, 'm[0-9]+m', 0), n)",
+        BAD_XML,
+        "coalesce(n, if(bad is null, '', 'm1m'))",
+        skipped=("<rows>", "</rows>"),
         schema="n string, v int, bad string",
     ),
     "mode DROPMALFORMED": Case(
         {"rowTag": "row", "mode": "DROPMALFORMED"},
-        {"a.xml": "<row><n>m0m</n><v>0</v></row>\n<row><n>m1m</n><v>x</v></row>\n<row><n>m2m</n><v>2</v></row>\n"},
+        BAD_XML,
         "concat(n, left(v, 0))",
+        skipped=("<rows>", "</rows>"),
         lost=frozenset({"m1m"}),
         schema="n string, v int",
     ),
