@@ -101,7 +101,7 @@ NEAREST: dict[str, Any] = {
 
 
 @pytest.mark.skipif(not HAS_NEAREST, reason="this Spark has no such join")
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(**NEAREST)
 def test_joins_of_the_nearest(spark: SparkSession, **drawn: Any) -> None:
     judge_nearest(spark, **drawn)
@@ -147,7 +147,7 @@ def judge_transposed(spark: SparkSession, indices: list[int | None], column: boo
 
 
 @pytest.mark.compat
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(indices=ROWS, column=st.booleans())
 def test_transposed_frames(spark: SparkSession, indices: list[int | None], column: bool) -> None:
     judge_transposed(spark, indices, column)
