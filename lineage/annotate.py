@@ -29,7 +29,7 @@ from bigdebug.lineage.mapped import (
     on_kept_input,
     partition_number,
 )
-from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, is_one_sided
+from bigdebug.lineage.operators import NEAREST, RECURSION, Operator, is_distinct, is_one_sided
 
 SESSION_WINDOW = "spark.sessionWindow"
 # Not those of years and months or of days and seconds, which compare like numbers.
@@ -88,7 +88,7 @@ class Annotator:
             "Window": self._window,
             "Expand": self._expand,
             "Join": self._join,
-            "AsOfJoin": self._join,
+            **dict.fromkeys(NEAREST, self._join),
             "Union": self._union,
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
-from bigdebug.lineage.opened import tag_named, with_leaves_opened
+from bigdebug.lineage.opened import tag_named, with_tagged_opened
 
 _BATCH_TAG = "bigdebug.batch"
 _OVER_TAG = "bigdebug.batch.over"
@@ -85,8 +85,9 @@ def with_batches_opened(catalyst: Catalyst, plan: Any) -> Any:
     """A plan with what micro-batches were made of in place of their RDDs, where that is all there is to them."""
     if not _Seen.any:
         return plan
-    return with_leaves_opened(
-        catalyst, plan, tag_named(catalyst.jvm, _BATCH_TAG), lambda written: _behind(catalyst, written)
+    tag = tag_named(catalyst.jvm, _BATCH_TAG)
+    return with_tagged_opened(
+        catalyst, plan, "LogicalRDD", tag, lambda _, written: _behind(catalyst, written)
     )
 
 

@@ -23,11 +23,11 @@ from bigdebug.lineage.conditions import (
     substituted,
 )
 from bigdebug.lineage.equalities import columns_across, join_condition
-from bigdebug.lineage.operators import Operator, is_one_sided
+from bigdebug.lineage.operators import NEAREST, Operator, is_one_sided
 
 # A condition in other terms must not grow without end: x + x of x + x of …
 _MOST_LETTERS = 20_000
-_JOINS = frozenset({"Join", "AsOfJoin"})
+_JOINS = NEAREST | {"Join"}
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, mirror, normalized
-from bigdebug.lineage.ties import is_settled
+from bigdebug.lineage.ties import is_settled, is_settled_by_nearness
 
 _OPERATORS = {
     "Sample": "takes rows by chance",
@@ -24,6 +24,7 @@ _OPERATORS = {
     "Tail": "takes rows by position",
     "AttachDistributedSequence": "numbers rows by position",
     RECURSION: "is a recursion: any record that it reads may be behind each of its rows",
+    "NearestByJoin": "takes any of rows that are as near",
     "Deduplicate": "keeps whichever duplicate comes first",
 }
 _FUNCTIONS = {
@@ -65,7 +66,7 @@ _HOLDS_FUNCTIONS = frozenset(
 def doubts(catalyst: Catalyst, root: Operator, sources: Iterable[SourceLeaf] = ()) -> list[str]:
     """Why a trace of this dataflow may differ from the run it explains; empty where nothing is known to vary.
 
-    Looks up (by a job each) whether limits were free to give other rows than they gave.
+    Looks up (by a job each) whether limits and joins of the nearest were free to give other rows than they gave.
 
     Args:
         sources: those of the dataflow that it is asked about.
@@ -92,6 +93,8 @@ def _untold(_: str) -> Node | None:
 
 
 def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
+    if operator.kind == "NearestByJoin" and is_settled_by_nearness(catalyst, operator):
+        return []
     if operator.kind != "GlobalLimit":
         return varying(operator)
     below = operator.child.child if operator.child.kind == "LocalLimit" else operator.child

@@ -11,7 +11,7 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.listing import differences, files_now, listed_files
-from bigdebug.lineage.opened import tag_named, with_leaves_opened
+from bigdebug.lineage.opened import tag_named, with_tagged_opened
 from bigdebug.lineage.row_identity import HADOOP_RELATION
 
 CHECKPOINTS = frozenset({"checkpoint", "localCheckpoint"})
@@ -56,10 +56,10 @@ def is_kept(catalyst: Catalyst, leaf: Any) -> bool:
 
 
 def _opened(catalyst: Catalyst, plan: Any) -> Any:
-    def behind(whole: Any) -> Any | None:
+    def behind(_: Any, whole: Any) -> Any | None:
         return whole if _unchanged(catalyst, whole) else None
 
-    return with_leaves_opened(catalyst, plan, tag_named(catalyst.jvm, _TAG), behind)
+    return with_tagged_opened(catalyst, plan, "LogicalRDD", tag_named(catalyst.jvm, _TAG), behind)
 
 
 def _unchanged(catalyst: Catalyst, plan: Any) -> bool:

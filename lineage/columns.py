@@ -19,7 +19,7 @@ from bigdebug.lineage.errors import UnknownNameError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.lateral import DOMAIN
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import NEAREST, Operator
 
 Keys = frozenset[str]
 """Attributes, by `Catalyst.attribute_key`."""
@@ -37,7 +37,7 @@ _PASSING = _LIMITS | {
     "CollectMetrics",
     "AttachDistributedSequence",
 }
-_DECIDING = frozenset({"Filter", "Join", "AsOfJoin", "Deduplicate"})
+_DECIDING = NEAREST | {"Filter", "Join", "Deduplicate"}
 # They matter where rows are taken by position above them.
 _ORDERING = frozenset({"Sort", "RepartitionByExpression", "RebalancePartitions"})
 

@@ -6,17 +6,18 @@ subqueries, IN and EXISTS into joins, and what of a join's right side matches a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
-from bigdebug.lineage.catalyst import EXPRESSION, OPTION, PLAN_EXPRESSION, SEQ, Catalyst
+from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.conditions import substituted
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.lateral import mark_domains
+from bigdebug.lineage.rewriting import with_subqueries
 
 _RULES = ("PullupCorrelatedPredicates", "RewriteCorrelatedScalarSubquery", "RewritePredicateSubquery")
 
@@ -61,34 +62,7 @@ def _joined_within(catalyst: Catalyst, plan: Any) -> Any:
     if not any(subquery.containsPattern(pattern) for subquery in catalyst.items(plan.subqueries())):
         return plan
 
-    def changed(expression: Any) -> Any:
-        if not expression.containsPattern(pattern):
-            return expression
-        if catalyst.is_instance(expression, PLAN_EXPRESSION):
-            return expression.withNewPlan(_joined(catalyst, expression.plan()))
-        children = [changed(child) for child in catalyst.items(expression.children())]
-        return expression.withNewChildren(catalyst.seq(children))
-
-    return _with_expressions(catalyst, plan, changed)
-
-
-def _with_expressions(catalyst: Catalyst, plan: Any, changed: Callable[[Any], Any]) -> Any:
-    """A node with its own expressions changed, where these are a field, several, or perhaps one."""
-    fields = catalyst.fields(plan)
-    changes: dict[str, Any] = {}
-    for i in range(len(fields)):
-        value, name = fields[i], str(plan.productElementName(i))
-        if catalyst.is_instance(value, EXPRESSION):
-            changes[name] = changed(value)
-        elif catalyst.is_instance(value, SEQ):
-            items = catalyst.items(value)
-            if any(catalyst.is_instance(each, EXPRESSION) for each in items):
-                changes[name] = catalyst.seq(changed(each) for each in items)
-        elif catalyst.is_instance(value, OPTION) and value.isDefined():
-            inner = value.get()
-            if catalyst.is_instance(inner, EXPRESSION):
-                changes[name] = catalyst.some(changed(inner))
-    return catalyst.copy(plan, **changes)
+    return with_subqueries(catalyst, plan, lambda subquery: _joined(catalyst, subquery))
 
 
 @dataclass(frozen=True)

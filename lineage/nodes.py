@@ -14,6 +14,7 @@ from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import CallSite, caller, capture
 from bigdebug.lineage.checkpoints import CHECKPOINTS, keep_checkpoint
 from bigdebug.lineage.rdd.joints import keep_joint
+from bigdebug.lineage.transposed import keep_transposed
 
 logger = logging.getLogger("bigdebug")
 
@@ -110,6 +111,8 @@ def _record_frame(
         keep_joint(given, plan, node, recorder.tag(node))
     if operation.name in CHECKPOINTS and isinstance(subject, DataFrame):
         keep_checkpoint(subject.sparkSession, subject._jdf.queryExecution().analyzed(), plan)
+    if operation.name == "transpose":
+        keep_transposed(made._sc._jvm, plan, made._jdf.queryExecution().logical())
     if search:
         recorder.find_parents(node, attachment.tag, search)
 

@@ -1,4 +1,8 @@
-"""Leaves that stand for a plan: Spark keeps only an RDD of it, and the plan itself is kept as a tag on the leaf."""
+"""Leaves that stand for another plan, which a question looks at in their place.
+
+Of checkpoints, transposed frames and micro-batches Spark keeps only what came of them; the plan itself is kept as a
+tag on the leaf.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.rewriting import with_subqueries
 
 
 def tag_named(jvm: Any, name: str) -> Any:
@@ -13,24 +18,89 @@ def tag_named(jvm: Any, name: str) -> Any:
     return getattr(jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(name)
 
 
-def with_leaves_opened(catalyst: Catalyst, plan: Any, tag: Any, behind: Callable[[Any], Any | None]) -> Any:
-    """A plan with others in place of some of its leaves.
+def with_leaves_opened(
+    catalyst: Catalyst,
+    plan: Any,
+    kind: str,
+    stands: Callable[[Any], bool],
+    behind: Callable[[Any], Any | None],
+) -> Any:
+    """A plan with others in place of some of its leaves, those of subqueries among them.
 
     Args:
-        tag: which such leaves carry.
-        behind: gives the plan to stand in a leaf's place, of what that carries; None to let it be.
+        kind: of such leaves.
+        stands: whether a leaf of that kind stands for another plan.
+        behind: gives that plan, with as many columns; None to let the leaf be.
     """
-    below = catalyst.items(plan.children())
-    if not below:
-        if class_name(plan) != "LogicalRDD":
-            return plan
-        found = plan.getTagValue(tag)
-        opened = behind(found.get()) if found.isDefined() else None
-        return plan if opened is None else _in_place_of(catalyst, plan, opened)
-    children = [with_leaves_opened(catalyst, child, tag, behind) for child in below]
-    if all(new is old for new, old in zip(children, below, strict=True)):
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    return _Opening(catalyst, kind, stands, behind, patterns.PLAN_EXPRESSION()).of(plan)
+
+
+def with_tagged_opened(
+    catalyst: Catalyst, plan: Any, kind: str, tag: Any, behind: Callable[[Any, Any], Any | None]
+) -> Any:
+    """The same for leaves that carry a tag.
+
+    Args:
+        behind: is given the leaf, and what it carries.
+    """
+    return with_leaves_opened(
+        catalyst,
+        plan,
+        kind,
+        lambda leaf: bool(leaf.getTagValue(tag).isDefined()),
+        lambda leaf: behind(leaf, leaf.getTagValue(tag).get()),
+    )
+
+
+class _Opening:
+    def __init__(
+        self,
+        catalyst: Catalyst,
+        kind: str,
+        stands: Callable[[Any], bool],
+        behind: Callable[[Any], Any | None],
+        subqueries: Any,
+    ) -> None:
+        self._catalyst = catalyst
+        self._kind = kind
+        self._stands = stands
+        self._behind = behind
+        self._subqueries = subqueries
+
+    def of(self, plan: Any) -> Any:
+        catalyst = self._catalyst
+        below = catalyst.items(plan.children())
+        if not below:
+            opened = self._behind(plan) if self._is_one(plan) else None
+            return plan if opened is None else _in_place_of(catalyst, plan, opened)
+        children = [self.of(child) for child in below]
+        if any(new is not old for new, old in zip(children, below, strict=True)):
+            plan = plan.withNewChildren(catalyst.seq(children))
+        if plan.containsPattern(self._subqueries) and self._is_within(plan):
+            plan = with_subqueries(catalyst, plan, self.of)
         return plan
-    return plan.withNewChildren(catalyst.seq(children))
+
+    def _is_one(self, leaf: Any) -> bool:
+        return class_name(leaf) == self._kind and self._stands(leaf)
+
+    def _is_within(self, plan: Any) -> bool:
+        """Whether such a leaf stands in a subquery of the node itself, or in one within that."""
+        for subquery in self._catalyst.items(plan.subqueries()):
+            if any(self._is_one(leaf) for leaf in self._catalyst.items(subquery.collectLeaves())):
+                return True
+            if subquery.containsPattern(self._subqueries) and any(
+                self._is_within(node) for node in _nodes(self._catalyst, subquery)
+            ):
+                return True
+        return False
+
+
+def _nodes(catalyst: Catalyst, plan: Any) -> list[Any]:
+    found = [plan]
+    for child in catalyst.items(plan.children()):
+        found += _nodes(catalyst, child)
+    return found
 
 
 def _in_place_of(catalyst: Catalyst, leaf: Any, plan: Any) -> Any:
@@ -41,4 +111,10 @@ def _in_place_of(catalyst: Catalyst, leaf: Any, plan: Any) -> Any:
         return plan
     # Joined with itself, the frame has other ids on one of the sides.
     pairs = zip(given, wanted, strict=True)
-    return catalyst.project([catalyst.alias(one, other.name(), other.exprId()) for one, other in pairs], plan)
+    named = catalyst.project(
+        [catalyst.alias(one, other.name(), other.exprId()) for one, other in pairs], plan
+    )
+    own = leaf.getTagValue(catalyst.tag)
+    if own.isDefined():
+        named.setTagValue(catalyst.tag, own.get())
+    return named

@@ -13,9 +13,11 @@ from bigdebug.lineage.catalyst import ID_PREFIX, Catalyst, class_name
 from bigdebug.lineage.checkpoints import with_checkpoints_opened
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import UnsupportedOperatorError
+from bigdebug.lineage.file_tables import with_file_tables_opened
 from bigdebug.lineage.influence import subqueries_joined
 from bigdebug.lineage.lateral import DOMAIN, is_domain, laterals_joined
 from bigdebug.lineage.memory import numbered_as_split
+from bigdebug.lineage.transposed import with_transposed_opened
 
 # Nodes that only name or wrap their child; nothing of them is left in a mirror.
 TRANSPARENT = frozenset({"SubqueryAlias", "View", "PipeOperator", "SQLFunctionNode"})
@@ -38,6 +40,9 @@ KEEPING = frozenset(
     }
 )
 """Kinds of operators that give each row of their input once: what is counted below them holds for them."""
+
+NEAREST = frozenset({"AsOfJoin", "NearestByJoin"})
+"""Kinds of joins that pick, for each row of their left side, rows of the right one that are nearest to it."""
 
 # Joins whose right side only decides which rows of the left stay.
 _ONE_SIDED = frozenset({"LeftSemi", "LeftAnti", "ExistenceJoin"})
@@ -126,7 +131,7 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
         laterals: leave lateral joins as they are.
         subqueries: leave subqueries as they are, within the expressions of operators.
     """
-    plan = with_batches_opened(catalyst, with_checkpoints_opened(catalyst, plan))
+    plan = _opened(catalyst, plan)
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
     if plan.containsPattern(pattern):
@@ -145,6 +150,13 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
     ):
         plan = catalyst.singleton(optimizer, name).apply(plan)
     return plan
+
+
+def _opened(catalyst: Catalyst, plan: Any) -> Any:
+    """The plan with what checkpoints, transposed frames and micro-batches were made of in their place."""
+    plan = with_batches_opened(catalyst, with_checkpoints_opened(catalyst, plan))
+    plan = with_transposed_opened(catalyst, plan, lambda below: _opened(catalyst, below))
+    return with_file_tables_opened(catalyst, plan)
 
 
 def _hand_tags_down(catalyst: Catalyst, plan: Any, pattern: Any) -> None:

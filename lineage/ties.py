@@ -1,12 +1,18 @@
-"""Whether a limit could only have given the rows it gave: looked up, since nothing in a plan tells it."""
+"""Whether operators that pick by an order could only have picked the rows they did: looked up, since no plan tells."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from pyspark.sql import functions as F
+from pyspark.sql.window import Window
+
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.segments import local_relation
+
+# Spark takes no join of more.
+_MOST_NEAREST = 100_000
 
 
 def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
@@ -36,6 +42,33 @@ def is_settled(catalyst: Catalyst, limit: Operator) -> bool:
     if not ordered or most == 0:
         return most == 0
     return _differ(catalyst, plan.output(), rows[most - 1], rows[most])
+
+
+def is_settled_by_nearness(catalyst: Catalyst, join: Operator) -> bool:
+    """Whether a nearest-by join could only have picked the rows it did: none that it left out is as near.
+
+    Runs a job of about the cost of the join itself.
+
+    Args:
+        join: a `NearestByJoin`.
+    """
+    plan = join.plan
+    most = int(plan.numResults())
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    if plan.approx() or most >= _MOST_NEAREST or plan.containsPattern(patterns.OUTER_REFERENCE()):
+        return False
+    number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("row"))
+    numbered = catalyst.project_more([number], plan.left())
+    more = catalyst.copy(plan, left=numbered, numResults=most + 1)
+    rank = catalyst.alias(plan.rankingExpression(), "rank")
+    ranks = catalyst.frame(catalyst.project([catalyst.alias(number.toAttribute(), "row"), rank], more))
+    nearest = F.col("rank").asc() if "Distance" in class_name(plan.direction()) else F.col("rank").desc()
+    order = Window.partitionBy("row").orderBy(nearest)
+    placed = ranks.select(
+        "rank", F.row_number().over(order).alias("place"), F.lag("rank").over(order).alias("last")
+    )
+    tied = placed.where((F.col("place") == most + 1) & F.col("rank").eqNullSafe(F.col("last")))
+    return bool(tied.isEmpty())
 
 
 def _differ(catalyst: Catalyst, output: Any, last: Any, next_one: Any) -> bool:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.errors import AnalysisException, ParseException
-from pyspark.logger import PySparkLogger
 from pyspark.sql import Column
 
 from bigdebug.lineage.annotated import Annotated
@@ -19,6 +17,7 @@ from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.pushdown import unpushed
 from bigdebug.lineage.segments import Narrow, local_relation
+from bigdebug.lineage.unlogged import unlogged
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def _narrowed(
             plan = behind_barrier(catalyst, plan)
     frame = catalyst.frame(plan)
     try:
-        with _quiet():
+        with unlogged():
             filtered = catalyst.analyzed(frame.filter(where))
     except ParseException as error:
         raise BigDebugError(
@@ -139,20 +138,3 @@ def _narrowed(
     if class_name(filtered) != "Filter":
         return filtered
     return catalyst.filter(unpushed(catalyst, filtered.condition()), filtered.child())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """PySpark logs each failed analysis as a JSON line on standard error; ours is told in our own words."""
-    # By PySpark's own hand: a plain logger of that name would make its next complaint a TypeError.
-    loggers = [
-        PySparkLogger.getLogger(name) for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
-    ]
-    before = [logger.disabled for logger in loggers]
-    for logger in loggers:
-        logger.disabled = True
-    try:
-        yield
-    finally:
-        for logger, disabled in zip(loggers, before, strict=True):
-            logger.disabled = disabled

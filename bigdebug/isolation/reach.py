@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.operators import Operator, is_distinct
+from bigdebug.lineage.operators import NEAREST, Operator, is_distinct
 
 _LIMITS = frozenset({"GlobalLimit", "LocalLimit", "Offset", "Tail"})
 _KEEPING_ROWS = frozenset({"Project", "Sort", "Filter", "Repartition", "RepartitionByExpression"})
@@ -36,6 +36,6 @@ def replaceable(root: Operator) -> set[Operator]:
     found: set[Operator] = set()
     for operator in root.walk():
         one_of_several = operator.kind == "Deduplicate" and not is_distinct(operator)
-        if operator.kind in _LIMITS or operator.kind == "AsOfJoin" or one_of_several:
+        if operator.kind in _LIMITS or operator.kind in NEAREST or one_of_several:
             found.update(operator.leaves())
     return found

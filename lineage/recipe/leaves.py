@@ -17,6 +17,7 @@ from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.checkpoints import CHECKPOINTS
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.failure import first_line
+from bigdebug.lineage.file_tables import as_first_kind
 from bigdebug.lineage.identity import JDBC_RELATION
 from bigdebug.lineage.listing import differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
@@ -305,6 +306,8 @@ class LeafReader:
         except AnalysisException as error:
             names = ", ".join(plain_path(path) for path in description["paths"])
             raise SourceChangedError(f"{names} can't be read any more: {first_line(error)}") from error
+        if class_name(plan) == "DataSourceV2Relation":
+            plan = as_first_kind(self.catalyst, plan) or plan
         if class_name(plan) == "Project":
             # Texts of a fixed length are padded above the relation; in the recorded plan they are so already.
             plan = plan.child()

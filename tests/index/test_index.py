@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 
 import bigdebug
 from bigdebug.cli.main import main
@@ -133,9 +134,10 @@ def test_what_cant_be_indexed_is_logged_and_the_program_goes_on(
     spark: SparkSession, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with bigdebug.attach(spark, store=tmp_path / "store", capture="full") as session:
-        turned = spark.createDataFrame([("a", 1), ("b", 2)], "k string, v int").transpose()
-        assert len(turned.collect()) == 1
-        assert len(turned.collect()) == 1
+        pairs = spark.createDataFrame([("a", 1), ("b", 2)], "k string, v int")
+        turned = ClassicDataFrame(pairs._jdf.transpose(), spark)  # as before the program was attached
+        for _ in range(2):
+            assert len(turned.collect()) == 1
         with pytest.raises(UnsupportedOperatorError, match="Transpose"):
             session.index(session.outputs[0])
     logged = [record.getMessage() for record in caplog.records if "indexed" in record.getMessage()]

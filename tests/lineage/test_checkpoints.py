@@ -45,6 +45,34 @@ def test_through_a_checkpoint(numbers: DataFrame, spark: SparkSession, tmp_path:
     assert [found(again[0].trace()), found(again[1].trace("n = 8"))] == live
 
 
+QUERIES = {
+    "in": "select n from few f where k in (select k from some where n > 9)",
+    "exists": "select n from few f where exists (select 1 from some s where s.k = f.k and s.n > 9)",
+    "scalar": "select n, (select max(n) from some s where s.k = f.k) m from few f",
+    "nested": "select n from few where k in (select k from some where n in (select n + 1 from some))",
+    "lateral": "select f.n, s.n m from few f, lateral (select n from some s where s.n = f.n - 3) s",
+}
+
+
+@pytest.mark.compat
+def test_in_subqueries(numbers: DataFrame, spark: SparkSession, tmp_path: Path) -> None:
+    numbers.where("n < 11").createOrReplaceTempView("few")
+    with bigdebug.attach(spark, store=str(tmp_path / "store")) as session:
+        numbers.where("n > 3").localCheckpoint().createOrReplaceTempView("some")
+        for text in QUERIES.values():
+            spark.sql(text).collect()
+        live = [found(session.trace(output, "n = 10")) for output in session.outputs]
+        looked_up = found(session.trace(session.outputs[0], "n = 10", influence=True))
+    own = ("numbers", 10, 10)
+    assert dict(zip(QUERIES, live, strict=True)) == {
+        **{name: [own] for name in QUERIES},
+        "lateral": [own, ("numbers#2", 7, 7)],
+    }
+    assert looked_up == [own, ("numbers#2", 10, 10)]
+    run = Store(str(tmp_path / "store")).find("last")
+    assert [found(open_output(run, output, spark=spark).trace("n = 10")) for output in run.outputs] == live
+
+
 def test_what_was_overwritten_since_ends_at_the_checkpoint(
     numbers: DataFrame, session: bigdebug.Session, tmp_path: Path
 ) -> None:

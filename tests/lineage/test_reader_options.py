@@ -4,7 +4,6 @@ import bz2
 import gzip
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -141,15 +140,22 @@ def places(trace: Any) -> list[tuple[str, int | None]]:
 def test_live_from_a_recipe_and_from_an_index(
     case: Callable[[SparkSession, Path], Made], spark: SparkSession, tmp_path: Path
 ) -> None:
+    judge(case, spark, tmp_path)
+
+
+def judge(
+    case: Callable[[SparkSession, Path], Made], spark: SparkSession, tmp_path: Path, second_kind: bool = False
+) -> None:
     (tmp_path / "data").mkdir()
     with bigdebug.attach(spark, store=str(tmp_path / "store")) as session:
         frame, expected = case(spark, tmp_path / "data")
+        assert ("RelationV2" in frame._jdf.queryExecution().analyzed().toString()) == second_kind
         frame.groupBy("k").agg(F.count("*").alias("c")).collect()
         output = session.outputs[-1]
         live = session.trace(output, "k = 1")
         assert places(live) == sorted(expected)
         assert live.exact
-        assert live.sources[0].kind in {"binaryfile", "csv", "json", "parquet", "text", "xml"}
+        assert live.sources[0].kind in {"binaryfile", "csv", "json", "orc", "parquet", "text", "xml"}
         assert not any("tried" in note for note in live.notes)
         session.index(output)
         found = live.collect()
@@ -160,19 +166,24 @@ def test_live_from_a_recipe_and_from_an_index(
     assert open_output(run, output, spark=spark).trace("k = 1").collect() == found
 
 
-def second_versions(spark: SparkSession) -> AbstractContextManager[None]:
-    """Have Spark read files by its second kind of sources."""
-    return settings(spark, {"spark.sql.sources.useV1SourceList": ""})
+def orc_in_parts(spark: SparkSession, folder: Path) -> Made:
+    for part in range(2):
+        numbers = spark.range(9 * part, 9 * part + 9).selectExpr("int(id % 3) k", "int(id) n", "'t' t")
+        numbers.coalesce(1).write.orc(str(folder / f"{part}.orc"))
+    names = {int(path.parent.name[0]): path.name for path in folder.glob("*/*.orc")}
+    frame = spark.read.orc([str(folder / "0.orc"), str(folder / "1.orc")])
+    return frame, ones(names[0], 0, 9) | ones(names[1], 9, 9)
 
 
-def test_files_read_by_the_second_kind_of_sources_have_no_places(
-    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+SECOND_KIND = (
+    csv_in_latin_1, packed_json_with_bad_lines, values_of_folders, merged_schemas, whole_texts, orc_in_parts,
+)  # fmt: skip
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize("case", SECOND_KIND, ids=lambda case: case.__name__)
+def test_files_read_by_the_second_kind_of_sources(
+    case: Callable[[SparkSession, Path], Made], spark: SparkSession, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.csv").write_text(lines(0, 9, as_csv))
-    with second_versions(spark):
-        frame = spark.read.csv(str(tmp_path), SCHEMA)
-    trace = session.trace(frame.groupBy("k").count(), "k = 1")
-    assert sorted(record.value["n"] for record in trace.collect()) == [1, 4, 7]
-    assert {record.location.position for record in trace.collect()} == {None}
-    assert not trace.exact
-    assert any("have no file or position" in note for note in trace.notes)
+    with settings(spark, {"spark.sql.sources.useV1SourceList": ""}):
+        judge(case, spark, tmp_path, second_kind=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -90,6 +91,14 @@ def _counts(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
 def _each(parts: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
     for part in parts:
         yield part[["id", "qty"]]
+
+
+def _first_of_arrow(table: pa.Table) -> pa.Table:
+    return table.slice(0, 1)
+
+
+def _each_arrow(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield from batches
 
 
 SQL = {
@@ -381,6 +390,63 @@ FRAMES = {
     "duplicate names": calls(
         lambda s, p, r: s.select("id", "qty", F.col("qty").alias("id")).toDF("a", "b", "a")
     ),
+    "fillings and means": calls(
+        lambda s, p, r: s.na.fill({"qty": 0}).groupby("region").mean("qty").sort("region")
+    ),
+    "most and mean of a group": calls(
+        lambda s, p, r: s.groupBy("product").max("qty").join(s.groupBy("product").avg("id"), "product")
+    ),
+    "least of a group": calls(lambda s, p, r: s.groupBy("product").min("qty", "price")),
+    "unions and duplicates": calls(
+        lambda s, p, r: (
+            s.select("product")
+            .unionAll(p.select("product"))
+            .intersectAll(s.select("product"))
+            .drop_duplicates()
+        )
+    ),
+    "columns added, named and described": calls(
+        lambda s, p, r: (
+            s.withColumn("twice", F.col("qty") * 2)
+            .withColumnsRenamed({"qty": "once"})
+            .withMetadata("once", {"unit": "pieces"})
+            .select("id", "once", "twice")
+            .persist()
+        )
+    ),
+    "melt": calls(lambda s, p, r: s.melt(["id"], ["qty"], "what", "value")),
+    "sampleBy": calls(
+        lambda s, p, r: s.sampleBy("product", {"p0": 1.0, "p1": 1.0}, seed=1).select("id"), exact=False
+    ),
+    "crosstab": calls(lambda s, p, r: s.crosstab("region", "product")),
+    "describe": calls(lambda s, p, r: s.describe("qty")),
+    "summary": calls(lambda s, p, r: s.select("id").summary("count", "max")),
+    "freqItems": calls(lambda s, p, r: s.freqItems(["product"], 0.9)),
+    "applyInArrow": calls(
+        lambda s, p, r: (
+            s.select("product", "qty")
+            .groupBy("product")
+            .applyInArrow(_first_of_arrow, "product string, qty int")
+        )
+    ),
+    "mapInArrow": calls(
+        lambda s, p, r: s.select("id", "qty").mapInArrow(_each_arrow, "id int, qty int"), exact=False
+    ),
+    "nearestByJoin": calls(
+        lambda s, p, r: (
+            s.select("id", "qty")
+            .nearestByJoin(
+                p, F.abs(F.col("qty") - F.col("cost") * 10 - F.col("id") / 100), 1, "exact", "distance"
+            )
+            .select("id", "category")
+        ),
+        since=(4, 2),
+    ),
+    "repartitionById": calls(
+        lambda s, p, r: s.repartitionById(3, F.col("id") % 3).select("id", "product"), since=(4, 1)
+    ),
+    "zipWithIndex": calls(lambda s, p, r: s.select("id").zipWithIndex(), exact=False, since=(4, 2)),
+    "zip": calls(lambda s, p, r: s.select("id").zip(s.select("qty")), since=(4, 3)),
 }
 
 QUERIES = {f"SQL: {name}": query for name, query in SQL.items()} | {

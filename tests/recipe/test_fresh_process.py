@@ -157,6 +157,46 @@ def explode_and_drop_duplicates(spark: SparkSession) -> DataFrame:
     return doubled.dropDuplicates(["k", "x"]).groupBy("k").count()
 
 
+@query("key = 's'")
+def transposed(spark: SparkSession) -> DataFrame:
+    totals = spark.table("orders").groupBy("k").agg(F.sum("amount").alias("s"), F.max("id").alias("m"))
+    return totals.transpose().selectExpr("key", "`1` - `0` as more")
+
+
+if hasattr(DataFrame, "nearestByJoin"):
+
+    @query("id = 7")
+    def nearest_in_calls(spark: SparkSession) -> DataFrame:
+        orders, customers = spark.table("orders"), spark.table("customers")
+        distance = F.abs(orders.id - customers.k * 10)
+        return orders.nearestByJoin(customers, distance, 2, "exact", "distance", joinType="leftouter")
+
+    sql(
+        "nearest_in_sql",
+        "select id, name from orders o join customers c approx nearest 1 by similarity -abs(o.id - c.k * 10)",
+        "id = 7",
+    )
+
+
+def checkpointed(spark: SparkSession) -> None:
+    spark.table("customers").where("vip").localCheckpoint().createOrReplaceTempView("vips")
+
+
+@query("id < 20")
+def checkpoints_in_subqueries(spark: SparkSession) -> DataFrame:
+    checkpointed(spark)
+    return spark.sql(
+        """select * from orders o where k in (select k from vips) and amount > (select min(k) from vips)
+           and exists (select 1 from vips v where v.k = o.k and v.name in (select name from vips))"""
+    )
+
+
+@query("id < 20")
+def a_checkpoint_in_a_lateral_subquery(spark: SparkSession) -> DataFrame:
+    checkpointed(spark)
+    return spark.sql("select * from orders o, lateral (select name from vips v where v.k = o.k)")
+
+
 @query("place = 2")
 def partitioned_table(spark: SparkSession) -> DataFrame:
     return spark.table("recipe_places").groupBy("place").agg(F.sum("n").alias("n"))
