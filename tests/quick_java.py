@@ -3,7 +3,8 @@
 Dozens of tests have a process of their own, whose Java ends before its optimizing compiler could earn anything. So
 only the quick compiler runs, and Java's classes come out of an archive, that is made once for a version of Java and
 of Spark and stays in pytest's cache. Java behaves the same with both and without; it says nothing of an archive
-that doesn't fit, and takes none.
+that doesn't fit, and takes none. A program that doesn't say how many partitions it wants, or whether it wants a
+web page, gets few and none: the usual two hundred are two hundred tasks on two cores.
 """
 
 import fcntl
@@ -23,6 +24,7 @@ from bigdebug.lineage.java import JavaFound, find_java
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # With the quick compiler alone Java reserves too little room for what it compiles in a whole test run.
 ROOMY = "-XX:ReservedCodeCacheSize=240m"
+SMALL = "-Dspark.sql.shuffle.partitions=4 -Dspark.ui.enabled=false"
 # For fewer tests an archive isn't worth the half minute.
 MANY = 50
 _JARS = Path(pyspark.__file__).parent / "jars"
@@ -51,7 +53,10 @@ class QuickJava:
                     _make(archive, java)
         # Spark's scripts hand these on to Java: to the small one that finds out the command, and to the real one.
         _add("SPARK_LAUNCHER_OPTS", QUICK)
-        _add("SPARK_SUBMIT_OPTS", f"{QUICK} {ROOMY} {_class_path(java)} {_from(archive) if archive else ''}")
+        _add(
+            "SPARK_SUBMIT_OPTS",
+            f"{SMALL} {QUICK} {ROOMY} {_class_path(java)} {_from(archive) if archive else ''}",
+        )
 
     def _archive(self, java: JavaFound) -> Path | None:
         cache = getattr(self._config, "cache", None)  # None where pytest is told to do without

@@ -89,7 +89,9 @@ def test_ctrl_c_ends_it_and_what_it_started(tmp_path: Path) -> None:
     for line in demo.stdout:
         if line.startswith("$ bigdebug run"):
             break
-    time.sleep(3)
+    until = time.monotonic() + 60
+    while not _java_in(tmp_path) and time.monotonic() < until:
+        time.sleep(0.05)
     demo.send_signal(signal.SIGINT)
     _, told = demo.communicate(timeout=60)
     assert demo.returncode == 130
@@ -98,6 +100,12 @@ def test_ctrl_c_ends_it_and_what_it_started(tmp_path: Path) -> None:
     while _processes_in(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not _processes_in(tmp_path)
+
+
+def _java_in(folder: Path) -> bool:
+    """Whether Spark's Java runs in a folder."""
+    lines = (Path("/proc", process, "cmdline") for process in _processes_in(folder))
+    return any(b"SparkSubmit" in line.read_bytes() for line in lines if line.exists())
 
 
 def _processes_in(folder: Path) -> list[str]:

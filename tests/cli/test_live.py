@@ -93,9 +93,11 @@ def test_it_watches_a_running_program(folder: Path, capsys: pytest.CaptureFixtur
     guard = ("--python", "--guard", "x == 42")
     (elements,) = _asked(folder, capsys, "watch", "last", f"etl.py:{MAP}", *guard)["watchpoints"]
     assert (rows["guard"], rows["python"], elements["python"]) == ("price = -2", False, True)
-    _turns(folder)
-    time.sleep(0.2)
-    of_rows, of_elements = _asked(folder, capsys, "watch", "last", "--records")["watchpoints"]
+    until = time.monotonic() + 60
+    of_rows = of_elements = {"records": []}
+    while not (of_rows["records"] and of_elements["records"]) and time.monotonic() < until:
+        _turns(folder)
+        of_rows, of_elements = _asked(folder, capsys, "watch", "last", "--records")["watchpoints"]
     assert of_rows["hits"] >= 1
     assert {each["hits"] for each in of_rows["outputs"]} == {1}
     assert [each["value"] for each in of_rows["records"]] == [{"id": 3, "price": -2}]

@@ -86,7 +86,7 @@ def test_a_recording_that_is_over_can_still_be_read(spark: SparkSession, tmp_pat
     assert [d["operator"] for _, d in session.graph.nodes(data=True)] == ["range", "table"]
     assert list(session.graph.edges) == [(1, 2)]
     assert [o.rows for o in session.outputs] == [2]
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

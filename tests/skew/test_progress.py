@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -10,10 +11,16 @@ import bigdebug
 from bigdebug.skew.thresholds import Thresholds
 
 
-def test_the_task_that_all_others_wait_for(session: bigdebug.Session, spark: SparkSession) -> None:
+def test_the_task_that_all_others_wait_for(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    gate = str(tmp_path / "gate")
+
     def slow_in_one(index: int, elements: Iterator[int]) -> Iterator[int]:
-        if index == 2:
-            time.sleep(8)
+        import os
+
+        while index == 2 and not os.path.exists(gate):
+            time.sleep(0.05)
         return elements
 
     rdd = spark.sparkContext.parallelize(range(40), 4).mapPartitionsWithIndex(slow_in_one)
@@ -25,6 +32,7 @@ def test_the_task_that_all_others_wait_for(session: bigdebug.Session, spark: Spa
     while not seen and time.monotonic() < until:
         time.sleep(0.2)
         seen = [stage for stage in session.progress(rules) if stage.done == 3 and stage.stragglers]
+    Path(gate).touch()
     job.join()
     (stage,) = seen
     assert (stage.tasks, stage.done, stage.failed) == (4, 3, 0)

@@ -116,13 +116,17 @@ def test_what_is_computed_can_be_cancelled_and_the_next_question_is_answered(spa
     def endless(_: Any) -> int:
         return spark.range(10**13).filter("hash(id) = 1 and hash(id + 1) = 2 and hash(id + 2) = 3").count()
 
+    tracker = spark.sparkContext.statusTracker()
+
     async def play() -> None:
         engine = Engine(spark)
         asked = asyncio.ensure_future(engine.ask("an endless question", endless))
         waiting = asyncio.ensure_future(engine.ask("one behind it", lambda _: spark.range(3).count()))
-        await asyncio.sleep(2)
+        until = time.monotonic() + 60
+        while not (engine.state.endswith("(and 1 more)") and tracker.getActiveJobsIds()):
+            assert time.monotonic() < until, engine.state
+            await asyncio.sleep(0.05)
         assert engine.state.startswith("an endless question")
-        assert engine.state.endswith("(and 1 more)")
         began = time.monotonic()
         engine.cancel()
         with pytest.raises(CancelledError):

@@ -119,7 +119,11 @@ class Notes:
         """Whether another attempt has noted the same."""
         from pyarrow.fs import FileSelector
 
-        found = filesystem.get_file_info(FileSelector(folder, allow_not_found=True))
+        try:
+            found = filesystem.get_file_info(FileSelector(folder))
+        except FileNotFoundError:
+            # Not `allow_not_found`: it looks twice, and raises where another task makes the folder in between.
+            return False
         return any(
             each.base_name.startswith(f"{self._partition}-") and each.base_name.endswith(RELATION)
             for each in found

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,13 @@ import bigdebug
 from bigdebug.breakpoints.channel.channels import channels_of
 from bigdebug.breakpoints.channel.values import Shown
 from bigdebug.lineage.errors import BigDebugError
+
+
+def _soon(holds: Callable[[], object]) -> bool:
+    until = time.monotonic() + 60
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.01)
+    return bool(holds())
 
 
 def test_hits_are_counted_and_the_results_stay_the_same(
@@ -126,12 +134,13 @@ def test_a_guard_that_cannot_be_sent_is_refused(session: bigdebug.Session, conte
 def test_a_new_guard_reaches_running_tasks_and_records_stream_in(
     session: bigdebug.Session, context: SparkContext, tmp_path: Path
 ) -> None:
-    stop = tmp_path / "stop"
-    place = str(stop)
+    stop, runs = tmp_path / "stop", tmp_path / "runs"
+    place, running = str(stop), str(runs)
 
     def slow(partition: int, numbers):  # type: ignore[no-untyped-def]
         from pathlib import Path as Place
 
+        Place(running).touch()
         for n in range(100_000):
             if Place(place).exists():
                 return
@@ -144,13 +153,10 @@ def test_a_new_guard_reaches_running_tasks_and_records_stream_in(
     job = threading.Thread(target=lambda: found.append(ticking.count()))
     job.start()
     try:
-        time.sleep(1.5)  # the tasks run
+        assert _soon(runs.exists)
         assert wp.hits == 0
-        began = time.monotonic()
         wp.guard = lambda n: True
-        while not wp.records and time.monotonic() - began < 10:
-            time.sleep(0.01)
-        assert time.monotonic() - began < 2
+        assert _soon(lambda: wp.records)
         assert job.is_alive()
     finally:
         stop.touch()
@@ -160,16 +166,29 @@ def test_a_new_guard_reaches_running_tasks_and_records_stream_in(
 
 
 def test_a_listener_that_breaks_in_the_middle_loses_nothing(
-    session: bigdebug.Session, context: SparkContext
+    session: bigdebug.Session, context: SparkContext, tmp_path: Path
 ) -> None:
+    runs, broken = tmp_path / "runs", tmp_path / "broken"
+    running, over = str(runs), str(broken)
+
     def slowly(n: int) -> int:
-        time.sleep(0.01)
+        from pathlib import Path as Place
+
+        if n % 100 == 60:
+            Place(running).touch()
+            while not Place(over).exists():
+                time.sleep(0.01)
         return n
+
+    def shut() -> None:
+        if _soon(runs.exists):
+            exchange.shut()
+        broken.touch()
 
     numbers = context.parallelize(range(200), 2).map(slowly)
     wp = session.watch(numbers, lambda n: n % 50 == 0)
     exchange = channels_of(session._recorder).exchange(context)
-    threading.Timer(0.5, exchange.shut).start()
+    threading.Thread(target=shut).start()
     assert numbers.sum() == 19900
     assert not exchange.listening
     assert wp.hits == 4

@@ -31,7 +31,7 @@ def udfs(spark: SparkSession) -> dict[str, Any]:
     return functions(spark)
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(case=group_cases(), seed=st.integers(0, 1000))
 def test_traces_through_functions_of_groups(
     spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int

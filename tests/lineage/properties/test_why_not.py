@@ -109,7 +109,7 @@ def _source(judge: Judge, catalyst: Catalyst, leaf: Any) -> str:
     return ""
 
 
-@settings(max_examples=9)
+@settings(max_examples=5)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_what_is_carried_down_holds(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)
