@@ -143,16 +143,21 @@ def stored_columns(catalyst: Catalyst, leaf: SourceLeaf) -> list[StoredColumn] |
     relation, plan = leaf.operator.plan.relation(), leaf.operator.plan
     if not relation.partitionSchema().isEmpty() or catalyst.spark.conf.get(_FIELD_IDS) == "true":
         return None
-    stored = {str(name) for name in relation.dataSchema().fieldNames()}
-    columns = []
     schema = plan.schema()
-    # All in one call: a table may have hundreds.
-    for place, field in enumerate(json.loads(schema.json())["fields"]):
+    stored = {field["name"] for field in _fields(relation.dataSchema())}
+    columns = []
+    for place, field in enumerate(_fields(schema)):
         # A column's metadata may hold a default for files that lack it, or say that it is padded.
         if field["name"] not in stored or field.get("metadata"):
             return None
         columns.append((field["name"], _NAMES.get(str(field["type"])) or _type_name(schema, place)))
     return columns
+
+
+def _fields(schema: Any) -> list[Any]:
+    """All in one call: a table may have hundreds."""
+    fields: list[Any] = json.loads(schema.json())["fields"]
+    return fields
 
 
 def _type_name(schema: Any, place: int) -> str:
