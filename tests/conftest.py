@@ -52,8 +52,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .config("spark.sql.session.timeZone", "UTC")
         .config("spark.sql.warehouse.dir", str(warehouse))
         .config("spark.driver.extraJavaOptions", f"-Dderby.system.home={warehouse}")
-        .config("spark.python.daemon.module", "quick_daemon")
-        .config("spark.executorEnv.PYTHONPATH", str(Path(__file__).parent / "workers"))
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
