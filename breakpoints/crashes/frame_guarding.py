@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pyarrow.fs import FileSelector, LocalFileSystem
+from pyarrow.fs import LocalFileSystem
 from pyspark import cloudpickle
 from pyspark.sql import DataFrame
 from pyspark.sql.readwriter import DataFrameWriter
@@ -39,6 +39,7 @@ from bigdebug.lineage.nodes import subject_frame
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.recorder import LIVE_OUTPUTS, Recorder, logger
+from bigdebug.lineage.store.folders import entries
 
 MOST_PLACED = 10_000
 """So many rows of an output go to quarantine as whole rows, by computing the operator's input again."""
@@ -271,7 +272,7 @@ class FrameGuarding:
     def _appended(self, filesystem: Any, tasks: str, number: int) -> dict[Guarded, list[Any]]:
         """What was set aside, by operator: of each partition that of the attempt that came furthest."""
         found: dict[tuple[int, int], list[Any]] = {}
-        for entry in filesystem.get_file_info(FileSelector(tasks, allow_not_found=True)):
+        for entry in entries(filesystem, tasks):
             named = _NAME.fullmatch(entry.base_name)
             if named is None or int(named[1]) != number:
                 continue

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow.fs import FileSelector, FileType
+from pyarrow.fs import FileType
 from pyspark import cloudpickle
 
 from bigdebug.breakpoints.crashes.crash import Raised, short
@@ -20,6 +20,7 @@ from bigdebug.breakpoints.crashes.keeping import SET_ASIDE
 from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import Location
+from bigdebug.lineage.store.folders import entries
 
 FOLDER = "quarantine"
 TASKS = f"{FOLDER}/tasks"
@@ -93,9 +94,8 @@ def set_aside(filesystem: Any, folder: str, output: int) -> list[Aside]:
         folder: that the tasks write to.
         output: the number of the output.
     """
-    entries = filesystem.get_file_info(FileSelector(folder, allow_not_found=True))
     chosen: dict[tuple[int, int], tuple[int, str, int]] = {}
-    for entry in entries:
+    for entry in entries(filesystem, folder):
         found = _NAME.fullmatch(entry.base_name) if entry.type == FileType.File else None
         if found is None or int(found[1]) != output:
             continue
@@ -122,7 +122,7 @@ def rows_of(filesystem: Any, aside: Aside) -> Iterator[list[dict[str, Any]]]:
 
 def forget(filesystem: Any, folder: str, output: int) -> None:
     """Remove what the tasks of an output wrote."""
-    for entry in filesystem.get_file_info(FileSelector(folder, allow_not_found=True)):
+    for entry in entries(filesystem, folder):
         if entry.base_name.startswith(f"{output}-"):
             with suppress(OSError):
                 filesystem.delete_file(entry.path)

@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
-from pyarrow.fs import FileSelector, FileSystem, FileType
+from pyarrow.fs import FileSystem, FileType
 
 from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.store.files import RUN_ID
+from bigdebug.lineage.store.folders import entries
 
 TRUSTED = "BIGDEBUG_TRUSTED_STORES"
 """Environment variable: addresses, separated by commas, of the stores whose recipes may be opened."""
@@ -62,7 +63,7 @@ class RemoteFiles:
             self._filesystem.create_dir(self._path, recursive=True)
 
     def run_ids(self) -> list[str]:
-        found = self._filesystem.get_file_info(FileSelector(self._path, allow_not_found=True))
+        found = entries(self._filesystem, self._path)
         return [
             entry.base_name
             for entry in found
@@ -98,7 +99,7 @@ class RemoteFiles:
         return b"\n".join(self._read_all(run_id, sorted(self._event_files(run_id))))
 
     def _event_files(self, run_id: str) -> list[str]:
-        found = self._filesystem.get_file_info(FileSelector(self._at(run_id, "events"), allow_not_found=True))
+        found = entries(self._filesystem, self._at(run_id, "events"))
         return [f"events/{entry.base_name}" for entry in found if entry.base_name.endswith(".jsonl")]
 
     def _read_all(self, run_id: str, names: list[str]) -> list[bytes]:

@@ -14,10 +14,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pyarrow.parquet as pq
-from pyarrow.fs import FileSelector, FileType
+from pyarrow.fs import FileType
 
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store.files import StoreFiles
+from bigdebug.lineage.store.folders import entries
 from bigdebug.lineage.store.process import ProcessIdentity
 
 _FOLDER = "lineage"
@@ -214,7 +215,7 @@ class TableStore:
 
     def _below(self) -> list[Any]:
         filesystem, path = self._files.place(self._run_id, _FOLDER)
-        return list(filesystem.get_file_info(FileSelector(path, allow_not_found=True)))
+        return entries(filesystem, path)
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -223,7 +224,7 @@ class TableStore:
 
     def _entries(self, name: str) -> list[Any]:
         filesystem, path = self._at(name)
-        found = filesystem.get_file_info(FileSelector(path, allow_not_found=True, recursive=True))
+        found = entries(filesystem, path, recursive=True)
         return [entry for entry in found if entry.type == FileType.File]
 
     def _parts(self, name: str) -> list[str]:

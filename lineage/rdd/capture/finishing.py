@@ -7,8 +7,6 @@ import time
 from collections import defaultdict
 from typing import Any
 
-from pyarrow.fs import FileSelector
-
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.rdd.capture.captured import Tap
 from bigdebug.lineage.rdd.capture.heads import PlaceHead
@@ -22,6 +20,7 @@ from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.trace import contributing_in_order
 from bigdebug.lineage.rdd.travelling import travelling
+from bigdebug.lineage.store.folders import entries
 from bigdebug.lineage.store.tables import TableStore
 
 Files = dict[int, tuple[str, int]]
@@ -81,7 +80,7 @@ def _noted(store: TableStore, tap: Tap) -> Files | None:
     """A file of notes for each partition, whichever attempt it is of; None if one is missing."""
     filesystem, path = store.place(tap.folder)
     found: Files = {}
-    for info in filesystem.get_file_info(FileSelector(path, allow_not_found=True)):
+    for info in entries(filesystem, path):
         name, dot, ending = info.base_name.rpartition(".")
         if dot + ending == RELATION:
             attempt, _, records = name.partition(".")

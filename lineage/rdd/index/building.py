@@ -26,6 +26,7 @@ from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.trace import contributing_in_order, require_understood
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import release
+from bigdebug.lineage.store.folders import entries
 from bigdebug.lineage.store.tables import TableStore
 
 
@@ -184,10 +185,8 @@ class _Builder:
         return found
 
     def _require_seen(self, name: str, written: list[writing.Written]) -> None:
-        from pyarrow.fs import FileSelector
-
-        selector = FileSelector(f"{self._path}/{name}", allow_not_found=True)
-        seen = {info.base_name.partition(".")[0] for info in self._filesystem.get_file_info(selector)}
+        found = entries(self._filesystem, f"{self._path}/{name}")
+        seen = {info.base_name.partition(".")[0] for info in found}
         if any(file not in seen for _, file, _ in written):
             raise UnreachableError(
                 f"Spark's executors wrote the index to {self._path}, where this process can't see it",

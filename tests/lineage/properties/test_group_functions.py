@@ -12,6 +12,8 @@ from pyspark.sql import SparkSession
 from python_functions import functions
 from test_pipelines import judge_case
 
+from tests.proofs import Part
+
 
 @st.composite
 def group_cases(draw: Draw) -> Case:
@@ -37,3 +39,15 @@ def test_traces_through_functions_of_groups(
     spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int
 ) -> None:
     judge_case(spark, udfs, case, seed)
+
+
+@pytest.mark.proof("random functions of whole groups", examples=100)
+def test_traces_through_many_functions_of_groups(
+    part: Part, spark: SparkSession, udfs: dict[str, Any]
+) -> None:
+    @part.drawn
+    @given(case=group_cases(), seed=st.integers(0, 1000))
+    def judged(case: Case, seed: int) -> None:
+        judge_case(spark, udfs, case, seed)
+
+    judged()

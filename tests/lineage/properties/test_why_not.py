@@ -23,6 +23,7 @@ from bigdebug.lineage.matching import Followed, matching
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.whynot import WhyNot
+from tests.proofs import Part
 
 
 @pytest.fixture(scope="session")
@@ -113,6 +114,18 @@ def _source(judge: Judge, catalyst: Catalyst, leaf: Any) -> str:
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_what_is_carried_down_holds(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)
+
+
+@pytest.mark.proof("conditions carried down random pipelines", examples=200)
+def test_what_is_carried_down_many_pipelines_holds(
+    part: Part, spark: SparkSession, udfs: dict[str, Any]
+) -> None:
+    @part.drawn
+    @given(case=cases(), seed=st.integers(0, 1000))
+    def judged(case: Case, seed: int) -> None:
+        judge_case(spark, udfs, case, seed)
+
+    judged()
 
 
 # -- pipelines that keep a key: the culprit by hand ---------------------------------------------------------
