@@ -62,3 +62,5 @@ PROGRAMS = {
     "group-by": (group_by, "product = 7"),
     "join-and-aggregate": (join_and_aggregate, "city = 'city 7'"),
 }
+KEYS = {"group-by": ["product"], "join-and-aggregate": ["customer", "amount"]}
+"""The columns of `orders` that decide which rows of a program a record goes to."""
