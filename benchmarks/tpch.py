@@ -65,7 +65,8 @@ class TpcH:
     def first_traces(self) -> Iterator[Row]:
         """First backward trace of one output row ÷ its query, for each query; and the median over them.
 
-        The row is named as a person would: by its first columns, as few as tell it from the others.
+        As a person would who has just seen the row: the query has run, once, and the row is named by its first
+        columns, as few as tell it from the others.
         """
         found = []
         for number, text in self._queries.items():
@@ -89,6 +90,7 @@ class TpcH:
         def trace() -> float:
             with bigdebug.attach(self._spark, store=fresh_store()) as session:
                 frame = self._spark.sql(text)
+                frame.collect()
                 return seconds(lambda: _ask(session.trace(frame, where)))
 
         return paired(trace, lambda: seconds(lambda: self._spark.sql(text).collect()), PAIRS)

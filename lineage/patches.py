@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -176,6 +177,7 @@ class Patches:
         self._table = table
         self._lock = threading.RLock()
         self._installed: list[tuple[type, str, Any, Any]] = []
+        self._made: dict[tuple[type, str], tuple[Any, Any, Any]] = {}
 
     def methods(self) -> Iterator[tuple[type, str, Patch]]:
         """Every method of the table that this version of PySpark has: class, name, and what it means."""
@@ -202,17 +204,17 @@ class Patches:
             if not self._installed:
                 for owner, name, patch in self.methods():
                     original = vars(owner)[name]
-                    wrapper: Any
-                    if isinstance(original, functools.cached_property):
-                        function = original.func
-                        wrapper = functools.cached_property(
-                            _dressed(wrapper_of(patch, name, function), function)
+                    made = self._made.get((owner, name))
+                    # Programs that attach again and again, as tests do, would else pay for it each time.
+                    if made is None or made[0] is not original or made[1] is not wrapper_of:
+                        made = (
+                            original,
+                            wrapper_of,
+                            _wrapped(owner, name, original, partial(wrapper_of, patch, name)),
                         )
-                        wrapper.__set_name__(owner, name)
-                    else:
-                        wrapper = _dressed(wrapper_of(patch, name, original), original)
-                    setattr(owner, name, wrapper)
-                    self._installed.append((owner, name, original, wrapper))
+                        self._made[owner, name] = made
+                    setattr(owner, name, made[2])
+                    self._installed.append((owner, name, original, made[2]))
 
     def uninstall(self) -> None:
         """Take every wrapper out, except where somebody else has put something in its place since."""
@@ -225,6 +227,15 @@ class Patches:
 
 patches = Patches(TABLE)
 session_patches = Patches(SESSION_TABLE)
+
+
+def _wrapped(owner: type, name: str, original: Any, wrapper_of: Callable[[Any], Callable[..., Any]]) -> Any:
+    """What takes the place of a method, or of a property that is worked out once."""
+    if not isinstance(original, functools.cached_property):
+        return _dressed(wrapper_of(original), original)
+    wrapper = functools.cached_property(_dressed(wrapper_of(original.func), original.func))
+    wrapper.__set_name__(owner, name)
+    return wrapper
 
 
 def _dressed(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
