@@ -85,7 +85,7 @@ def test_resuming_computes_downstream_anew(session: bigdebug.Session, orders: Da
     joined.orderBy("id").select("id", "price").show(3)
     bp = session.breakpoint(fixed)
     first, second = bp.resume(lambda rows: rows.select("id", "shop", F.abs("price").alias("price")))
-    assert first.output == session.outputs[before]
+    assert first.output.number == session.outputs[before].number  # whose recipe may just be stored
     was = {f"s{k}": sum(i - 5 for i in range(30) if i % 3 == k) for k in range(3)}
     now = {f"s{k}": sum(abs(i - 5) for i in range(30) if i % 3 == k) for k in range(3)}
     assert {row.shop: row.was for row in first.data.collect()} == was
