@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from py4j.java_gateway import GatewayClient
+from py4j.protocol import MEMORY_COMMAND_NAME
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -22,13 +23,13 @@ from bigdebug.lineage.store import Store
 
 @contextmanager
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Counts the calls into the JVM that are made within."""
+    """Counts the calls into the JVM that are made within, but for those that give up what Python has let go of."""
     calls = [0]
     send = GatewayClient.send_command
 
-    def counting(*args: object, **kwargs: object) -> object:
-        calls[0] += 1
-        return send(*args, **kwargs)  # type: ignore[arg-type]
+    def counting(client: GatewayClient, command: str, *args: object, **kwargs: object) -> object:
+        calls[0] += not command.startswith(MEMORY_COMMAND_NAME)
+        return send(client, command, *args, **kwargs)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr("py4j.java_gateway.GatewayClient.send_command", counting)
@@ -62,6 +63,7 @@ def test_a_plan_costs_calls_by_its_operators_and_not_by_their_square(
         for number in (50, 100):
             frame = operators(spark.range(3), number)
             catalyst = Catalyst(spark)
+            session._recorder.settle(60)  # the parents are looked for on a thread of its own
             with counted(monkeypatch) as walking:
                 mirror(catalyst, normalized(catalyst, catalyst.analyzed(frame)), lambda _: None)
             with counted(monkeypatch) as asking:
@@ -71,7 +73,7 @@ def test_a_plan_costs_calls_by_its_operators_and_not_by_their_square(
                 session._recorder.drain()
             found.append((walking[0], asking[0], storing[0]))
     for less, more in zip(*found, strict=True):
-        assert more <= 2.2 * less + 100, found
+        assert more <= 3 * less, found  # their square is four times as much
     walking_calls, asking_calls, storing_calls = found[1]
     # As they were measured, and a third more: 14,000 are a second of Spark's time.
     assert walking_calls <= 20 * 100
