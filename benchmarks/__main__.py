@@ -76,8 +76,8 @@ def _tpch(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
             made.append(TpcH(spark, arguments.data, arguments.scale))
         return made[0]
 
-    yield f"recording {arguments.scale:g}", lambda: tables().recording()
     yield f"first traces {arguments.scale:g}", lambda: tables().first_traces()
+    yield f"recording {arguments.scale:g}", lambda: tables().recording()
 
 
 def _trunk(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
