@@ -19,13 +19,19 @@ _FILE_TABLE = "org.apache.spark.sql.execution.datasources.v2.FileTable"
 
 def with_file_tables_opened(catalyst: Catalyst, plan: Any) -> Any:
     """A plan with relations of the first kind in place of those of files of the second."""
-    if _PRINTED not in str(plan.toString()):  # one call, where looking at each leaf would take many
+    # One call, where looking at each leaf would take many; not the whole plan's text, which grows by its depth, too.
+    if not any(_PRINTED in str(each.collectLeaves().mkString()) for each in _with_subqueries(catalyst, plan)):
         return plan
 
     def stands(leaf: Any) -> bool:
         return catalyst.is_instance(leaf.table(), _FILE_TABLE)
 
     return with_leaves_opened(catalyst, plan, _KIND, stands, lambda leaf: as_first_kind(catalyst, leaf))
+
+
+def _with_subqueries(catalyst: Catalyst, plan: Any) -> list[Any]:
+    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
+    return [plan, *(catalyst.items(plan.subqueriesAll()) if plan.containsPattern(pattern) else ())]
 
 
 def as_first_kind(catalyst: Catalyst, leaf: Any) -> Any | None:

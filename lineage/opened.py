@@ -86,21 +86,13 @@ class _Opening:
 
     def _is_within(self, plan: Any) -> bool:
         """Whether such a leaf stands in a subquery of the node itself, or in one within that."""
-        for subquery in self._catalyst.items(plan.subqueries()):
-            if any(self._is_one(leaf) for leaf in self._catalyst.items(subquery.collectLeaves())):
-                return True
-            if subquery.containsPattern(self._subqueries) and any(
-                self._is_within(node) for node in _nodes(self._catalyst, subquery)
-            ):
-                return True
-        return False
-
-
-def _nodes(catalyst: Catalyst, plan: Any) -> list[Any]:
-    found = [plan]
-    for child in catalyst.items(plan.children()):
-        found += _nodes(catalyst, child)
-    return found
+        items = self._catalyst.items
+        return any(
+            self._is_one(leaf)
+            for subquery in items(plan.subqueries())
+            for each in (subquery, *items(subquery.subqueriesAll()))
+            for leaf in items(each.collectLeaves())
+        )
 
 
 def _in_place_of(catalyst: Catalyst, leaf: Any, plan: Any) -> Any:

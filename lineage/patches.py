@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from operator import attrgetter
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from bigdebug.lineage.rdd.kinds import ACTIONS, OPERATORS, SOURCES
 
@@ -177,7 +178,8 @@ class Patches:
         self._table = table
         self._lock = threading.RLock()
         self._installed: list[tuple[type, str, Any, Any]] = []
-        self._made: dict[tuple[type, str], tuple[Any, Any, Any]] = {}
+        # Programs that attach again and again, as tests do, would else pay for them each time.
+        self._made: WeakKeyDictionary[Callable[..., Any], dict[Any, Any]] = WeakKeyDictionary()
 
     def methods(self) -> Iterator[tuple[type, str, Patch]]:
         """Every method of the table that this version of PySpark has: class, name, and what it means."""
@@ -202,19 +204,14 @@ class Patches:
         """
         with self._lock:
             if not self._installed:
+                made = self._made.setdefault(wrapper_of, {})
                 for owner, name, patch in self.methods():
                     original = vars(owner)[name]
-                    made = self._made.get((owner, name))
-                    # Programs that attach again and again, as tests do, would else pay for it each time.
-                    if made is None or made[0] is not original or made[1] is not wrapper_of:
-                        made = (
-                            original,
-                            wrapper_of,
-                            _wrapped(owner, name, original, partial(wrapper_of, patch, name)),
-                        )
-                        self._made[owner, name] = made
-                    setattr(owner, name, made[2])
-                    self._installed.append((owner, name, original, made[2]))
+                    key = owner, name, original
+                    if key not in made:
+                        made[key] = _wrapped(owner, name, original, partial(wrapper_of, patch, name))
+                    setattr(owner, name, made[key])
+                    self._installed.append((owner, name, original, made[key]))
 
     def uninstall(self) -> None:
         """Take every wrapper out, except where somebody else has put something in its place since."""

@@ -118,16 +118,12 @@ def _read_in_place(
     by_file = defaultdict(list)
     for identity in ids:
         by_file[identity.file].append(identity.position)
-    paths = {uri: local_path(uri) for uri in by_file}
-    try:
-        reads = {
-            uri: read_records(pool, path, by_file[uri], columns)
-            for uri, path in paths.items()
-            if path is not None
-        }
-    except UnreadableError:
+    paths = {uri: path for uri in by_file if (path := local_path(uri)) is not None}
+    if len(paths) < len(by_file):
         return None
-    if len(reads) < len(paths):
+    try:
+        reads = {uri: read_records(pool, path, by_file[uri], columns) for uri, path in paths.items()}
+    except UnreadableError:
         return None
     names = [name for name, _ in columns]
 
