@@ -185,12 +185,12 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
             origin = self._origin(number, node.id if node else None)
             return isolate_rdd(asked, failing, budget=budget, progress=progress, origin=origin)
         from bigdebug.isolation.isolating import isolate
-        from bigdebug.lineage.live import live_question
+        from bigdebug.lineage.live import live_execution, live_question
 
         question = live_question(self._attachment.spark, recorder, data)
         node = question.root.node
         origin = self._origin(number, node.id if node else None)
-        execution = None if isinstance(data, Output) else data._jdf.queryExecution()
+        execution = live_execution(recorder, data)
         return isolate(
             question, failing, budget=budget, progress=progress, execution=execution, origin=origin
         )

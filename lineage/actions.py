@@ -1,7 +1,8 @@
 """Records the actions a program calls: an output each, from its start to its end."""
 
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -125,6 +126,8 @@ def begin_action(
     plan = acted_on._jdf.logicalPlan()
     guard = attachment.recorder.crash_guard
     guarded = None if guard is None else guard.guarded_plan(attachment, action.label, acted_on)
+    # These run the frame's own execution; others plan one of their own.
+    as_it_is = guarded is None and action.name in _RUN_AS_THEY_ARE
     output = attachment.recorder.add_output(
         caller(frame)[1] or action.label,
         node=node_id_of(attachment, acted_on),
@@ -135,12 +138,11 @@ def begin_action(
             plan if guarded is None else guarded,
             limit=_count(_FIRST_ROWS, action, args, kwargs),
             tail=_count(_LAST_ROWS, action, args, kwargs),
+            frame=weakref.ref(acted_on) if as_it_is else None,
         ),
         spark=attachment.spark,
         target=target if isinstance(target, str) else None,
     )
-    # These run the frame's own execution; others plan one of their own.
-    as_it_is = guarded is None and action.name in _RUN_AS_THEY_ARE
     own = acted_on._jdf.queryExecution() if as_it_is else None
     running = Running(attachment.recorder, output, attachment.spark, own)
     if guard is not None:
@@ -151,7 +153,12 @@ def begin_action(
 
 
 def rows_of(
-    attachment: Attachment, plan: Any, *, limit: int | None = None, tail: int | None = None
+    attachment: Attachment,
+    plan: Any,
+    *,
+    limit: int | None = None,
+    tail: int | None = None,
+    frame: Callable[[], Any] | None = None,
 ) -> OutputRows:
     """The rows that an action is about, with the settings as they are now.
 
@@ -161,10 +168,9 @@ def rows_of(
             gave (`CommandResult`): taking the command itself would carry it out again on a replay.
         limit: only so many of the first rows.
         tail: only so many of the last rows.
+        frame: gives the frame, if the action runs its very execution.
     """
-    return OutputRows(
-        plan=plan, session=attachment.jsession, conf=attachment.conf.clone(), limit=limit, tail=tail
-    )
+    return OutputRows(plan, attachment.jsession, attachment.conf.clone(), limit, tail, frame)
 
 
 def finish_action(action: Action, running: Running, result: Any, error: BaseException | None) -> Any:

@@ -135,6 +135,11 @@ def live_question(spark: SparkSession, recorder: Recorder, data: DataFrame | Out
     return question_about(data.sparkSession, rows, recorder.node_of)
 
 
+def live_execution(recorder: Recorder, data: DataFrame | Output) -> Any | None:
+    """The JVM `QueryExecution` of a DataFrame, or that which gave an output, if the program still holds its frame."""
+    return _rows_of(recorder, data).execution if isinstance(data, Output) else data._jdf.queryExecution()
+
+
 def live_index(
     spark: SparkSession, recorder: Recorder, output: Output, execution: Any | None = None
 ) -> Index:
@@ -175,6 +180,7 @@ def _trace(
     if isinstance(data, Output):
         rows = _rows_of(recorder, data)
         trace = trace_rows(spark, rows, recorder.node_of, where, action=data, beside=beside)
+        trace.take_given(live_execution(recorder, data))
         return through_rdds(trace, recorder.node_of, data.started, beside)
     if type(data).__module__.startswith("pyspark.sql.connect"):
         raise BigDebugError(
@@ -184,6 +190,7 @@ def _trace(
     plan = _plan_of(data)
     rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
     trace = trace_rows(data.sparkSession, rows, recorder.node_of, where, beside=beside)
+    trace.take_given(live_execution(recorder, data))
     return through_rdds(trace, recorder.node_of, None, beside)
 
 

@@ -1,5 +1,6 @@
 """What an action returned or wrote, as the run records it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,6 +61,7 @@ class OutputRows:
         conf: a JVM `SQLConf` clone taken when the action began.
         limit: the action gave the first `limit` rows only (`take`, `show`, `head`, `first`).
         tail: the action gave the last `tail` rows only.
+        frame: gives the frame whose own execution the action ran, as long as the program holds it.
     """
 
     plan: Any
@@ -67,3 +69,10 @@ class OutputRows:
     conf: Any
     limit: int | None = None
     tail: int | None = None
+    frame: Callable[[], Any] | None = None
+
+    @property
+    def execution(self) -> Any | None:
+        """The JVM `QueryExecution` that gave the rows; None where it was another one, or is gone."""
+        frame = None if self.frame is None else self.frame()
+        return None if frame is None else frame._jdf.queryExecution()

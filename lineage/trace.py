@@ -76,7 +76,7 @@ class Trace(Described):
         self._where = rows_where(catalyst, root, where)  # an unknown column is said now, not at the first job
         self._top = Segment(catalyst, self._annotator, root, self._where.narrow)
         self._below_first: Segment | None = None
-        self._given: Annotated | None = None
+        self._execution: Any | None = None
         self._answered = Answered(catalyst) if beside is not None and beside.windows else None
 
     # -- the public face ----------------------------------------------------------------------------
@@ -168,15 +168,13 @@ class Trace(Described):
         with asking(self._catalyst, "records"):
             return self._chosen(source).collect(limit)
 
-    def take_given(self, execution: Any) -> None:
+    def take_given(self, execution: Any | None) -> None:
         """Look for the rows in what an execution gave, where Spark still has it, and don't compute them anew.
 
         Args:
-            execution: the JVM `QueryExecution` of the output.
+            execution: the JVM `QueryExecution` of the output, whether it has run or not; None if there is none.
         """
-        with asking(self._catalyst, "matching rows"):
-            annotated = self._annotator.annotate(self._root)
-            self._given = given_groups(self._annotator, self._root, annotated, execution)
+        self._execution = execution
 
     @property
     def matched_rows(self) -> Annotated:
@@ -210,8 +208,11 @@ class Trace(Described):
                 self._below_first = question.run(self._catalyst, annotator, self._top)
                 if self._below_first is not None:
                     break
-        if self._below_first is None and self._given is not None:
-            self._top.take_kept(self._given)
+        if self._below_first is None and self._execution is not None:
+            annotated = self._annotator.annotate(self._root)
+            given = given_groups(self._annotator, self._root, annotated, self._execution)
+            if given is not None:
+                self._top.take_kept(given)
         self._top.rows()
         return self._top
 

@@ -68,6 +68,9 @@ def given_rows(
 
 def has_run(catalyst: Catalyst, execution: Any) -> bool:
     """Whether an execution came to its end, and Spark may still have what it shuffled."""
+    # Asked first: it would be planned now, once and for all, without the settings and caches to come.
+    if not execution.tracker().phases().contains("planning"):
+        return False
     plan = execution.executedPlan()
     return catalyst.is_instance(plan, _ADAPTIVE) and bool(plan.isFinalPlan())
 

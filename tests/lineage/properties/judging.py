@@ -120,6 +120,13 @@ class Judge:
         rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
         return trace_rows(self.spark, rows, _lookup, where, beside=beside)
 
+    def trace_of_run(self, where: Any = None) -> Trace:
+        """The same trace once the frame has run: its rows needn't be computed again where Spark has their groups."""
+        self.frame.collect()
+        trace = self.trace(where)
+        trace.take_given(self.frame._jdf.queryExecution())
+        return trace
+
     def reopened(self, where: Any = None) -> Trace:
         """The same trace from a recipe that went through bytes."""
         rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)

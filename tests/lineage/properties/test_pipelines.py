@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from combining import OneSidedJoin, PlainSetOperation, Subquery
 from drawing import Case, cases
-from grouping import Window
+from grouping import Aggregate, Distinct, Window
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import Judge, Question
@@ -61,6 +61,14 @@ def _judge(judge: Judge, seed: int) -> None:
     if seed % 3 == 0:
         steps = trace.steps
         assert [step.count for step in steps[:1]] in ([], [trace.matched]), "its rows are those asked for"
+
+    if any(isinstance(node, Aggregate | Distinct) for node in judge.case.pipeline.walk()):
+        again = judge.trace_of_run(question.where)
+        assert again.matched == trace.matched
+        if not judge.ambiguous:
+            assert repr(again.collect()) == repr(records), (
+                "of rows that have been computed it says something else"
+            )
 
     judge_forward(judge, seed)
     if seed % 4 == 1:
