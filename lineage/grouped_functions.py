@@ -98,7 +98,7 @@ def any_in_python(catalyst: Catalyst, beside: Any, flag: Any) -> Any:
         function = worker_columns.any_of_array
     truth = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "BooleanType")
     wrapped = catalyst.copy(
-        with_command(catalyst, beside, function, truth, worker_columns),
+        with_command(catalyst, beside, function, truth, worker_columns, counted=False),
         name="any",
         children=catalyst.seq([flag]),
         resultId=catalyst.new_expr_id(),
@@ -109,4 +109,4 @@ def any_in_python(catalyst: Catalyst, beside: Any, flag: Any) -> Any:
 def _with_function(catalyst: Catalyst, function: Any, wrapper: Any, output: Sequence[Any]) -> Any:
     types = catalyst.jvm.org.apache.spark.sql.catalyst.types
     schema = catalyst.singleton(types, "DataTypeUtils").fromAttributes(catalyst.seq(output))
-    return with_command(catalyst, function, wrapper, schema, worker_columns)
+    return with_command(catalyst, function, wrapper, schema, worker_columns, counted=False)

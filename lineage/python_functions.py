@@ -1,11 +1,19 @@
-"""Python functions within Spark's plans: what they were pickled as, and other functions in their place."""
+"""Python functions within Spark's plans: what they were pickled as, and other functions in their place.
+
+Spark hands what a function adds to accumulators on to the program's. A question mustn't count into these: its
+plan calls the same functions with nobody to tell.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.rewriting import with_expressions, with_subqueries
+
+_FUNCTIONS = frozenset({"PythonUDF", "PythonUDAF", "PythonUDTF"})
 
 
 def command_of(catalyst: Catalyst, function: Any) -> bytes:
@@ -18,8 +26,64 @@ def command_of(catalyst: Catalyst, function: Any) -> bytes:
     return bytes(function.func().command().toArray(tag))
 
 
+def functions_in(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
+    """The Python functions that an expression calls, JVM expressions with `name()` and `func()`."""
+    if not _may_call(catalyst, expression):
+        return
+    expressions = [expression]
+    while expressions:
+        expression = expressions.pop()
+        if class_name(expression) in _FUNCTIONS:
+            yield expression
+        expressions += catalyst.items(expression.children())
+
+
+def uncounted(catalyst: Catalyst, plan: Any) -> Any:
+    """An analyzed plan whose Python functions add nothing to the program's accumulators."""
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    nested = plan.containsPattern(patterns.PLAN_EXPRESSION())
+    if not nested and not _may_call(catalyst, plan):
+        return plan
+    children = catalyst.items(plan.children())
+    below = [uncounted(catalyst, child) for child in children]
+    if any(new is not child for new, child in zip(below, children, strict=True)):
+        plan = plan.withNewChildren(catalyst.seq(below))
+    expressions = catalyst.items(plan.expressions())
+    if any(True for each in expressions for _ in functions_in(catalyst, each)):
+        plan = with_expressions(catalyst, plan, lambda expression: _uncounted(catalyst, expression))
+    if nested and any(each.containsPattern(patterns.PLAN_EXPRESSION()) for each in expressions):
+        plan = with_subqueries(catalyst, plan, lambda subquery: uncounted(catalyst, subquery))
+    return plan
+
+
+def _may_call(catalyst: Catalyst, tree: Any) -> bool:
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    return any(tree.containsPattern(each) for each in (patterns.PYTHON_UDF(), patterns.GENERATOR()))
+
+
+def _uncounted(catalyst: Catalyst, expression: Any) -> Any:
+    if not _may_call(catalyst, expression):
+        return expression
+    children = catalyst.items(expression.children())
+    below = [_uncounted(catalyst, child) for child in children]
+    if any(new is not child for new, child in zip(below, children, strict=True)):
+        expression = expression.withNewChildren(catalyst.seq(below))
+    if class_name(expression) not in _FUNCTIONS:
+        return expression
+    func = expression.func()
+    fields = ("command", "envVars", "pythonIncludes", "pythonExec", "pythonVer", "broadcastVars")
+    return catalyst.copy(expression, func=func.copy(*(getattr(func, name)() for name in fields), None))
+
+
 def with_command(
-    catalyst: Catalyst, function: Any, wrapper: Any, data_type: Any, module: ModuleType, **changes: Any
+    catalyst: Catalyst,
+    function: Any,
+    wrapper: Any,
+    data_type: Any,
+    module: ModuleType,
+    *,
+    counted: bool = True,
+    **changes: Any,
 ) -> Any:
     """A Python function of Spark's that runs another Python function, in the same environment.
 
@@ -28,6 +92,7 @@ def with_command(
         wrapper: what it is to run.
         data_type: what that gives, a JVM type.
         module: that the wrapper is of; it travels by value, for the workers have Spark's Python, not bigdebug.
+        counted: whether what it adds to accumulators is handed on.
         changes: other fields of the expression.
     """
     from pyspark import cloudpickle
@@ -49,6 +114,7 @@ def with_command(
         func.pythonExec(),
         func.pythonVer(),
         func.broadcastVars(),
-        catalyst.spark.sparkContext._javaAccumulator,  # a function out of a recipe has one that nobody reads
+        # Not the function's own: one out of a recipe has an accumulator that nobody reads.
+        catalyst.spark.sparkContext._javaAccumulator if counted else None,
     )
     return catalyst.copy(function, func=python, dataType=data_type, **changes)

@@ -17,6 +17,7 @@ from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import NodeLookup, Operator, mirror, normalized
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.pinned import pinned_session, rebinder
+from bigdebug.lineage.python_functions import uncounted
 from bigdebug.lineage.scans import pin_columns
 from bigdebug.lineage.sources import require_unchanged, sources_of
 from bigdebug.lineage.trace import Trace
@@ -51,6 +52,7 @@ def question_about(
     notes: Sequence[str] = (),
     action: Output | None = None,
     influence: bool = False,
+    counted: bool = False,
 ) -> Question:
     """Get an action's rows ready for questions.
 
@@ -62,6 +64,7 @@ def question_about(
         notes: what is already known to make the answer inexact.
         action: the output asked about, which a limit of its own (`show`, `take`) is put down to.
         influence: ask about subqueries, too; `names` are then those of all sources.
+        counted: let the program's accumulators hear of what its functions add to them.
 
     Raises:
         SourceChangedError: a file isn't what it was when the program's plan listed it.
@@ -70,7 +73,9 @@ def question_about(
     catalyst = pinned_session(spark, rows.conf)
     asked = None if action is None else Node(0, action.action, action.call_site)
     with deep_plans():
-        plan = normalized(catalyst, bounded(catalyst, rows), subqueries=not influence)
+        plan = bounded(catalyst, rows)
+        plan = plan if counted else uncounted(catalyst, plan)
+        plan = normalized(catalyst, plan, subqueries=not influence)
         timed = at_one_time(catalyst, plan)
         if timed is not plan:
             notes = [*notes, "it asks for the current time, which was another one when it ran"]

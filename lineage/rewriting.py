@@ -9,21 +9,26 @@ from bigdebug.lineage.catalyst import EXPRESSION, OPTION, PLAN_EXPRESSION, SEQ, 
 
 
 def with_expressions(catalyst: Catalyst, plan: Any, changed: Callable[[Any], Any]) -> Any:
-    """A node with its own expressions changed, where these are a field, several, or perhaps one."""
-    fields = catalyst.fields(plan)
-    changes: dict[str, Any] = {}
-    for i in range(len(fields)):
-        value, name = fields[i], str(plan.productElementName(i))
+    """A node with its own expressions changed, where these are a field, several, lists of them, or perhaps one."""
+
+    def of(value: Any) -> Any | None:
         if catalyst.is_instance(value, EXPRESSION):
-            changes[name] = changed(value)
-        elif catalyst.is_instance(value, SEQ):
-            items = catalyst.items(value)
-            if any(catalyst.is_instance(each, EXPRESSION) for each in items):
-                changes[name] = catalyst.seq(changed(each) for each in items)
+            return changed(value)
+        if catalyst.is_instance(value, SEQ):
+            items = [(each, of(each)) for each in catalyst.items(value)]
+            if any(new is not None for _, new in items):
+                return catalyst.seq(each if new is None else new for each, new in items)
         elif catalyst.is_instance(value, OPTION) and value.isDefined():
-            inner = value.get()
-            if catalyst.is_instance(inner, EXPRESSION):
-                changes[name] = catalyst.some(changed(inner))
+            new = of(value.get())
+            return None if new is None else catalyst.some(new)
+        return None
+
+    fields = catalyst.fields(plan)
+    changes = {}
+    for i in range(len(fields)):
+        new = of(fields[i])
+        if new is not None:
+            changes[str(plan.productElementName(i))] = new
     return catalyst.copy(plan, **changes)
 
 

@@ -237,13 +237,13 @@ def timed_row(command: bytes, number: int, accumulator: Any, most: int, *, alone
     def of_one(value: Any) -> Any:
         nonlocal call
         if call is None:
-            call = timed(pickle.loads(command)[0], number, accumulator, most)
+            call = timed(_unpickled(command), number, accumulator, most)
         return call(value)
 
     def of_many(*values: Any, **named: Any) -> Any:
         nonlocal call
         if call is None:
-            function, names = pickle.loads(command)[0], tuple(named)
+            function, names = _unpickled(command), tuple(named)
             arity = len(values)
 
             def spread(given: tuple[Any, ...]) -> Any:
@@ -253,6 +253,17 @@ def timed_row(command: bytes, number: int, accumulator: Any, most: int, *, alone
         return call((*values, *named.values()))
 
     return of_one if alone else of_many
+
+
+def _unpickled(command: bytes) -> Any:
+    """A function of the program's that adds nothing to its accumulators: to be timed isn't part of the program."""
+    from pyspark.accumulators import _accumulatorRegistry
+
+    before = set(_accumulatorRegistry)
+    function = pickle.loads(command)[0]
+    for added in set(_accumulatorRegistry) - before:
+        del _accumulatorRegistry[added]  # of those in it, a worker tells the driver when its task ends
+    return function
 
 
 # -- functions of batches ---------------------------------------------------------------------------
@@ -272,7 +283,7 @@ def timed_batch(
 
     def loaded() -> tuple[Any, Any]:
         if not known:
-            known.extend((pickle.loads(command)[0], Stopwatch(number, accumulator, most)))
+            known.extend((_unpickled(command), Stopwatch(number, accumulator, most)))
             known.append(0)
         return known[0], known[1]
 

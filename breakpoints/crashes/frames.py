@@ -92,6 +92,7 @@ class FrameSearch:
                 guard,
                 text,
                 holding,
+                counted=False,
                 udfDeterministic=False,
                 resultId=catalyst.new_expr_id(),
                 children=catalyst.seq([*catalyst.items(function.children()), row]),
@@ -245,6 +246,7 @@ class FrameSearch:
             guard,
             catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "StringType"),
             workers,
+            counted=False,
             # Spark calls it once for each row, and leaves it where it is.
             udfDeterministic=False,
             resultId=catalyst.new_expr_id(),

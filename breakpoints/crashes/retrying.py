@@ -120,7 +120,7 @@ def retried_frame(
             f"{guarded.label} failed by an expression of Spark's own, which no function stands for",
             hint="mend the expression in the program, or clean session.quarantine.table() and read that",
         )
-    question = question_about(spark, OutputRows(plan, spark._jsparkSession, None), lookup)
+    question = question_about(spark, OutputRows(plan, spark._jsparkSession, None), lookup, counted=True)
     catalyst = question.catalyst
     every = suspects(catalyst, question.root, Failure("worker", "", ""))
     suspect = next(

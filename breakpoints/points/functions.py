@@ -12,8 +12,8 @@ from py4j.protocol import Py4JError
 from bigdebug.breakpoints.points.places import FramePlace
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.python_functions import functions_in
 from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.recipe.functions import functions_in
 
 _NAMES = ("f", "func", "function", "keyfunc", "op")
 

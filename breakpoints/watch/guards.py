@@ -13,9 +13,9 @@ from bigdebug.breakpoints.watch.travelling import MODULES
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.python_functions import functions_in
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.travelling import travelling
-from bigdebug.lineage.recipe.functions import functions_in
 from bigdebug.lineage.where import rows_where
 
 MOST_BYTES = 8 << 20

@@ -14,6 +14,7 @@ from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.steps import within
 
+_PYTHON = "org.apache.spark.sql.execution.python.PythonSQLMetrics"
 _ADAPTIVE = "org.apache.spark.sql.execution.adaptive.AdaptiveSparkPlanExec"
 
 
@@ -67,12 +68,25 @@ def given_rows(
 
 
 def has_run(catalyst: Catalyst, execution: Any) -> bool:
-    """Whether an execution came to its end, and Spark may still have what it shuffled."""
+    """Whether an execution came to its end, and what comes after the shuffles may be done again."""
     # Asked first: it would be planned now, once and for all, without the settings and caches to come.
     if not execution.tracker().phases().contains("planning"):
         return False
     plan = execution.executedPlan()
-    return catalyst.is_instance(plan, _ADAPTIVE) and bool(plan.isFinalPlan())
+    if not catalyst.is_instance(plan, _ADAPTIVE) or not plan.isFinalPlan():
+        return False
+    return not _calls_python(catalyst, plan.executedPlan())
+
+
+def _calls_python(catalyst: Catalyst, plan: Any) -> bool:
+    """Whether Python functions of the program's run above what was shuffled: they would count once more."""
+    nodes = [plan]
+    while nodes:
+        node = nodes.pop()
+        if catalyst.is_instance(node, _PYTHON):
+            return True
+        nodes += catalyst.items(node.children())  # a query's stage that has run has none
+    return False
 
 
 def given_groups(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.python_functions import functions_in
 
 
 def require_portable_functions(catalyst: Catalyst, plan: Any) -> None:
@@ -36,16 +37,3 @@ def _functions(catalyst: Catalyst, plan: Any) -> Iterator[Any]:
         nodes += catalyst.items(node.children()) + catalyst.items(node.subqueries())
         for expression in catalyst.items(node.expressions()):
             yield from functions_in(catalyst, expression)
-
-
-def functions_in(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
-    """The Python functions that an expression calls, JVM expressions with `name()` and `func()`."""
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    if not any(expression.containsPattern(each) for each in (patterns.PYTHON_UDF(), patterns.GENERATOR())):
-        return
-    expressions = [expression]
-    while expressions:
-        expression = expressions.pop()
-        if class_name(expression) in ("PythonUDF", "PythonUDAF", "PythonUDTF"):
-            yield expression
-        expressions += catalyst.items(expression.children())

@@ -18,10 +18,10 @@ from pyspark.sql import SparkSession
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.python_functions import functions_in
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.codec import Pieces, PlanReader
 from bigdebug.lineage.recipe.function_digest import function_digest
-from bigdebug.lineage.recipe.functions import functions_in
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.segments import local_relation
 
