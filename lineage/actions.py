@@ -15,8 +15,9 @@ from bigdebug.lineage.capturing import capture
 from bigdebug.lineage.failure import error_text
 from bigdebug.lineage.nodes import call_site, complain, node_id_of, subject_frame
 from bigdebug.lineage.output import OutputRows
-from bigdebug.lineage.recorder import OutputHandle, Recorder
+from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.results import Summary, summarize
+from bigdebug.lineage.run import OutputHandle
 
 # The number of rows an action gives: its argument's name and position, and what it is when left out.
 _FIRST_ROWS: dict[str, tuple[str, int, int | None]] = {

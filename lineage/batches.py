@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
-from bigdebug.lineage.opened import tag_named, with_tagged_opened
+from bigdebug.lineage.opened import Kept, tag_named
 
-_BATCH_TAG = "bigdebug.batch"
+_BATCHES = Kept("LogicalRDD", "bigdebug.batch")
 _OVER_TAG = "bigdebug.batch.over"
 _QUERY_ID = "sql.streaming.queryId"
 
@@ -26,12 +26,6 @@ _STATELESS = frozenset(
     }
 )  # fmt: skip
 _WATERMARKS = frozenset({"EventTimeWatermark", "UpdateEventTimeWatermarkColumn"})
-
-
-class _Seen:
-    """Whether a batch has ever been kept in this process: looking for one in every plan would cost."""
-
-    any = False
 
 
 @dataclass(frozen=True)
@@ -68,11 +62,10 @@ def keep_batch(spark: Any, plan: Any) -> Any:
     """
     query_id = spark.sparkContext.getLocalProperty(_QUERY_ID)
     query = spark._jsparkSession.streams().get(query_id) if query_id else None
-    if query is None or class_name(plan) != "LogicalRDD":
+    if query is None or class_name(plan) != _BATCHES.kind:
         return None
     execution = query.streamingQuery() if hasattr(query, "streamingQuery") else query
-    plan.setTagValue(tag_named(spark._jvm, _BATCH_TAG), execution.lastExecution().analyzed())
-    _Seen.any = True
+    _BATCHES.keep(spark._jvm, plan, execution.lastExecution().analyzed())
     return plan
 
 
@@ -83,28 +76,21 @@ def end_batch(spark: Any, leaf: Any) -> None:
 
 def with_batches_opened(catalyst: Catalyst, plan: Any) -> Any:
     """A plan with what micro-batches were made of in place of their RDDs, where that is all there is to them."""
-    if not _Seen.any:
-        return plan
-    tag = tag_named(catalyst.jvm, _BATCH_TAG)
-    return with_tagged_opened(
-        catalyst, plan, "LogicalRDD", tag, lambda _, written: _behind(catalyst, written)
-    )
+    return _BATCHES.opened(catalyst, plan, lambda _, written: _behind(catalyst, written))
 
 
 def batch_of(catalyst: Catalyst, leaf: Any) -> MicroBatch | None:
     """The micro-batch that a leaf still stands for, if any."""
-    if not _Seen.any or class_name(leaf) != "LogicalRDD":
-        return None
-    found = leaf.getTagValue(tag_named(catalyst.jvm, _BATCH_TAG))
-    if found.isEmpty():
+    written = _BATCHES.behind(catalyst, leaf)
+    if written is None:
         return None
     over = leaf.getTagValue(tag_named(catalyst.jvm, _OVER_TAG)).isDefined()
     try:
-        _without_stream(catalyst, found.get().children().apply(0))
+        _without_stream(catalyst, written.children().apply(0))
         reason = "it is used in a subquery"
     except _EndsHereError as end:
         reason = str(end)
-    return MicroBatch(int(found.get().batchId().get()), over, reason)
+    return MicroBatch(int(written.batchId().get()), over, reason)
 
 
 def _behind(catalyst: Catalyst, written: Any) -> Any | None:

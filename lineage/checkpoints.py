@@ -11,20 +11,14 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.listing import differences, files_now, listed_files
-from bigdebug.lineage.opened import tag_named, with_tagged_opened
+from bigdebug.lineage.opened import Kept
 from bigdebug.lineage.row_identity import HADOOP_RELATION
 
 CHECKPOINTS = frozenset({"checkpoint", "localCheckpoint"})
 
-_TAG = "bigdebug.checkpoint"
+_CHECKPOINTS = Kept("LogicalRDD", "bigdebug.checkpoint")
 # A plan of more operators isn't kept: programs checkpoint to be rid of it.
 _MOST_OPERATORS = 300
-
-
-class _Seen:
-    """Whether a checkpoint has ever been kept in this process: looking for one in every plan would cost."""
-
-    any = False
 
 
 def keep_checkpoint(spark: Any, plan: Any, made: Any) -> None:
@@ -36,30 +30,26 @@ def keep_checkpoint(spark: Any, plan: Any, made: Any) -> None:
         made: the plan of the frame that came of it.
     """
     catalyst = Catalyst(spark)
-    if class_name(made) != "LogicalRDD":
+    if class_name(made) != _CHECKPOINTS.kind:
         return
-    whole = _opened(catalyst, plan)
+    whole = with_checkpoints_opened(catalyst, plan)
     if str(whole.toString()).count("\n") > _MOST_OPERATORS:
         return
-    made.setTagValue(tag_named(catalyst.jvm, _TAG), whole)
-    _Seen.any = True
+    _CHECKPOINTS.keep(catalyst.jvm, made, whole)
 
 
 def with_checkpoints_opened(catalyst: Catalyst, plan: Any) -> Any:
     """A plan with what checkpoints were made of in their place, where that can still be read."""
-    return _opened(catalyst, plan) if _Seen.any else plan
+
+    def behind(_: Any, whole: Any) -> Any | None:
+        return whole if _unchanged(catalyst, whole) else None
+
+    return _CHECKPOINTS.opened(catalyst, plan, behind)
 
 
 def is_kept(catalyst: Catalyst, leaf: Any) -> bool:
     """Whether a leaf is a checkpoint whose sources have changed since: only then it is still a leaf."""
-    return _Seen.any and bool(leaf.getTagValue(tag_named(catalyst.jvm, _TAG)).isDefined())
-
-
-def _opened(catalyst: Catalyst, plan: Any) -> Any:
-    def behind(_: Any, whole: Any) -> Any | None:
-        return whole if _unchanged(catalyst, whole) else None
-
-    return with_tagged_opened(catalyst, plan, "LogicalRDD", tag_named(catalyst.jvm, _TAG), behind)
+    return _CHECKPOINTS.behind(catalyst, leaf) is not None
 
 
 def _unchanged(catalyst: Catalyst, plan: Any) -> bool:

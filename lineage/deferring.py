@@ -8,7 +8,8 @@ from typing import Any
 from bigdebug.lineage.crash import CrashEvent
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.recorder import OutputHandle, Recorder, _Run, logger
+from bigdebug.lineage.recorder import Recorder, logger
+from bigdebug.lineage.run import OutputHandle, Run
 
 _UNKEPT = "unkept"
 _MOST_ORPHANS = 1_000
@@ -33,7 +34,7 @@ class DeferringRecorder(Recorder):
         with self._lock:
             self.name, self.capture = name, capture
             self._number += 1
-            self._run = _Run(f"{_UNKEPT}-{self._number}", None, continued=True)
+            self._run = Run(f"{_UNKEPT}-{self._number}", None, continued=True)
             self._run_ids.add(self._run.run_id)
             self._spark_of, self._crashes = {}, []
         if capture == "full" and self._spark_version:
@@ -121,7 +122,7 @@ class DeferringRecorder(Recorder):
         self._crashes.append(crash)
         super().add_crash(crash)
 
-    def _problem(self, run: _Run, number: int, known: str | None) -> str | None:
+    def _problem(self, run: Run, number: int, known: str | None) -> str | None:
         """Why there can't be a recipe."""
         if number not in self._spark_of:
             return known

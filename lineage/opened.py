@@ -36,21 +36,49 @@ def with_leaves_opened(
     return _Opening(catalyst, kind, stands, behind, patterns.PLAN_EXPRESSION()).of(plan)
 
 
-def with_tagged_opened(
-    catalyst: Catalyst, plan: Any, kind: str, tag: Any, behind: Callable[[Any, Any], Any | None]
-) -> Any:
-    """The same for leaves that carry a tag.
+class Kept:
+    """What leaves of one kind were made of, which they carry as a tag.
+
+    Until the first is kept in this process, nobody looks for one: to look through every plan would cost.
 
     Args:
-        behind: is given the leaf, and what it carries.
+        kind: of the leaves.
+        name: of the tag.
     """
-    return with_leaves_opened(
-        catalyst,
-        plan,
-        kind,
-        lambda leaf: bool(leaf.getTagValue(tag).isDefined()),
-        lambda leaf: behind(leaf, leaf.getTagValue(tag).get()),
-    )
+
+    def __init__(self, kind: str, name: str) -> None:
+        self.kind = kind
+        self._name = name
+        self._any = False
+
+    def keep(self, jvm: Any, leaf: Any, made_of: Any) -> None:
+        """Have a leaf carry what it was made of, as long as it lives."""
+        leaf.setTagValue(tag_named(jvm, self._name), made_of)
+        self._any = True
+
+    def behind(self, catalyst: Catalyst, leaf: Any) -> Any | None:
+        """What a leaf was made of; None if that isn't known."""
+        if not self._any or class_name(leaf) != self.kind:
+            return None
+        found = leaf.getTagValue(tag_named(catalyst.jvm, self._name))
+        return found.get() if found.isDefined() else None
+
+    def opened(self, catalyst: Catalyst, plan: Any, given: Callable[[Any, Any], Any | None]) -> Any:
+        """A plan with others in place of such leaves.
+
+        Args:
+            given: gives the plan in a leaf's place, of the leaf and what it was made of; None to let the leaf be.
+        """
+        if not self._any:
+            return plan
+        tag = tag_named(catalyst.jvm, self._name)
+        return with_leaves_opened(
+            catalyst,
+            plan,
+            self.kind,
+            lambda leaf: bool(leaf.getTagValue(tag).isDefined()),
+            lambda leaf: given(leaf, leaf.getTagValue(tag).get()),
+        )
 
 
 class _Opening:

@@ -4,7 +4,6 @@ import importlib.metadata
 import itertools
 import logging
 import platform
-import re
 import secrets
 import sys
 import threading
@@ -21,6 +20,7 @@ from bigdebug.lineage.dataflow import Dataflow, Node
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.hooks import CrashGuard, Rewriter
 from bigdebug.lineage.output import Output
+from bigdebug.lineage.run import Masking, OutputHandle, Run
 
 logger = logging.getLogger("bigdebug")
 
@@ -32,55 +32,6 @@ LIVE_OUTPUTS = 100
 
 DRAIN_SECONDS = 30.0
 _QUIET_SECONDS = 1.0
-_USER_IN_ADDRESS = re.compile(r"://[^/@\s]+@")
-
-
-class _Run:
-    """One run in the making: its outputs, and where they are written (nowhere, if there is no store)."""
-
-    def __init__(self, run_id: str, writer: Any, continued: bool) -> None:
-        self.run_id = run_id
-        self.writer = writer
-        self.worker: Any = None
-        self.outputs: dict[int, Output] = {}
-        self.rows: dict[int, Any] = {}
-        # Ids of the nodes written, kept only for a run that goes on with the dataflow of one before.
-        self.written: set[int] | None = set() if continued else None
-
-
-class OutputHandle:
-    """An output that is being made; tells the recorder how it ends.
-
-    Attributes:
-        number: of the output.
-        ended: whether the action is over.
-        then: called when it is.
-    """
-
-    def __init__(self, recorder: "Recorder", run: _Run, number: int) -> None:
-        self._recorder = recorder
-        self._run = run
-        self._began = time.perf_counter()
-        self.number = number
-        self.ended = False
-        self.then: list[Callable[[], None]] = []
-
-    def end(self, status: str, *, seconds: float | None = None, **found: Any) -> None:
-        """Note that the action is over; the first call counts.
-
-        Args:
-            status: `done` or `failed`.
-            seconds: how long it took, where not since the handle was made.
-            found: further fields of the `Output`.
-        """
-        if not self.ended:
-            self.ended = True
-            took = time.perf_counter() - self._began if seconds is None else seconds
-            if self._run.worker is not None:
-                self._run.worker.ended(self.number)
-            self._recorder.change(self._run, self.number, status=status, seconds=took, **found)
-            for each in self.then:
-                each()
 
 
 class Recorder:
@@ -110,6 +61,7 @@ class Recorder:
         self.store = store
         self.capture = capture
         self.redact = tuple(redact)
+        self._masking = Masking(self.redact)
         self.dataflow = Dataflow()
         self.closed = False
         # By node id the program's own frames and RDDs, while it holds them.
@@ -120,7 +72,7 @@ class Recorder:
         self._settings: dict[str, str] = {}
         # Reentrant: a signal handler of the user's may record while this thread is in the middle of it.
         self._lock = threading.RLock()
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._run_ids: set[str] = set()
         self._ancestry = Ancestry(self.node_id, self._link)
         self._said: set[str] = set()
@@ -224,7 +176,7 @@ class Recorder:
             parents: ids of the nodes it reads.
             paths: what a reader reads.
         """
-        node = self.dataflow.add(operator, call_site, parents, [self._shown(path) for path in paths])
+        node = self.dataflow.add(operator, call_site, parents, [self._masking.shown(path) for path in paths])
         self._write_node(node)
         return node
 
@@ -277,7 +229,7 @@ class Recorder:
                 node,
                 call_site,
                 started,
-                target=None if target is None else self._shown(target),
+                target=None if target is None else self._masking.shown(target),
                 recipe="pending" if problem is None else "unavailable",
                 recipe_problem=problem,
             )
@@ -293,7 +245,7 @@ class Recorder:
             run.worker.submit(output, rows, spark)
         return handle
 
-    def change(self, run: _Run, number: int, **changes: Any) -> None:
+    def change(self, run: Run, number: int, **changes: Any) -> None:
         """Note what has become of an output."""
         with self._lock:
             output = run.outputs[number] = run.outputs[number].updated(**changes)
@@ -361,7 +313,7 @@ class Recorder:
 
     # -- inside -------------------------------------------------------------------------------------
 
-    def _open_run(self, continued: bool, into: _Run | None = None) -> _Run:
+    def _open_run(self, continued: bool, into: Run | None = None) -> Run:
         """A new run in the store; or one that was in memory so far, which is then kept there."""
         from bigdebug.lineage.recipe_worker import RecipeWorker
         from bigdebug.lineage.store import Store
@@ -369,7 +321,7 @@ class Recorder:
         try:
             writer = Store(self.store).create_run(
                 name=self.name,
-                argv=self._shown_arguments(),
+                argv=self._masking.arguments(self._arguments),
                 capture=self.capture,
                 redact=self.redact,
                 settings=self._settings,
@@ -384,9 +336,9 @@ class Recorder:
             if into is not None:
                 return into
             run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
-            run = _Run(run_id, None, continued)
+            run = Run(run_id, None, continued)
         else:
-            run = into or _Run(writer.run_id, writer, continued)
+            run = into or Run(writer.run_id, writer, continued)
             run.run_id, run.writer = writer.run_id, writer
             run.worker = RecipeWorker(writer, self.node_of, self.redact, self._report(run))
         self._run_ids.add(run.run_id)
@@ -404,7 +356,7 @@ class Recorder:
 
         threading.Thread(target=finish, name="bigdebug rotation", daemon=True).start()
 
-    def _close_run(self, run: _Run, status: str) -> None:
+    def _close_run(self, run: Run, status: str) -> None:
         try:
             if run.worker is not None:
                 run.worker.close()
@@ -413,7 +365,7 @@ class Recorder:
         except Exception as error:
             self.failed(error)
 
-    def _report(self, run: _Run) -> Callable[[int, str, str | None], None]:
+    def _report(self, run: Run) -> Callable[[int, str, str | None], None]:
         def report(number: int, recipe: str, problem: str | None) -> None:
             self.change(run, number, recipe=recipe, recipe_problem=problem)
 
@@ -441,22 +393,9 @@ class Recorder:
                 waiting += [self.dataflow.get(parent) for parent in each.parents]
             run.writer.node(each)
 
-    def _write_output(self, run: _Run, output: Output) -> None:
+    def _write_output(self, run: Run, output: Output) -> None:
         if run.writer is not None:
             run.writer.output(output)
-
-    def _shown(self, address: str) -> str:
-        """A path or table name without the password or the redacted value in it."""
-        address = _USER_IN_ADDRESS.sub("://", address)
-        for column in self.redact:
-            address = re.sub(rf"(?i)\b({re.escape(column)}=)[^/]*", r"\1…", address)
-        return address
-
-    def _shown_arguments(self) -> tuple[str, ...]:
-        """The command line; of a run that must not store values only the program's name."""
-        if not self.redact:
-            return tuple(_USER_IN_ADDRESS.sub("://", each) for each in self._arguments)
-        return (*self._arguments[:1], *("…" for _ in self._arguments[1:]))
 
 
 def _own_version() -> str:

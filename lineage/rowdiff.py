@@ -22,7 +22,8 @@ from bigdebug.lineage.records import as_dict
 from bigdebug.lineage.row_names import condition, value_text
 from bigdebug.lineage.rows_again import RowsAgain
 from bigdebug.lineage.rundiff import Change, changes
-from bigdebug.lineage.unlike import is_floating, quoted, unlike
+from bigdebug.lineage.sql_names import quoted
+from bigdebug.lineage.unlike import is_floating, unlike
 
 DIFFERS, ONLY_FIRST, ONLY_SECOND = "differs", "only in the first", "only in the second"
 

@@ -18,8 +18,8 @@ from bigdebug.lineage.index.manifest import Manifest
 from bigdebug.lineage.natural_key import natural_key
 from bigdebug.lineage.pinned import pinned_session
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.sql_names import quoted
 from bigdebug.lineage.store.tables import TableStore
-from bigdebug.lineage.unlike import quoted
 
 
 @dataclass(frozen=True)

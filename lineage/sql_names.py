@@ -30,4 +30,9 @@ def named(name: str) -> str:
     """A column's name as SQL reads it: quoted only where it must be."""
     if _PLAIN_NAME.fullmatch(name) and name.lower() not in _WORDS:
         return name
-    return f"`{name.replace('`', '``')}`"
+    return quoted(name)
+
+
+def quoted(name: str) -> str:
+    """A column's name as SQL and Spark's `col` take it, whatever signs are in it."""
+    return "`" + name.replace("`", "``") + "`"

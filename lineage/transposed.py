@@ -20,18 +20,11 @@ from pyspark.sql.types import DataType, StructType
 from pyspark.sql.window import Window
 
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.opened import tag_named, with_tagged_opened
+from bigdebug.lineage.opened import Kept
 
-_KIND = "Transpose"
-_TAG = "bigdebug.transposed"
+_TRANSPOSED = Kept("Transpose", "bigdebug.transposed")
 # Types whose values have no greatest.
 _UNORDERED = re.compile(r"\b(map|variant|interval)\b")
-
-
-class _Seen:
-    """Whether a frame has ever been transposed in this process: looking for one in every plan would cost."""
-
-    any = False
 
 
 def keep_transposed(jvm: Any, made: Any, asked: Any) -> None:
@@ -41,8 +34,7 @@ def keep_transposed(jvm: Any, made: Any, asked: Any) -> None:
         made: the analyzed plan of the frame.
         asked: the same before it was analyzed, the plan of the frame that it was called on below it.
     """
-    made.setTagValue(tag_named(jvm, _TAG), asked)
-    _Seen.any = True
+    _TRANSPOSED.keep(jvm, made, asked)
 
 
 def with_transposed_opened(catalyst: Catalyst, plan: Any, opened: Callable[[Any], Any]) -> Any:
@@ -51,13 +43,11 @@ def with_transposed_opened(catalyst: Catalyst, plan: Any, opened: Callable[[Any]
     Args:
         opened: does the same, and what else is to be done, to the plan of a frame that was transposed.
     """
-    if not _Seen.any:
-        return plan
 
     def behind(leaf: Any, asked: Any) -> Any:
         return catalyst.analyzed(_transposed(catalyst, leaf, asked.indices(), opened(asked.child())))
 
-    return with_tagged_opened(catalyst, plan, _KIND, tag_named(catalyst.jvm, _TAG), behind)
+    return _TRANSPOSED.opened(catalyst, plan, behind)
 
 
 def _transposed(catalyst: Catalyst, leaf: Any, indices: Any, below: Any) -> DataFrame:

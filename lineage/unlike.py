@@ -28,8 +28,3 @@ def unlike(have: Column, want: Column, kind: T.DataType) -> Column:
         near = F.abs(have - want) <= F.lit(_ABSOLUTE) + F.lit(_RELATIVE) * F.abs(want)
         same = same | F.coalesce(near, F.lit(False))
     return ~same
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL and Spark's `col` take it, whatever signs are in it."""
-    return "`" + name.replace("`", "``") + "`"

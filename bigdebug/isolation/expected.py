@@ -18,7 +18,8 @@ from bigdebug.lineage.natural_key import natural_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict
-from bigdebug.lineage.unlike import quoted, unlike
+from bigdebug.lineage.sql_names import quoted
+from bigdebug.lineage.unlike import unlike
 from bigdebug.lineage.whynot import WhyNot
 
 MOST_MISSING = 5

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pyspark.sql import types as T
 
 from bigdebug.lineage.finding import numbered
+from bigdebug.lineage.sql_names import named
 
 MOST_TERMS = 60
 """Columns and fields that are looked at."""
@@ -22,7 +23,6 @@ COMPARISON = "comparison"
 """Type of a term that compares two columns."""
 _LONGEST = 80
 """Longer texts are told by their ends and lengths, not as a whole."""
-_PLAIN = re.compile(r"[A-Za-z_]\w*")
 _DELIMITERS = (",", "\t", ";", "|", "^", ":", " ")
 
 _WHOLE = frozenset({"tinyint", "smallint", "int", "bigint"})
@@ -145,7 +145,7 @@ def terms_of(schema: T.StructType) -> list[Term]:
     seen = Counter(name.lower() for name in names)
     found: list[Term] = []
     for i, (label, field) in enumerate(zip(labels, schema.fields, strict=True)):
-        outer = quoted(field.name) if seen[field.name.lower()] == 1 else None
+        outer = named(field.name) if seen[field.name.lower()] == 1 else None
         found += _of_field(Term(label, f"c{i}", outer, kind_of(field.dataType)), field.dataType)
     return [*found[:MOST_TERMS], *_comparisons(found[:MOST_TERMS])]
 
@@ -180,7 +180,7 @@ def _of_field(term: Term, data_type: T.DataType, depth: int = 2) -> Iterator[Ter
     for field in data_type.fields:
         if data_type.fieldNames().count(field.name) > 1:
             continue
-        name = quoted(field.name)
+        name = named(field.name)
         outer = None if term.outer is None else f"{term.outer}.{name}"
         inner = f"{term.inner}.`{field.name.replace('`', '``')}`"
         below = Term(f"{term.label}.{field.name}", inner, outer, kind_of(field.dataType))
@@ -221,11 +221,6 @@ def fields_of_lines(column: Term, lines: Sequence[str]) -> tuple[list[Term], str
         for label, sql, kind in told
     ]
     return terms, f"split({column.inner}, '{pattern}', -1)"
-
-
-def quoted(name: str) -> str:
-    """A column's name as SQL takes it."""
-    return name if _PLAIN.fullmatch(name) else "`" + name.replace("`", "``") + "`"
 
 
 def text_literal(value: str) -> str:

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.unlike import quoted
+from bigdebug.lineage.sql_names import quoted
 
 
 def looked_up(catalyst: Catalyst, output: DataFrame, entries: DataFrame, key: Sequence[str]) -> Column:

@@ -17,7 +17,6 @@ from pyspark.sql import DataFrame
 
 from bigdebug.isolation.builders import READERS, Builder, NoBuilderError, Read, find_builder
 from bigdebug.isolation.candidate_set import CandidateSet, Share
-from bigdebug.isolation.features import quoted
 from bigdebug.isolation.literals import NoLiteralError, has_literals, imports_of, source_of
 from bigdebug.isolation.writing import (
     LONGEST_LINE,
@@ -36,6 +35,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import MEMORY_KINDS
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.sql_names import named
 
 MOST_INLINE = 50
 """Records of a source that stand in the test itself; more go to a file beside it."""
@@ -157,7 +157,7 @@ def _inputs(
 def _input(target: Path, stand: Share, frame: DataFrame, constants: set[str]) -> _Input:
     leaf = stand.leaf
     constant = constant_for(leaf.name, constants)
-    schema = ", ".join(f"{quoted(each.name)} {each.dataType.simpleString()}" for each in frame.schema.fields)
+    schema = ", ".join(f"{named(each.name)} {each.dataType.simpleString()}" for each in frame.schema.fields)
     rows = _rows(frame)
     file = None
     if rows is None:

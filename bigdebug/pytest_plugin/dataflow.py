@@ -98,7 +98,7 @@ class Dataflow:
         __tracebackhide__ = True
         from pyspark.sql import functions as F
 
-        from bigdebug.lineage.unlike import quoted
+        from bigdebug.lineage.sql_names import quoted
 
         _require_frame(frame)
         keys = columns or tuple(frame.columns)

@@ -19,7 +19,8 @@ from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.nodes import subject_frame
 from bigdebug.lineage.rdd.operator import RddOperator, operator_of
 from bigdebug.lineage.rdd.travelling import travel_from_now_on
-from bigdebug.lineage.recorder import OutputHandle, Recorder
+from bigdebug.lineage.recorder import Recorder
+from bigdebug.lineage.run import OutputHandle
 
 _UNTOLD = frozenset({"toLocalIterator", "foreach", "foreachPartition"})
 """Actions that run the frame's own execution, of whose end Spark tells nobody, or too early."""
