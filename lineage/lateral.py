@@ -8,9 +8,11 @@ only says for which values the subquery is asked.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bigdebug.lineage.catalyst import Catalyst, class_name
+from bigdebug.lineage.catalyst import PLAN_EXPRESSION, Catalyst, class_name
+from bigdebug.lineage.rewriting import with_expressions
 
 DOMAIN = "Domain"
 """Kind of the operator that gives a domain; its mirror has no inputs."""
@@ -23,11 +25,77 @@ def laterals_joined(catalyst: Catalyst, plan: Any) -> Any:
     if not plan.containsPattern(catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.LATERAL_JOIN()):
         return plan
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+    others = _correlated(catalyst, plan)
     for name in _RULES:
         plan = catalyst.singleton(optimizer, name).apply(plan)
+    if others:
+        plan = _with_subqueries_as_they_were(catalyst, plan, others)
     plan = _ordered(catalyst, plan)
     mark_domains(catalyst, plan)
     return plan
+
+
+def _correlated(catalyst: Catalyst, plan: Any) -> dict[int, Any]:
+    """The correlated subqueries of a plan that aren't lateral, by their ids: the rules take these apart, too."""
+    if not plan.containsPattern(_subquery_pattern(catalyst)):
+        return {}
+    found: dict[int, Any] = {}
+    for child in catalyst.items(plan.children()):
+        found |= _correlated(catalyst, child)
+    for expression in catalyst.items(plan.expressions()):
+        for subquery in _subqueries_of(catalyst, expression):
+            if class_name(subquery) != "LateralSubquery" and not subquery.outerAttrs().isEmpty():
+                found[subquery.exprId().id()] = subquery
+    return found
+
+
+def _subqueries_of(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
+    if not expression.containsPattern(_subquery_pattern(catalyst)):
+        return
+    if catalyst.is_instance(expression, PLAN_EXPRESSION):
+        yield expression
+    for child in catalyst.items(expression.children()):
+        yield from _subqueries_of(catalyst, child)
+
+
+def _with_subqueries_as_they_were(catalyst: Catalyst, plan: Any, others: Mapping[int, Any]) -> Any:
+    """The plan with subqueries as they were before the rules; in a domain's copy of the left side, of its columns."""
+    if not plan.containsPattern(_subquery_pattern(catalyst)):
+        return plan
+    children = catalyst.items(plan.children())
+    below = [_with_subqueries_as_they_were(catalyst, child, others) for child in children]
+    if any(new is not child for new, child in zip(below, children, strict=True)):
+        plan = plan.withNewChildren(catalyst.seq(below))
+
+    def restored(expression: Any) -> Any:
+        if not expression.containsPattern(_subquery_pattern(catalyst)):
+            return expression
+        if catalyst.is_instance(expression, PLAN_EXPRESSION):
+            known = others.get(expression.exprId().id())
+            return expression if known is None else _as_it_was(catalyst, expression, known)
+        return expression.withNewChildren(
+            catalyst.seq([restored(child) for child in catalyst.items(expression.children())])
+        )
+
+    if any(True for each in catalyst.items(plan.expressions()) for _ in _subqueries_of(catalyst, each)):
+        plan = with_expressions(catalyst, plan, restored)
+    return plan
+
+
+def _as_it_was(catalyst: Catalyst, now: Any, then: Any) -> Any:
+    old, new = catalyst.items(then.outerAttrs()), catalyst.items(now.outerAttrs())
+    pairs = [(a, b) for a, b in zip(old, new, strict=True) if not a.equals(b)]
+    if not pairs:
+        return then
+    tuples = catalyst.seq([catalyst.jvm.scala.Tuple2(a, b) for a, b in pairs])
+    renamed = catalyst.singleton(catalyst.expressions, "AttributeMap").apply(tuples)
+    # Spark renames what a subquery speaks of in the operator that holds it.
+    holder = catalyst.filter(then, catalyst.logical.OneRowRelation())
+    return holder.rewriteAttrs(renamed).condition()
+
+
+def _subquery_pattern(catalyst: Catalyst) -> Any:
+    return catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
 
 
 def is_domain(catalyst: Catalyst, plan: Any) -> bool:
