@@ -1,10 +1,12 @@
 """Lateral joins: a row came from the left row and from what the subquery made of it."""
 
+from pathlib import Path
+
 import pytest
 from pyspark.sql import SparkSession
 
 import bigdebug
-from tests.lineage.origins import Expected, Frames, came_from
+from tests.lineage.origins import TABLES, Expected, Frames, came_from
 
 CASES: dict[str, tuple[str, str, Expected]] = {
     "an aggregate of equal keys": (
@@ -72,6 +74,21 @@ def test_records_behind_a_lateral_join(
     frame = spark.sql(text)
     assert came_from(session, frame, where) == expected
     assert session.trace(frame, where).exact
+
+
+def test_files_within(session: bigdebug.Session, spark: SparkSession, tmp_path: Path) -> None:
+    """Records of text files are numbered, and Spark refuses to join laterally with what is numbered."""
+    for name, (schema, rows) in TABLES.items():
+        if name != "baskets":
+            spark.createDataFrame(rows, schema).coalesce(1).write.csv(str(tmp_path / name))
+            spark.read.csv(str(tmp_path / name), schema=schema).createOrReplaceTempView(f"{name}_file")
+    for case in ("another comparison", "aggregated above"):
+        text, where, expected = CASES[case]
+        for name in ("orders", "customers"):
+            text = text.replace(f"{name} ", f"{name}_file ")
+        assert came_from(session, spark.sql(text), where) == {
+            f"{name}_file": numbers for name, numbers in expected.items()
+        }
 
 
 @pytest.mark.compat
