@@ -55,6 +55,10 @@ def test_splits_are_those_of_the_run(session: bigdebug.Session, spark: SparkSess
     with settings(spark, {"spark.sql.leafNodeDefaultParallelism": "3"}):
         again = open_output(run, run.output("1"), spark=spark).trace()
     assert again.collect() == live.collect()
+    # Spark writes plans down without what tells their operators' places in the program.
+    places = [(step.operator, step.call_site) for step in live.steps]
+    assert [(step.operator, step.call_site) for step in again.steps] == places
+    assert all(site is not None and site.file == __file__ for _, site in places)
     assert (again.exact, SAME in again.notes) == (False, True)
 
 
