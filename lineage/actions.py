@@ -161,7 +161,7 @@ def rows_of(
     tail: int | None = None,
     frame: Callable[[], Any] | None = None,
 ) -> OutputRows:
-    """The rows that an action is about, with the settings as they are now.
+    """The rows that an action is about, with the settings, the user, the catalog and the database as they are now.
 
     Args:
         attachment: of the session.
@@ -171,6 +171,10 @@ def rows_of(
         tail: only so many of the last rows.
         frame: gives the frame, if the action runs its very execution.
     """
+    if plan.containsPattern(attachment.current):
+        # Another program, or this one later on, has another user or database than the action has.
+        rule = getattr(attachment.spark._jvm, "org.apache.spark.sql.catalyst.optimizer.ReplaceCurrentLike")
+        plan = rule(attachment.jsession.sessionState().catalogManager()).apply(plan)
     return OutputRows(plan, attachment.jsession, attachment.conf.clone(), limit, tail, frame)
 
 

@@ -28,6 +28,7 @@ class Attachment:
         jsession: the JVM session; None for a bare context.
         conf: its JVM `SQLConf`.
         tag: the JVM `TreeNodeTag` under which plans carry the node that asked for them.
+        current: the JVM `TreePattern` of plans that ask for what is current: the time, the user, the database.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Attachment:
         # SQLConf is the session's own for as long as it lives; asked for once, a clone of it costs one call.
         self.conf = spark._jsparkSession.sessionState().conf()
         self.tag = getattr(spark._jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(NODE_TAG)
+        self.current = getattr(spark._jvm, "org.apache.spark.sql.catalyst.trees.TreePattern").CURRENT_LIKE()
 
 
 class Attachments:

@@ -16,7 +16,7 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import RECURSION, Operator, is_distinct, mirror, normalized
-from bigdebug.lineage.ties import is_settled, is_settled_by_nearness
+from bigdebug.lineage.ties import is_settled, is_settled_as_of, is_settled_by_nearness
 
 _OPERATORS = {
     "Sample": "takes rows by chance",
@@ -25,12 +25,17 @@ _OPERATORS = {
     "AttachDistributedSequence": "numbers rows by position",
     RECURSION: "is a recursion: any record that it reads may be behind each of its rows",
     "NearestByJoin": "takes any of rows that are as near",
+    "AsOfJoin": "takes any of rows that are as near",
     "Deduplicate": "keeps whichever duplicate comes first",
 }
 _FUNCTIONS = {
     "rand": "draws random numbers",
     "randn": "draws random numbers",
+    "random": "draws random numbers",
+    "randstr": "draws random numbers",
+    "uniform": "draws random numbers",
     "uuid": "draws random numbers",
+    "aes_encrypt": "draws random numbers unless it is given others",
     "shuffle": "draws random numbers",
     "monotonically_increasing_id": "numbers rows by position",
     "spark_partition_id": "numbers rows by position",
@@ -41,6 +46,7 @@ _FUNCTIONS = {
     "any_value": "takes a value by position",
     "collect_list": "lists values by position",
     "collect_set": "lists values by position",
+    "collect_union": "lists values by position",
     "array_agg": "lists values by position",
     "listagg": "lists values by position",
     "string_agg": "lists values by position",
@@ -52,9 +58,24 @@ _FUNCTIONS = {
     "lag": "orders equal rows in any order",
     "lead": "orders equal rows in any order",
     "nth_value": "orders equal rows in any order",
+    "counter_diff": "orders equal rows in any order",
 }
-# A list that is sorted at once doesn't vary.
-_CALL = re.compile(r"(?<!array_sort\()(?<!sort_array\()\b(" + "|".join(_FUNCTIONS) + r")\(", re.IGNORECASE)
+# Estimates and sketches, which hang on what they have seen so far.
+_ESTIMATES = (
+    "approx_percentile",
+    "percentile_approx",
+    "histogram_numeric",
+    r"approx_top_k\w*",
+    r"(?:hll|tuple|kll)_(?:sketch|union|intersection|merge)_agg\w*",
+)
+_CALL = re.compile(
+    r"(?<!sort_array\()(?<!array_sort\()\b(" + "|".join([*_FUNCTIONS, *_ESTIMATES]) + r")\(", re.IGNORECASE
+)
+# A list that is sorted at once doesn't vary, unless an order of the program's own finds some of it equal.
+_SORT = "array_sort("
+_NATURAL_ORDER = re.compile(
+    r"lambdafunction\(if \(\(isnull\(lambda left|lambdafunction\(\(IF\(\(\(namedlambda"
+)
 # A frame that counts rows, other than of ranks, which Spark frames so too.
 _ROWS_FRAME = re.compile(r"specifiedwindowframe\(RowFrame, (?!unboundedpreceding\$\(\), unboundedfollowing)")
 _RANK = re.compile(r"\b(rank|dense_rank|percent_rank|cume_dist)\(")
@@ -95,6 +116,8 @@ def _untold(_: str) -> Node | None:
 def _doubts_of(catalyst: Catalyst, operator: Operator) -> list[str]:
     if operator.kind == "NearestByJoin" and is_settled_by_nearness(catalyst, operator):
         return []
+    if operator.kind == "AsOfJoin" and is_settled_as_of(catalyst, operator):
+        return []
     if operator.kind != "GlobalLimit":
         return varying(operator)
     below = operator.child.child if operator.child.kind == "LocalLimit" else operator.child
@@ -114,9 +137,10 @@ def varying(operator: Operator) -> list[str]:
         return [f"{where} {_OPERATORS[operator.kind]}"]
     if operator.kind not in _HOLDS_FUNCTIONS:
         return []
-    names = {match.lower() for match in _CALL.findall(_text(operator.plan))}
+    names = _varying_functions(_text(operator.plan))
     if names:
-        return [f"{where} uses {name}, which {_FUNCTIONS[name]}" for name in sorted(names)]
+        estimates = "estimates by the order of rows or by chance"
+        return [f"{where} uses {name}, which {_FUNCTIONS.get(name, estimates)}" for name in sorted(names)]
     if operator.kind == "Window":
         windows = operator.plan.windowExpressions()
         texts = [str(windows.apply(i).toString()) for i in range(windows.length())]
@@ -125,6 +149,12 @@ def varying(operator: Operator) -> list[str]:
     if not operator.plan.deterministic() and all(below.plan.deterministic() for below in operator.children):
         return [f"{where} calls a function that isn't deterministic"]
     return []
+
+
+def _varying_functions(text: str) -> set[str]:
+    if text.count(_SORT) > len(_NATURAL_ORDER.findall(text)):
+        text = text.replace(_SORT, f"{_SORT} ")
+    return {match.lower() for match in _CALL.findall(text)}
 
 
 def _text(plan: Any) -> str:

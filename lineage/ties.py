@@ -71,6 +71,40 @@ def is_settled_by_nearness(catalyst: Catalyst, join: Operator) -> bool:
     return bool(tied.isEmpty())
 
 
+def is_settled_as_of(catalyst: Catalyst, join: Operator) -> bool:
+    """Whether an as-of join could only have picked the rows it did: for no row of its left side two are as near.
+
+    Runs a job of about the cost of the join itself.
+
+    Args:
+        join: an `AsOfJoin`.
+    """
+    plan = join.plan
+    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
+    if plan.containsPattern(patterns.OUTER_REFERENCE()):
+        return False
+    number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("row"))
+    numbered = catalyst.project_more([number], plan.left())
+    inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
+    no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
+    also = [plan.condition().get()] if plan.condition().isDefined() else []
+    condition = catalyst.some(catalyst.all_of([plan.asOfCondition(), *also]))
+    pairs = catalyst.logical.Join(numbered, plan.right(), inner, condition, no_hint)
+    distance = catalyst.alias(plan.orderExpression(), "distance")
+    distances = catalyst.frame(
+        catalyst.project([catalyst.alias(number.toAttribute(), "row"), distance], pairs)
+    )
+    nearest = F.rank().over(Window.partitionBy("row").orderBy("distance"))
+    tied = (
+        distances.where("distance is not null")
+        .select("row", nearest.alias("place"))
+        .where("place = 1")
+        .groupBy("row")
+        .count()
+    )
+    return bool(tied.where("count > 1").isEmpty())
+
+
 def _differ(catalyst: Catalyst, output: Any, last: Any, next_one: Any) -> bool:
     """Whether two rows differ in Spark's eyes, for which -0.0 is 0.0 and a collation's letters may be one."""
     if last.equals(next_one):

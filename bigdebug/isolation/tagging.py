@@ -80,6 +80,8 @@ class Tagger:
         children = [self.tagged(child) for child in operator.children]
         if all(child.subset is None for child in children):
             return Tagged(operator, None)
+        if not operator.plan.deterministic() and not self._is_deterministic(operator):
+            raise NotBatchedError(operator.described())  # it would number, or draw for, all subsets together
         kind = operator.kind
         if kind in _PASSING:
             return self._with_children(operator, children)
@@ -111,6 +113,9 @@ class Tagger:
             for i, part in enumerate(boundary.grouping)
             if not self._is_number(part)
         ]
+
+    def _is_deterministic(self, operator: Operator) -> bool:
+        return all(each.deterministic() for each in self._catalyst.items(operator.plan.expressions()))
 
     # -- rules --------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.settings import settings
 
 SAME = "computed again, the program gives the same rows as the run did"
 OTHER = "computed again, the program gives other rows than the run did"
@@ -34,20 +35,15 @@ def numbers(tmp_path: Path) -> str:
 
 @pytest.mark.compat
 def test_splits_are_those_of_the_run(session: bigdebug.Session, spark: SparkSession, numbers: str) -> None:
-    settings = {
+    splits = {
         "spark.sql.files.maxPartitionBytes": "150",
         "spark.sql.files.openCostInBytes": "0",
         "spark.sql.files.minPartitionNum": "1",
         "spark.sql.leafNodeDefaultParallelism": "7",
     }
-    for key, value in settings.items():
-        spark.conf.set(key, value)
-    try:
+    with settings(spark, splits):
         frame = spark.read.csv(numbers, schema="n int").sample(False, 0.4, 3).withColumn("r", F.rand(1))
         rows = [row.n for row in frame.filter("r < 0.8").limit(40).collect()]
-    finally:
-        for key in settings:
-            spark.conf.unset(key)
     (output,) = session.outputs
     live = session.trace(output)
     assert sorted(record.value["n"] for record in live.collect()) == sorted(rows)
@@ -56,13 +52,73 @@ def test_splits_are_those_of_the_run(session: bigdebug.Session, spark: SparkSess
     assert SAME in live.notes
     session.detach()
     run = Store(session._recorder.store).find("last")
-    spark.conf.set("spark.sql.leafNodeDefaultParallelism", "3")
-    try:
+    with settings(spark, {"spark.sql.leafNodeDefaultParallelism": "3"}):
         again = open_output(run, run.output("1"), spark=spark).trace()
-    finally:
-        spark.conf.unset("spark.sql.leafNodeDefaultParallelism")
     assert again.collect() == live.collect()
+    # Spark writes plans down without what tells their operators' places in the program.
+    places = [(step.operator, step.call_site) for step in live.steps]
+    assert [(step.operator, step.call_site) for step in again.steps] == places
+    assert all(site is not None and site.file == __file__ for _, site in places)
     assert (again.exact, SAME in again.notes) == (False, True)
+
+
+def test_files_that_are_packed_to_be_few_partitions(
+    session: bigdebug.Session, spark: SparkSession, numbers: str
+) -> None:
+    packed = {"spark.sql.files.maxPartitionNum": "2", "spark.sql.files.maxPartitionBytes": "150"}
+    with settings(spark, {**packed, "spark.sql.files.openCostInBytes": "0"}):
+        frame = spark.read.csv(numbers, schema="n int").where("n % 50 = 7")
+        assert frame.rdd.getNumPartitions() == 3  # of eight blocks
+        frame.collect()
+    session._recorder.drain()
+    run = Store(session._recorder.store).find("last")
+    for trace in (
+        session.trace(session.outputs[-1]),
+        open_output(run, session.outputs[-1], spark=spark.newSession()).trace(),
+    ):
+        found = [(record.value["n"], record.location.position) for record in trace.collect()]
+        assert sorted(found) == [(n, n % 100) for n in range(7, 300, 50)]
+
+
+def test_sums_of_floats_come_out_as_in_the_run(
+    session: bigdebug.Session, spark: SparkSession, numbers: str
+) -> None:
+    """They hang on the order in which they are added up, which the splits decide."""
+    frame = spark.read.csv(numbers, schema="n int").selectExpr("sum(1 / (n + 1D)) as s", "avg(sqrt(n)) as a")
+    sums = set()
+    for size in ("150", "1000000"):
+        split = {"spark.sql.files.maxPartitionBytes": size, "spark.sql.files.openCostInBytes": "0"}
+        with settings(spark, {**split, "spark.sql.files.minPartitionNum": "1"}):
+            # Made anew: Spark keeps what it made of a frame's plan.
+            again = frame.select("*")
+            (row,) = again.collect()
+        sums.add(row)
+        session._recorder.drain()
+        run = Store(session._recorder.store).find("last")
+        where = f"s = {row.s!r}D and a = {row.a!r}D"
+        assert session.trace(session.outputs[-1], where).matched == 1
+        assert open_output(run, session.outputs[-1], spark=spark.newSession()).trace(where).matched == 1
+    assert len(sums) == 2
+
+
+def test_the_user_and_the_database_are_those_of_the_run(
+    session: bigdebug.Session, spark: SparkSession
+) -> None:
+    spark.sql("create database elsewhere")
+    try:
+        spark.sql("use elsewhere")
+        frame = spark.range(3).selectExpr("id", "current_database() as d", "current_user() as u")
+        frame.where("d = 'elsewhere'").collect()
+    finally:
+        spark.sql("use default")
+        spark.sql("drop database elsewhere")
+    session._recorder.drain()
+    run = Store(session._recorder.store).find("last")
+    for trace in (
+        session.trace(session.outputs[-1], "id = 1"),
+        open_output(run, session.outputs[-1], spark=spark.newSession()).trace("d = 'elsewhere' and id = 1"),
+    ):
+        assert (trace.matched, trace.exact) == (1, True)
 
 
 @pytest.mark.parametrize("way", ["collect", "toPandas", "toArrow"])

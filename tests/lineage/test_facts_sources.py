@@ -1,5 +1,6 @@
 """What Spark's sources do that a trace must not be misled by."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,6 +120,8 @@ def test_bytes_appended_to_a_listed_file_are_told(
     (file,) = (tmp_path / "data").glob("part-*")
     frame = spark.read.schema("id long").format(format).load(str(tmp_path / "data"))
     assert session.trace(frame, "id = 3").matched == 1
+    shutil.copy(file, file.with_name(f"another{file.suffix}"))
+    assert session.trace(frame, "id = 3").matched == 1  # the plan has its list of files
     with file.open("ab") as appended:
         appended.write(b"20\n")
     with pytest.raises(SourceChangedError, match=rf"{file.name} changed from \d+ to \d+ bytes") as told:

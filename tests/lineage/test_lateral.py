@@ -1,12 +1,34 @@
 """Lateral joins: a row came from the left row and from what the subquery made of it."""
 
+from pathlib import Path
+
 import pytest
 from pyspark.sql import SparkSession
 
 import bigdebug
-from tests.lineage.origins import Expected, Frames, came_from
+from tests.lineage.origins import TABLES, Expected, Frames, came_from
 
 CASES: dict[str, tuple[str, str, Expected]] = {
+    "beside a subquery of one value": (
+        "select * from (select o.*, (select max(city) from customers c where c.k = o.k) as m from orders o) o, "
+        "lateral (select count(*) as number from baskets b where b.n <= o.n and o.m is not null)",
+        "n = 2",
+        {"orders": {2}, "baskets": {1, 2}},
+    ),
+    "beside EXISTS": (
+        "select o.n, s.city from (select * from orders o where exists "
+        "(select 1 from baskets b where b.n = o.n and b.n + o.n > 1)) o, "
+        "lateral (select city from customers c where c.n < o.n) s",
+        "n = 3",
+        {"orders": {3}, "customers": {1, 2}},
+    ),
+    "beside IN": (
+        "select o.n, s.number from "
+        "(select * from orders o where o.k in (select k from customers c where c.n <= o.n)) o, "
+        "lateral (select count(*) as number from baskets b where b.n < o.n) s",
+        "n = 2",
+        {"orders": {2}, "baskets": {1}},
+    ),
     "an aggregate of equal keys": (
         "select * from orders o, lateral (select max(city) as m from customers c where c.k = o.k)",
         "n = 2",
@@ -72,6 +94,21 @@ def test_records_behind_a_lateral_join(
     frame = spark.sql(text)
     assert came_from(session, frame, where) == expected
     assert session.trace(frame, where).exact
+
+
+def test_files_within(session: bigdebug.Session, spark: SparkSession, tmp_path: Path) -> None:
+    """Records of text files are numbered, and Spark refuses to join laterally with what is numbered."""
+    for name, (schema, rows) in TABLES.items():
+        if name != "baskets":
+            spark.createDataFrame(rows, schema).coalesce(1).write.csv(str(tmp_path / name))
+            spark.read.csv(str(tmp_path / name), schema=schema).createOrReplaceTempView(f"{name}_file")
+    for case in ("another comparison", "aggregated above"):
+        text, where, expected = CASES[case]
+        for name in ("orders", "customers"):
+            text = text.replace(f"{name} ", f"{name}_file ")
+        assert came_from(session, spark.sql(text), where) == {
+            f"{name}_file": numbers for name, numbers in expected.items()
+        }
 
 
 @pytest.mark.compat

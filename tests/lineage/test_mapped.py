@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyspark.cloudpickle import register_pickle_by_value, unregister_pickle_by_value
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
@@ -61,6 +61,19 @@ class Counting:
 
     def terminate(self) -> Iterator[tuple[int]]:
         yield (1000 + self.total,)
+
+
+class Totals:
+    """A table function whose only row is made of all rows of a group."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def eval(self, row: Row) -> None:
+        self.k, self.total = row["k"], self.total + row["n"]
+
+    def terminate(self) -> Iterator[tuple[int, int]]:
+        yield self.k, self.total
 
 
 def partitions(frame: DataFrame) -> list[set[int]]:
@@ -162,6 +175,17 @@ def test_table_functions(session: bigdebug.Session, spark: SparkSession) -> None
         trace = session.trace(counted, f"m = {1000 + sum(each)}")
         assert numbers(trace) == each
         assert not trace.exact
+
+
+def test_a_table_function_of_groups(session: bigdebug.Session, spark: SparkSession) -> None:
+    spark.udtf.register("totals", F.udtf(Totals, returnType="k int, total int"))
+    frame = spark.createDataFrame([(n, n % 3) for n in range(9)], "n int, k int")
+    frame.createOrReplaceTempView("grouped")
+    totals = spark.sql("select * from totals(table(grouped) partition by k)")
+    assert {(row.k, row.total) for row in totals.collect()} == {(0, 9), (1, 12), (2, 15)}
+    trace = session.trace(totals, "total = 12")
+    assert numbers(trace) >= {1, 4, 7}
+    assert not trace.exact
 
 
 def test_forward_to_all_rows_of_the_partition(session: bigdebug.Session, spark: SparkSession) -> None:

@@ -220,6 +220,39 @@ RULES = {
         "city = 'Rome'",
         {"orders": {1, 2}},
     ),
+    "in subquery, or": Rule(
+        "select * from orders where k in (select k from customers) or v = 1", "k <> 'a'", {"orders": {3, 5, 6}}
+    ),
+    "exists, or": Rule(
+        "select * from orders o where exists (select 1 from customers c where c.k = o.k) or v = 7",
+        "k is null or v = 5",
+        {"orders": {3, 4}},
+    ),
+    "common table expression in a subquery": Rule(
+        "select * from orders where k in (with c as (select k from customers where n = 2) select k from c)",
+        "true",
+        {"orders": {3, 5}},
+    ),
+    "grouping by a scalar subquery and a literal": Rule(
+        "select (select max(n) from customers) m, count(*) c from orders group by (select max(n) from customers), 'x'",
+        "c = 6",
+        {"orders": {*range(1, 7)}},
+    ),
+    "order by an aggregate that isn't selected": Rule(
+        "select k from orders group by k order by sum(v) desc nulls last", "k = 'a'", {"orders": {1, 2}}
+    ),
+    "order by a column that isn't selected": Rule("select k from orders order by v", "k = 'c'", {"orders": {6}}),
+    "union of different types": Rule(
+        "select v from orders union all select n + 0.5 from customers",
+        "v = 7 or v = 2.5",
+        {"orders": {4}, "customers": {2}},
+    ),
+    "map column": Rule(
+        "select map(k, v) m, n as j from orders where k is not null", "m['a'] = 20", {"orders": {2}}
+    ),
+    "pipes": Rule(
+        "from orders |> where v > 5 |> aggregate sum(v) s group by k |> where s > 7", "true", {"orders": {1, 2}}
+    ),
     "hint and alias": Rule(
         "select /*+ broadcast(c) */ o.v from orders o join customers c on o.k = c.k",
         "v = 5",
@@ -240,3 +273,30 @@ def test_sql_rows_came_from(
     session: bigdebug.Session, spark: SparkSession, frames: Frames, rule: Rule
 ) -> None:
     assert came_from(session, spark.sql(rule.query), rule.where) == rule.expected
+
+
+FUNCTIONS = {
+    "of a value": ("more(x int) returns int return x + 1", "select more(v) w from orders", "w = 21", {2}),
+    "of a subquery": (
+        "most() returns int return (select max(v) from orders)", "select v from orders where v = most()", "true", {2}
+    ),
+    "of rows": (
+        "cheap(m int) returns table(n int, k string) return select n, k from orders where v < m",
+        "select k from cheap(6)",
+        "k = 'b'",
+        {3},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("frames")
+@pytest.mark.parametrize("case", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_functions_written_in_sql(
+    session: bigdebug.Session, spark: SparkSession, case: tuple[str, str, str, set[int]]
+) -> None:
+    function, query, where, expected = case
+    spark.sql(f"create temporary function {function}")
+    try:
+        assert came_from(session, spark.sql(query), where) == {"orders": expected}
+    finally:
+        spark.sql(f"drop temporary function {function.partition('(')[0]}")

@@ -326,6 +326,16 @@ def map_keys_that_repeat(spark: SparkSession) -> DataFrame:
     return spark.table("orders").select(F.expr("map_from_arrays(array(1, 1), array(0, id))").alias("m"))
 
 
+@query('text = \'{"a":null,"b":7}\'', spark__sql__jsonGenerator__ignoreNullFields="false")
+def json_with_nulls(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").select(F.expr("to_json(struct(cast(null as int) a, id b))").alias("text"))
+
+
+@query("text = '[7,]'", spark__sql__legacy__castComplexTypesToString__enabled="true")
+def legacy_texts(spark: SparkSession) -> DataFrame:
+    return spark.table("orders").select(F.expr("cast(struct(id, cast(null as int)) as string)").alias("text"))
+
+
 @query("day = '2026-01-07'", spark__sql__legacy__timeParserPolicy="LEGACY")
 def legacy_dates(spark: SparkSession) -> DataFrame:
     text = F.format_string("2026-1-%d", F.col("id"))

@@ -1,0 +1,77 @@
+"""Subsets that are replayed together, in one job, come out as each does alone."""
+
+import random
+
+import pytest
+from pyroaring import FrozenBitMap
+from pyspark.sql import SparkSession
+
+import bigdebug
+from bigdebug.isolation.replays import Replays
+from bigdebug.isolation.search import Outcome
+from bigdebug.lineage.asking import asking
+from bigdebug.lineage.live import live_question
+from bigdebug.lineage.trace import Trace
+from bigdebug.lineage.where import rows_where
+
+ORDERS = [(n, n % 3, float((n * 7) % 10)) for n in range(9)]
+KINDS = [(0, "a"), (1, "a"), (2, "b"), (4, "d")]
+
+# By query which of its rows fail. Each holds what rows of different subsets could meet in.
+QUERIES = {
+    "an aggregate of a table joined with itself": (
+        "select a.k, sum(a.v * b.v) as s, count(*) as c from {o} a join {o} b on a.k = b.k group by a.k",
+        "s > 90 or c > 6",
+    ),
+    "an anti join": (
+        "select t.kind, count(*) as c from {t} t left anti join (select * from {o} where v > 5) o on o.k = t.k "
+        "group by t.kind",
+        "c > 0",
+    ),
+    "a semi join": (
+        "select t.kind, count(*) as c from {t} t left semi join (select * from {o} where v > 5) o on o.k = t.k "
+        "group by t.kind",
+        "c > 0",
+    ),
+    "a full join": (
+        "select coalesce(o.k, t.k) as k, max(v) as m, count(t.kind) as c from {o} o full join {t} t on o.k = t.k + 1 "
+        "group by 1",
+        "m > 6 or c > 1",
+    ),
+    "a running sum": ("select n, sum(v) over (partition by k order by n) as s from {o}", "s > 12"),
+    "groups numbered by position": (
+        "select k, s, monotonically_increasing_id() % 1000 as i from (select k, sum(v) as s from {o} group by k)",
+        "i > 0",
+    ),
+    "everything": ("select count(*) as c, sum(v) as s from {o}", "s > 40 or c = 0"),
+}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_subsets_together_are_as_each_alone(
+    name: str, session: bigdebug.Session, spark: SparkSession
+) -> None:
+    text, failing = QUERIES[name]
+    orders = spark.createDataFrame(ORDERS, "n int, k int, v double")
+    frame = spark.sql(text, o=orders, t=spark.createDataFrame(KINDS, "k int, kind string"))
+    question = live_question(session._attachment.spark, session._recorder, frame)
+    catalyst = question.catalyst
+    condition = rows_where(catalyst, question.root, failing).condition
+    dice = random.Random(name)
+    with asking(catalyst, "outcomes"):
+        trace = Trace(catalyst, question.root, question.sources, failing)
+        together, alone = (Replays(catalyst, question.root, question.sources, condition) for _ in range(2))
+        groups = together.traced_groups(trace, 20)
+        rows = [row.identity for row in groups.rows]
+        assert rows
+        candidates = groups.candidates
+        everything = candidates.full.everything
+        some = FrozenBitMap([each for each in everything if dice.random() < 0.6])
+        subsets = [FrozenBitMap(), some, everything]
+        told = together.outcomes(subsets, rows, candidates)
+        assert together._batched == (name != "groups numbered by position")
+        expected = [alone.outcomes([subset], rows, candidates)[0] for subset in subsets[:2]]
+        assert told[:2] == expected
+        assert set(told[2].values()) == {Outcome.FAILED}
+        assert len({outcome for each in told for outcome in each.values()}) > 1
+        candidates.release()
