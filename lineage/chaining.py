@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -20,6 +20,7 @@ from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.barrier import behind_barrier, holds_sessions
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.columns import Read
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.finding import find_source, numbered
 from bigdebug.lineage.found import Source, Step
@@ -120,6 +121,9 @@ class ChainedTrace(Trace):
     def bytes(self) -> int:
         return self._nearest.bytes
 
+    def take_read(self, read: Read) -> None:
+        self._nearest.take_read(read)
+
     def __repr__(self) -> str:
         return repr(self._nearest)
 
@@ -142,6 +146,7 @@ class ChainedTrace(Trace):
                         continue
                     try:
                         trace = self._follow(writing, _having(values, leaf.kind))
+                        trace.take_read(partial(self._read_of, leaf))
                         self._compare(leaf, writing, count, trace.matched)
                         found[writing] = trace
                     except BigDebugError as error:
@@ -150,6 +155,17 @@ class ChainedTrace(Trace):
                             f"{error.message}"
                         )
         return found
+
+    def _read_of(self, leaf: SourceLeaf, written: list[str]) -> tuple[list[int], list[int]]:
+        """What columns that were written are to the rows that the trace starts from."""
+        source = next(each for each in self._nearest.sources if each.name == leaf.name)
+        read = numbered(leaf.columns)
+        places = {name.casefold(): place for place, name in enumerate(written)}
+        as_written = {name: places[name.casefold()] for name in read if name.casefold() in places}
+        if len(as_written) < len(read) == len(written):  # as `_pairs` has it
+            as_written = {name: place for place, name in enumerate(read)}
+        values = [as_written[name] for name in source.columns if name in as_written]
+        return values, [as_written[name] for name in source.deciding_columns if name in as_written]
 
     def _written_by(self, leaf: SourceLeaf, candidates: list[Writing]) -> dict[Writing, frozenset[str]]:
         plan = leaf.operator.plan

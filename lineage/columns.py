@@ -24,6 +24,9 @@ from bigdebug.lineage.operators import NEAREST, Operator
 Keys = frozenset[str]
 """Attributes, by `Catalyst.attribute_key`."""
 
+Read = Callable[[list[str]], tuple[list[int], list[int]]]
+"""Of an output's columns, by name, the places of those whose values matter and of those that only decide."""
+
 _NONE: Keys = frozenset()
 
 _LIMITS = frozenset({"LocalLimit", "GlobalLimit"})
@@ -67,12 +70,16 @@ class ColumnLineage:
         catalyst: of the session that the plan belongs to.
         root: the output.
         column: one of its columns, as `column_lineage` has it; None for all.
+        read: what of it matters, if not all of it.
     """
 
-    def __init__(self, catalyst: Catalyst, root: Operator, column: str | None = None) -> None:
+    def __init__(
+        self, catalyst: Catalyst, root: Operator, column: str | None = None, read: Read | None = None
+    ) -> None:
         self._catalyst = catalyst
         self._root = root
         self._column = column
+        self._read = read
 
     def of(self, leaf: SourceLeaf) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """A source's columns whose values reach the output's, and those that only decide; named as in its records."""
@@ -87,6 +94,12 @@ class ColumnLineage:
 
     @cached_property
     def _used(self) -> dict[Operator, Used]:
+        if self._read is not None:
+            attributes = self._catalyst.output(self._root.plan)
+            keys = [self._catalyst.attribute_key(attribute) for attribute in attributes]
+            values, deciding = self._read([str(attribute.name()) for attribute in attributes])
+            wanted = Used(frozenset(keys[i] for i in values), frozenset(keys[i] for i in deciding))
+            return _Walk(self._catalyst).leaves(self._root, wanted)
         return column_lineage(self._catalyst, self._root, self._column)
 
 

@@ -160,10 +160,11 @@ class ForwardTrace(Described):
     @property
     def notes(self) -> list[str]:
         """Why the trace isn't exact, and what else a person must know about it."""
+        several = len(self._outputs) > 1
         compared = [
-            note
-            for question, _, _ in self._outputs
-            if question.comparison is not None and self._doubts
+            f"{_name(output)}: {note}" if several else note
+            for (question, output, _), own in zip(self._outputs, self._doubts_by_output, strict=True)
+            if own and question.comparison is not None
             for note in question.comparison.notes
         ]
         return [*self._doubts, *compared]
@@ -175,20 +176,19 @@ class ForwardTrace(Described):
             bytes_read(question.catalyst, question.sources.values()) for question, _, _ in self._outputs
         )
 
-    @cached_property
+    @property
     def _doubts(self) -> list[str]:
-        found: dict[str, None] = {}
+        return list(dict.fromkeys(doubt for own in self._doubts_by_output for doubt in own))
+
+    @cached_property
+    def _doubts_by_output(self) -> list[list[str]]:
+        """What makes each output inexact: one that nothing does needs no comparison with the run."""
+        found = []
         for question, _, _ in self._outputs:
             with asking(question.catalyst, "what a second run can't tell"):
-                found.update(
-                    dict.fromkeys(
-                        [
-                            *question.notes,
-                            *doubts(question.catalyst, question.root, question.sources.values()),
-                        ]
-                    )
-                )
-        return list(found)
+                own = doubts(question.catalyst, question.root, question.sources.values())
+                found.append([*question.notes, *own])
+        return found
 
     def _chosen(self, name: str | None) -> Reached:
         only = name is None and len(self._outputs) == 1

@@ -120,7 +120,9 @@ class FileLayout:
         ends = [block.first_id for block in blocks[1:]] + [1 << 62]
         rows = [
             (block.first_id, end, block.file, block.first_position)
-            for block, end in zip(blocks, ends, strict=True)
+            for block, end in zip(
+                blocks, ends, strict=False
+            )  # there is an end too many where there are no blocks
         ]
         schema = "first_id long, next_id long, file string, first_position long"
         return self._catalyst.spark.createDataFrame(rows, schema)

@@ -14,7 +14,7 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.found import Step
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.operators import KEEPING, Operator, is_one_sided
+from bigdebug.lineage.operators import KEEPING, Operator, is_distinct, is_one_sided
 from bigdebug.lineage.segments import Segment
 
 # Operators of which one input row may give several output rows: their rows need a number of their own.
@@ -22,7 +22,7 @@ _MULTIPLYING = frozenset({"Generate", "Expand", "Sample"}) | GROUPED_FUNCTIONS
 
 
 class Marking(Annotator):
-    """Annotates, and besides numbers the rows of operators that multiply rows, and keeps some operator's rows.
+    """Annotates, and besides numbers rows that ids don't tell apart, and keeps some operator's rows.
 
     Args:
         annotator: whose sources and rules these are.
@@ -35,7 +35,7 @@ class Marking(Annotator):
 
     def annotate(self, operator: Operator) -> Annotated:
         annotated = super().annotate(operator)
-        if operator.kind in _MULTIPLYING:
+        if _needs_numbers(self, operator):
             number = self.catalyst.expressions.MonotonicallyIncreasingID()
             annotated = self._with(annotated, operator, number)
         if operator is self._kept:
@@ -64,7 +64,7 @@ def steps_of(
         opened: gets the segments that had to be run once more, to be released with the trace.
     """
     for segment in segments:
-        if any(operator.kind in _MULTIPLYING for operator in within(annotator, segment.top)):
+        if any(_needs_numbers(annotator, operator) for operator in within(annotator, segment.top)):
             segment = Segment(catalyst, Marking(annotator), segment.top, segment.narrow)
             opened.append(segment)
         rows = segment.rows()
@@ -94,6 +94,16 @@ def within(annotator: Annotator, top: Operator) -> Iterator[Operator]:
         return
     for child in top.children[:1] if is_one_sided(top) else top.children:
         yield from within(annotator, child)
+
+
+def _needs_numbers(annotator: Annotator, operator: Operator) -> bool:
+    """Whether several rows of an operator may have the same ids.
+
+    Of boundaries only aggregates have a key for each row; that of a partition stands for many.
+    """
+    if operator.kind in _MULTIPLYING:
+        return True
+    return annotator.is_boundary(operator) and operator.kind != "Aggregate" and not is_distinct(operator)
 
 
 def gives_records_once(annotator: Annotator, top: Operator) -> bool:

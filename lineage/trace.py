@@ -18,7 +18,7 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
-from bigdebug.lineage.columns import ColumnLineage
+from bigdebug.lineage.columns import ColumnLineage, Read
 from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.estimate import SMALL_BYTES, bytes_read
@@ -77,6 +77,7 @@ class Trace(Described):
         self._top = Segment(catalyst, self._annotator, root, self._where.narrow)
         self._below_first: Segment | None = None
         self._execution: Any | None = None
+        self._read: Read | None = None
         self._answered = Answered(catalyst) if beside is not None and beside.windows else None
 
     # -- the public face ----------------------------------------------------------------------------
@@ -90,7 +91,7 @@ class Trace(Described):
     @cached_property
     def sources(self) -> list[Source]:
         """The sources, in the plan's order, with the number of their records on the trace."""
-        columns = ColumnLineage(self._catalyst, self._root)
+        columns = ColumnLineage(self._catalyst, self._root, read=self._read)
         return [
             Source(leaf.name, leaf.kind, leaf.call_site, records.count, records, partial(columns.of, leaf))
             for leaf, records in self._records.items()
@@ -175,6 +176,10 @@ class Trace(Described):
             execution: the JVM `QueryExecution` of the output, whether it has run or not; None if there is none.
         """
         self._execution = execution
+
+    def take_read(self, read: Read) -> None:
+        """Tell columns of the sources for just those of the output that a later run read, and what they were to it."""
+        self._read = read
 
     @property
     def matched_rows(self) -> Annotated:

@@ -91,7 +91,9 @@ def _by_text(rows: Mapping[int, int]) -> dict[str, int]:
 
 def _show_head(console: Console, run: StoredRun) -> None:
     took = "" if run.ended is None else f", took {duration(run.ended - run.started)}"
-    status = {"lost": "lost: its process was killed", "running": "still running"}.get(run.status, run.status)
+    told = {"lost": "lost: its process was killed", "running": "still running"}
+    # What is damaged may have told how the run ended.
+    status = "broken" if run.problem and run.status == "lost" else told.get(run.status, run.status)
     lines = {
         "run": run.run_id,
         "name": run.name or "",

@@ -66,7 +66,7 @@ def parse_condition(
     try:
         tree = parse_one(text, read="spark")
     except (SqlglotError, RecursionError):
-        raise NeedsSparkError("it can't be read") from None
+        raise NeedsSparkError("the condition isn't SQL that it knows") from None
     return _Condition(columns, time_zone, case_sensitive).of(tree, False)
 
 

@@ -196,11 +196,15 @@ def manifest_of(data: bytes, known: int | str) -> Iterator[dict[str, Any]]:
         content = json.loads(data)
         if content["format"] != known:
             raise BigDebugError(
-                "the index was written by another version of bigdebug", hint="make it anew: bigdebug index"
+                "the index was written by another version of bigdebug",
+                hint="make it anew, bigdebug index RUN OUTPUT, or trace with --no-index",
             )
         yield content
     except (ValueError, TypeError, KeyError) as error:
-        raise BigDebugError(f"the index is damaged ({error})", hint="make it anew: bigdebug index") from None
+        raise BigDebugError(
+            f"the index is damaged ({error})",
+            hint="make it anew, bigdebug index RUN OUTPUT, or trace with --no-index",
+        ) from None
 
 
 _PARTS: dict[tuple[type, str], type] = {

@@ -136,7 +136,7 @@ class IndexedRecords:
             if found.null_count:
                 raise BigDebugError(
                     f"the index names a file of {self._source.name} that it doesn't know",
-                    hint="make it anew: bigdebug index",
+                    hint="make it anew, bigdebug index RUN OUTPUT, or trace with --no-index",
                 )
             return as_numpy(found)
         files = np.array([block.file for block in self._source.blocks], dtype=np.int64)

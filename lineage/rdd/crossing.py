@@ -9,6 +9,7 @@ from typing import Any
 
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
+from bigdebug.lineage.columns import Read
 from bigdebug.lineage.finding import find_source, numbered
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
@@ -53,6 +54,9 @@ class CrossingTrace(Trace):
     def steps(self) -> list[Step]:
         with asking(self._catalyst, "steps"):
             return [*self._nearest.steps, *self._below.steps]
+
+    def take_read(self, read: Read) -> None:
+        self._nearest.take_read(read)
 
     def records(self, source: str | None = None) -> Any:
         """A source's records on the trace: of a DataFrame's a DataFrame, of an RDD's an RDD of `TracedRecord`s."""

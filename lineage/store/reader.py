@@ -97,7 +97,9 @@ class StoredRun:
         except OSError as error:
             return RunEvents(), f"the event log can't be read: {error.strerror or error}"
         if events.damaged:
-            return events, f"{events.damaged} damaged lines in the event log were left out"
+            lines = "1 damaged line" if events.damaged == 1 else f"{events.damaged:,} damaged lines"
+            were = "was" if events.damaged == 1 else "were"
+            return events, f"{lines} in the event log {were} left out"
         return events, None
 
     @property

@@ -62,7 +62,7 @@ class TableStore:
         except (OSError, ValueError) as error:
             raise UnreachableError(
                 f"a table of the index in {self.location} can't be read: {error}",
-                hint="make the index anew: bigdebug index",
+                hint="make the index anew, bigdebug index RUN OUTPUT, or trace with --no-index",
             ) from error
 
     # -- writing ------------------------------------------------------------------------------------

@@ -196,7 +196,12 @@ def test_a_broken_run_is_shown_as_such(capsys: pytest.CaptureFixture[str]) -> No
     writer.close("done")
     (Path(".bigdebug") / writer.run_id / "events.jsonl").unlink()
     assert main(["show", "last"]) == 0
-    assert f"{writer.run_id} is broken: the event log is missing" in capsys.readouterr().err
+    printed = capsys.readouterr()
+    assert f"{writer.run_id} is broken: the event log is missing" in printed.err
+    (Path(".bigdebug") / writer.run_id / "run.json").write_text("{")
+    assert main(["show", "last"]) == 0
+    printed = capsys.readouterr()
+    assert ["status", "broken"] in [line.split() for line in printed.out.splitlines()]
 
 
 def test_an_unknown_run(capsys: pytest.CaptureFixture[str]) -> None:

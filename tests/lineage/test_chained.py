@@ -98,6 +98,8 @@ def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_
     assert there["people.csv"] == [("people.csv", 1), ("people.csv", 3)]
     assert live.exact, live.notes
     last = live.sources[-1]
+    # The later run read the id alone, for its key, which it gives.
+    assert (last.columns, last.deciding_columns) == (("id",), ())
     assert (last.run, last.output, last.count) == (earlier, 1, 2)
     assert live.records("people.csv").count() == 2
     assert [step.operator for step in live.steps][-1] != "Aggregate"

@@ -58,6 +58,18 @@ def test_every_output_that_read_the_source(
     assert 5 in [record.value["n"] for record in back.collect() if record.source.startswith("orders")]
 
 
+def test_only_outputs_that_can_vary_are_compared_with_the_run(
+    session: bigdebug.Session, orders: DataFrame
+) -> None:
+    orders.groupBy("k").count().collect()
+    orders.limit(3).collect()
+    trace = session.trace(orders, "n < 2", direction="forward")
+    assert not trace.exact
+    limited, compared = trace.notes
+    assert "GlobalLimit" in limited
+    assert compared == "output 2: computed again, the program gives the same rows as the run did"
+
+
 def test_a_source_that_only_decides_is_not_where_rows_come_from(
     session: bigdebug.Session, spark: SparkSession, orders: DataFrame
 ) -> None:

@@ -115,6 +115,19 @@ def test_the_rest_of_a_windows_partition(session: bigdebug.Session, spark: Spark
     assert counts["Window"] == 1
 
 
+@pytest.mark.usefixtures("frames")
+def test_rows_of_one_partition_are_several_on_the_way(session: bigdebug.Session, spark: SparkSession) -> None:
+    ranked = spark.sql(
+        "select * from (select n, rank() over (order by n) as place from orders) where place < 4"
+    )
+    trace = session.trace(ranked, "n > 1", windows=True)
+    assert trace.matched == 2
+    counts = {step.operator: step.count for step in trace.steps}
+    assert (counts["Window"], counts["Filter"]) == (2, 2)
+    (window,) = (step for step in trace.steps if step.operator == "Window")
+    assert sorted(row.n for row in window.records().collect()) == [2, 3]
+
+
 def test_they_are_for_backward_traces(session: bigdebug.Session, frames: Frames) -> None:
     with pytest.raises(bigdebug.BigDebugError, match="backward"):
         session.trace(frames["orders"], "n = 1", direction="forward", influence=True)  # type: ignore[call-overload]

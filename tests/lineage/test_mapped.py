@@ -131,7 +131,8 @@ def test_a_row_function_gives_its_partition(session: bigdebug.Session, spark: Sp
     (source,) = trace.sources
     assert source.count == 10  # both partitions hold a number of that kind
     steps = {step.operator: step for step in trace.steps}
-    assert steps["MapInPandas"].count == 2
+    assert steps["MapInPandas"].count == 5
+    assert sorted(row.n for row in steps["MapInPandas"].records().collect()) == [2, 6, 10, 14, 18]
     assert (
         steps["RepartitionByExpression" if "RepartitionByExpression" in steps else "Repartition"].count == 10
     )

@@ -128,6 +128,19 @@ def test_the_one_row_of_an_aggregate_of_nothing(session: bigdebug.Session, spark
     assert trace.sources[0].count == 0
 
 
+def test_a_source_without_records_gives_none(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    path = tmp_path / "sales.csv"
+    path.write_text("n,k\n1,a\n2,b\n")
+    frame = spark.read.csv(str(path), header=True, inferSchema=True)
+    trace = session.trace(frame.where("n > 1"), "k = 'nowhere'")
+    records = trace.records()
+    assert records.columns == ["n", "k", "_record"]
+    assert records.collect() == []
+    assert trace.collect() == []
+
+
 def test_steps_tell_equal_rows_apart(session: bigdebug.Session, spark: SparkSession) -> None:
     frame = spark.createDataFrame([(1, ["x", "x"]), (2, ["x"])], "n int, items array<string>")
     exploded = frame.select(F.explode("items").alias("item")).repartition(2)

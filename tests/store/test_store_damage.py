@@ -64,7 +64,9 @@ def test_a_damaged_line_costs_only_itself(tmp_path: Path) -> None:
     assert list(run.nodes) == [1, 3]
     assert run.status == "done"
     assert run.problem is not None
-    assert run.problem.startswith("4 damaged lines")
+    assert run.problem == "4 damaged lines in the event log were left out"
+    log.write_bytes(b"".join([*lines[:1], *lines[4:]]))
+    assert Store(str(tmp_path)).find("last").problem == "1 damaged line in the event log was left out"
 
 
 @pytest.mark.parametrize(

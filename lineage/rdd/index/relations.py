@@ -132,7 +132,8 @@ def batches(filesystem: Any, paths: Sequence[str]) -> Iterator[Any]:
                 yield from reader
         except (OSError, pa.ArrowException) as error:
             raise UnreachableError(
-                f"a file of the index can't be read: {error}", hint="make the index anew: bigdebug index"
+                f"a file of the index can't be read: {error}",
+                hint="make the index anew, bigdebug index RUN OUTPUT, or trace with --no-index",
             ) from error
 
 
