@@ -3,8 +3,8 @@
 A test marked `proof` says what it covers. One that draws examples says how many, takes a `part`, and runs once
 for each hundred of them, so that little is lost when it is stopped. What passed is kept in pytest's cache, for
 the commit, if nothing but results differs from it; the table is written to `benchmarks/results/proof.md`, to be
-committed. With `PROOF_SHARE=0.02` in the environment a fiftieth of the examples is drawn, as a rehearsal, whose
-table stays in the cache.
+committed: what wasn't asked for stays in it as it was proved at another commit. With `PROOF_SHARE=0.02` in the
+environment a fiftieth of the examples is drawn, as a rehearsal, whose table stays in the cache.
 """
 
 from __future__ import annotations
@@ -93,6 +93,11 @@ class Proofs:
         parts = [Part(number, each) for number in range(count)]
         metafunc.parametrize("part", parts, ids=[f"part {p.number + 1} of {count}" for p in parts])
 
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        mark = _mark(item)
+        if mark is not None and not mark.args:
+            raise pytest.UsageError(f"{item.nodeid} is a proof that doesn't say what it covers")
+
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         self._begun = self._begun or _mark(item) is not None
         before = self._kept.get(item.nodeid) if _mark(item) else None
@@ -116,7 +121,8 @@ class Proofs:
         asked = [item for item in session.items if _mark(item)]
         known = {item.nodeid: _described(item) for item in asked} | self._kept | self._ran
         self._written = (RESULTS if self._share == 1 else self._folder or RESULTS) / "proof.md"
-        self._written.write_text(self._head() + table(known.values()))
+        standing = self._written.read_text() if self._written.exists() else ""
+        self._written.write_text(self._head() + table(known.values(), self._commit, standing))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self._written:
@@ -150,7 +156,7 @@ class Proofs:
     def _head(self) -> str:
         drawn = "" if self._share == 1 else f" A rehearsal, with {self._share:.1%} of the examples."
         return (
-            f"Proved at commit {self._commit} with `pytest -m proof`: "
+            "Proved with `pytest -m proof`, each at the commit beside it; the last ones with "
             f"{_versions()}, {os.cpu_count()} cores.{drawn}\n\n"
         )
 
@@ -192,17 +198,26 @@ def commit() -> str:
     return f"{last} (and changes)" if changed else last
 
 
-def table(proved: Iterable[Proved]) -> str:
-    """A line for each test, its parts together."""
+def table(proved: Iterable[Proved], commit: str, standing: str = "") -> str:
+    """A line for each test, its parts together.
+
+    Args:
+        proved: what was asked for now.
+        commit: at which.
+        standing: an earlier table, whose lines stay for what hasn't run now.
+    """
     tests: dict[str, list[Proved]] = {}
     for each in proved:
         tests.setdefault(each.test.partition("[")[0], []).append(each)
-    lines = ["| test | covers | seconds | result |", "|---|---|---|---|"]
-    for test, parts in sorted(tests.items()):
+    lines = {line.split(" | ")[0].removeprefix("| "): line for line in standing.splitlines()[4:]}
+    for test, parts in tests.items():
         ran = [each for each in parts if each.seconds is not None]
-        seconds = f"{sum(each.seconds or 0 for each in ran):,.0f}" if ran else "-"
-        lines.append(f"| {test} | {_covers(parts)} | {seconds} | {_result(parts)} |")
-    return "\n".join(lines) + "\n"
+        if ran or test not in lines:
+            seconds = f"{sum(each.seconds or 0 for each in ran):,.0f}" if ran else "-"
+            told = (test, _covers(parts), seconds, _result(parts), commit if ran else "-")
+            lines[test] = f"| {' | '.join(told)} |"
+    head = ["| test | covers | seconds | result | commit |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *(line for _, line in sorted(lines.items()))]) + "\n"
 
 
 def _covers(parts: list[Proved]) -> str:

@@ -193,7 +193,7 @@ def test_any_byte_may_be_damaged(tmp_path: Path, data: bytes) -> None:
     damage()
 
 
-@pytest.mark.proof
+@pytest.mark.proof("event logs cut at some 1,500 places each")
 def test_proof_a_log_is_cut_at_very_many_bytes(tmp_path: Path) -> None:
     for data in (PLAIN, KILLED):
         for end in range(0, len(data), max(len(data) // 1500, 1)):
