@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bigdebug.lineage.rdd.annotator import contributing, has_fixed_order
-from bigdebug.lineage.rdd.kinds import NUMBERING, SAMPLING
+from bigdebug.lineage.rdd.kinds import FIRST_ROWS, NUMBERING, RECORD_WISE, SAMPLING, SORTING
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.record_wise import is_opaque
+from bigdebug.lineage.rdd.rows import RddRows
 
 _OPAQUE = (
     "what {} made an element of, only its function knows: the trace holds all that it had read of the "
     "partition by then"
 )
 _POSITION = "{} goes by position, and after a shuffle elements may come in another order"
+
+_TAKEN = "{} takes elements by position, and they may come in another order"
 
 _BY_POSITION = SAMPLING | NUMBERING | {"zip", "glom"}
 
@@ -29,6 +32,24 @@ def doubts_about_keys(boundaries: Iterable[RddOperator]) -> list[str]:
         "the trace holds all elements with such keys"
         for operator in sorted(boundaries, key=lambda each: each.serial)
     ]
+
+
+def doubts_about_taken(rows: RddRows) -> list[str]:
+    """Why the elements that an action took may be others the next time; empty where it took the same.
+
+    Args:
+        rows: what the action was about.
+    """
+    if rows.action not in FIRST_ROWS | {"takeSample"} or _is_sorted(rows.operator):
+        return []
+    return [_TAKEN.format(rows.action)]
+
+
+def _is_sorted(operator: RddOperator) -> bool:
+    """Whether its elements come in a fixed order, or in one that the program asked for."""
+    while operator.kind in RECORD_WISE and len(operator.inputs) == 1:
+        (operator,) = operator.inputs
+    return operator.kind in SORTING or has_fixed_order(operator)
 
 
 def doubts_about(root: RddOperator) -> list[str]:

@@ -20,6 +20,8 @@ MOVING = _names(
 )
 """Give the elements of their input elsewhere, or in another order."""
 
+SORTING = _names("sortBy sortByKey")
+
 NUMBERING = _names("zipWithIndex zipWithUniqueId")
 
 JOINS = _names("join leftOuterJoin rightOuterJoin fullOuterJoin")

@@ -16,7 +16,7 @@ from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd.annotator import contributing
-from bigdebug.lineage.rdd.doubts import doubts_about
+from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import Frame, take_elements_once
 from bigdebug.lineage.rdd.kinds import INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -26,7 +26,6 @@ from bigdebug.lineage.rdd.trace import RddTrace, require_understood
 from bigdebug.lineage.rdd.walk import Predicate, Walk, release_walk
 
 Frames = dict[RddOperator, Frame]
-_FIRST = frozenset({"take", "first"})
 
 
 def frames_below(tops: Iterable[RddOperator], lookup: NodeLookup, beside: Beside | None = None) -> Frames:
@@ -105,10 +104,8 @@ class MixedTrace(RddTrace):
         self._frames = [frames[each] for each in order if each.kind == OF_FRAME]
         joints = [each for each in order if each.kind == INTO_FRAME]
         doubts = [doubt for top in dict.fromkeys([*tops, *joints]) for doubt in doubts_about(top)]
-        if rows is not None and rows.action in _FIRST and not _settled(rows.operator):
-            doubts.append(
-                f"{rows.action} takes elements by position, and rows of a DataFrame may come in another order"
-            )
+        if rows is not None:
+            doubts += doubts_about_taken(rows)
         self._static_doubts = [*notes, *dict.fromkeys(doubts)]
         self._walk = Walk(rows, where, self._context, frames, seeds)
         for frame in frames.values():
@@ -225,10 +222,6 @@ def _in_order(tops: Sequence[RddOperator], frames: Frames) -> list[RddOperator]:
                 below = tuple(frames[operator].joints.values())
             waiting += reversed(below)
     return list(seen)
-
-
-def _settled(operator: RddOperator) -> bool:
-    return all(each.kind != OF_FRAME or each.in_order for each in operator.walk())
 
 
 def _found(source: _OfFrame) -> Source:

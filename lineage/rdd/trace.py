@@ -16,7 +16,7 @@ from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
-from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys
+from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys, doubts_about_taken
 from bigdebug.lineage.rdd.kinds import UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import Place, RddSource, sources_in
@@ -39,7 +39,7 @@ class RddTrace(Described):
         self._context = rows.operator.context
         require_understood(self._root)
         self._sources = sources_in(contributing_in_order(self._root))
-        self._static_doubts = [*notes, *doubts_about(self._root)]
+        self._static_doubts = [*notes, *doubts_about(self._root), *doubts_about_taken(rows)]
         self._walk = Walk(rows, where, self._context)
         weakref.finalize(self, release_walk, self._walk)
 

@@ -137,6 +137,26 @@ def test_functions_of_partitions_are_marked(session: bigdebug.Session, context: 
     assert [r.value for r in session.trace(lazy, where=lambda x: x == 1).collect()] == [0, 1]
 
 
+def test_elements_taken_in_an_order_of_chance_are_marked(
+    session: bigdebug.Session, context: SparkContext
+) -> None:
+    words = context.parallelize(["a", "b", "a", "c"], 2).map(lambda word: (word, 1))
+    counts = words.reduceByKey(lambda a, b: a + b)
+    assert counts.take(2)
+    trace = session.trace(session.outputs[-1])
+    assert (trace.matched, trace.exact) == (2, False)
+    assert trace.notes == ["take takes elements by position, and they may come in another order"]
+
+    for action in (
+        lambda: counts.sortBy(lambda pair: -pair[1]).map(lambda pair: pair[0]).first(),
+        lambda: words.take(2),
+        counts.collect,
+        lambda: counts.top(1),
+    ):
+        action()
+        assert session.trace(session.outputs[-1]).exact
+
+
 def test_functions_declared_to_go_record_by_record(session: bigdebug.Session, context: SparkContext) -> None:
     @bigdebug.record_wise
     def looked_up(part: Any) -> Any:
