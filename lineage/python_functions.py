@@ -40,9 +40,8 @@ def functions_in(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
 
 def uncounted(catalyst: Catalyst, plan: Any) -> Any:
     """An analyzed plan whose Python functions add nothing to the program's accumulators."""
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    nested = plan.containsPattern(patterns.PLAN_EXPRESSION())
-    if not nested and not _may_call(catalyst, plan):
+    nested = catalyst.items(plan.subqueriesAll()) if plan.containsPattern(_subquery(catalyst)) else []
+    if not any(_may_call(catalyst, each) for each in (plan, *nested)):
         return plan
     children = catalyst.items(plan.children())
     below = [uncounted(catalyst, child) for child in children]
@@ -51,9 +50,13 @@ def uncounted(catalyst: Catalyst, plan: Any) -> Any:
     expressions = catalyst.items(plan.expressions())
     if any(True for each in expressions for _ in functions_in(catalyst, each)):
         plan = with_expressions(catalyst, plan, lambda expression: _uncounted(catalyst, expression))
-    if nested and any(each.containsPattern(patterns.PLAN_EXPRESSION()) for each in expressions):
+    if nested and any(each.containsPattern(_subquery(catalyst)) for each in expressions):
         plan = with_subqueries(catalyst, plan, lambda subquery: uncounted(catalyst, subquery))
     return plan
+
+
+def _subquery(catalyst: Catalyst) -> Any:
+    return catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
 
 
 def _may_call(catalyst: Catalyst, tree: Any) -> bool:
