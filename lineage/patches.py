@@ -45,6 +45,8 @@ class Kind(Enum):
     """Computes elements of the RDD: an output."""
     FRAME_RDD = "RDD of a frame"
     """A property: the frame's rows as an RDD, made when it is first asked for."""
+    FRAME_TEXTS = "texts of a frame"
+    """Returns an RDD of texts, one of each of the frame's rows."""
     CONVERSION = "conversion"
     """Makes rows of an RDD's elements, within a call that is recorded: how, is noted."""
     UNRECORDED = "unrecorded"
@@ -81,7 +83,7 @@ _FRAME_OPERATORS = """
     dropDuplicatesWithinWatermark drop_duplicates dropna exceptAll fillna filter freqItems hint intersect
     intersectAll join lateralJoin limit localCheckpoint mapInArrow mapInPandas melt nearestByJoin observe
     offset orderBy persist randomSplit repartition repartitionById repartitionByRange replace sample
-    sampleBy select selectExpr sort sortWithinPartitions subtract summary to toDF toJSON transpose union
+    sampleBy select selectExpr sort sortWithinPartitions subtract summary to toDF transpose union
     unionAll unionByName unpivot where withColumn withColumnRenamed withColumns withColumnsRenamed
     withMetadata withWatermark zip zipWithIndex _joinAsOf
 """
@@ -153,6 +155,7 @@ TABLE: tuple[Patch, ...] = (
     _patch("core.context:SparkContext", Kind.RDD_SOURCE, " ".join(sorted(SOURCES))),
     _patch("core.context:SparkContext", Kind.RDD_OPERATOR, "union", "SparkContext."),
     _patch("sql.classic.dataframe:DataFrame", Kind.FRAME_RDD, "rdd"),
+    _patch("sql.classic.dataframe:DataFrame", Kind.FRAME_TEXTS, "toJSON"),
     _patch("sql.session:SparkSession", Kind.CONVERSION, "_createFromRDD"),
     _patch("sql.session:SparkSession", Kind.LIFECYCLE, "stop"),
     _patch("core.context:SparkContext", Kind.LIFECYCLE, "stop"),

@@ -11,7 +11,7 @@ from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.checkpoints import is_kept
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.finding import numbered
-from bigdebug.lineage.identity import JDBC_RELATION, SourceLeaf, is_source, leaf_kind
+from bigdebug.lineage.identity import JDBC_RELATION, MEMORY_KINDS, SourceLeaf, is_source, leaf_kind
 from bigdebug.lineage.listing import differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.operators import Operator
@@ -55,6 +55,9 @@ def sources_of(
             source.notes.append(
                 f"{name}: the trace ends at a checkpoint, for what it was made of has changed since"
             )
+        reader = leaf.node.operator if leaf.node else ""
+        if leaf.kind in MEMORY_KINDS and reader.startswith("read."):
+            source.notes.append(f"{name}: the trace ends at the rows that {reader} made of an RDD's elements")
         if source.in_files and source.kind not in _TRIED:
             source.notes.append(f"{name}: reading records of {source.kind} files has not been tried yet")
         if source.places is not None and not source.places.tried:

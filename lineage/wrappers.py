@@ -27,7 +27,7 @@ from bigdebug.lineage.patches import Kind, Patch
 from bigdebug.lineage.rdd.actions import begin_rdd_action, finish_rdd_action
 from bigdebug.lineage.rdd.capture.captured import recorded_operator, recorded_source, tapping
 from bigdebug.lineage.rdd.joints import note_conversion
-from bigdebug.lineage.rdd.recording import record_frame_rdd, record_rdd, record_source
+from bigdebug.lineage.rdd.recording import record_frame_rdd, record_frame_texts, record_rdd, record_source
 
 _Method = Callable[..., Any]
 
@@ -52,6 +52,8 @@ def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
         return _rdd_action(name, original)
     if patch.kind is Kind.FRAME_RDD:
         return _frame_rdd(original)
+    if patch.kind is Kind.FRAME_TEXTS:
+        return _frame_texts(original)
     if patch.kind is Kind.CONVERSION:
         return _conversion(original)
     if patch.kind is Kind.COMMAND:
@@ -184,6 +186,24 @@ def _frame_rdd(original: _Method) -> _Method:
         try:
             asked = sys._getframe(2)  # between stands the standard library's cached property
             record_frame_rdd(frame, result, asked, by_user=_is_users(asked))
+        except Exception as problem:
+            complain(problem)
+        return result
+
+    return wrapper
+
+
+def _frame_texts(original: _Method) -> _Method:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            result = original(*args, **kwargs)
+        except BaseException as error:
+            _leave_no_trace(error)
+            raise
+        try:
+            frame = sys._getframe(1)
+            if _is_users(frame):
+                record_frame_texts(args[0], result, frame)
         except Exception as problem:
             complain(problem)
         return result

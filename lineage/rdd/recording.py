@@ -5,10 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from operator import itemgetter
 from types import FrameType
 from typing import Any
 
 from pyspark.core.rdd import RDD, PipelinedRDD
+from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
 
 from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import caller, mask_literals
@@ -113,6 +116,32 @@ def record_frame_rdd(made_of: Any, rdd: Any, frame: FrameType, *, by_user: bool)
     operator.belong_to(rdd)
     if by_user:
         give_node(attachment, operator, frame)
+
+
+def record_frame_texts(made_of: Any, rdd: Any, frame: FrameType) -> None:
+    """Record the RDD of a DataFrame's rows as JSON: what `to_json` makes of each row says where its text is from.
+
+    Args:
+        made_of: the DataFrame.
+        rdd: Spark's own, which isn't the one of that function's results.
+        frame: of the call.
+    """
+    attachment = attachments.of(made_of._session)
+    if attachment is None or not made_of.columns:
+        return
+    try:
+        texts = made_of.select(F.to_json(F.struct("*")).alias("value"))
+    except PySparkException:
+        return  # of a type that `to_json` doesn't take
+    rows = texts.rdd
+    below = known_operator(rows)
+    if below.frame is not None:
+        node = made_of._jdf.queryExecution().analyzed().getTagValue(attachment.tag)
+        if node.isDefined():
+            below.frame.rows.plan.setTagValue(attachment.tag, node.get())
+    operator = RddOperator("map", (below,), {"f": itemgetter(0), "preservesPartitioning": False}, rdd.ctx)
+    _add(attachment, operator, rdd, frame, [], "toJSON")
+    rdd.__dict__["_bigdebug_rows"] = rows  # lives as long
 
 
 def give_node(attachment: Attachment, operator: RddOperator, frame: FrameType) -> None:

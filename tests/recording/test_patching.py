@@ -65,7 +65,7 @@ def test_the_table_names_methods_that_exist() -> None:
         "transformWithState", "zip", "zipWithIndex",
     }  # fmt: skip
     here = {(f"{owner.__module__}:{owner.__qualname__}", name) for owner, name, _ in patches.methods()}
-    not_handed_on = {"_joinAsOf", "checkpoint", "lateralJoin", "localCheckpoint", "toJSON", "toPandas"}
+    not_handed_on = {"_joinAsOf", "checkpoint", "lateralJoin", "localCheckpoint", "toPandas"}
     missing = {
         name
         for patch in TABLE

@@ -57,6 +57,30 @@ def numbers(line: str) -> tuple[int, ...]:
     return tuple(map(int, line.split()))
 
 
+def test_from_the_texts_of_rows_to_the_file_of_a_dataframe(
+    session: bigdebug.Session, spark: SparkSession, orders: DataFrame
+) -> None:
+    texts = orders.where("n > 2").toJSON()
+    texts.filter(lambda text: '"k":1' in text).collect()
+    output = session.outputs[-1]
+    trace = session.trace(output, where=lambda text: '"n":4' in text)
+    assert (places(trace), trace.exact) == ([("orders.csv", 4)], True)
+    assert [step.operator for step in trace.steps][:3] == ["filter", "toJSON", "rdd"]
+    assert repr(later(session, spark, output, "'\"n\":4' in x").collect()) == repr(trace.collect())
+    assert places(session.trace(texts, where=lambda text: '"n":7' in text)) == [("orders.csv", 7)]
+    odd = spark.sql("select 1 as `a.b`, null as `a.b`, interval 1 day as ``")
+    assert odd.toJSON().collect() == odd.toJSON().map(str).collect()
+
+
+def test_the_way_ends_at_what_a_reader_made_of_an_rdd(
+    session: bigdebug.Session, spark: SparkSession, context: SparkContext
+) -> None:
+    trace = session.trace(spark.read.json(context.parallelize(['{"k": 1}', '{"k": 2}'], 1)), "k = 2")
+    assert [record.value for record in trace.collect()] == [{"k": 2}]
+    (note,) = trace.notes
+    assert note.endswith("the trace ends at the rows that read.json made of an RDD's elements")
+
+
 def test_from_an_rdd_to_the_file_of_a_dataframe(
     session: bigdebug.Session, spark: SparkSession, orders: DataFrame
 ) -> None:
