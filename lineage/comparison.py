@@ -1,4 +1,7 @@
-"""Did a replay give the rows that the run gave? Asked only where something in the dataflow can vary."""
+"""Did a replay give the rows that the run gave? Asked only where something in the dataflow can vary.
+
+Python functions may: whether they draw, or read something that changes, their code alone doesn't tell.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,14 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
+from bigdebug.lineage.python_functions import calls_python
 from bigdebug.lineage.results import summarize
 
 # Outputs of more rows aren't computed again just to be compared.
 MOST_COMPARED = 100_000
+# Nor those that took longer, just because they call a Python function.
+_SECONDS_FOR_PYTHON = 10.0
+_OTHER = "computed again, the program gives other rows than the run did"
 _ARROW = "spark.sql.execution.arrow.pyspark.enabled"
 
 
@@ -33,6 +40,13 @@ class Comparison:
         self._output = output
 
     @cached_property
+    def python_doubts(self) -> list[str]:
+        """Whether Python functions give other rows than in the run, where that costs little to find out."""
+        if (self._output.seconds or 0) > _SECONDS_FOR_PYTHON or not calls_python(self._catalyst, self._plan):
+            return []
+        return [_OTHER] if self.notes == [_OTHER] else []
+
+    @cached_property
     def notes(self) -> list[str]:
         """What the comparison says, in a sentence; nothing where it can't be made."""
         recorded = self._output.content_hash
@@ -46,7 +60,7 @@ class Comparison:
             ]
         if again == recorded:
             return ["computed again, the program gives the same rows as the run did"]
-        return ["computed again, the program gives other rows than the run did"]
+        return [_OTHER]
 
     def _hash_again(self, way: str) -> str | None:
         conf = self._catalyst.jsession.sessionState().conf()

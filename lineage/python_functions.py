@@ -38,10 +38,15 @@ def functions_in(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
         expressions += catalyst.items(expression.children())
 
 
+def calls_python(catalyst: Catalyst, plan: Any) -> bool:
+    """Whether a plan, or a subquery in it, calls Python functions other than table functions."""
+    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
+    return any(each.containsPattern(pattern) for each in _with_subqueries(catalyst, plan))
+
+
 def uncounted(catalyst: Catalyst, plan: Any) -> Any:
     """An analyzed plan whose Python functions add nothing to the program's accumulators."""
-    nested = catalyst.items(plan.subqueriesAll()) if plan.containsPattern(_subquery(catalyst)) else []
-    if not any(_may_call(catalyst, each) for each in (plan, *nested)):
+    if not any(_may_call(catalyst, each) for each in _with_subqueries(catalyst, plan)):
         return plan
     children = catalyst.items(plan.children())
     below = [uncounted(catalyst, child) for child in children]
@@ -50,9 +55,15 @@ def uncounted(catalyst: Catalyst, plan: Any) -> Any:
     expressions = catalyst.items(plan.expressions())
     if any(True for each in expressions for _ in functions_in(catalyst, each)):
         plan = with_expressions(catalyst, plan, lambda expression: _uncounted(catalyst, expression))
-    if nested and any(each.containsPattern(_subquery(catalyst)) for each in expressions):
+    if any(each.containsPattern(_subquery(catalyst)) for each in expressions):
         plan = with_subqueries(catalyst, plan, lambda subquery: uncounted(catalyst, subquery))
     return plan
+
+
+def _with_subqueries(catalyst: Catalyst, plan: Any) -> list[Any]:
+    if not plan.containsPattern(_subquery(catalyst)):
+        return [plan]
+    return [plan, *catalyst.items(plan.subqueriesAll())]
 
 
 def _subquery(catalyst: Catalyst) -> Any:

@@ -126,7 +126,10 @@ class Trace(Described):
     def notes(self) -> list[str]:
         """Why the trace isn't exact, and what else a person must know about it."""
         compared = self._comparison.notes if self._comparison is not None and self._doubts else []
-        return [*self._doubts, *compared, *(note for leaf in self._leaves.values() for note in leaf.notes)]
+        return [
+            *dict.fromkeys([*self._doubts, *compared]),
+            *(note for leaf in self._leaves.values() for note in leaf.notes),
+        ]
 
     def narrow(self, seconds: float = 60.0) -> Trace:
         """A smaller trace where this one is conservative, by replaying the pipeline on parts of its records.
@@ -195,7 +198,10 @@ class Trace(Described):
     @cached_property
     def _doubts(self) -> list[str]:
         with asking(self._catalyst, "what a second run can't tell"):
-            return [*self._known_doubts, *doubts(self._catalyst, self._root, self._leaves.values())]
+            found = [*self._known_doubts, *doubts(self._catalyst, self._root, self._leaves.values())]
+        if not found and self._comparison is not None:
+            found += self._comparison.python_doubts
+        return found
 
     @cached_property
     def _segments(self) -> list[Segment]:

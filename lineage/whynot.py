@@ -114,7 +114,7 @@ class WhyNot(Described):
         """Why the answer isn't exact, and what else a person must know about it."""
         comparison = self._question.comparison
         compared = comparison.notes if comparison is not None and self._doubts else []
-        return [*self._told, *self._doubts, *compared]
+        return [*self._told, *dict.fromkeys([*self._doubts, *compared])]
 
     @property
     def bytes(self) -> int:
@@ -180,10 +180,13 @@ class WhyNot(Described):
     @cached_property
     def _doubts(self) -> list[str]:
         with asking(self._catalyst, "what a second run can't tell"):
-            return [
+            found = [
                 *self._question.notes,
                 *doubts(self._catalyst, self._question.root, self._question.sources.values()),
             ]
+        if not found and self._question.comparison is not None:
+            found += self._question.comparison.python_doubts
+        return found
 
 
 def _described(each: Followed) -> str:

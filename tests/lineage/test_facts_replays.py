@@ -141,6 +141,32 @@ def test_chance_is_told(way: str, session: bigdebug.Session, spark: SparkSession
     assert (sure.exact, sure.notes) == (True, [])
 
 
+def test_a_python_function_of_chance_is_found_out(session: bigdebug.Session, spark: SparkSession) -> None:
+    @F.udf("double")
+    def noise(_: int) -> float:
+        import random
+
+        return random.random()
+
+    @F.udf("double")
+    def half(number: int) -> float:
+        return number / 2
+
+    spark.range(30).select("id", noise("id").alias("x")).collect()
+    spark.range(30).select("id", half("id").alias("x")).collect()
+    session._recorder.drain()
+    of_chance, sure = session.outputs
+    run = Store(session._recorder.store).find("last")
+    for answer in (
+        session.trace(of_chance, "id = 7"),
+        session.why_not(of_chance, "id = 77"),
+        open_output(run, run.output("1"), spark=spark.newSession()).trace("id = 7"),
+    ):
+        assert (answer.exact, answer.notes.count(OTHER)) == (False, 1)
+    for answer in (session.trace(sure, "id = 7"), session.why_not(sure, "id = 77")):
+        assert (answer.exact, answer.notes.count(OTHER), answer.notes.count(SAME)) == (True, 0, 0)
+
+
 @pytest.mark.compat
 def test_the_time_is_that_of_the_run(session: bigdebug.Session, spark: SparkSession) -> None:
     soon = time.time() + 3
