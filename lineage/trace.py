@@ -26,7 +26,7 @@ from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.index.given import given_groups
+from bigdebug.lineage.index.given import given_groups, has_run
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
@@ -219,9 +219,10 @@ class Trace(Described):
                 self._below_first = question.run(self._catalyst, annotator, self._top)
                 if self._below_first is not None:
                     break
-        if self._below_first is None and self._execution is not None:
+        execution = self._execution
+        if self._below_first is None and execution is not None and has_run(self._catalyst, execution):
             annotated = self._annotator.annotate(self._root)
-            given = given_groups(self._annotator, self._root, annotated, self._execution)
+            given = given_groups(self._annotator, self._root, annotated, execution)
             if given is not None:
                 self._top.take_kept(given)
         self._top.rows()

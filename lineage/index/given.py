@@ -60,6 +60,8 @@ def given_rows(
         grouped.append([places[key] for key in keys if key is not None])
     if not ids or any(len(operator.children) != 1 for operator in chain[:-1]):
         return None
+    if _calls_python(catalyst, execution):
+        return None
     frame = catalyst.jsession.internalCreateDataFrame(execution.toRdd(), root.plan.schema(), False)
     plan = frame.queryExecution().analyzed()
     columns = catalyst.output(plan)
@@ -68,24 +70,25 @@ def given_rows(
 
 
 def has_run(catalyst: Catalyst, execution: Any) -> bool:
-    """Whether an execution came to its end, and what comes after the shuffles may be done again."""
+    """Whether an execution came to its end, and Spark may still have what it shuffled."""
     # Asked first: it would be planned now, once and for all, without the settings and caches to come.
     if not execution.tracker().phases().contains("planning"):
         return False
     plan = execution.executedPlan()
-    if not catalyst.is_instance(plan, _ADAPTIVE) or not plan.isFinalPlan():
-        return False
-    return not _calls_python(catalyst, plan.executedPlan())
+    return catalyst.is_instance(plan, _ADAPTIVE) and bool(plan.isFinalPlan())
 
 
-def _calls_python(catalyst: Catalyst, plan: Any) -> bool:
+def _calls_python(catalyst: Catalyst, execution: Any) -> bool:
     """Whether Python functions of the program's run above what was shuffled: they would count once more."""
-    nodes = [plan]
+    plan = execution.executedPlan()
+    nodes = [plan.executedPlan() if catalyst.is_instance(plan, _ADAPTIVE) else plan]
     while nodes:
         node = nodes.pop()
         if catalyst.is_instance(node, _PYTHON):
             return True
-        nodes += catalyst.items(node.children())  # a query's stage that has run has none
+        if class_name(node) == "ResultQueryStageExec":
+            nodes.append(node.plan())
+        nodes += catalyst.items(node.children())  # a stage that ends in a shuffle has none
     return False
 
 

@@ -125,6 +125,26 @@ def test_other_questions_count_nothing(spark: SparkSession, tmp_path: Path, ques
         assert calls.value == counted == 10
 
 
+def test_full_capture_counts_nothing_of_what_comes_after_a_shuffle(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    calls = spark.sparkContext.accumulator(0)
+
+    def kept(value: int) -> int:
+        calls.add(1)
+        return value
+
+    with bigdebug.attach(spark, store=tmp_path / "store", capture="full") as session:
+        frame = spark.range(10).withColumn("j", F.col("id") % 4).groupBy("j").count()
+        above = frame.withColumn("k", F.udf(kept, "int")("j"))
+        assert len(above.collect()) == 4
+        session._recorder.drain()
+        assert calls.value == 4
+        assert session.trace(above.orderBy("j").limit(2), "k = 1").matched == 1
+        assert session.trace(above, "k = 1").matched == 1
+        assert calls.value == 4
+
+
 def test_full_capture_counts_nothing(spark: SparkSession, tmp_path: Path) -> None:
     calls = spark.sparkContext.accumulator(0)
     with bigdebug.attach(spark, store=tmp_path / "store", capture="full") as session:
