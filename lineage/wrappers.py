@@ -41,7 +41,8 @@ def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
     """The wrapper for a method, by what the table says it means."""
     label = patch.prefix + name
     if patch.kind in (Kind.OPERATOR, Kind.READER):
-        return _operator(Operation(label, name, patch.kind is Kind.READER), original)
+        operation = Operation(label, name, patch.kind is Kind.READER)
+        return _recorded(original, partial(record_operator, operation))
     if patch.kind in (Kind.ACTION, Kind.WRITER):
         return _action(Action(label, name), original)
     if patch.kind in (Kind.GROUPED, Kind.HANDLE):
@@ -53,7 +54,7 @@ def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
     if patch.kind is Kind.FRAME_RDD:
         return _frame_rdd(original)
     if patch.kind is Kind.FRAME_TEXTS:
-        return _frame_texts(original)
+        return _recorded(original, lambda args, _, made, frame: record_frame_texts(args[0], made, frame))
     if patch.kind is Kind.CONVERSION:
         return _conversion(original)
     if patch.kind is Kind.COMMAND:
@@ -65,7 +66,11 @@ def wrapper_of(patch: Patch, name: str, original: _Method) -> _Method:
     return _unrecorded(original)
 
 
-def _operator(operation: Operation, original: _Method) -> _Method:
+def _recorded(
+    original: _Method, record: Callable[[tuple[Any, ...], dict[str, Any], Any, FrameType], None]
+) -> _Method:
+    """Where the user calls the method, record what it was given, what it gave, and the frame of the call."""
+
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             result = original(*args, **kwargs)
@@ -75,7 +80,7 @@ def _operator(operation: Operation, original: _Method) -> _Method:
         try:
             frame = sys._getframe(1)
             if _is_users(frame):
-                record_operator(operation, args, kwargs, result, frame)
+                record(args, kwargs, result, frame)
         except Exception as problem:
             complain(problem)
         return result
@@ -186,24 +191,6 @@ def _frame_rdd(original: _Method) -> _Method:
         try:
             asked = sys._getframe(2)  # between stands the standard library's cached property
             record_frame_rdd(frame, result, asked, by_user=_is_users(asked))
-        except Exception as problem:
-            complain(problem)
-        return result
-
-    return wrapper
-
-
-def _frame_texts(original: _Method) -> _Method:
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        try:
-            result = original(*args, **kwargs)
-        except BaseException as error:
-            _leave_no_trace(error)
-            raise
-        try:
-            frame = sys._getframe(1)
-            if _is_users(frame):
-                record_frame_texts(args[0], result, frame)
         except Exception as problem:
             complain(problem)
         return result

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark.sql import types as T
 
 from bigdebug.lineage.finding import numbered
-from bigdebug.lineage.sql_names import named
+from bigdebug.lineage.sql_names import named, quoted
 
 MOST_TERMS = 60
 """Columns and fields that are looked at."""
@@ -182,7 +182,7 @@ def _of_field(term: Term, data_type: T.DataType, depth: int = 2) -> Iterator[Ter
             continue
         name = named(field.name)
         outer = None if term.outer is None else f"{term.outer}.{name}"
-        inner = f"{term.inner}.`{field.name.replace('`', '``')}`"
+        inner = f"{term.inner}.{quoted(field.name)}"
         below = Term(f"{term.label}.{field.name}", inner, outer, kind_of(field.dataType))
         yield from _of_field(below, field.dataType, depth - 1)
 
