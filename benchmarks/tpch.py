@@ -16,9 +16,6 @@ from benchmarks.pairs import Paired, paired, seconds
 from tests.tpch.data import TABLES, make_tables, queries
 from tests.tpch.judging import Judged
 
-PAIRS = 3
-RECORDING_PAIRS = 7
-
 
 class TpcH:
     """The queries over the tables of one scale.
@@ -54,7 +51,7 @@ class TpcH:
                 with bigdebug.attach(self._spark, store=fresh_store()):
                     return seconds(work)
 
-            found.append(paired(on, partial(seconds, work), RECORDING_PAIRS))
+            found.append(paired(on, partial(seconds, work)))
         on_all, off_all = sum(each.a for each in found), sum(each.b for each in found)
         ratios = [each.ratio for each in found]
         every = Paired(
@@ -94,7 +91,7 @@ class TpcH:
                 session._recorder.drain()  # of the recipe, which a person is too slow to catch being written
                 return seconds(lambda: _ask(session.trace(frame, where)))
 
-        return paired(trace, lambda: seconds(lambda: self._spark.sql(text).collect()), PAIRS)
+        return paired(trace, lambda: seconds(lambda: self._spark.sql(text).collect()))
 
     def _row(self, measure: str, program: str, found: Paired) -> Row:
         return row_of(measure, program, int(6_000_000 * self._scale), "parquet", found)
