@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
@@ -30,6 +31,7 @@ from bigdebug.lineage.mapped import (
     partition_number,
 )
 from bigdebug.lineage.operators import NEAREST, RECURSION, Operator, is_distinct, is_one_sided
+from bigdebug.lineage.packed_ids import Packing
 
 SESSION_WINDOW = "spark.sessionWindow"
 # Not those of years and months or of days and seconds, which compare like numbers.
@@ -65,6 +67,7 @@ class Annotator:
         values: have records of files travel with their ids; those of other sources do in any case.
         kept: inputs that must not be computed anew, by the operator that reads them; shared and added to.
         beside: what counts as contributors, too.
+        packings: how ids of some sources are packed while they travel; who gives any has to spell them out.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class Annotator:
         values: bool = False,
         kept: dict[Operator, KeptInput] | None = None,
         beside: Beside | None = None,
+        packings: Mapping[SourceLeaf, Packing] | None = None,
     ) -> None:
         self.catalyst = catalyst
         self.sources = sources
         self.values = values
         self.kept: dict[Operator, KeptInput] = {} if kept is None else kept
         self.beside = beside or Beside()
+        self.packings = packings or {}
         self._rules: dict[str, Callable[[Operator], Annotated]] = {
             **dict.fromkeys(_PASSING, self._passing),
             "Project": self._project,
@@ -101,7 +106,34 @@ class Annotator:
 
     def without_values(self) -> Annotator:
         """The same rules, ids of files' records alone."""
-        return Annotator(self.catalyst, self.sources, kept=self.kept, beside=self.beside)
+        return Annotator(
+            self.catalyst, self.sources, kept=self.kept, beside=self.beside, packings=self.packings
+        )
+
+    def without_packing(self) -> Annotator:
+        """The same rules, ids spelled out."""
+        if not self.packings:
+            return self
+        return Annotator(self.catalyst, self.sources, values=self.values, kept=self.kept, beside=self.beside)
+
+    def spelled_out(self, ids: Sequence[IdColumn]) -> tuple[list[Any], tuple[IdColumn, ...]]:
+        """Columns that give ids and what travels with them as others know them; and these.
+
+        Returns:
+            Named expressions over an annotated plan, and the id columns that they are.
+        """
+        columns: list[Any] = []
+        told = []
+        for column in ids:
+            packing = self.packings.get(column.origin) if isinstance(column.origin, SourceLeaf) else None
+            if packing is not None:
+                whole = self.catalyst.alias(packing.spelled_out(self.catalyst, column.id), fresh_name("id"))
+                columns += [whole, *column.attributes[1:]]
+                told.append(replace(column, id=whole.toAttribute()))
+            else:
+                columns += column.attributes
+                told.append(column)
+        return columns, tuple(told)
 
     def annotate(self, operator: Operator) -> Annotated:
         """The instrumented plan of an operator, up from the nearest boundaries or sources.
@@ -111,7 +143,9 @@ class Annotator:
         """
         source = self.sources.get(operator)
         if source is not None:
-            leaf = annotate_leaf(self.catalyst, source, valued=self.values or not source.in_files)
+            valued = self.values or not source.in_files
+            packing = self.packings.get(source)
+            leaf = annotate_leaf(self.catalyst, source, valued=valued, packing=packing)
             return Annotated(leaf.plan, (IdColumn(source, leaf.id, leaf.value),))
         rule = self._rules.get(operator.kind)
         if rule is None:

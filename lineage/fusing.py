@@ -34,8 +34,8 @@ class Fused:
 
         None where records travel with their ids and are too many for that.
         """
-        attributes = [self.key, *(attribute for column in self.ids for attribute in column.attributes)]
-        found = fetch(catalyst, self.plan, attributes, valued=annotator.values)
+        columns, ids = annotator.spelled_out(self.ids)
+        found = fetch(catalyst, self.plan, [self.key, *columns], valued=annotator.values)
         if found is None:
             return None
         rows, persisted = found
@@ -49,7 +49,7 @@ class Fused:
         top.preset(keys, (IdColumn(self.boundary, key),))
         narrow = matching_keys(catalyst, self.boundary, keys)
         below = Segment(catalyst, annotator, self.boundary.operator.child, narrow)
-        below.preset(rows, self.ids, persisted)
+        below.preset(rows, ids, persisted)
         return below
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
@@ -18,6 +18,9 @@ from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.row_identity import HADOOP_RELATION, RowIdentity
+
+if TYPE_CHECKING:
+    from bigdebug.lineage.packed_ids import Packing
 
 JDBC_RELATION = "org.apache.spark.sql.execution.datasources.jdbc.JDBCRelation"
 MEMORY_KINDS = frozenset({"LocalRelation", "LogicalRDD"})
@@ -122,11 +125,14 @@ def leaf_kind(catalyst: Catalyst, operator: Operator, places: RowIdentity | None
     )
 
 
-def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> AnnotatedLeaf:
+def annotate_leaf(
+    catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool, packing: Packing | None = None
+) -> AnnotatedLeaf:
     """The leaf's plan with an id column appended; every row of it stays, in its partition.
 
     Args:
         valued: append the record itself as a struct, too.
+        packing: makes one number of an id; None leaves it as it is.
     """
     plan = own = leaf.operator.plan
     if leaf.once is None and leaf.make_once is not None:
@@ -140,7 +146,10 @@ def annotate_leaf(catalyst: Catalyst, leaf: SourceLeaf, *, valued: bool) -> Anno
     else:
         if leaf.places is not None:
             plan, file, position = leaf.places.place(catalyst, plan)
-            number = catalyst.struct([("file", file), ("position", position)])
+            if packing is not None:
+                number = packing.packed(catalyst, file, position)
+            else:
+                number = catalyst.struct([("file", file), ("position", position)])
         else:
             number = _number(catalyst, leaf)
         alias = catalyst.alias(number, fresh_name("id"))

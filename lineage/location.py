@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -41,6 +42,11 @@ class TracedRecord:
     source: str
     location: Location
     value: dict[str, Any]
+
+
+def address_in_rows(uri: str) -> str:
+    """The address of a file as Spark's rows have it: that of a local file is spelled in two ways."""
+    return re.sub("^file:/+", "file:/", uri)
 
 
 def readable_path(uri: str) -> str:

@@ -59,7 +59,7 @@ def keep_input(annotator: Annotator, operator: Operator) -> KeptInput:
     found = annotator.kept.get(operator)
     if found is None:
         catalyst, child = annotator.catalyst, operator.child
-        below = annotator.annotate(child)
+        below = annotator.without_packing().annotate(child)
         partition = catalyst.alias(partition_number(catalyst), fresh_name("partition"))
         plan = catalyst.project_more([*below.attributes, partition], below.plan, child.plan)
         if not scans(annotator, child):

@@ -96,7 +96,10 @@ class _Iceberg:
         return plan, hidden["_file"], hidden["_pos"]
 
 
-_known: list[RowIdentity] = [_FileMetadata(), _Delta(), _Iceberg()]
+FILE_METADATA: RowIdentity = _FileMetadata()
+"""That of Parquet files."""
+
+_known: list[RowIdentity] = [FILE_METADATA, _Delta(), _Iceberg()]
 
 
 def register(identity: RowIdentity) -> None:

@@ -191,11 +191,12 @@ class Segment:
     def _run(self, annotator: Annotator) -> None:
         annotated = annotator.annotate(self.top)
         asked = partial(fetch, self._catalyst) if self._answered is None else self._answered.fetch
-        found = asked(self.narrow(annotated), annotated.attributes, valued=annotator.values)
+        columns, ids = annotator.spelled_out(annotated.ids)
+        found = asked(self.narrow(annotated), columns, valued=annotator.values)
         if found is None:
             self._run(annotator.without_values())
         else:
-            self.preset(found[0], annotated.ids, found[1])
+            self.preset(found[0], ids, found[1])
 
     def take_kept(self, annotated: Annotated) -> None:
         """Find the rows in an annotated input that was kept, and not by annotating it again."""
@@ -238,7 +239,7 @@ class Segment:
 def fetch(
     catalyst: Catalyst, plan: Any, attributes: list[Any], *, valued: bool
 ) -> tuple[RowSet, DataFrame | None] | None:
-    """Run a plan for some attributes: few rows are fetched, many persisted; None if too many hold values."""
+    """Run a plan for some named expressions: few rows are fetched, many persisted; None if too many hold values."""
     if not attributes:  # constants only: rows, but no source
         return RowSet(catalyst, plan, catalyst.frame(plan).count(), False), None
     most = FETCHED_VALUES if valued else FETCHED

@@ -31,6 +31,7 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.packed_ids import packings
 from bigdebug.lineage.parquet_records import READERS
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Answered, Narrow, Segment, local_relation, matching_keys
@@ -65,9 +66,11 @@ class Trace(Described):
         self._catalyst = catalyst
         self._root = root
         self._leaves = sources
-        self._annotators = [Annotator(catalyst, sources, beside=beside)]
+        packed = packings(catalyst, sources.values())
+        self._annotators = [Annotator(catalyst, sources, beside=beside, packings=packed)]
         if bytes_read(catalyst, sources.values()) <= SMALL_BYTES:
-            self._annotators.insert(0, Annotator(catalyst, sources, values=True, beside=beside))
+            small = Annotator(catalyst, sources, values=True, beside=beside, packings=packed)
+            self._annotators.insert(0, small)
         self._annotator = self._annotators[0]
         self._annotator.check(root)
         self._known_doubts = tuple(notes)

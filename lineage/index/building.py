@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -30,7 +29,7 @@ from bigdebug.lineage.index.records import written_records
 from bigdebug.lineage.index.tables import SegmentTable, Tables
 from bigdebug.lineage.layout import FileLayout
 from bigdebug.lineage.listing import listed_files
-from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, readable_path
+from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, address_in_rows, readable_path
 from bigdebug.lineage.partitions import Partitioned
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.reading import stored_columns
@@ -214,8 +213,7 @@ class _Builder:
         files = sorted({uri for blocks in packed for uri, _ in blocks})
         if not files:
             return {}
-        # Spark spells the URI of a local file in two ways; the one that rows have is this.
-        spelled = [(re.sub("^file:/+", "file:/", uri),) for uri in files]
+        spelled = [(address_in_rows(uri),) for uri in files]
         hashed = self._catalyst.spark.createDataFrame(spelled, "uri string")
         rows = hashed.select("uri", F.xxhash64("uri").alias("hash")).collect()
         by_hash = {row.hash: row.uri for row in rows}
