@@ -129,7 +129,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         if is_about_rdd(self._recorder, data):
             if direction == "forward":
                 _require_alone(windows or influence)
-                return live_rdd_forward(self._recorder, data, where)
+                return live_rdd_forward(self._recorder, self._attachment.spark, data, where)
             return live_rdd_trace(self._recorder, data, where, Beside(windows, influence))
         if direction == "forward":
             _require_alone(windows or influence)

@@ -101,7 +101,11 @@ class Running:
         """Note that the action ended well."""
         if not self.output.ended:
             self.output.end("done", rows=rows, content_hash=content_hash)
-            capture(self.recorder, self.spark, self.output.number, self._execution)
+            self.capture()
+
+    def capture(self) -> None:
+        """Write down the lineage of what the action gave, if that is asked for."""
+        capture(self.recorder, self.spark, self.output.number, self._execution)
 
     def failed(self, error: BaseException, *, seconds: float | None = None) -> None:
         """Note that the action raised."""

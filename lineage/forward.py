@@ -91,6 +91,7 @@ class ForwardTrace(Described):
         questions: about the outputs that read the records, each with the output, if there was an action, and
             the leaves of the question that hold the records.
         where: which records of the source; None for all.
+        notes: what is already known to make it inexact.
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class ForwardTrace(Described):
         start: tuple[Question, SourceLeaf],
         questions: Sequence[tuple[Question, Output | None, Sequence[SourceLeaf]]],
         where: str | Column | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
+        self._known_doubts = notes
         first, leaf = start
         self.source = leaf.name
         self._start = Reached(first, _flagging(first, [leaf], where), leaf.operator)
@@ -178,7 +181,8 @@ class ForwardTrace(Described):
 
     @property
     def _doubts(self) -> list[str]:
-        return list(dict.fromkeys(doubt for own in self._doubts_by_output for doubt in own))
+        found = (doubt for own in self._doubts_by_output for doubt in own)
+        return list(dict.fromkeys([*self._known_doubts, *found]))
 
     @cached_property
     def _doubts_by_output(self) -> list[list[str]]:

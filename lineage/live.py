@@ -15,10 +15,12 @@ from bigdebug.lineage.chaining import chained
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.forward import ForwardTrace
+from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import Question, question_about, trace_rows
+from bigdebug.lineage.rdd.beyond import notes_about_beyond
 from bigdebug.lineage.rdd.crossing import through_rdds
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.trace import Trace
@@ -85,7 +87,7 @@ def live_forward(
     recorder.settle()
     graph: nx.DiGraph[int] = recorder.dataflow.graph()
     reached = {node, *nx.descendants(graph, node)} if node in graph else {node}
-    questions = []
+    questions, judged = [], set()
     for number, acted in list(recorder.rows.items()):
         output = recorder.outputs[number - 1]
         if output.node not in reached or not isinstance(acted, OutputRows):
@@ -95,8 +97,14 @@ def live_forward(
             each for each in question.sources.values() if each.operator.node and each.operator.node.id == node
         ]
         if leaves:
+            judged.add(number)
             questions.append((question, output, leaves))
-    return ForwardTrace((start, leaf), questions, where)
+
+    def is_leaf(found: SourceLeaf) -> bool:
+        return found.operator.node is not None and found.operator.node.id == node
+
+    notes = notes_about_beyond(recorder, spark, judged, lambda _: False, is_leaf)
+    return ForwardTrace((start, leaf), questions, where, notes)
 
 
 def live_why_not(

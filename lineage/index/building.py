@@ -32,6 +32,8 @@ from bigdebug.lineage.listing import listed_files
 from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, address_in_rows, readable_path
 from bigdebug.lineage.partitions import Partitioned
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.rdd.joints import joints_among
+from bigdebug.lineage.rdd.mixed import ends_there
 from bigdebug.lineage.reading import stored_columns
 from bigdebug.lineage.recipe.redaction import RedactedColumns
 from bigdebug.lineage.store.tables import TableStore
@@ -72,16 +74,28 @@ def build_index(
     Raises:
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         UnreachableError: the store can't be written.
+        BigDebugError: the dataflow goes on below in RDDs.
         BigDebugError: Spark couldn't compute it.
     """
     folder = f"{output}-{secrets.token_hex(4)}"
     began = time.monotonic()
     about = f"the lineage of output {output}"
+    _require_no_rdds(question)
     with deep_plans(), asking(question.catalyst, about), store.making(output, folder):
         builder = _Builder(question, store, folder, redact, progress, execution)
         manifest = builder.manifest(began)
         store.publish(output, folder, manifest.to_bytes())
     return manifest
+
+
+def _require_no_rdds(question: Question) -> None:
+    joints = joints_among(question.catalyst.spark.sparkContext, question.sources.values())
+    for leaf, joint in joints.items():
+        if not ends_there(leaf, joint):
+            raise BigDebugError(
+                f"lineage through an RDD can't be written down yet ({joint.described()})",
+                hint="trace the output without an index",
+            )
 
 
 class _Builder:

@@ -18,6 +18,14 @@ from bigdebug.lineage.rdd.operator import RddOperator, known_operator
 from bigdebug.lineage.rdd.recording import adopt, bound, give_node
 from bigdebug.lineage.rdd.rows import rows_of_action
 
+
+class RunningOnRdd(Running):
+    """An action on an RDD that has begun."""
+
+    def capture(self) -> None:
+        capture_rdd(self.recorder, self.output.number, self.tap, None)
+
+
 _RETURN_ROWS = {
     "collect",
     "collectWithJobGroup",
@@ -54,7 +62,7 @@ def begin_rdd_action(
         spark=attachment.spark,
         target=target if isinstance(target, str) else None,
     )
-    running = Running(recorder, output, None)
+    running = RunningOnRdd(recorder, output, None)
     running.acted = acted
     try:
         running.tap = action_tap(recorder, action, args[0])

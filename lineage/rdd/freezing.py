@@ -11,6 +11,7 @@ import io
 import pickle
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pyspark.accumulators import Accumulator
@@ -141,11 +142,25 @@ def arguments_now(operator: RddOperator) -> Pickled:
     try:
         found = pickled(given)
     except Exception as error:
+        which = next(filter(None, map(_unpicklable, given.values())), "a function")
         operator.problem = (
-            f"{operator.described()} has a function that can't be pickled ({type(error).__name__}: {error})"
+            f"{operator.described()} has {which} that can't be pickled ({type(error).__name__}: {error})"
         )
         return pickled({})
     if len(found.data) > MOST_BYTES:
         operator.problem = f"{operator.described()} has a function that refers to over 16 MB of data"
         return pickled({})
     return found
+
+
+def _unpicklable(value: Any) -> str | None:
+    """What a function that can't be pickled is called, and where it begins; None of all else."""
+    code = getattr(value, "__code__", None)
+    if code is None:
+        return None
+    try:
+        pickled({"function": value})
+    except Exception:
+        name = "a lambda" if value.__name__ == "<lambda>" else f"the function {value.__qualname__}"
+        return f"{name} (of {Path(code.co_filename).name}:{code.co_firstlineno})"
+    return None

@@ -93,6 +93,11 @@ def joint_of(context: Any, leaf: Any) -> RddOperator | None:
     return joints.get(int(leaf.rdd().id()))
 
 
+def any_joints(context: Any) -> bool:
+    """Whether any DataFrame was made of an RDD of a SparkContext."""
+    return _KEY in context.__dict__
+
+
 def joints_among(context: Any, leaves: Iterable[Any]) -> dict[Any, RddOperator]:
     """By source leaf, the operators that made DataFrames of RDDs.
 

@@ -10,6 +10,7 @@ from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
 from bigdebug.lineage.output import Output
+from bigdebug.lineage.rdd.beyond import notes_about_beyond
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.forward import ForwardRddTrace
 from bigdebug.lineage.rdd.index.building import build_rdd_index
@@ -119,11 +120,12 @@ def _frames(recorder: Recorder, rows: RddRows, since: float | None) -> Frames:
     return frames
 
 
-def live_rdd_forward(recorder: Recorder, data: Any, where: Any = None) -> ForwardRddTrace:
+def live_rdd_forward(recorder: Recorder, spark: Any, data: Any, where: Any = None) -> ForwardRddTrace:
     """A forward trace of a source's records to the outputs of the run so far.
 
     Args:
         recorder: what the program did so far.
+        spark: its PySpark session; None for a bare context.
         data: the RDD that reads or makes the source.
         where: which of its records: a function of a record, or a Python expression of `x`; None for all.
 
@@ -141,7 +143,7 @@ def live_rdd_forward(recorder: Recorder, data: Any, where: Any = None) -> Forwar
     _require_alive(operator)
     predicate = predicate_of(where)
     recorder.settle()
-    outputs = []
+    outputs, judged = [], set()
     for number, rows in list(recorder.rows.items()):
         if isinstance(rows, RddRows) and operator in contributing_in_order(rows.operator):
             output = recorder.outputs[number - 1]
@@ -152,9 +154,11 @@ def live_rdd_forward(recorder: Recorder, data: Any, where: Any = None) -> Forwar
                     "traced forward yet",
                     hint="trace the output backward, with a condition",
                 )
+            judged.add(number)
             outputs.append((rows, output))
     (source,) = sources_in([operator])
-    return _with_a_word(ForwardRddTrace(source, outputs, predicate))
+    notes = notes_about_beyond(recorder, spark, judged, lambda each: each is operator, lambda _: False)
+    return _with_a_word(ForwardRddTrace(source, outputs, predicate, tuple(notes)))
 
 
 def _require_alive(operator: RddOperator) -> None:

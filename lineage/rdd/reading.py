@@ -32,6 +32,8 @@ def read_again(operator: RddOperator, arguments: dict[str, Any]) -> Any:
         return RDD(jrdd, operator.context, deserializer)
     if "partitions" in arguments:  # data of a recipe, as it was split
         parts = arguments["partitions"]
+        if not parts:  # `parallelize` can't make an RDD without partitions
+            return operator.context.emptyRDD()
         return operator.context.parallelize(parts, len(parts)).flatMap(workers.itself)
     return getattr(operator.context, operator.kind)(**arguments)
 

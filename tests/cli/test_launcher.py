@@ -1,20 +1,15 @@
 """Under spark-submit the launcher runs a script as spark-submit itself would, and records it."""
 
-import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyspark
 import pytest
 
-from bigdebug.lineage.java import ensure_java
+from tests.standalone import SPARK, environment, standalone
 
-SPARK = Path(pyspark.__file__).parent
 SCRIPT = """
 import os, sys
 from pyspark.sql import SparkSession
@@ -31,12 +26,6 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "job.py").write_text(SCRIPT)
     (tmp_path / "beside.py").write_text("")
     return tmp_path
-
-
-def environment() -> dict[str, str]:
-    ensure_java()
-    pythons = dict.fromkeys(("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"), sys.executable)
-    return {**os.environ, **pythons, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 def submit(folder: Path, master: str, *arguments: str, **more: str) -> tuple[list[str], int]:
@@ -85,45 +74,11 @@ def test_no_script_given(tmp_path: Path) -> None:
     assert ended.stderr.startswith("error: no script given\nhint: ")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A standalone cluster of one worker, on the loopback interface."""
-    port = _free_port()
-    master = f"spark://127.0.0.1:{port}"
-    log = (tmp_path / "cluster.log").open("w+")
-    package = "org.apache.spark.deploy"
-    daemons = []
-    for words in (
-        [f"{package}.master.Master", "--port", str(port)],
-        [f"{package}.worker.Worker", "--cores", "1", "--memory", "1g", "-d", str(tmp_path / "work"), master],
-    ):
-        command = [
-            SPARK / "bin" / "spark-class",
-            words[0],
-            "--host",
-            "127.0.0.1",
-            "--webui-port",
-            "0",
-            *words[1:],
-        ]
-        daemons.append(subprocess.Popen(command, env=environment(), stdout=log, stderr=log))
-    try:
-        for _ in range(600):
-            if "Successfully registered with master" in (tmp_path / "cluster.log").read_text():
-                break
-            time.sleep(0.1)
+    with standalone(tmp_path) as master:
         yield master
-    finally:
-        for daemon in daemons:
-            daemon.terminate()
-            daemon.wait()
-        log.close()
 
 
 @pytest.mark.proof("a script under spark-submit, on a standalone cluster of one worker")

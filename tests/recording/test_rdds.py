@@ -157,7 +157,18 @@ def test_a_function_that_cannot_be_pickled_is_named(session: bigdebug.Session, c
     problem = session.outputs[0].recipe_problem
     assert problem is not None
     assert problem.startswith("map at test_rdds.py:")
-    assert "has a function that can't be pickled" in problem
+    line = test_a_function_that_cannot_be_pickled_is_named.__code__.co_firstlineno + 4
+    assert f"has a lambda (of test_rdds.py:{line}) that can't be pickled" in problem
+
+    def held(x: int) -> object:
+        return lock, x
+
+    with pytest.raises(Exception, match="pickle"):
+        context.parallelize([1], 1).map(held).collect()
+    session._recorder.drain()
+    problem = session.outputs[1].recipe_problem
+    assert problem is not None
+    assert ".held (of test_rdds.py:" in problem
 
 
 PROGRAM = """

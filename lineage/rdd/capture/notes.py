@@ -51,7 +51,7 @@ class Notes:
         counter: an iterator over numbers, of which one is taken for each record, where few of them give anything:
             then `records` holds for each name the number of its record, and there are no marks.
         codes: of the keys.
-        bytes: roughly how large the elements held are.
+        bytes: roughly how large the elements and keys held are.
     """
 
     def __init__(self, head: Head, partition: int, place: tuple[bytes, str]) -> None:
@@ -133,7 +133,7 @@ class Notes:
     def full(self) -> bool:
         """Whether it is time to write."""
         return (
-            len(self.marks) >= MOST_NAMES
+            len(self.marks) >= (MOST_NAMES if isinstance(self._head, PlaceHead) else MOST_KEYS)
             or len(self.names) >= MOST_NAMES
             or len(self.codes) >= MOST_KEYS
             or self.bytes >= MOST_BYTES
@@ -165,7 +165,8 @@ class Notes:
             return
         try:
             records = self._before + len(self.marks) if self.counter is None else self.counted
-            for file in self._files:
+            # The relation last: where it is, its elements are there.
+            for file in reversed(self._files):
                 file.commit(f".{records}" if file is self._files[0] else "")
             self._files = []
         except Exception:

@@ -8,7 +8,6 @@ Travels by value to the workers, which need not have bigdebug.
 
 from __future__ import annotations
 
-import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -16,8 +15,9 @@ from operator import itemgetter
 from typing import Any
 
 from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PairHead, PlaceHead
-from bigdebug.lineage.rdd.capture.notes import Notes
+from bigdebug.lineage.rdd.capture.notes import MOST_BYTES, Notes
 from bigdebug.lineage.rdd.index.names import place_number
+from bigdebug.lineage.rdd.index.writing import weight
 
 Function = Callable[[int, Iterable[Any]], Iterable[Any]]
 """Of a partition's number and its elements."""
@@ -169,9 +169,13 @@ def _marked_by_key(notes: Notes, elements: Iterator[Any], head: Head) -> Iterato
     while element is not _END:
         element = _END
         for element in islice(elements, _CHUNK):
-            ids.append(key(element))
+            known = key(element)
+            ids.append(known)
+            notes.bytes += weight(known)
             mark(len(names))
             yield element
+            if notes.bytes >= MOST_BYTES:
+                notes.flush()
         if notes.full:
             notes.flush()
 
@@ -232,7 +236,7 @@ def _by_key(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
                 try:
                     names.append(codes[element[0]])
                 except KeyError:
-                    _new_key(notes, element)
+                    _new_key(notes, element, itemgetter(0))
                 except Exception:
                     # No pair, or no key: the program's own error comes right after.
                     notes.close()
@@ -244,11 +248,15 @@ def _by_key(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
         notes.close()
 
 
-def _new_key(notes: Notes, element: Any) -> None:
+def _new_key(notes: Notes, element: Any, key: Callable[[Any], Any]) -> None:
     try:
-        notes.names.append(notes.codes.setdefault(element[0], len(notes.codes)))
+        name = key(element)
+        notes.names.append(notes.codes.setdefault(name, len(notes.codes)))
+        notes.bytes += weight(name)
     except Exception:
         notes.close()
+    if notes.bytes >= MOST_BYTES:
+        notes.flush()
 
 
 def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
@@ -259,8 +267,9 @@ def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Ite
             element = _END
             for element in islice(elements, _CHUNK):
                 try:
-                    name = key(element)
-                    names.append(codes.setdefault(name, len(codes)))
+                    names.append(codes[key(element)])
+                except KeyError:
+                    _new_key(notes, element, key)
                 except Exception:
                     notes.close()
                 yield element
@@ -272,14 +281,14 @@ def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Ite
 
 
 def _given(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
-    note, size, counter = notes.names.append, sys.getsizeof, notes.counter
+    note, counter = notes.names.append, notes.counter
     element: Any = None
     try:
         while element is not _END:
             element = _END
             for element in islice(elements, _CHUNK):
                 note(element)
-                notes.bytes += size(element)
+                notes.bytes += weight(element)
                 if counter is not None:
                     notes.records.append(notes.counted - 1)
                 if notes.full:

@@ -8,9 +8,11 @@ workers, which need not have bigdebug, but pyarrow.
 from __future__ import annotations
 
 import pickle
+import sys
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
+from itertools import islice
 from typing import Any
 
 from bigdebug.lineage.rdd.index.names import name_of, place_number
@@ -20,9 +22,22 @@ AT_ONCE = 1 << 20
 ELEMENTS_AT_ONCE = 2_048
 ELEMENT_BYTES = 8 << 20
 
+_LOOKED_AT = 8
+"""So many parts of an element are weighed; the rest is taken to be alike."""
+
 RELATION = ".relation"
 ELEMENTS = ".elements"
 UNFINISHED = ".unfinished"
+
+
+def weight(element: Any, depth: int = 3) -> int:
+    """Roughly how many bytes an element takes, by a few of its parts."""
+    total = sys.getsizeof(element)
+    if depth and isinstance(element, tuple | list | set | frozenset | dict) and element:
+        parts = element.values() if isinstance(element, dict) else element
+        looked_at = list(islice(parts, _LOOKED_AT))
+        total += len(element) * sum(weight(part, depth - 1) for part in looked_at) // len(looked_at)
+    return total
 
 
 class Codes(dict[Any, int]):
@@ -200,10 +215,12 @@ class ElementWriter:
         self._file = file
         self._first = place_number((partition, 0))
         self._held: list[Any] = []
+        self._bytes = 0
 
     def add(self, element: Any) -> None:
         self._held.append(element)
-        if len(self._held) >= ELEMENTS_AT_ONCE:
+        self._bytes += weight(element)
+        if len(self._held) >= ELEMENTS_AT_ONCE or self._bytes >= ELEMENT_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -217,6 +234,7 @@ class ElementWriter:
         self._file.write(pa.record_batch(row, schema=elements_schema()))
         self._first += len(self._held)
         self._held = []
+        self._bytes = 0
 
 
 def _pickled(elements: list[Any]) -> bytes:

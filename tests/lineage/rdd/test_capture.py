@@ -61,6 +61,7 @@ def word_count(context: SparkContext, text: str) -> Any:
     return words.map(lambda word: (word, 1)).reduceByKey(add)
 
 
+@pytest.mark.compat
 def test_word_count(session: bigdebug.Session, context: SparkContext, text: str) -> None:
     assert dict(word_count(context, text).collect())["w2"] == 29
     judge(session, lambda pair: pair[0] == "w2")
@@ -71,6 +72,7 @@ def test_grep(session: bigdebug.Session, context: SparkContext, text: str) -> No
     judge(session, lambda line: "x5" in line)
 
 
+@pytest.mark.compat
 def test_joins(session: bigdebug.Session, context: SparkContext, text: str) -> None:
     kinds = context.parallelize([("w1", "one"), ("w2", "two"), ("v", "none"), ("w1", "eins")], 2)
     counts = word_count(context, text)
@@ -91,6 +93,7 @@ def test_joins(session: bigdebug.Session, context: SparkContext, text: str) -> N
         judge(session, lambda pair, word=word: pair[0] == word)
 
 
+@pytest.mark.compat
 def test_other_groupings_and_actions(session: bigdebug.Session, context: SparkContext, text: str) -> None:
     lines = context.textFile(text, 3)
     assert lines.map(len).sum() == 530
@@ -154,6 +157,15 @@ def test_the_programs_own_errors_stay(session: bigdebug.Session, context: SparkC
         unhashable.collect()
 
 
+def test_elements_that_are_iterated_over(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    assert dict(word_count(context, text).toLocalIterator())["w2"] == 29
+    index, output = captured(session), session.outputs[-1]
+    live = session.trace(output, where=lambda pair: pair[0] == "w2")
+    told = index.trace(lambda pair: pair[0] == "w2")
+    assert repr(told.collect()) == repr(live.collect())
+    assert told.matched == 1
+
+
 def test_a_condition_that_raises(session: bigdebug.Session, context: SparkContext, text: str) -> None:
     word_count(context, text).collect()
     with pytest.raises(BigDebugError, match=r"can't be evaluated over .*IndexError"):
@@ -182,27 +194,28 @@ import os, sys
 from pyspark import SparkConf, SparkContext
 import bigdebug
 
-text, store, mark = sys.argv[1:]
+text, store, mark, where = sys.argv[1:]
 context = SparkContext(conf=SparkConf().setMaster("local[2,4]").set("spark.ui.enabled", "false"))
 with bigdebug.attach(context, store=store, capture="full"):
-    def dies(line):
+    def dies(here, text):
         for turn in ("first", "second"):
-            if "x37" in line and not os.path.exists(mark + turn):
+            if here == where and "x37" in text and not os.path.exists(mark + turn):
                 open(mark + turn, "w").close()
                 os._exit(7)
-        return line
-    lines = context.textFile(text, 3).map(dies)
+        return text
+    lines = context.textFile(text, 3).map(lambda line: dies("below", line))
     counts = lines.flatMap(str.split).map(lambda word: (word, 1)).reduceByKey(lambda a, b: a + b)
-    print(sorted(counts.collect()))
+    print(sorted(counts.map(lambda pair: (dies("above", pair[0]), pair[1])).collect()))
 """
 
 
-def test_a_worker_that_dies_twice(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("where", ["below", "above"])
+def test_a_worker_that_dies_twice(where: str, tmp_path: Path, text: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
     store, mark = str(tmp_path / "store"), str(tmp_path / "died-")
     made = subprocess.run(
-        [sys.executable, str(program), text, store, mark], capture_output=True, text=True, check=True
+        [sys.executable, str(program), text, store, mark, where], capture_output=True, text=True, check=True
     )
     assert Path(mark + "second").exists()
     assert "('w2', 29)" in made.stdout
@@ -212,6 +225,8 @@ def test_a_worker_that_dies_twice(tmp_path: Path, text: str) -> None:
     index = open_rdd_index(run.tables, 1)
     assert index is not None
     assert was_tapped(index)
+    assert index.rows == 67  # words, each once: of no attempt that died, and of no partition twice
+    assert index.trace("key == 'w2'").matched == 1
     expected = [i for i in range(60) if "w2" in (f"w{i % 7}", f"w{i % 3}")]
     assert [record.location.position for record in index.trace("key == 'w2'").collect()] == expected
     assert [record.value for record in index.trace("key == 'x37'").collect()] == ["w2 w1 x37"]

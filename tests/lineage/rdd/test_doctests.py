@@ -19,7 +19,7 @@ with tempfile.TemporaryDirectory() as folder:
     context = SparkContext("local[4]", "doctests")
     context.setCheckpointDir(folder)
     names = vars(pyspark.core.rdd) | {"sc": context}
-    with bigdebug.attach(context, store=folder + "/store") as session:
+    with bigdebug.attach(context, store=folder + "/store", capture=sys.argv[1]) as session:
         failed, attempted = doctest.testmod(pyspark.core.rdd, globs=names, optionflags=doctest.ELLIPSIS)
         session._recorder.drain()
         outputs = session.outputs
@@ -30,13 +30,14 @@ print(sorted({o.recipe_problem for o in outputs if o.recipe != "stored"}))
 
 
 @pytest.mark.proof("PySpark's own examples of RDDs, under bigdebug")
-def test_the_doctests_of_rdds_pass_unchanged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("capture", ["recipe", "full"])
+def test_the_doctests_of_rdds_pass_unchanged(capture: str, tmp_path: Path) -> None:
     """All of them; of a barrier stage, of which nothing is recorded, only the trace is refused."""
     program = tmp_path / "doctests.py"
     program.write_text(PROGRAM)
     environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "PYTHONHASHSEED": "0"}
     done = subprocess.run(
-        [sys.executable, str(program)],
+        [sys.executable, str(program), capture],
         env=environment,
         capture_output=True,
         text=True,

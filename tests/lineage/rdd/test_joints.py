@@ -57,6 +57,46 @@ def numbers(line: str) -> tuple[int, ...]:
     return tuple(map(int, line.split()))
 
 
+@pytest.mark.compat
+def test_what_a_forward_trace_does_not_judge_is_said(
+    session: bigdebug.Session, spark: SparkSession, orders: DataFrame, lines: Any
+) -> None:
+    first = len(session.outputs) + 1
+    orders.rdd.map(lambda row: row.n).collect()
+    spark.createDataFrame(orders.rdd.map(lambda row: (row.k, row.n)), "k int, n int").collect()
+    orders.groupBy("k").count().collect()
+    pairs = lines.map(numbers)
+    spark.createDataFrame(pairs, "k int, n int").collect()
+    spark.createDataFrame(pairs, "k int, n int").rdd.map(tuple).count()
+    pairs.count()
+    spark.range(3).collect()
+    assert len(session.outputs) == first + 6
+    forward = session.trace(orders, "n = 4", direction="forward")
+    assert [source.name for source in forward.sources] == [f"output {first + 2}"]
+    assert not forward.exact
+    assert told_of(forward) == [f"output {first}", f"output {first + 1}"]
+    forward = session.trace(lines, where=lambda line: line == "1 4", direction="forward")
+    assert [source.name for source in forward.sources] == [f"output {first + 5}"]
+    assert not forward.exact
+    assert told_of(forward) == [f"output {first + 3}", f"output {first + 4}"]
+
+
+def told_of(forward: Any) -> list[str]:
+    """The outputs that a forward trace says it doesn't judge."""
+    return [note.split(" (")[0] for note in forward.notes if "by way of both RDDs and DataFrames" in note]
+
+
+@pytest.mark.compat
+def test_a_dataframe_of_an_rdd_has_no_index(
+    session: bigdebug.Session, spark: SparkSession, lines: Any
+) -> None:
+    spark.createDataFrame(lines.map(numbers), "k int, n int").where("n > 3").collect()
+    with pytest.raises(BigDebugError, match="lineage through an RDD can't be written down yet"):
+        session.index(session.outputs[-1])
+    assert places(session.trace(session.outputs[-1], "n = 7")) == [("lines.txt", 7)]
+
+
+@pytest.mark.compat
 def test_from_the_texts_of_rows_to_the_file_of_a_dataframe(
     session: bigdebug.Session, spark: SparkSession, orders: DataFrame
 ) -> None:

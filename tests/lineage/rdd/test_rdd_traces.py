@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from pyspark import SparkContext
+from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
 from bigdebug.lineage.location import Location
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
 
 
 @pytest.fixture
@@ -199,6 +202,7 @@ def test_many_keys_are_joined_in_spark(
     assert sorted(map(repr, (record.value for record in trace.collect()))) == ["1", "1", "2", "3", "None"]
 
 
+@pytest.mark.compat
 def test_unions_of_the_context_and_nothing_at_all(session: bigdebug.Session, context: SparkContext) -> None:
     one = context.parallelize([1, 2], 2)
     twice = context.union([one, one.map(lambda x: -x), one])
@@ -209,6 +213,20 @@ def test_unions_of_the_context_and_nothing_at_all(session: bigdebug.Session, con
     assert (nothing.matched, nothing.collect()) == (0, [])
 
 
+@pytest.mark.compat
+def test_nothing_at_all_in_a_recipe(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession
+) -> None:
+    context.union([context.emptyRDD(), context.parallelize([1, 2], 2)]).map(lambda x: -x).collect()
+    session._recorder.drain()
+    output = session.outputs[-1]
+    assert output.recipe == "stored", output.recipe_problem
+    run = Store(session._recorder.store).find(session.run_id)
+    (record,) = open_output(run, output, spark=spark).trace("x == -2").collect()
+    assert (record.location.partition, record.value) == (1, 2)
+
+
+@pytest.mark.compat
 def test_sequence_and_hadoop_files(session: bigdebug.Session, context: SparkContext, tmp_path: Path) -> None:
     place = str(tmp_path / "pairs")
     context.parallelize([(n, f"v{n}") for n in range(6)], 1).saveAsSequenceFile(place)

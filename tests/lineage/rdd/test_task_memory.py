@@ -1,0 +1,104 @@
+"""What taps hold of a task's elements is bounded, however large these are."""
+
+from __future__ import annotations
+
+import pickle
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow.fs import LocalFileSystem
+
+from bigdebug.lineage.rdd.capture.heads import KeyHead, PlaceHead
+from bigdebug.lineage.rdd.capture.taps import Cell, given_foot, headed_below, keyed_foot
+from bigdebug.lineage.rdd.index.writing import ElementWriter, TaskFile, elements_schema, weight
+
+MOST = 64 << 20
+LARGE, COUNT = 200_000, 400
+"""Bytes of an element, and how many there are: in sum more than a task may hold."""
+
+
+def texts() -> Iterator[str]:
+    return (f"{n:06}" + "x" * (LARGE - 6) for n in range(COUNT))
+
+
+def pairs() -> Iterator[tuple[str, list[str]]]:
+    return ((f"key {n}", [f"{n:04} {i:04} " + "x" * 90 for i in range(LARGE // 150)]) for n in range(COUNT))
+
+
+def peak_of(work: Callable[[], Any]) -> int:
+    """The most memory that Python and Arrow held at once, in bytes."""
+    arrow = pa.default_memory_pool()
+    before = arrow.bytes_allocated()
+    tracemalloc.start()
+    try:
+        most = 0
+        for _ in work():
+            most = max(most, arrow.bytes_allocated() - before)
+        return tracemalloc.get_traced_memory()[1] + most
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("elements", [texts, pairs])
+def test_elements_given_to_an_action(elements: Callable[[], Iterator[Any]], tmp_path: Path) -> None:
+    cell = Cell(PlaceHead(1))
+    foot = given_foot(cell, (pickle.dumps(LocalFileSystem()), str(tmp_path)), few=False)
+    chain = headed_below(cell, foot)
+    assert peak_of(lambda: chain(0, elements())) < MOST
+    (file,) = tmp_path.glob("*.elements")
+    batches = list(pa.ipc.open_stream(file.read_bytes()))
+    assert len(batches) > 1
+    kept = [
+        element
+        for batch in batches
+        for data in batch.column("data")
+        for element in pickle.loads(data.as_py())
+    ]
+    assert kept == list(elements())
+
+
+@pytest.mark.parametrize("key", [None, lambda element: element], ids=["keys", "elements as keys"])
+def test_keys_that_come_out(key: Callable[[Any], Any] | None, tmp_path: Path) -> None:
+    cell = Cell(PlaceHead(1))
+    foot = keyed_foot(cell, (pickle.dumps(LocalFileSystem()), str(tmp_path)), key)
+    chain = headed_below(cell, foot)
+    elements = ((text, 1) for text in texts()) if key is None else texts()
+    assert peak_of(lambda: chain(0, elements)) < MOST
+    (file,) = tmp_path.glob("*.relation")
+    assert sum(batch.num_rows for batch in pa.ipc.open_stream(file.read_bytes())) == COUNT
+
+
+def test_keys_that_records_are_known_by(tmp_path: Path) -> None:
+    cell = Cell(KeyHead(1, None))
+    foot = keyed_foot(cell, (pickle.dumps(LocalFileSystem()), str(tmp_path)), None)
+    chain = headed_below(cell, lambda n, elements: foot(n, ((len(text), one) for text, one in elements)))
+    assert peak_of(lambda: chain(0, ((text, 1) for text in texts()))) < MOST
+    (file,) = tmp_path.glob("*.relation")
+    assert sum(batch.num_rows for batch in pa.ipc.open_stream(file.read_bytes())) == COUNT
+
+
+def test_elements_written_by_a_second_pass(tmp_path: Path) -> None:
+    def work() -> Iterator[None]:
+        with TaskFile(LocalFileSystem(), str(tmp_path), "0.elements", elements_schema()) as file:
+            writer = ElementWriter(file, 0)
+            for element in pairs():
+                writer.add(element)
+                yield
+            writer.flush()
+
+    assert peak_of(work) < MOST
+    assert len(list(pa.ipc.open_stream((tmp_path / "0.elements").read_bytes()))) > 1
+
+
+def test_weights() -> None:
+    assert weight("x" * 1_000) > 1_000
+    assert weight(("k", ["x" * 1_000] * 50)) > 50_000
+    assert weight({"k": "x" * 1_000}) > 1_000
+    deep: list[Any] = ["x"]
+    for _ in range(10_000):
+        deep = [deep]
+    assert weight(deep) < 10_000
