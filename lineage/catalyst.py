@@ -22,6 +22,9 @@ ID_PREFIX = "__bigdebug_"
 
 _serial = itertools.count(1)
 
+# Stands in hardly any text, and doesn't begin as it ends: what it joins comes apart again.
+_NO_TEXT = "\x1e\0\x1f"
+
 # Classes that fields of nodes are of.
 EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
 PLAN_EXPRESSION = "org.apache.spark.sql.catalyst.expressions.PlanExpression"
@@ -77,6 +80,20 @@ class Catalyst:
     def items(self, seq: Any) -> list[Any]:
         """The elements of a Scala `Seq`."""
         return [seq.apply(i) for i in range(seq.length())]
+
+    def entries(self, texts: Any) -> dict[str, str]:
+        """The entries of a Scala `Map` of texts.
+
+        Not by its Java face: py4j ends every iteration with an exception, which costs more than all the rest.
+        """
+        if texts.isEmpty():
+            return {}
+        keys = str(texts.keys().mkString(_NO_TEXT)).split(_NO_TEXT)
+        values = str(texts.values().mkString(_NO_TEXT)).split(_NO_TEXT)
+        if len(keys) == len(values) == texts.size():
+            return dict(zip(keys, values, strict=True))
+        pairs = self.items(texts.toSeq())
+        return {str(pair.productElement(0)): str(pair.productElement(1)) for pair in pairs}
 
     def singleton(self, package: Any, name: str) -> Any:
         """A Scala `object`."""

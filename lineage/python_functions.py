@@ -44,9 +44,14 @@ def calls_python(catalyst: Catalyst, plan: Any) -> bool:
     return any(each.containsPattern(pattern) for each in _with_subqueries(catalyst, plan))
 
 
+def may_call(catalyst: Catalyst, plan: Any) -> bool:
+    """Whether a plan, or a subquery in it, may call Python functions of whatever kind."""
+    return any(_may_call(catalyst, each) for each in _with_subqueries(catalyst, plan))
+
+
 def uncounted(catalyst: Catalyst, plan: Any) -> Any:
     """An analyzed plan whose Python functions add nothing to the program's accumulators."""
-    if not any(_may_call(catalyst, each) for each in _with_subqueries(catalyst, plan)):
+    if not may_call(catalyst, plan):
         return plan
     children = catalyst.items(plan.children())
     below = [uncounted(catalyst, child) for child in children]

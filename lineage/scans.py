@@ -57,8 +57,7 @@ def _depends_on_columns(catalyst: Catalyst, source: SourceLeaf) -> bool:
     if not source.in_files or source.kind not in _PARSED:
         return False
     relation = source.operator.plan.relation()
-    java = catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(relation.options())
-    options = {str(key).lower(): str(java[key]) for key in java}
+    options = {key.lower(): value for key, value in catalyst.entries(relation.options()).items()}
     if options.get("mode", "PERMISSIVE").upper() != "PERMISSIVE":
         return True
     corrupt = options.get(_CORRUPT.lower()) or catalyst.spark.conf.get(f"spark.sql.{_CORRUPT}")

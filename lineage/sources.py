@@ -35,7 +35,7 @@ def sources_of(
     """
     leaves = [leaf for leaf in root.walk_all() if is_source(leaf)]
     if names is None:
-        names = numbered([source_name(catalyst, leaf) for leaf in leaves])
+        names = names_of(catalyst, root)
     found = {}
     for leaf, name in zip(leaves, names, strict=True):
         places = identity_of(catalyst, leaf.plan)
@@ -66,6 +66,11 @@ def sources_of(
             source.notes.append(f"{name}: records of this kind of source have no file or position")
         found[leaf] = source
     return found
+
+
+def names_of(catalyst: Catalyst, root: Operator) -> list[str]:
+    """The names alone of the sources of a dataflow, in the plan's order."""
+    return numbered([source_name(catalyst, leaf) for leaf in root.walk_all() if is_source(leaf)])
 
 
 def require_unchanged(

@@ -252,11 +252,9 @@ class _Builder:
         blocks = layout.blocks(set(range(len(packed))))
         files = {readable_path(uri): uri for each in packed for uri, _ in each}
         numbers = {path: number for number, path in enumerate(files)}
-        options = self._catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(
-            leaf.operator.plan.relation().options()
-        )
+        options = self._catalyst.entries(leaf.operator.plan.relation().options())
         columns = None if leaf.pinned is not None else stored_columns(self._catalyst, leaf)
-        form = text_format(leaf.kind, {str(key): str(options[key]) for key in options})
+        form = text_format(leaf.kind, options)
         return {
             "text": form if columns else None,
             "columns": tuple(columns) if columns and form else (),

@@ -26,7 +26,7 @@ from bigdebug.lineage.recipe.redaction import RedactedColumns, require_absent
 from bigdebug.lineage.recipe.settings import recorded_libraries, recorded_settings
 from bigdebug.lineage.recipe.sqltext import without_sql_text
 from bigdebug.lineage.recipe.versions import require_versions
-from bigdebug.lineage.sources import sources_of
+from bigdebug.lineage.sources import names_of, sources_of
 
 
 def build_recipe(
@@ -107,7 +107,7 @@ def _all_names(catalyst: Catalyst, plan: Any, lookup: NodeLookup) -> list[str] |
         root = mirror(catalyst, normalized(catalyst, plan, subqueries=False), lookup, subqueries=True)
     except UnsupportedOperatorError:
         return None
-    return [source.name for source in sources_of(catalyst, root).values()]
+    return names_of(catalyst, root)
 
 
 def _serialized(pieces: Pieces) -> bytes:

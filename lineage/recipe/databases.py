@@ -45,8 +45,7 @@ def described_database(catalyst: Catalyst, relation: Any, redacts: Iterable[str]
         RecipeError: the query, or what parts the read, names a redacted column: it may hold a value.
     """
     options = relation.jdbcOptions()
-    java = catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(options.parameters().originalMap())
-    given = {str(key): str(java[key]) for key in java}
+    given = catalyst.entries(options.parameters().originalMap())
     url, in_url = address_without_secrets(str(options.url()))
     kept, left_out = {}, list(in_url)
     for key, value in given.items():

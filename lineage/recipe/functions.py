@@ -7,7 +7,7 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import RecipeError
-from bigdebug.lineage.python_functions import functions_in
+from bigdebug.lineage.python_functions import functions_in, may_call
 
 
 def require_portable_functions(catalyst: Catalyst, plan: Any) -> None:
@@ -27,9 +27,7 @@ def require_portable_functions(catalyst: Catalyst, plan: Any) -> None:
 
 
 def _functions(catalyst: Catalyst, plan: Any) -> Iterator[Any]:
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    wanted = (patterns.PYTHON_UDF(), patterns.GENERATOR())
-    if not any(plan.containsPattern(pattern) for pattern in (*wanted, patterns.PLAN_EXPRESSION())):
+    if not may_call(catalyst, plan):
         return
     nodes = [plan]
     while nodes:

@@ -103,8 +103,7 @@ class LeafWriter:
         for column in self.catalyst.output(plan):
             if column.name() in folders and self.redacted.holds(column):
                 raise RecipeError(f"its files lie in folders named after the redacted column {column.name()}")
-        java = self.catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(relation.options())
-        options = {str(key): str(java[key]) for key in java}
+        options = self.catalyst.entries(relation.options())
         kept = without_secrets(options)
         places = identity_of(self.catalyst, plan)
         if places is not None and not places.tried:

@@ -54,8 +54,8 @@ def recorded_settings(catalyst: Catalyst, conf: Any) -> dict[str, str]:
     Args:
         conf: a JVM `SQLConf`.
     """
-    java = catalyst.jvm.scala.jdk.javaapi.CollectionConverters.asJava(conf.getAllConfs())
-    settings = {str(key): str(java[key]) for key in java if str(key).startswith("spark.sql.")}
+    every = catalyst.entries(conf.getAllConfs())
+    settings = {key: value for key, value in every.items() if key.startswith("spark.sql.")}
     settings["spark.sql.session.timeZone"] = str(conf.sessionLocalTimeZone())
     settings.update(pinned_splits(catalyst, settings))
     return without_secrets(settings)
