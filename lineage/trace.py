@@ -27,6 +27,7 @@ from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_groups, has_run
+from bigdebug.lineage.last_digits import doubts_about_sums
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
@@ -202,6 +203,10 @@ class Trace(Described):
     def _doubts(self) -> list[str]:
         with asking(self._catalyst, "what a second run can't tell"):
             found = [*self._known_doubts, *doubts(self._catalyst, self._root, self._leaves.values())]
+            if self._where.is_condition and self._where.condition is not None:
+                found += doubts_about_sums(
+                    self._catalyst, self._root, self._where.condition, self._comparison
+                )
         if not found and self._comparison is not None:
             found += self._comparison.python_doubts
         return found
