@@ -22,7 +22,7 @@ from bigdebug.lineage.columns import ColumnLineage, Read
 from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.estimate import SMALL_BYTES, bytes_read
-from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.finding import find_source, place_of_column
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
@@ -183,6 +183,15 @@ class Trace(Described):
             execution: the JVM `QueryExecution` of the output, whether it has run or not; None if there is none.
         """
         self._execution = execution
+
+    def take_column(self, column: str) -> None:
+        """Tell columns of the sources for just one of the output's: those that its values rest on.
+
+        Raises:
+            UnknownNameError: the output has no such column.
+        """
+        place = place_of_column(self._catalyst.names(self._root.plan), column)
+        self.take_read(lambda _: ([place], []))
 
     def take_read(self, read: Read) -> None:
         """Tell columns of the sources for just those of the output that a later run read, and what they were to it."""
