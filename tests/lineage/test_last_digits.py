@@ -33,6 +33,10 @@ MARKED = {
         "select a.k, s from (select k, sum(v) as s from numbers group by k) a join numbers b on a.k = b.id",
         "s = {max(s)}",
     ),
+    "what a subquery gives, which isn't looked up": (
+        "select k, sum(v) as s from numbers group by k",
+        "s > (select min(v) from numbers)",
+    ),
     "text of a sum": (
         "select k, sum(v) as s from numbers group by k",
         "cast(s as string) = '{max(s)}'",
