@@ -1,5 +1,6 @@
 """Column lineage, operator by operator: which columns reach the values, and which only decide."""
 
+import json
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -11,6 +12,9 @@ from pyspark.sql.types import LongType, StructField, StructType
 import bigdebug
 from bigdebug.lineage.columns import ColumnLineage
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
+from bigdebug.lineage.index.conditions import NeedsSparkError
+from bigdebug.lineage.index.manifest import Manifest
+from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import Question, question_about
 from tests.lineage.origins import Frames
@@ -320,6 +324,13 @@ def test_a_trace_tells_them_of_one_column(
             found = {s.name: (set(s.columns), set(s.deciding_columns)) for s in trace.sources}
             assert found == {name: (set(one), set(two)) for name, (one, two) in expected.items()}
             assert [source.count for source in trace.sources] == [2, 1], "the records are the same"
+    content = json.loads(index._manifest.to_bytes())
+    for each in content["columns"]:
+        del each["rests_on"]  # as it was written before
+    old = Index(index._store, Manifest.from_bytes(json.dumps(content).encode()))
+    assert old.trace("k = 'a'").sources[0].columns == ("k", "v")
+    with pytest.raises(NeedsSparkError, match="before indexes told"):
+        old.trace("k = 'a'", column="k")
     for ask in (session.trace, lambda data, **more: index.trace(**more)):
         with pytest.raises(UnknownNameError, match="no column 'totl'") as told:
             ask(totals, column="totl")
