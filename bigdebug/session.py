@@ -90,6 +90,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         *,
         windows: bool = False,
         influence: bool = False,
+        column: str | None = None,
     ) -> "Trace": ...
 
     @overload
@@ -105,6 +106,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         *,
         windows: bool = False,
         influence: bool = False,
+        column: str | None = None,
     ) -> "Trace | ForwardTrace | RddTrace | ForwardRddTrace":
         """Trace rows back to the source records they came from, or source records forward to the rows they went into.
 
@@ -116,8 +118,11 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
             direction: `backward`, or `forward`: to the outputs of this run so far.
             windows: go back to all rows of a window's partition, not just to the one that a row stands on.
             influence: go back to what semi and anti joins and subqueries looked up, too.
+            column: one column of `data`: `columns` and `deciding_columns` of the trace's sources are those that
+                its values rest on. The records are the same. All columns, if left out.
 
         Raises:
+            UnknownNameError: `where` or `column` names a column that `data` doesn't have.
             BigDebugError: the question can't be answered; says why and what to do.
         """
         from bigdebug.lineage.beside import Beside
@@ -127,14 +132,19 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         if direction not in _DIRECTIONS:
             raise WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
         if is_about_rdd(self._recorder, data):
+            if column is not None:
+                raise WrongValueError(
+                    "column is for DataFrames: elements of RDDs have no columns", hint="leave it out"
+                )
             if direction == "forward":
                 _require_alone(windows or influence)
                 return live_rdd_forward(self._recorder, self._attachment.spark, data, where)
             return live_rdd_trace(self._recorder, data, where, Beside(windows, influence))
         if direction == "forward":
-            _require_alone(windows or influence)
+            _require_alone(windows or influence or column is not None)
             return live_forward(self._attachment.spark, self._recorder, data, where)
-        return live_trace(self._attachment.spark, self._recorder, data, where, Beside(windows, influence))
+        beside = Beside(windows, influence)
+        return live_trace(self._attachment.spark, self._recorder, data, where, beside, column)
 
     def why_not(self, data: "DataFrame | Output", where: "str | Column") -> "WhyNot":
         """Tell why rows are missing: how many like them enter and leave each operator, and which one dropped them.
@@ -266,5 +276,5 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
 def _require_alone(beside: bool) -> None:
     if beside:
         raise WrongValueError(
-            "windows and influence are for backward traces", hint="leave them out, or trace backward"
+            "windows, influence and column are for backward traces", hint="leave them out, or trace backward"
         )

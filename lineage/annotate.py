@@ -8,7 +8,6 @@ grouping expressions (Ikeda and Widom, "RAMP", CIDR 2011; Interlandi et al., "Ti
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.comparable import comparables, is_comparable
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, grouping_of
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
@@ -34,9 +34,6 @@ from bigdebug.lineage.operators import NEAREST, RECURSION, Operator, is_distinct
 from bigdebug.lineage.packed_ids import Packing
 
 SESSION_WINDOW = "spark.sessionWindow"
-# Not those of years and months or of days and seconds, which compare like numbers.
-_CALENDAR_INTERVAL = re.compile(r"\binterval\b(?! (year|month|day|hour|minute|second))")
-
 
 # Operators that give rows of their child as they are, some or all, in some order.
 _PASSING = frozenset(
@@ -241,7 +238,7 @@ class Annotator:
     def _window(self, operator: Operator) -> Annotated:
         if not self.beside.windows:
             return self._passing(operator)
-        grouping = tuple(self.catalyst.items(operator.plan.partitionSpec()))
+        grouping = comparables(self.catalyst, self.catalyst.items(operator.plan.partitionSpec()))
         key = self.catalyst.alias(self.key_struct(grouping), fresh_name("key"))
         plan = self.catalyst.project_more([key], operator.plan)
         return Annotated(plan, (IdColumn(Boundary(operator, grouping), key.toAttribute()),))
@@ -269,7 +266,7 @@ class Annotator:
         return self._boundary(operator, operator.plan)
 
     def _boundary(self, operator: Operator, aggregate: Any) -> Annotated:
-        grouping = tuple(self.catalyst.items(aggregate.groupingExpressions()))
+        grouping = comparables(self.catalyst, self.catalyst.items(aggregate.groupingExpressions()))
         key = self.catalyst.alias(self.key_struct(grouping), fresh_name("key"))
         columns = self.catalyst.extended(aggregate.aggregateExpressions(), [key])
         plan = self.catalyst.copy(aggregate, aggregateExpressions=columns)
@@ -291,7 +288,8 @@ class Annotator:
             keys = [catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in groupings]
             ids = self._of_sides(operator, keys, [() for _ in groupings])
             return Annotated(catalyst.project_more(keys, operator.plan), ids)
-        hashes = [hashed_key(catalyst, grouping) for grouping in groupings]
+        # Unlike an aggregate, it isn't given maps with their entries sorted.
+        hashes = [hashed_key(catalyst, comparables(catalyst, g, in_order=True)) for g in groupings]
         inputs, named = [], []
         for child, hashed in zip(operator.children, hashes, strict=True):
             named = [catalyst.alias(expression, fresh_name("part")) for expression in hashed]
@@ -351,13 +349,12 @@ class Annotator:
         return Annotated(plan, below.ids)
 
     def _check_keys(self, operator: Operator, keys: list[Any]) -> None:
-        for expression in keys:
-            kind = expression.dataType().catalogString()
-            nested = (
-                operator.kind in GROUPED_FUNCTIONS and "collate" in kind and not kind.startswith("string")
-            )
-            if "map<" in kind or _CALENDAR_INTERVAL.search(kind) or nested:
+        hashed = operator.kind in GROUPED_FUNCTIONS
+        for data_type in (expression.dataType() for expression in keys):
+            # As it is, a text of a collation is compared by Spark, and hashed by us.
+            if not is_comparable(self.catalyst, data_type, binary=hashed):
                 raise UnsupportedOperatorError(
-                    f"{operator.described()} groups by a column of type {kind}, which can't be traced yet",
-                    hint="group by its entries or parts instead",
+                    f"{operator.described()} groups by a column of a type of the program's own, "
+                    f"{data_type.catalogString()}, which can't be traced yet",
+                    hint="group by its parts instead",
                 )

@@ -228,6 +228,10 @@ class Catalyst:
         long_type = self.singleton(self.jvm.org.apache.spark.sql.types, "LongType")
         return self.expressions.Cast(expression, long_type, self.none, self.expressions.EvalMode.LEGACY())
 
+    def as_text(self, expression: Any) -> Any:
+        text = self.singleton(self.jvm.org.apache.spark.sql.types, "StringType")
+        return self.expressions.Cast(expression, text, self.none, self.expressions.EvalMode.LEGACY())
+
     def same(self, left: Any, right: Any) -> Any:
         return self.expressions.EqualNullSafe(left, right)
 

@@ -121,6 +121,9 @@ class ChainedTrace(Trace):
     def bytes(self) -> int:
         return self._nearest.bytes
 
+    def take_column(self, column: str) -> None:
+        self._nearest.take_column(column)
+
     def take_read(self, read: Read) -> None:
         self._nearest.take_read(read)
 

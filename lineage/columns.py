@@ -8,15 +8,14 @@ order takes, is put down to no column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.certainty import varying
-from bigdebug.lineage.errors import UnknownNameError
-from bigdebug.lineage.finding import numbered
+from bigdebug.lineage.finding import numbered, place_of_column
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.operators import NEAREST, Operator
@@ -26,6 +25,9 @@ Keys = frozenset[str]
 
 Read = Callable[[list[str]], tuple[list[int], list[int]]]
 """Of an output's columns, by name, the places of those whose values matter and of those that only decide."""
+
+UsedColumns = tuple[tuple[str, ...], tuple[str, ...]]
+"""Of a source's columns those whose values reach an output, and those that only decide."""
 
 _NONE: Keys = frozenset()
 
@@ -81,16 +83,9 @@ class ColumnLineage:
         self._column = column
         self._read = read
 
-    def of(self, leaf: SourceLeaf) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def of(self, leaf: SourceLeaf) -> UsedColumns:
         """A source's columns whose values reach the output's, and those that only decide; named as in its records."""
-        shown = leaf.pinned if leaf.pinned is not None else self._catalyst.output(leaf.operator.plan)
-        used = self._used.get(leaf.operator, Used())
-        keys = [self._catalyst.attribute_key(attribute) for attribute in shown]
-        named = list(zip(numbered(leaf.columns), keys, strict=True))
-        return (
-            tuple(name for name, key in named if key in used.values),
-            tuple(name for name, key in named if key in used.deciding - used.values),
-        )
+        return _chosen(self._shown(leaf), self._used.get(leaf.operator, Used()))
 
     @cached_property
     def _used(self) -> dict[Operator, Used]:
@@ -99,8 +94,38 @@ class ColumnLineage:
             keys = [self._catalyst.attribute_key(attribute) for attribute in attributes]
             values, deciding = self._read([str(attribute.name()) for attribute in attributes])
             wanted = Used(frozenset(keys[i] for i in values), frozenset(keys[i] for i in deciding))
-            return _Walk(self._catalyst).leaves(self._root, wanted)
+            return ColumnWalk(self._catalyst).leaves(self._root, wanted)
         return column_lineage(self._catalyst, self._root, self._column)
+
+    def by_column(self, leaves: Sequence[SourceLeaf]) -> list[list[UsedColumns]]:
+        """For each column of the output, in order, what `of` tells of each source where it alone is asked about."""
+        walk = ColumnWalk(self._catalyst)
+        keys = [self._catalyst.attribute_key(each) for each in self._catalyst.output(self._root.plan)]
+        shown = [self._shown(leaf) for leaf in leaves]
+        found = []
+        for key in keys:
+            used = walk.leaves(self._root, Used(frozenset({key})))
+            found.append(
+                [
+                    _chosen(named, used.get(leaf.operator, Used()))
+                    for leaf, named in zip(leaves, shown, strict=True)
+                ]
+            )
+        return found
+
+    def _shown(self, leaf: SourceLeaf) -> list[tuple[str, str]]:
+        """Name and key of each column of a source, named as in its records."""
+        shown = leaf.pinned if leaf.pinned is not None else self._catalyst.output(leaf.operator.plan)
+        keys = [self._catalyst.attribute_key(attribute) for attribute in shown]
+        return list(zip(numbered(leaf.columns), keys, strict=True))
+
+
+def _chosen(named: Sequence[tuple[str, str]], used: Used) -> UsedColumns:
+    """Of columns, by name and key, those whose values reach an output, and those that only decide."""
+    return (
+        tuple(name for name, key in named if key in used.values),
+        tuple(name for name, key in named if key in used.deciding - used.values),
+    )
 
 
 def column_lineage(catalyst: Catalyst, root: Operator, column: str | None = None) -> dict[Operator, Used]:
@@ -116,17 +141,12 @@ def column_lineage(catalyst: Catalyst, root: Operator, column: str | None = None
     """
     attributes = catalyst.output(root.plan)
     if column is not None:
-        names = numbered([attribute.name() for attribute in attributes])
-        if column not in names:
-            raise UnknownNameError(
-                f"the output has no column {column!r}", hint=f"the columns are: {', '.join(names)}"
-            )
-        attributes = [attributes[names.index(column)]]
+        attributes = [attributes[place_of_column([str(each.name()) for each in attributes], column)]]
     wanted = Used(frozenset(map(catalyst.attribute_key, attributes)))
-    return _Walk(catalyst).leaves(root, wanted)
+    return ColumnWalk(catalyst).leaves(root, wanted)
 
 
-class _Walk:
+class ColumnWalk:
     """A rule for each operator: from what is wanted of its output to what that takes of its children's.
 
     Attributes that an operator hands on keep their expression id, and ids of the two sides of a join differ: what
@@ -135,12 +155,13 @@ class _Walk:
 
     def __init__(self, catalyst: Catalyst) -> None:
         self._catalyst = catalyst
+        self._told: dict[tuple[Operator, str], Any] = {}
         self._attribute_set = catalyst.singleton(catalyst.expressions, "AttributeSet")
         self._rules: dict[str, Callable[[Operator, Used], Used]] = {
             **dict.fromkeys(_PASSING, lambda _, wanted: wanted),
             **dict.fromkeys(_DECIDING, self._deciding),
             **dict.fromkeys(_ORDERING, self._ordering),
-            "Project": lambda operator, wanted: self._made(wanted, operator.plan.projectList()),
+            "Project": lambda operator, wanted: self._made(operator, wanted, "projectList"),
             "Aggregate": self._aggregate,
             "Window": self._window,
             "Generate": self._generate,
@@ -149,24 +170,25 @@ class _Walk:
 
     def leaves(self, top: Operator, wanted: Used) -> dict[Operator, Used]:
         """What is wanted of each leaf below an operator."""
-        found: dict[Operator, Used] = {}
+        return {operator: used for operator, used in self.visits(top, wanted) if not operator.children}
+
+    def visits(self, top: Operator, wanted: Used) -> Iterator[tuple[Operator, Used]]:
+        """An operator and those below it, each with what is wanted of it."""
         left = [(top, wanted)]
         while left:
             operator, wanted = left.pop()
+            yield operator, wanted
             for subquery in operator.subqueries:  # what is looked up in it only decides
                 left.append((subquery, Used(deciding=frozenset(self._output(subquery)))))
             if operator.children:
                 left.extend(zip(operator.children, self._below(operator, wanted), strict=True))
-            else:
-                found[operator] = wanted
-        return found
 
     def _below(self, operator: Operator, wanted: Used) -> list[Used]:
         """What is wanted of each child."""
         if operator.kind == "Union":
             return self._union(operator, wanted)
         below = self._rules.get(operator.kind, self._opaque)(operator, wanted)
-        if operator.kind in _LIMITS or varying(operator):
+        if operator.kind in _LIMITS or self._once(operator, "varying", lambda: varying(operator)):
             below = Used(below.values, below.deciding, by_position=True)
         if operator.kind == "Join":
             return [self._with_domains(below, operator.children[1]), below]
@@ -186,23 +208,24 @@ class _Walk:
     # -- rules --------------------------------------------------------------------------------------
 
     def _deciding(self, operator: Operator, wanted: Used) -> Used:
-        return wanted.decided_by(self._keys(operator.plan.references()))
+        spoken = self._once(operator, "references", lambda: self._keys(operator.plan.references()))
+        return wanted.decided_by(spoken)
 
     def _ordering(self, operator: Operator, wanted: Used) -> Used:
         return self._deciding(operator, wanted) if wanted.by_position else wanted
 
     def _aggregate(self, operator: Operator, wanted: Used) -> Used:
-        made = self._made(wanted, operator.plan.aggregateExpressions())
-        return made.decided_by(self._references(operator.plan.groupingExpressions()))
+        made = self._made(operator, wanted, "aggregateExpressions")
+        return made.decided_by(self._named(operator, "groupingExpressions"))
 
     def _window(self, operator: Operator, wanted: Used) -> Used:
-        functions = operator.plan.windowExpressions()
-        made = self._made(wanted, functions)
+        made = self._made(operator, wanted, "windowExpressions")
         below = Used(wanted.values | made.values, wanted.deciding | made.deciding, wanted.by_position)
-        if self._keys(functions).isdisjoint(wanted.values | wanted.deciding):
+        _, functions = self._expressions(operator, "windowExpressions")
+        if functions.keys().isdisjoint(wanted.values | wanted.deciding):
             return below
-        order = self._references(operator.plan.orderSpec())
-        return below.decided_by(self._references(operator.plan.partitionSpec()) | order)
+        order = self._named(operator, "orderSpec")
+        return below.decided_by(self._named(operator, "partitionSpec") | order)
 
     def _generate(self, operator: Operator, wanted: Used) -> Used:
         generated = self._keys(operator.plan.generatorOutput())
@@ -239,18 +262,40 @@ class _Walk:
 
     # -- expressions --------------------------------------------------------------------------------
 
-    def _made(self, wanted: Used, expressions: Any) -> Used:
-        """What the wanted ones of named expressions refer to."""
-        filtered = " FILTER (WHERE " in expressions.mkString()
+    def _made(self, operator: Operator, wanted: Used, field: str) -> Used:
+        """What the wanted ones of an operator's named expressions refer to."""
         values, deciding = _NONE, _NONE
-        for expression in self._catalyst.items(expressions):
-            key = self._catalyst.attribute_key(expression)
+        filtered, expressions = self._expressions(operator, field)
+        for key, expression in expressions.items():
             if key not in wanted.values and key not in wanted.deciding:
                 continue
-            source, filters = self._parts(expression, filtered)
+            source, filters = self._once(operator, key, partial(self._parts, expression, filtered))
             values |= source if key in wanted.values else _NONE
             deciding |= filters | (source if key in wanted.deciding else _NONE)
         return Used(values, deciding, wanted.by_position)
+
+    def _expressions(self, operator: Operator, field: str) -> tuple[bool, dict[str, Any]]:
+        """Whether a filter stands in an operator's named expressions; and these, by key."""
+
+        def look() -> tuple[bool, dict[str, Any]]:
+            seq = getattr(operator.plan, field)()
+            keyed = {self._catalyst.attribute_key(each): each for each in self._catalyst.items(seq)}
+            return " FILTER (WHERE " in seq.mkString(), keyed
+
+        found: tuple[bool, dict[str, Any]] = self._once(operator, field, look)
+        return found
+
+    def _named(self, operator: Operator, field: str) -> Keys:
+        """What an operator's expressions refer to."""
+        found: Keys = self._once(operator, field, lambda: self._references(getattr(operator.plan, field)()))
+        return found
+
+    def _once(self, operator: Operator, about: str, look: Callable[[], Any]) -> Any:
+        """What the JVM tells of an operator, asked once however many columns are."""
+        known = (operator, about)
+        if known not in self._told:
+            self._told[known] = look()
+        return self._told[known]
 
     def _parts(self, expression: Any, filtered: bool) -> tuple[Keys, Keys]:
         """What an expression refers to, and what the filters of its aggregate functions refer to."""
@@ -271,7 +316,13 @@ class _Walk:
         return self._keys(self._attribute_set.apply(expressions))
 
     def _output(self, operator: Operator) -> list[str]:
-        return [self._catalyst.attribute_key(each) for each in self._catalyst.output(operator.plan)]
+        plan = operator.plan
+        found: list[str] = self._once(
+            operator,
+            "output",
+            lambda: [self._catalyst.attribute_key(each) for each in self._catalyst.output(plan)],
+        )
+        return found
 
     def _keys(self, attributes: Any) -> Keys:
         """Of an `AttributeSet` or a sequence of named expressions."""

@@ -17,8 +17,9 @@ from bigdebug.lineage.results import summarize
 
 # Outputs of more rows aren't computed again just to be compared.
 MOST_COMPARED = 100_000
-# Nor those that took longer, just because they call a Python function.
-_SECONDS_FOR_PYTHON = 10.0
+# Nor those that took longer, just because they might vary: they call a Python function, or add up doubles.
+_SECONDS_FOR_A_LOOK = 10.0
+_SAME = "computed again, the program gives the same rows as the run did"
 _OTHER = "computed again, the program gives other rows than the run did"
 _ARROW = "spark.sql.execution.arrow.pyspark.enabled"
 
@@ -39,10 +40,20 @@ class Comparison:
         self._conf = conf
         self._output = output
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether the run computed the output so quickly that it may be computed again for a mere suspicion."""
+        return (self._output.seconds or 0) <= _SECONDS_FOR_A_LOOK
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the very rows of the run came out again."""
+        return self.notes == [_SAME]
+
     @cached_property
     def python_doubts(self) -> list[str]:
         """Whether Python functions give other rows than in the run, where that costs little to find out."""
-        if (self._output.seconds or 0) > _SECONDS_FOR_PYTHON or not calls_python(self._catalyst, self._plan):
+        if not self.is_quick or not calls_python(self._catalyst, self._plan):
             return []
         return [_OTHER] if self.notes == [_OTHER] else []
 
@@ -59,7 +70,7 @@ class Comparison:
                 f"the program couldn't be computed again to compare its rows with the run's: {error.message}"
             ]
         if again == recorded:
-            return ["computed again, the program gives the same rows as the run did"]
+            return [_SAME]
         return [_OTHER]
 
     def _hash_again(self, way: str) -> str | None:

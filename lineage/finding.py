@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -44,3 +45,24 @@ def find_source(sources: Sequence[NamedT], wanted: str) -> NamedT:
     names = ", ".join(source.name for source in sources)
     how = "More than one source" if exact or stems or begins else "No source"
     raise UnknownNameError(f"{how} is called {wanted!r}", hint=f"the sources are: {names}")
+
+
+def place_of_column(columns: Sequence[str], wanted: str) -> int:
+    """Where a column of that name stands; the second of two equal names is called `name#2`.
+
+    Upper and lower case may differ where that leaves no choice.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    names = numbered(columns)
+    if wanted in names:
+        return names.index(wanted)
+    alike = [place for place, name in enumerate(names) if name.casefold() == wanted.casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    near = difflib.get_close_matches(wanted, names, 1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise UnknownNameError(
+        f"the output has no column {wanted!r}", hint=f"{meant}the columns are: {', '.join(names)}"
+    )

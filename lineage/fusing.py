@@ -13,6 +13,7 @@ from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Boundary, IdColumn
 from bigdebug.lineage.barrier import is_session_window
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.comparable import comparables
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.segments import Segment, fetch, matching_keys
 
@@ -66,12 +67,13 @@ def fused(catalyst: Catalyst, annotator: Annotator, root: Operator, condition: A
         operator = operator.child
     if operator.kind != "Aggregate" or any(each.subqueries for each in (*above, operator)):
         return None
-    grouping = tuple(catalyst.items(operator.plan.groupingExpressions()))
-    if any(is_session_window(expression) or _merges_unlike(expression) for expression in grouping):
+    keys = catalyst.items(operator.plan.groupingExpressions())
+    if any(is_session_window(expression) or _merges_unlike(expression) for expression in keys):
         return None
-    if condition is not None and not grouping:
+    if condition is not None and not keys:
         return None  # such an aggregate has its one row whatever its input's rows are
     below = annotator.annotate(operator.child)
+    grouping = comparables(catalyst, keys)
     key = catalyst.alias(annotator.key_struct(grouping), fresh_name("key"))
     columns = [
         expression
@@ -99,9 +101,12 @@ def fused(catalyst: Catalyst, annotator: Annotator, root: Operator, condition: A
 
 
 def _merges_unlike(expression: Any) -> bool:
-    """Whether one group may hold values that a condition can tell apart: -0.0 and 0.0, letters of a collation."""
+    """Whether one group may hold values that a condition can tell apart.
+
+    -0.0 and 0.0, letters of a collation, maps with their entries in another order.
+    """
     kind = str(expression.dataType().catalogString())
-    return any(word in kind for word in ("float", "double", "collate"))
+    return any(word in kind for word in ("float", "double", "collate", "map<"))
 
 
 def _of_keys_alone(catalyst: Catalyst, expression: Any) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.comparable import comparable
 
 _USER_DEFINED = "org.apache.spark.sql.types.UserDefinedType"
 
@@ -38,9 +39,10 @@ def _parts(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
     yield catalyst.expressions.IsNull(expression)
     if "<" in kind and catalyst.is_instance(expression.dataType(), _USER_DEFINED):
         expression = catalyst.expressions.UnwrapUDT(expression)
+    expression = comparable(catalyst, expression, binary=True)
     if "<" in kind:
         yield _shape(catalyst, expression)
-    yield catalyst.expressions.CollationKey(expression) if "collate" in kind else expression
+    yield expression
 
 
 def _shape(catalyst: Catalyst, nested: Any) -> Any:

@@ -35,6 +35,7 @@ def live_trace(
     data: DataFrame | Output,
     where: str | Column | None = None,
     beside: Beside | None = None,
+    column: str | None = None,
 ) -> Trace:
     """A backward trace of a DataFrame, or of an output of the recorder's run; on through what earlier runs wrote.
 
@@ -44,12 +45,16 @@ def live_trace(
         data: what to trace.
         where: which of its rows; None for all.
         beside: what counts as contributors, too.
+        column: tell columns of the sources for this one of its columns; None for all.
 
     Raises:
         UnreachableError: Spark was stopped.
+        UnknownNameError: there is no such column.
         BigDebugError: `data` is nothing that can be traced, or its plan is no longer at hand.
     """
     trace = _trace(spark, recorder, data, where, beside)
+    if column is not None:
+        trace.take_column(column)
     if trace.bytes > LARGE_BYTES:
         took = (
             f"; the run itself took {data.seconds:.0f} s" if isinstance(data, Output) and data.seconds else ""

@@ -93,16 +93,22 @@ class Replay(Recomputed):
             action=self._output,
         )
 
-    def trace(self, where: str | Column | RowsOf | None = None, beside: Beside | None = None) -> Trace:
+    def trace(
+        self,
+        where: str | Column | RowsOf | None = None,
+        beside: Beside | None = None,
+        column: str | None = None,
+    ) -> Trace:
         """A backward trace of the output's rows, through what earlier runs of the store wrote, too.
 
         Args:
             where: which of them; None for all.
             beside: what counts as contributors, too.
+            column: tell columns of the sources for this one of the output's; None for all.
 
         Raises:
             SourceChangedError: a source isn't what it was.
-            UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
+            UnknownNameError, BigDebugError: `where` can't be evaluated over the output, or there is no `column`.
             UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
         """
         opened = self._open()
@@ -117,6 +123,8 @@ class Replay(Recomputed):
             beside=beside,
         )
         nearest = through_rdds(nearest, self._node_of, None, beside)
+        if column is not None:
+            nearest.take_column(column)
         return chained(nearest, self._run.store, self._run.run_id, self._output.started)
 
     def forward(self, where: str | Column | None = None, source: str | None = None) -> ForwardTrace:

@@ -22,11 +22,12 @@ from bigdebug.lineage.columns import ColumnLineage, Read
 from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.estimate import SMALL_BYTES, bytes_read
-from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.finding import find_source, place_of_column
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_groups, has_run
+from bigdebug.lineage.last_digits import doubts_about_sums
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
@@ -183,6 +184,15 @@ class Trace(Described):
         """
         self._execution = execution
 
+    def take_column(self, column: str) -> None:
+        """Tell columns of the sources for just one of the output's: those that its values rest on.
+
+        Raises:
+            UnknownNameError: the output has no such column.
+        """
+        place = place_of_column(self._catalyst.names(self._root.plan), column)
+        self.take_read(lambda _: ([place], []))
+
     def take_read(self, read: Read) -> None:
         """Tell columns of the sources for just those of the output that a later run read, and what they were to it."""
         self._read = read
@@ -202,6 +212,10 @@ class Trace(Described):
     def _doubts(self) -> list[str]:
         with asking(self._catalyst, "what a second run can't tell"):
             found = [*self._known_doubts, *doubts(self._catalyst, self._root, self._leaves.values())]
+            if self._where.is_condition and self._where.condition is not None:
+                found += doubts_about_sums(
+                    self._catalyst, self._root, self._where.condition, self._comparison
+                )
         if not found and self._comparison is not None:
             found += self._comparison.python_doubts
         return found

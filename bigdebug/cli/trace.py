@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     "--source", metavar="NAME", help="Show the records of this source only; with --forward, start from it."
 )
 @click.option(
+    "--column",
+    metavar="NAME",
+    help="Tell which columns of the sources the values of this one of the output's rest on, not of all.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(min=0),
     default=20,
@@ -83,6 +88,7 @@ def command(
     where: str,
     forward: bool,
     source: str | None,
+    column: str | None,
     limit: int,
     windows: bool,
     influence: bool,
@@ -109,14 +115,14 @@ def command(
 
         bigdebug trace last 1 --where "dest = 'PSE'" --source flights -o flights.parquet
     """
-    if forward and (windows or influence or narrow):
+    if forward and (windows or influence or narrow or column):
         raise click.UsageError(
-            "--windows, --influence and --narrow are for backward traces: leave out --forward."
+            "--windows, --influence, --narrow and --column are for backward traces: leave out --forward."
         )
     found = Store(store).find(run)
     chosen = found.output(output)
     if not (no_index or forward or windows or influence or narrow or target) and found.indexed(chosen.number):
-        told = _told_by_index(found, chosen, where, source, limit, dry_run, as_json)
+        told = _told_by_index(found, chosen, where, source, column, limit, dry_run, as_json)
         if told:
             return
     with replaying(found, chosen, allow_changed) as replay:
@@ -133,11 +139,11 @@ def command(
             traced = asked
             answer = answer_trace(asked, found, chosen, where, None, limit, start=asked.source)
         else:
-            traced = backward = replay.trace(where, Beside(windows, influence))
+            traced = backward = replay.trace(where, Beside(windows, influence), column)
             if narrow:
                 with stage("Narrowing the trace by replays"):
                     traced = backward.narrow()
-            answer = answer_trace(traced, found, chosen, where, source, limit)
+            answer = answer_trace(traced, found, chosen, where, source, limit, column=column)
         saved = _save(traced, answer, target, replay.spark) if target and answer.matched else None
         _show(answer, as_json)
         if saved:
@@ -170,7 +176,14 @@ def _save(
 
 
 def _told_by_index(
-    run: StoredRun, output: Output, where: str, source: str | None, limit: int, dry_run: bool, as_json: bool
+    run: StoredRun,
+    output: Output,
+    where: str,
+    source: str | None,
+    column: str | None,
+    limit: int,
+    dry_run: bool,
+    as_json: bool,
 ) -> bool:
     """Answer from the output's index, without Spark; whether that could be done."""
     index = _index_of(run, output)
@@ -179,7 +192,7 @@ def _told_by_index(
     if dry_run:
         _say_estimate(run, output, where, Estimate(index.bytes, None), as_json)
         return True
-    answer = indexed_answer(run, output, where, source, limit)
+    answer = indexed_answer(run, output, where, source, limit, column)
     if answer is None:
         return False
     _show(answer, as_json)
@@ -194,7 +207,12 @@ def _index_of(run: StoredRun, output: Output) -> "Index | RddIndex | None":
 
 
 def indexed_answer(
-    run: StoredRun, output: Output, where: str, source: str | None, limit: int
+    run: StoredRun,
+    output: Output,
+    where: str,
+    source: str | None,
+    limit: int,
+    column: str | None = None,
 ) -> TraceAnswer | None:
     """What an output's index tells; None, and a word why, where Spark is needed."""
     from bigdebug.lineage.index.conditions import NeedsSparkError
@@ -203,11 +221,11 @@ def indexed_answer(
     if index is None:
         return None
     try:
-        trace = index.trace(where)
+        trace = index.trace(where, column=column)
     except NeedsSparkError as error:
         show_line(message_console(), f"The index can't tell, Spark is asked: {error.message}.")
         return None
-    answer = answer_trace(trace, run, output, where, source, limit)
+    answer = answer_trace(trace, run, output, where, source, limit, column=column)
     return replace(answer, notes=[*answer.notes, *_written_earlier(index, run, output)])
 
 
@@ -239,6 +257,7 @@ def answer_trace(
     source: str | None,
     limit: int,
     start: str | None = None,
+    column: str | None = None,
 ) -> TraceAnswer:
     """All of a trace that is shown, fetched."""
     with stage("Finding the records" if start else "Finding the rows"):
@@ -272,7 +291,7 @@ def answer_trace(
             )
             for one in sources
         ]
-    return TraceAnswer(run, output, where, matched, trace.exact, trace.notes, traced, steps, start)
+    return TraceAnswer(run, output, where, matched, trace.exact, trace.notes, traced, steps, start, column)
 
 
 def _say_estimate(run: StoredRun, output: Output, where: str, estimate: Any, as_json: bool) -> None:

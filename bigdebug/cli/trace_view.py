@@ -81,6 +81,7 @@ class TraceAnswer:
         sources: those asked for.
         steps: on the way.
         start: of a forward trace the source it starts from.
+        column: the output's that the sources' columns are told for; None for all.
     """
 
     run: StoredRun
@@ -92,6 +93,7 @@ class TraceAnswer:
     sources: Sequence[TracedSource]
     steps: Sequence[TracedStep]
     start: str | None = None
+    column: str | None = None
 
 
 def trace_json(answer: TraceAnswer) -> dict[str, Any]:
@@ -207,7 +209,8 @@ def _show_legend(console: Console, answer: TraceAnswer) -> None:
     reached, decided = marks(console)
     says = []
     if any(source.columns for source in shown):
-        says.append(f"{reached} its values reached the {'row' if answer.matched == 1 else 'rows'}")
+        rows = f"the {'row' if answer.matched == 1 else 'rows'}"
+        says.append(f"{reached} its values reached {visible(answer.column) if answer.column else rows}")
     if any(source.deciding_columns for source in shown):
         says.append(f"{decided} it only decided which records took part")
     if says:

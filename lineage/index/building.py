@@ -24,6 +24,7 @@ from bigdebug.lineage.index.manifest import (
     IndexedSource,
     Manifest,
     OutputColumn,
+    RestsOn,
 )
 from bigdebug.lineage.index.records import written_records
 from bigdebug.lineage.index.tables import SegmentTable, Tables
@@ -135,6 +136,7 @@ class _Builder:
             segments.append(self._segment(number, table))
         sources = tuple(self._source(i, leaf, columns) for i, leaf in enumerate(question.sources.values()))
         output = catalyst.output(question.root.plan)
+        by_column = columns.by_column(list(question.sources.values()))
         conf = catalyst.jsession.sessionState().conf()
         return Manifest(
             folder=self._folder,
@@ -146,8 +148,13 @@ class _Builder:
             exact=not [*question.notes, *found],
             notes=tuple(notes),
             columns=tuple(
-                OutputColumn(str(column.name()), str(column.dataType().catalogString()), name)
-                for column, name in zip(output, stored, strict=True)
+                OutputColumn(
+                    str(column.name()),
+                    str(column.dataType().catalogString()),
+                    name,
+                    tuple(RestsOn(*used) for used in by_source),
+                )
+                for column, name, by_source in zip(output, stored, by_column, strict=True)
             ),
             sources=sources,
             segments=tuple(segments),

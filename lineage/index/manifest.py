@@ -16,6 +16,19 @@ FORMAT = 2
 
 
 @dataclass(frozen=True)
+class RestsOn:
+    """What a column of the output rests on, of one source.
+
+    Attributes:
+        columns: those whose values reached it.
+        deciding: those that only decided.
+    """
+
+    columns: tuple[str, ...]
+    deciding: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class OutputColumn:
     """A column of the output.
 
@@ -23,11 +36,13 @@ class OutputColumn:
         name: the user's.
         type: Spark's name of its type.
         stored: what it is called in the table of the output's rows; None where it isn't kept.
+        rests_on: what it rests on, of each source in the manifest's order; none where that wasn't looked up.
     """
 
     name: str
     type: str
     stored: str | None
+    rests_on: tuple[RestsOn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -209,6 +224,7 @@ def manifest_of(data: bytes, known: int | str) -> Iterator[dict[str, Any]]:
 
 _PARTS: dict[tuple[type, str], type] = {
     (Manifest, "columns"): OutputColumn,
+    (OutputColumn, "rests_on"): RestsOn,
     (Manifest, "sources"): IndexedSource,
     (Manifest, "segments"): IndexedSegment,
     (IndexedSource, "call_site"): CallSite,
@@ -220,10 +236,16 @@ _PARTS: dict[tuple[type, str], type] = {
 }
 
 
+# What indexes of this format didn't always hold.
+_ADDED = frozenset({"rests_on"})
+
+
 def _read(kind: type, content: dict[str, Any]) -> Any:
     """A dataclass from its JSON: lists become tuples, and parts dataclasses of their own."""
     values = {}
     for each in fields(kind):
+        if each.name not in content and each.name in _ADDED:
+            continue
         value = content[each.name]
         part = _PARTS.get((kind, each.name))
         if isinstance(value, list):

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.finding import find_source, place_of_column
 from bigdebug.lineage.found import Source, Step
-from bigdebug.lineage.index.conditions import parse_condition
+from bigdebug.lineage.index.conditions import NeedsSparkError, parse_condition
 from bigdebug.lineage.index.manifest import Manifest
 from bigdebug.lineage.index.places import IndexedRecords
 from bigdebug.lineage.index.rows import Rows, SegmentRows
@@ -49,17 +49,19 @@ class Index:
         """How long it took to make."""
         return self._manifest.seconds
 
-    def trace(self, where: str | None = None) -> IndexedTrace:
+    def trace(self, where: str | None = None, *, column: str | None = None) -> IndexedTrace:
         """A backward trace of the output's rows.
 
         Args:
             where: which of them: a condition of a subset of SQL; None for all.
+            column: a column of the output: `columns` and `deciding_columns` of the trace's sources are those that
+                its values rest on. All columns, if left out.
 
         Raises:
-            NeedsSparkError: only Spark can evaluate `where`.
-            UnknownNameError: `where` names a column that the output doesn't have.
+            NeedsSparkError: only Spark can evaluate `where`, or tell of a single column: the index is an old one.
+            UnknownNameError: `where` or `column` names a column that the output doesn't have.
         """
-        return IndexedTrace(self._store, self._manifest, where)
+        return IndexedTrace(self._store, self._manifest, where, column)
 
     def written_by(self, candidates: Sequence[Writing]) -> Iterator[tuple[str, Writing]]:
         """The sources whose files some outputs of earlier runs wrote, by name."""
@@ -84,9 +86,20 @@ def open_index(store: TableStore, output: int) -> Index | None:
 class IndexedTrace(Described):
     """Where rows of an output came from. Has the face of a live `Trace`, but for what is a DataFrame there."""
 
-    def __init__(self, store: TableStore, manifest: Manifest, where: str | None) -> None:
+    def __init__(
+        self, store: TableStore, manifest: Manifest, where: str | None, column: str | None = None
+    ) -> None:
         self._store = store
         self._manifest = manifest
+        self._column = None
+        if column is not None:
+            names = [each.name for each in manifest.columns]
+            self._column = manifest.columns[place_of_column(names, column)]
+            if len(self._column.rests_on) < len(manifest.sources):
+                raise NeedsSparkError(
+                    "it was written before indexes told what a single column rests on",
+                    hint="make it anew: bigdebug index RUN OUTPUT",
+                )
         self._condition = None
         if where is not None:
             self._condition = parse_condition(
@@ -106,6 +119,9 @@ class IndexedTrace(Described):
             records = self._records.get(number)
             if records is not None:
                 columns = (source.reached, source.deciding)
+                if self._column is not None:
+                    of_column = self._column.rests_on[number]
+                    columns = (of_column.columns, of_column.deciding)
                 found.append(
                     Source(
                         source.name,

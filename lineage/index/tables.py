@@ -144,6 +144,7 @@ class Tables:
     def _stored(self, number: int, column: Any) -> str | None:
         kind = str(column.dataType().catalogString())
         plain = kind.startswith(_COMPARABLE) and "<" not in kind and "collate" not in kind
+        plain &= kind != "interval"  # of the calendar, which no file can hold
         # A column's metadata may say that it is padded, which decides what it is equal to.
         if not plain or self._hidden(column) or "CHAR_VARCHAR" in str(column.metadata().json()):
             return None

@@ -55,6 +55,9 @@ class CrossingTrace(Trace):
         with asking(self._catalyst, "steps"):
             return [*self._nearest.steps, *self._below.steps]
 
+    def take_column(self, column: str) -> None:
+        self._nearest.take_column(column)
+
     def take_read(self, read: Read) -> None:
         self._nearest.take_read(read)
 

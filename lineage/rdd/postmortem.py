@@ -74,12 +74,13 @@ class RddReplay(Recomputed):
         """
         return RddQuestion(*self._rows())
 
-    def trace(self, where: Any = None, beside: Beside | None = None) -> RddTrace:
+    def trace(self, where: Any = None, beside: Beside | None = None, column: str | None = None) -> RddTrace:
         """A backward trace of the output's elements.
 
         Args:
             where: which of them: an expression in Python of an element `x`; None for all.
             beside: what counts as contributors, too; of an RDD nothing can.
+            column: elements have none.
 
         Raises:
             SourceChangedError: a source isn't what it was.
@@ -89,6 +90,8 @@ class RddReplay(Recomputed):
             raise BigDebugError(
                 "an RDD has neither windows nor subqueries", hint="leave out --windows and --influence"
             )
+        if column is not None:
+            raise BigDebugError("elements of an RDD have no columns", hint="leave out --column")
         predicate = predicate_of(where)
         rows, changes = self._rows()
         frames = frames_below([rows.operator], self._node_of)

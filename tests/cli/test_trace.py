@@ -38,6 +38,7 @@ def empty_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
         (["last", "1"], 2, "--where"),
         (["last", "1", "--where", "true", "--limit", "-1"], 2, "--limit"),
         (["last", "1", "--where", "true", "--forward", "--windows"], 2, "backward traces"),
+        (["last", "1", "--where", "true", "--forward", "--column", "k"], 2, "backward traces"),
         (["last", "1", "--where", "true", "-o", "records.txt"], 2, "must end in .parquet, .csv, .jsonl"),
         (["last", "1", "--where", "true", "-o", "no/such/records.csv"], 2, "there is no folder"),
         (["none", "1", "--where", "true"], 1, "no run 'none'"),
@@ -226,6 +227,9 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
         "forward as json": ["last", "2", "--forward", "--source", "airlines", "--where", "true", "--json"],
         "forward from nothing": ["last", "1", "--forward", "--where", "name = 'ZZ Inc.'"],
         "forward from where": ["last", "1", "--forward", "--where", "carrier = 'AA'"],
+        "of a column": ["last", "1", *PSE, "--column", "FLIGHTS", "--json"],
+        "of a column, shown": ["last", "1", *PSE, "--column", "mean"],
+        "of no column": ["last", "1", *PSE, "--column", "flight"],
         "changed": ["last", "1", *PSE],
         "allowed": ["last", "1", *PSE, "--json", "--allow-changed"],
     }
@@ -264,6 +268,15 @@ def test_a_trace_the_next_morning(recorded: Path) -> None:
     assert [record["position"] for record in sources["airlines.json"]["records"]] == [0, 1]
     used = {name: (source["columns"], source["deciding_columns"]) for name, source in sources.items()}
     assert used == {"flights.csv": (["dest", "minutes"], ["carrier"]), "airlines.json": ([], ["carrier"])}
+
+
+def test_what_one_column_rests_on(answers: dict[str, Answer]) -> None:
+    content = json.loads(answers["of a column"].out)
+    jsonschema.validate(content, schema("trace"))
+    used = {one["name"]: (one["columns"], one["deciding_columns"]) for one in content["sources"]}
+    assert used == {"flights.csv": ([], ["carrier", "dest"]), "airlines.json": ([], ["carrier"])}
+    shown = answers["of a column, shown"].out.splitlines()
+    assert shown[-1] == "● its values reached mean   ○ it only decided which records took part"
 
 
 def test_what_was_looked_up(answers: dict[str, Answer]) -> None:
@@ -306,6 +319,7 @@ def test_nothing_matches(answers: dict[str, Answer]) -> None:
     [
         ("no sql", "dest ="),
         ("no column", "destination"),
+        ("of no column", "did you mean flights?"),
         ("no source", "flights.csv, airlines.json"),
     ],
 )

@@ -92,6 +92,7 @@ def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_
         live = session.trace(session.outputs[-1], "odd = 0")
         assert live.matched == 1
         there = answered(live)
+        of_count = session.trace(session.outputs[-1], "odd = 0", column="count").sources[-1]
         run_id = session.run_id
     assert list(there) == ["kept", "people.csv"]
     assert len(there["kept"]) == 2
@@ -101,6 +102,7 @@ def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_
     # The later run read the id alone, for its key, which it gives.
     assert (last.columns, last.deciding_columns) == (("id",), ())
     assert (last.run, last.output, last.count) == (earlier, 1, 2)
+    assert (of_count.columns, of_count.deciding_columns) == ((), ("id",))
     assert live.records("people.csv").count() == 2
     assert [step.operator for step in live.steps][-1] != "Aggregate"
     run = Store(str(store)).find(run_id)

@@ -1,5 +1,6 @@
 """Column lineage, operator by operator: which columns reach the values, and which only decide."""
 
+import json
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -10,7 +11,10 @@ from pyspark.sql.types import LongType, StructField, StructType
 
 import bigdebug
 from bigdebug.lineage.columns import ColumnLineage
-from bigdebug.lineage.errors import UnknownNameError
+from bigdebug.lineage.errors import BigDebugError, UnknownNameError
+from bigdebug.lineage.index.conditions import NeedsSparkError
+from bigdebug.lineage.index.manifest import Manifest
+from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import Question, question_about
 from tests.lineage.origins import Frames
@@ -290,3 +294,52 @@ def test_outputs_of_a_forward_trace_have_none(session: bigdebug.Session, spark: 
     numbers.where("id > 1").collect()
     (output,) = session.trace(numbers, direction="forward").sources
     assert (output.count, output.columns, output.deciding_columns) == (2, (), ())
+
+
+OF_COLUMNS = {
+    "k": {"orders": (("k",), ("n",)), "customers": ((), ("k",))},
+    "total": {"orders": (("v",), ("n", "k")), "customers": ((), ("k",))},
+    "Best": {"orders": ((), ("n", "k")), "customers": (("city",), ("k",))},
+    "one": {"orders": ((), ("n", "k")), "customers": ((), ("k",))},
+}
+
+
+@pytest.mark.compat
+def test_a_trace_tells_them_of_one_column(
+    session: bigdebug.Session, spark: SparkSession, frames: Frames
+) -> None:
+    totals = spark.sql(
+        "select o.k, sum(v) as total, max(city) as best, 1 as one "
+        "from orders o join customers c on o.k = c.k where o.n > 0 group by o.k"
+    )
+    totals.collect()
+    index = session.index(session.outputs[-1])
+    for column, expected in OF_COLUMNS.items():
+        traces = [
+            session.trace(totals, "k = 'a'", column=column),
+            session.trace(session.outputs[-1], "k = 'a'", column=column),
+            index.trace("k = 'a'", column=column),
+        ]
+        for trace in traces:
+            found = {s.name: (set(s.columns), set(s.deciding_columns)) for s in trace.sources}
+            assert found == {name: (set(one), set(two)) for name, (one, two) in expected.items()}
+            assert [source.count for source in trace.sources] == [2, 1], "the records are the same"
+    content = json.loads(index._manifest.to_bytes())
+    for each in content["columns"]:
+        del each["rests_on"]  # as it was written before
+    old = Index(index._store, Manifest.from_bytes(json.dumps(content).encode()))
+    assert old.trace("k = 'a'").sources[0].columns == ("k", "v")
+    with pytest.raises(NeedsSparkError, match="before indexes told"):
+        old.trace("k = 'a'", column="k")
+    for ask in (session.trace, lambda data, **more: index.trace(**more)):
+        with pytest.raises(UnknownNameError, match="no column 'totl'") as told:
+            ask(totals, column="totl")
+        assert told.value.hint == "did you mean total? the columns are: k, total, best, one"
+
+
+def test_elements_have_no_columns(session: bigdebug.Session, spark: SparkSession) -> None:
+    numbers = spark.sparkContext.parallelize([1, 2])
+    with pytest.raises(BigDebugError, match="no columns"):
+        session.trace(numbers, column="total")
+    with pytest.raises(BigDebugError, match="backward"):
+        session.trace(spark.range(3), column="id", direction="forward")

@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType
 
 import bigdebug
-from bigdebug.lineage.errors import UnsupportedOperatorError
 from tests.lineage.origins import TABLES, Calls, Frames, came_from
 
 
@@ -175,6 +174,7 @@ KEYS = {
     "long decimals": ["12345678901234567890.123456789012345678", "12345678901234567890.123456789012345679"],
     "structs": ["struct(1, 'a')", "struct(1, null)", "null"],
     "arrays": ["array(1, 2)", "array(1)", "array(null)"],
+    "maps": ["map('a', 1, 'b', null)", "map('a', 1)", "map()", "null"],
 }
 
 
@@ -262,10 +262,29 @@ def test_aggregates_in_arrow(session: bigdebug.Session, frames: Frames) -> None:
     assert _reached(session, orders, "n = 1", frame) == [{"k": "a", "size": 2}]
 
 
-def test_keys_nested_with_a_collation_are_refused(session: bigdebug.Session, spark: SparkSession) -> None:
-    frame = spark.range(2).selectExpr("id", "struct('a' collate UTF8_LCASE as x) as k")
-    with pytest.raises(UnsupportedOperatorError, match=r"FlatMapGroupsInPandas at test_group_functions\.py"):
-        session.trace(frame.groupBy("k").applyInPandas(lambda g: g[["id"]], "id bigint"))
+def test_maps_in_another_order_are_other_groups(session: bigdebug.Session, spark: SparkSession) -> None:
+    """Spark gives them to a function one by one, though they would be one group of an aggregate."""
+    frame = spark.range(6).selectExpr("id", "if(id % 2 = 0, map('a', 1, 'b', 2), map('b', 2, 'a', 1)) as k")
+    rows = frame.groupBy("k").applyInPandas(lambda g: pd.DataFrame({"n": [g["id"].min()]}), "n bigint")
+    assert sorted(row.n for row in rows.collect()) == [0, 1]
+    assert {r.value["id"] for r in session.trace(rows, "n = 1").collect()} == {1, 3, 5}
+
+
+def test_keys_nested_with_a_collation(session: bigdebug.Session, spark: SparkSession) -> None:
+    frame = spark.range(8).selectExpr(
+        "id",
+        "struct(array('a', 'A', 'b', null)[id % 4] collate UTF8_LCASE as x) as k",
+        "array(array('a', 'A', 'b', null)[id % 4] collate UTF8_LCASE, 'c') as many",
+    )
+    expected = sorted(
+        sorted(row.ids) for row in frame.groupBy("k").agg(F.collect_list("id").alias("ids")).collect()
+    )
+    assert expected == [[0, 1, 4, 5], [2, 6], [3, 7]]
+    for key in ("k", "many"):
+        rows = frame.groupBy(key).applyInPandas(lambda g: pd.DataFrame({"n": [g["id"].min()]}), "n bigint")
+        firsts = [row.n for row in rows.collect()]
+        found = [{r.value["id"] for r in session.trace(rows, f"n = {n}").collect()} for n in sorted(firsts)]
+        assert found == [set(group) for group in expected]
 
 
 def _reached(

@@ -53,15 +53,18 @@ class RddIndex:
         """How long it took to make."""
         return self._manifest.seconds
 
-    def trace(self, where: Any = None) -> IndexedRddTrace:
+    def trace(self, where: Any = None, *, column: str | None = None) -> IndexedRddTrace:
         """A backward trace of the output's elements.
 
         Args:
             where: which of them: a function of an element, or an expression in Python of `x`; None for all.
+            column: elements have none.
 
         Raises:
             BigDebugError: `where` is neither.
         """
+        if column is not None:
+            raise BigDebugError("elements of an RDD have no columns", hint="leave out --column")
         return IndexedRddTrace(self._store, self._manifest, where)
 
     def written_by(self, candidates: Sequence[Writing]) -> Iterator[tuple[str, Writing]]:

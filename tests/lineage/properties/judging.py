@@ -290,3 +290,8 @@ def _may_invent(node: Node) -> bool:
     if isinstance(node, Aggregate) and not node.keys:
         return True  # a row even of nothing
     return any(below.fans_out for below in node.walk())
+
+
+def is_exact(trace: Trace) -> bool:
+    """Whether a trace is exact, but for the last digits of sums: what is drawn adds up to the same in any order."""
+    return all("adds up floating-point numbers" in doubt for doubt in trace._doubts)
