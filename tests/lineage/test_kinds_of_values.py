@@ -159,22 +159,14 @@ KINDS = {
         of_sql(
             seconds=("interval '1 02:03:04.5' day to second", "interval '-1' second", "null"),
             hours=("interval '25' hour", "interval '-1' hour", "null"),
-        )
-    ),
-    "intervals of months": Kind(
-        of_sql(
             months=("interval '1-2' year to month", "interval '-0-1' year to month", "null"),
             years=("interval '3' year", "interval '-3' year", "null"),
         ),
         spelled=("months", "years"),
     ),
-    "calendar intervals": Kind(
-        of_sql(span=("make_interval(1, 2, 3, 4, 5, 6, 7.5)", "make_interval(0, -1)", "null")),
-        stored=False,
-        spelled=("span",),
-    ),
-    "nested": Kind(
+    "what Parquet can't hold": Kind(
         of_sql(
+            span=("make_interval(1, 2, 3, 4, 5, 6, 7.5)", "make_interval(0, -1)", "null"),
             map=("map('a', array(1, null))", "map()", "null"),
             struct=(
                 "named_struct('x', 1, 'y', array(named_struct('z', date'2024-01-01')))",
@@ -184,29 +176,23 @@ KINDS = {
             lists=("array(array(1.5D), null)", "array(array(double('NaN')))", "null"),
             twice=("named_struct('a', 1, 'a', 2)", "named_struct('a', 3, 'a', 4)", "null"),
         ),
-        stored=False,  # for the struct of two equal names
+        stored=False,
+        spelled=("span",),
     ),
-    "maps and structs": Kind(
+    "maps, structs and variants": Kind(
         of_sql(
             map=("map(1, named_struct('a', 'x'))", "map()", "null"),
             struct=("named_struct('x', 1, 'y', x'ff')", "named_struct('x', null, 'y', null)", "null"),
             lists=("array(array(1), null)", "array()", "null"),
-        )
-    ),
-    "variants": Kind(
-        of_sql(
             variant=("""parse_json('{"a": [1, 2, null], "b": 2.5}')""", "parse_json('null')", "null"),
             inside=("array(parse_json('1'))", "array()", "null"),
         )
     ),
     "types of a user": Kind(
-        of_rows({"point": PointType(), "points": ArrayType(PointType())},
-            (Point(1.0, -2.0), [Point(0.5, 0.0)]), (Point(0.0, 0.0), []), (None, None),
-        )
-    ),
-    "vectors": Kind(
-        of_rows({"vector": VectorUDT()},
-            (Vectors.dense([1.0, -0.0]),), (Vectors.sparse(3, [1], [2.0]),), (None,),
+        of_rows({"point": PointType(), "points": ArrayType(PointType()), "vector": VectorUDT()},
+            (Point(1.0, -2.0), [Point(0.5, 0.0)], Vectors.dense([1.0, -0.0])),
+            (Point(0.0, 0.0), [], Vectors.sparse(3, [1], [2.0])),
+            (None, None, None),
         )
     ),
     "names": Kind(
