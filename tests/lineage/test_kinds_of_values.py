@@ -237,6 +237,8 @@ def test_values_are_shown_as_they_were_put_in(name: str, spark: SparkSession, tm
 
 def judge(kind: Kind, spark: SparkSession, folder: Path) -> None:
     put_in = put_into(kind, spark)
+    if not put_in and spark.version.startswith("4.0"):
+        pytest.skip("this Spark gives no rows of an inline table of collated texts")
     with bigdebug.attach(spark, store=str(folder / "store")) as session:
         kind.make(spark).createOrReplaceTempView("held")
         held = spark.table("held")
