@@ -34,6 +34,7 @@ from bigdebug.lineage.operators import NEAREST, RECURSION, Operator, is_distinct
 from bigdebug.lineage.packed_ids import Packing
 
 SESSION_WINDOW = "spark.sessionWindow"
+_NESTED_IN_SUBQUERIES = "spark.sql.optimizer.pullOutNestedDataOuterRefExpressions.enabled"
 
 # Operators that give rows of their child as they are, some or all, in some order.
 _PASSING = frozenset(
@@ -87,10 +88,11 @@ class Annotator:
             **dict.fromkeys(_PASSING, self._passing),
             "Project": self._project,
             "Generate": self._generate,
+            "BinBy": self._passing,  # a row for each bin of its input row, whose other columns it hands on
             "Window": self._window,
             "Expand": self._expand,
             "Join": self._join,
-            **dict.fromkeys(NEAREST, self._join),
+            **dict.fromkeys(NEAREST, self._nearest),
             "Union": self._union,
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,
@@ -226,6 +228,12 @@ class Annotator:
             # A join fills the side without a partner with nulls; an id that claims otherwise is folded away.
             ids = tuple(column.moved(lambda attribute: attribute.withNullability(True)) for column in ids)
         return Annotated(plan, ids)
+
+    def _nearest(self, operator: Operator) -> Annotated:
+        # Spark makes of an as-of join a subquery of an aggregate over both sides. Its rule for nested fields in
+        # subqueries can't take such an aggregate, and stumbles over it where ids come of the files' `_metadata`.
+        self.catalyst.jsession.sessionState().conf().setConfString(_NESTED_IN_SUBQUERIES, "false")
+        return self._join(operator)
 
     def _looked_up(self, operator: Operator, join: Any, ids: tuple[IdColumn, ...]) -> Annotated:
         """A one-sided join's rows, and by what they looked at the right side."""

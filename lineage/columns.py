@@ -165,6 +165,7 @@ class ColumnWalk:
             "Aggregate": self._aggregate,
             "Window": self._window,
             "Generate": self._generate,
+            "BinBy": self._bin_by,
             "Expand": self._expand,
         }
 
@@ -233,6 +234,22 @@ class ColumnWalk:
         values = wanted.values | (_NONE if generated.isdisjoint(wanted.values) else source)
         # It says how many rows there are, too.
         return Used(values, wanted.deciding | source, wanted.by_position)
+
+    def _bin_by(self, operator: Operator, wanted: Used) -> Used:
+        """A row's range says how many rows there are, which bin each stands for, and its share of what is spread."""
+        plan = operator.plan
+        attributes = self._catalyst.items
+        spans = frozenset(map(self._catalyst.attribute_key, (plan.rangeStart(), plan.rangeEnd())))
+        made: dict[str, Keys] = {
+            self._catalyst.attribute_key(new): spans | {self._catalyst.attribute_key(old)}
+            for new, old in zip(
+                attributes(plan.scaledDistributeColumns()), attributes(plan.distributeColumns()), strict=True
+            )
+        }
+        made |= {self._catalyst.attribute_key(each): spans for each in attributes(plan.appendedAttributes())}
+        values = wanted.values.union(*(made.get(key, _NONE) for key in wanted.values))
+        deciding = wanted.deciding.union(spans, *(made.get(key, _NONE) for key in wanted.deciding))
+        return Used(values, deciding, wanted.by_position)
 
     def _expand(self, operator: Operator, wanted: Used) -> Used:
         projections = self._catalyst.items(operator.plan.projections())

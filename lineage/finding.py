@@ -11,12 +11,17 @@ from bigdebug.lineage.errors import UnknownNameError
 
 
 def numbered(names: Sequence[str]) -> list[str]:
-    """A second source of the same name gets `#2`, and so on."""
+    """A second source of the same name gets `#2`, and so on, past names that some have of themselves."""
     seen: Counter[str] = Counter()
+    taken = set(names)
     result = []
     for name in names:
         seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+        if seen[name] > 1:
+            while f"{name}#{seen[name]}" in taken:
+                seen[name] += 1
+            name = f"{name}#{seen[name]}"
+        result.append(name)
     return result
 
 

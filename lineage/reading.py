@@ -26,6 +26,7 @@ from bigdebug.lineage.location import PARTITION_SHIFT, local_path, readable_path
 from bigdebug.lineage.parquet_records import Column as StoredColumn
 from bigdebug.lineage.parquet_records import UnreadableError, read_records
 from bigdebug.lineage.partitions import Partitioned
+from bigdebug.lineage.spelling import spelled_out
 
 # Up to so many partitions are each read no further than its last record; more of them in one go.
 _APART = 8
@@ -74,7 +75,7 @@ def existing_values(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> dic
     """
     if leaf.in_files:
         return _found_by_spark(catalyst, leaf, ids)
-    rows = catalyst.frame(_narrowed(catalyst, leaf, ids)).collect() if ids else []
+    rows = spelled_out(catalyst.frame(_narrowed(catalyst, leaf, ids))).collect() if ids else []
     return {row[0]: row[1] for row in rows}
 
 
@@ -104,7 +105,7 @@ def _found_by_spark(catalyst: Catalyst, leaf: SourceLeaf, ids: list[Any]) -> dic
             for partitions, number in groups
         ]
         if frames:
-            found.update(reduce(DataFrame.union, frames).collect())
+            found.update(spelled_out(reduce(DataFrame.union, frames)).collect())
     return found
 
 

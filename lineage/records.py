@@ -24,6 +24,7 @@ from bigdebug.lineage.parquet_records import READERS
 from bigdebug.lineage.reading import read_values
 from bigdebug.lineage.segments import RowSet
 from bigdebug.lineage.sources import require_unchanged
+from bigdebug.lineage.spelling import spelled_out
 
 # Up to so many fetched ids are read one by one, which takes less than a query over them.
 _FEW = 30
@@ -121,7 +122,7 @@ class SourceRecords:
             if shown.count <= _FEW and shown.fetched and not self._valued:
                 return [(identity,) for identity in self._read_out(shown)]
             shown = shown.frame()
-        pairs: list[Any] = shown.collect()
+        pairs: list[Any] = spelled_out(shown).collect()
         return pairs
 
     def _read_out(self, rows: RowSet) -> list[Any]:

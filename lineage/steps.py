@@ -18,7 +18,7 @@ from bigdebug.lineage.operators import KEEPING, Operator, is_distinct, is_one_si
 from bigdebug.lineage.segments import Segment
 
 # Operators of which one input row may give several output rows: their rows need a number of their own.
-_MULTIPLYING = frozenset({"Generate", "Expand", "Sample"}) | GROUPED_FUNCTIONS
+_MULTIPLYING = frozenset({"Generate", "BinBy", "Expand", "Sample"}) | GROUPED_FUNCTIONS
 
 
 class Marking(Annotator):

@@ -5,9 +5,11 @@ import datetime
 import json
 import math
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+
+from bigdebug.lineage.finding import numbered
 
 
 def json_value(value: Any) -> Any:
@@ -34,7 +36,7 @@ def json_value(value: Any) -> Any:
         return {_json_key(key): json_value(item) for key, item in value.items()}
     names = getattr(value, "__fields__", None)
     if isinstance(value, tuple) and names:
-        return dict(zip(_unique(names), map(json_value, value), strict=False))
+        return dict(zip(numbered(names), map(json_value, value), strict=False))
     if isinstance(value, list | tuple | set | frozenset):
         return [json_value(item) for item in value]
     for convert in ("toPython", "tolist"):  # a variant; NumPy's arrays and numbers
@@ -54,16 +56,6 @@ def _plain_number(value: float) -> str:
 def _json_key(key: Any) -> str:
     plain = json_value(key)
     return plain if isinstance(plain, str) else json.dumps(plain)
-
-
-def _unique(names: Iterable[str]) -> list[str]:
-    """Field names, of which a struct may hold two alike: the later one becomes `name#2`."""
-    seen: dict[str, int] = {}
-    unique = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        unique.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return unique
 
 
 def json_text(content: object) -> str:

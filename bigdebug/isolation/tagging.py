@@ -88,6 +88,7 @@ class Tagger:
         rules: dict[str, Callable[[Operator, list[Tagged]], Tagged]] = {
             "Project": self._project,
             "Generate": self._with_children,
+            "BinBy": self._with_children,
             "Expand": self._expand,
             "Window": self._window,
             "Join": self._join,

@@ -8,3 +8,11 @@ AT = "at"
 
 ID = "id"
 """Record ids in the table of a source's records; its columns are `c0`, `c1`, …"""
+
+COMPARABLE = frozenset(
+    {
+        "boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "string", "date",
+        "timestamp", "timestamp_ntz",
+    }
+)  # fmt: skip
+"""Types, without their parameters, on which a condition can be evaluated without Spark."""

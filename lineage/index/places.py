@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -169,10 +170,11 @@ class IndexedRecords:
         source = self._source
         if source.identity == "range":
             return [list(identity) for identity in ids]
-        if source.records is not None:
-            return self._kept([number for (number,) in ids])
         why = "reading them needs Spark"
-        if source.columns:
+        if source.records is not None:
+            with suppress(UnreadableError):
+                return self._kept([number for (number,) in ids])
+        elif source.columns:
             changed = what_became_of({location.file or "" for location in locations}, source.listed)
             if changed is None:
                 try:

@@ -9,13 +9,11 @@ from pyspark.sql import DataFrame
 
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
-from bigdebug.lineage.index.names import ID
+from bigdebug.lineage.index.names import COMPARABLE, ID
 
-# Types whose values come out of a Parquet file, read by pyarrow, as PySpark itself would show them.
-_KEPT = (
-    "boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "string", "binary", "date",
-    "timestamp",
-)  # fmt: skip
+# Besides those that conditions can be about: types whose values come out of a Parquet file, read by pyarrow, as
+# PySpark itself would show them.
+_KEPT = COMPARABLE | {"binary"}
 
 
 def written_records(
@@ -28,7 +26,7 @@ def written_records(
     """
     columns = catalyst.output(leaf.operator.plan)
     kinds = [str(column.dataType().catalogString()) for column in columns]
-    kept = all(kind.startswith(_KEPT) and "<" not in kind and "collate" not in kind for kind in kinds)
+    kept = all(kind.partition("(")[0] in _KEPT for kind in kinds)
     if not kept or any(map(hidden, columns)):
         return None, ()
     annotated = annotate_leaf(catalyst, leaf, valued=False)

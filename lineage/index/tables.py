@@ -13,17 +13,12 @@ from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.index.manifest import IdColumns, IndexedStep
-from bigdebug.lineage.index.names import AT, KEY
+from bigdebug.lineage.index.names import AT, COMPARABLE, KEY
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.segments import local_relation, wrapped
 from bigdebug.lineage.steps import Marking, gives_all_records, gives_records_once, steps_within
-
-# What a condition can be evaluated on without Spark.
-_COMPARABLE = (
-    "boolean", "tinyint", "smallint", "int", "bigint", "float", "double", "decimal", "string", "date",
-    "timestamp",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,6 +88,10 @@ class Tables:
         keyed = sessions = False
         plan = annotated.plan
         given = None
+        if top.kind == "Tail":
+            # Spark finds the last rows where it hands them to the program, and nowhere else.
+            rows = wrapped(catalyst, catalyst.rows(plan))
+            plan = local_relation(catalyst, plan.output(), rows)
         if boundary is None:
             output = catalyst.output(top.plan)
             stored = tuple(self._stored(i, column) for i, column in enumerate(output))
@@ -143,8 +142,7 @@ class Tables:
 
     def _stored(self, number: int, column: Any) -> str | None:
         kind = str(column.dataType().catalogString())
-        plain = kind.startswith(_COMPARABLE) and "<" not in kind and "collate" not in kind
-        plain &= kind != "interval"  # of the calendar, which no file can hold
+        plain = kind.partition("(")[0] in COMPARABLE
         # A column's metadata may say that it is padded, which decides what it is equal to.
         if not plain or self._hidden(column) or "CHAR_VARCHAR" in str(column.metadata().json()):
             return None

@@ -54,16 +54,18 @@ class Query:
         exact: whether its traces are.
         windows: it has windows, whose partitions are part of what its rows hang on.
         since: the first version of Spark that has what it uses.
+        text: the query, where it is SQL.
     """
 
     make: Callable[[SparkSession], DataFrame]
     exact: bool = True
     windows: bool = False
     since: tuple[int, int] = (4, 0)
+    text: str | None = None
 
 
 def sql(text: str, **more: Any) -> Query:
-    return Query(lambda spark: spark.sql(text), **more)
+    return Query(lambda spark: spark.sql(text), text=text, **more)
 
 
 def calls(make: Callable[[DataFrame, DataFrame, DataFrame], DataFrame], **more: Any) -> Query:
@@ -259,6 +261,74 @@ SQL = {
         "select region collate UTF8_LCASE r, count(*) n from sales group by region collate UTF8_LCASE"
     ),
     "rand in a filter's shadow": sql("select id, rand(7) >= 0 t from sales", exact=False),
+    "qualify": sql(
+        "select id, region from sales qualify dense_rank() over (partition by region order by price desc, id) = 1",
+        windows=True,
+        since=(4, 1),
+    ),
+    "frames of windows": sql(
+        "select id, sum(qty) over (partition by region order by id range between 2 preceding and current row) s "
+        "from sales",
+        windows=True,
+    ),
+    "relations in brackets": sql(
+        "select id, c from (sales s join (select product, cost c from products) p on s.product = p.product) where id < 9"
+    ),
+    "queries in brackets": sql(
+        "(select product from products where cost > 1) union all (select product from sales where id < 2)"
+    ),
+    "table": sql("table products"),
+    "values alone": sql(
+        "select s.id, v.x from sales s join (values (1, 'x'), (2, 'y') as v(n, x)) v on s.qty = v.n"
+    ),
+    "from first": sql("from sales select id, qty where qty > 2"),
+    "options of a table": sql("select id from sales with ('a' = 'b') where id = 3"),
+    "pipe that sets": sql("from sales |> select id, qty |> set qty = qty + 1 |> where id > 20"),
+    "unpivot of several": sql(
+        "select * from (select id, qty, id + 1 more, product, region from sales) unpivot include nulls "
+        "((n, t) for what in ((qty, product) as first, (more, region) as second))"
+    ),
+    "nearest": sql(
+        "select s.id, p.cost from sales s join products p exact nearest 1 by distance abs(s.id - p.cost * 100 / 7.01)",
+        since=(4, 2),
+    ),
+    "script": sql("select transform(id, product) using 'cat' as (i, p) from sales", exact=False),
+    "script of a format": sql(
+        "select transform(id, product) row format delimited fields terminated by ',' using 'cat' "
+        "as (i string) row format delimited fields terminated by ',' from sales",
+        exact=False,
+    ),
+    "table sample of rows": sql("select id from sales tablesample (5 rows)", exact=False),
+    "table sample of a bucket": sql("select id from sales tablesample (bucket 1 out of 2)", exact=False),
+    "with rollup": sql("select region, product, sum(qty) s from sales group by region, product with rollup"),
+    "with cube": sql("select region, product, count(*) n from sales group by region, product with cube"),
+    "as-of join": sql(
+        "select s.id, p.category from sales s asof join products p match_condition (s.qty >= p.cost)",
+        since=(4, 3),
+    ),
+    "as-of join of a key": sql(
+        "select s.id, p.cost from sales s left asof join products p match_condition (s.id >= p.cost) "
+        "on s.product = p.product",
+        since=(4, 3),
+    ),
+    "JSON table": sql(
+        "select s.id, j.* from sales s, lateral json_table(s.note, '$' columns (n for ordinality, x int path '$.x', "
+        "has boolean exists path '$.z') null on error) j",
+        since=(4, 3),
+    ),
+    "unnest": sql(
+        "select id, t, n from sales, lateral unnest(tags) with ordinality as u(t, n)", since=(4, 3)
+    ),
+    "bins": sql(
+        "select id, bin_start, qty from (select id, cast(qty as double) qty, timestamp(day) a, "
+        "timestamp(day) + make_dt_interval(0, id) b from sales) "
+        "bin by (range a to b bin width interval '5' hour distribute uniform (qty))",
+        since=(4, 3),
+    ),
+    "variant_explode": sql(
+        "select id, v.key, variant_get(v.value, '$', 'string') value from sales, "
+        "lateral variant_explode(parse_json(note)) v"
+    ),
     "recursion": sql(
         "with recursive up(region, at) as (select region, parent from regions where region = 'north' union all "
         "select up.region, r.parent from up join regions r on r.region = up.at) select * from up",
