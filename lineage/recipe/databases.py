@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import RecipeError, SourceChangedError, UnreachableError
 from bigdebug.lineage.failure import first_line
+from bigdebug.lineage.recipe.schemas import column_changes, types_by_column
 from bigdebug.lineage.recipe.settings import holds_secret_word, is_secret, without_user
 from bigdebug.lineage.sources import table_name
 
@@ -167,19 +168,8 @@ def _require_driver(catalyst: Catalyst, description: Description) -> None:
 
 
 def _require_same_columns(description: Description, now: Any) -> None:
-    def columns(schema: Any) -> dict[str, str]:
-        return {field["name"]: json.dumps(field["type"]) for field in schema["fields"]}
-
-    before, after = columns(description["schema"]), columns(now)
-    gone = [f"column {column} is gone" for column in before if column not in after]
-    new = [f"column {column} is new" for column in after if column not in before]
-    other = [
-        f"column {column} was {before[column]} and is {after[column]}".replace('"', "")
-        for column in before
-        if column in after and before[column] != after[column]
-    ]
-    changes = gone + other + new
-    if changes or list(before) != list(after):
+    changes = column_changes(description["schema"], now)
+    if changes or list(types_by_column(description["schema"])) != list(types_by_column(now)):
         told = ", ".join(changes) if changes else "its columns are in another order"
         raise SourceChangedError(
             f"{description['name']} isn't what it was when the run read it: {told}",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
@@ -30,9 +31,13 @@ from bigdebug.lineage.recipe.codec import Pieces
 from bigdebug.lineage.recipe.databases import described_database, read_database
 from bigdebug.lineage.recipe.python_sources import PYTHON_TABLE, described_python_source, read_python_source
 from bigdebug.lineage.recipe.redaction import RedactedColumns
+from bigdebug.lineage.recipe.schemas import column_changes
 from bigdebug.lineage.recipe.settings import without_secrets, without_user
 from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
 from bigdebug.lineage.segments import local_relation, wrapped
+
+# Formats whose files say which columns they have.
+_TELLING_COLUMNS = frozenset({"parquet", "orc"})
 
 # In-memory data above this isn't kept in a recipe.
 KEPT_ROWS = 100_000
@@ -325,14 +330,34 @@ class LeafReader:
 
     def _compare(self, description: Description, relation: Any) -> None:
         changes = differences(description["files"], listed_files(self.catalyst, relation))
-        if changes and not self.allow_changed:
+        if not changes:
+            return
+        columns = self._changed_columns(description)
+        if not self.allow_changed:
+            told = "".join(f"; {change}" for change in columns[:_TOLD])
             raise SourceChangedError(
-                f"{changes[0]} since the run read it{_and_more(len(changes) - 1)}",
+                f"{changes[0]} since the run read it{_and_more(len(changes) - 1)}{told}",
                 hint="--allow-changed traces it as it is now",
             )
+        names = ", ".join(plain_path(path) for path in description["paths"])
+        self.changes += [f"{names}: {change}" for change in columns[:_TOLD]]
         self.changes += [f"{change} since the run read it" for change in changes[:_TOLD]]
         if len(changes) > _TOLD:
             self.changes.append(f"{len(changes) - _TOLD:,} more files of it changed, too")
+
+    def _changed_columns(self, description: Description) -> list[str]:
+        """What files that tell their columns themselves say of these by now."""
+        if description["format"] not in _TELLING_COLUMNS:
+            return []
+        reader = self.catalyst.spark.read.format(description["format"])
+        options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
+        try:
+            now = reader.options(**options).load([_literal(path) for path in self._present(description)])
+        except (AnalysisException, Py4JError):
+            return []  # damaged, or none there: that is told where they are read
+        found = column_changes(description["schema"], json.loads(now.schema.json()))
+        # A program may have named fewer columns than there are, then and now.
+        return [change for change in found if not change.endswith(" is new")]
 
 
 def _of_its_files(description: Description) -> Description:

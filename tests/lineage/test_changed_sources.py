@@ -61,6 +61,15 @@ def retyped(spark: SparkSession, folder: Path) -> None:
     (folder / "data" / f".{target.name}.crc").unlink(missing_ok=True)
 
 
+def narrowed(spark: SparkSession, folder: Path) -> None:
+    """Every file is another of the same name, with fewer columns."""
+    spark.range(30).selectExpr("id n").repartition(3).write.parquet(str(folder / "other"))
+    others = sorted((folder / "other").glob("*.parquet"))
+    for target, written in zip(files(folder), others, strict=True):
+        shutil.copy(written, target)
+        (folder / "data" / f".{target.name}.crc").unlink(missing_ok=True)
+
+
 def damaged(_: SparkSession, folder: Path) -> None:
     """The second half of one file is other bytes; its size and time are as before."""
     target = files(folder)[1]
@@ -102,12 +111,15 @@ class Case:
 GONE = r"part-0000.*\.parquet is gone since"
 DAMAGED = r"part-00001-.*\.parquet can't be read: \S+"
 CASES = {
-    "a column is gone": Case(parquet, overwrite(["id n"]), GONE, GONE, 0),
+    "a column is gone": Case(parquet, overwrite(["id n"]), GONE, f"{GONE}.*; column k is gone", 0),
+    "a column is gone from files of the same names": Case(
+        parquet, narrowed, "part-00000-.* changed from", "part-00000-.* changed from.*; column k is gone", 0
+    ),
     "a column has another type": Case(
         parquet,
         overwrite(["cast(id as string) n", "id % 3 k"]),
         GONE,
-        f"{GONE}.*, and 5 more of its files changed",
+        f"{GONE}.*, and 5 more of its files changed, too; column n was long and is string",
         r"part-0000.*\.parquet can't be read: \S+",
     ),
     "in one file a column has another type": Case(
@@ -150,9 +162,11 @@ def test_what_is_told(case: str, spark: SparkSession, tmp_path: Path) -> None:
         trace = allowed()
         assert not trace.exact
         assert "computed again, the program gives other rows than the run did" in trace.notes
+        if "column is gone" in case:
+            assert f"{tmp_path / 'data'}: column k is gone" in trace.notes
         if expected.allowed is not None:
             assert len(trace.collect()) == expected.allowed
-        assert len(trace.notes) <= 7
+        assert len(trace.notes) <= 8
     spark.sql("drop table if exists changing")
 
 
