@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
+from pathlib import Path
 from typing import Any
 
 logger = logging.getLogger("bigdebug")
@@ -35,13 +37,33 @@ def warn_unless_shared(context: Any, recorder: Any) -> None:
 
 
 def seen_by_workers(context: Any, folder: str) -> bool:
-    """Whether a folder is there for all of Spark's Python workers that a job of many tasks runs on."""
+    """Whether all of Spark's Python workers that a job of many tasks runs on can write into a folder of the driver's.
+
+    By a file that is made for that: another machine may well have a folder of the same name.
+    """
     from pyspark.core.rdd import RDD
 
-    def looked(_: int, __: Any) -> Any:
+    mark = Path(folder) / f".seen-{secrets.token_hex(8)}"
+    try:
+        mark.touch()
+    except OSError:
+        return False
+    name = str(mark)
+
+    def looked(partition: int, _: Any) -> Any:
         import os
 
-        yield os.path.isdir(folder)
+        try:
+            os.stat(name)
+            os.close(os.open(f"{name}-{partition}", os.O_CREAT | os.O_WRONLY))
+            os.remove(f"{name}-{partition}")
+        except OSError:
+            yield False
+        else:
+            yield True
 
     tasks = max(2, 2 * int(context.defaultParallelism))
-    return all(RDD.mapPartitionsWithIndex(context.parallelize(range(tasks), tasks), looked).collect())
+    try:
+        return all(RDD.mapPartitionsWithIndex(context.parallelize(range(tasks), tasks), looked).collect())
+    finally:
+        mark.unlink(missing_ok=True)

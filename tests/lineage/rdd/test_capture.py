@@ -180,7 +180,11 @@ def test_a_store_that_executors_do_not_see(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert seen_by_workers(context, str(tmp_path))
+    assert not list(tmp_path.iterdir()), "what was written to look for is gone"
     assert not seen_by_workers(context, str(tmp_path / "elsewhere"))
+    with monkeypatch.context() as elsewhere:  # as if the driver's folder were on another disk
+        elsewhere.setattr(Path, "touch", lambda _: None)
+        assert not seen_by_workers(context, str(tmp_path))
     monkeypatch.setattr(context, "master", "spark://somewhere:7077")
     warn_unless_shared(context, session._recorder)
     assert not caplog.messages
