@@ -14,7 +14,7 @@ from pyspark.sql.session import _monkey_patch_RDD
 from pyspark.sql.types import IntegerType
 
 import bigdebug
-from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
+from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 
@@ -263,6 +263,10 @@ def test_what_cannot_be_gone_through(
     (tmp_path / "orders.csv").write_text("n,k\n1,1\n")
     with pytest.raises(SourceChangedError, match=r"orders\.csv"):
         session.trace(session.outputs[-1])
-    maps = context.parallelize([({"a": 1},)], 1).toDF("m map<string,int>")
-    with pytest.raises(UnsupportedOperatorError, match=r"Aggregate at test_joints\.py:\d+ .*groups by"):
-        session.trace(maps.groupBy("m").count().rdd.map(tuple))
+
+
+def test_through_groups_of_maps(session: bigdebug.Session, context: SparkContext) -> None:
+    maps = context.parallelize([({"a": n % 2},) for n in range(4)], 1).toDF("m map<string,int>")
+    trace = session.trace(maps.groupBy("m").count().rdd.map(tuple), where=lambda row: row[0] == {"a": 1})
+    assert [record.value for record in trace.collect()] == [({"a": 1},), ({"a": 1},)]
+    assert [record.location.position for record in trace.collect()] == [1, 3]
