@@ -186,14 +186,15 @@ class Catalyst:
         return self.execution(plan).executedPlan().executeCollect()
 
     def limit(self, number: int, plan: Any) -> Any:
-        return self.logical.GlobalLimit(self._integer(number), self.local_limit(number, plan))
+        return self.logical.GlobalLimit(self.literal(number), self.local_limit(number, plan))
 
     def local_limit(self, number: int, plan: Any) -> Any:
         """Up to so many rows of each partition."""
-        return self.logical.LocalLimit(self._integer(number), plan)
+        return self.logical.LocalLimit(self.literal(number), plan)
 
-    def _integer(self, number: int) -> Any:
-        return self.singleton(self.expressions, "Literal").apply(number)
+    def literal(self, value: Any) -> Any:
+        """A number or text as an expression; a small number from Python is an `int`."""
+        return self.singleton(self.expressions, "Literal").apply(value)
 
     def analyzed(self, frame: DataFrame) -> Any:
         return frame._jdf.queryExecution().analyzed()

@@ -92,21 +92,20 @@ def live_forward(
     recorder.settle()
     graph: nx.DiGraph[int] = recorder.dataflow.graph()
     reached = {node, *nx.descendants(graph, node)} if node in graph else {node}
+
+    def is_leaf(found: SourceLeaf) -> bool:
+        return found.operator.node is not None and found.operator.node.id == node
+
     questions, judged = [], set()
     for number, acted in list(recorder.rows.items()):
         output = recorder.outputs[number - 1]
         if output.node not in reached or not isinstance(acted, OutputRows):
             continue
         question = question_about(spark, acted, recorder.node_of, action=output)
-        leaves = [
-            each for each in question.sources.values() if each.operator.node and each.operator.node.id == node
-        ]
+        leaves = list(filter(is_leaf, question.sources.values()))
         if leaves:
             judged.add(number)
             questions.append((question, output, leaves))
-
-    def is_leaf(found: SourceLeaf) -> bool:
-        return found.operator.node is not None and found.operator.node.id == node
 
     notes = notes_about_beyond(recorder, spark, judged, lambda _: False, is_leaf)
     return ForwardTrace((start, leaf), questions, where, notes)

@@ -44,10 +44,10 @@ class Packing:
         expressions = catalyst.expressions
         hashed = expressions.XxHash64(catalyst.seq([file]))
         code = expressions.BitwiseAnd(
-            expressions.ShiftRightUnsigned(hashed, _literal(catalyst, self.shift)),
-            catalyst.as_long(_literal(catalyst, _mask(_CODE_BITS))),
+            expressions.ShiftRightUnsigned(hashed, catalyst.literal(self.shift)),
+            catalyst.as_long(catalyst.literal(_mask(_CODE_BITS))),
         )
-        return expressions.BitwiseOr(expressions.ShiftLeft(code, _literal(catalyst, _ROW_BITS)), position)
+        return expressions.BitwiseOr(expressions.ShiftLeft(code, catalyst.literal(_ROW_BITS)), position)
 
     def spelled_out(self, catalyst: Catalyst, packed: Any) -> Any:
         """The id itself, a struct of file and position; null where there is none.
@@ -60,16 +60,16 @@ class Packing:
             (address,) = self.codes
             file, position = catalyst.text(address), packed
         else:
-            code = expressions.ShiftRightUnsigned(packed, _literal(catalyst, _ROW_BITS))
+            code = expressions.ShiftRightUnsigned(packed, catalyst.literal(_ROW_BITS))
             of_file = [
                 catalyst.jvm.scala.Tuple2(
-                    expressions.EqualTo(code, catalyst.as_long(_literal(catalyst, number))),
+                    expressions.EqualTo(code, catalyst.as_long(catalyst.literal(number))),
                     catalyst.text(address),
                 )
                 for address, number in self.codes.items()
             ]
             file = expressions.CaseWhen(catalyst.seq(of_file), catalyst.none)
-            rows = catalyst.singleton(expressions, "Literal").apply(_mask(_ROW_BITS))
+            rows = catalyst.literal(_mask(_ROW_BITS))
             position = expressions.BitwiseAnd(packed, rows)
         whole = catalyst.struct([("file", file), ("position", position)])
         if not packed.nullable():
@@ -122,7 +122,3 @@ def _hash(catalyst: Catalyst, address: str) -> int:
 
 def _mask(bits: int) -> int:
     return (1 << bits) - 1
-
-
-def _literal(catalyst: Catalyst, number: int) -> Any:
-    return catalyst.singleton(catalyst.expressions, "Literal").apply(number)

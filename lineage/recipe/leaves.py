@@ -10,6 +10,7 @@ from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
@@ -301,12 +302,9 @@ class LeafReader:
         return self.catalyst.copy(plan, output=output)
 
     def _read(self, description: Description) -> Any:
-        reader = self.catalyst.spark.read.format(description["format"])
-        reader = reader.schema(StructType.fromJson(description["schema"]))
-        options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
+        schema = StructType.fromJson(description["schema"])
         try:
-            frame = reader.options(**options).load([_literal(path) for path in self._present(description)])
-            plan = self.catalyst.analyzed(frame)
+            plan = self.catalyst.analyzed(self._loaded(description, schema))
         except AnalysisException as error:
             names = ", ".join(plain_path(path) for path in description["paths"])
             raise SourceChangedError(f"{names} can't be read any more: {first_line(error)}") from error
@@ -316,6 +314,14 @@ class LeafReader:
             # Texts of a fixed length are padded above the relation; in the recorded plan they are so already.
             plan = plan.child()
         return plan
+
+    def _loaded(self, description: Description, schema: StructType | None = None) -> DataFrame:
+        """What stands in a source's files; without a schema in the columns that these tell themselves."""
+        reader = self.catalyst.spark.read.format(description["format"])
+        if schema is not None:
+            reader = reader.schema(schema)
+        options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
+        return reader.options(**options).load([_literal(path) for path in self._present(description)])
 
     def _present(self, description: Description) -> list[str]:
         """The paths that are still there; what is gone is an error, or noted by its files, where others are left."""
@@ -349,10 +355,8 @@ class LeafReader:
         """What files that tell their columns themselves say of these by now."""
         if description["format"] not in _TELLING_COLUMNS:
             return []
-        reader = self.catalyst.spark.read.format(description["format"])
-        options = {k: v for k, v in description["options"].items() if k.lower() not in ("path", "paths")}
         try:
-            now = reader.options(**options).load([_literal(path) for path in self._present(description)])
+            now = self._loaded(description)
         except (AnalysisException, Py4JError):
             return []  # damaged, or none there: that is told where they are read
         found = column_changes(description["schema"], json.loads(now.schema.json()))
