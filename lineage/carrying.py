@@ -134,7 +134,7 @@ def _through_expand(catalyst: Catalyst, operator: Operator, expression: Any) -> 
         if told is None or told[0] is True:
             ways.setdefault(str(way.canonicalized().toString()), way)
     if not ways:
-        return catalyst.singleton(catalyst.expressions, "Literal").apply(False)
+        return catalyst.literal(False)
     return catalyst.any_of(list(ways.values()))
 
 

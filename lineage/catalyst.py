@@ -193,7 +193,7 @@ class Catalyst:
         return self.logical.LocalLimit(self.literal(number), plan)
 
     def literal(self, value: Any) -> Any:
-        """A number or text as an expression; a small number from Python is an `int`."""
+        """A value as an expression; a small number from Python is an `int`."""
         return self.singleton(self.expressions, "Literal").apply(value)
 
     def analyzed(self, frame: DataFrame) -> Any:
@@ -219,7 +219,7 @@ class Catalyst:
         return self.expressions.CreateNamedStruct(self.seq(parts))
 
     def text(self, value: str) -> Any:
-        return self.singleton(self.expressions, "Literal").apply(value)
+        return self.literal(value)
 
     def null(self, data_type: Any) -> Any:
         return self.singleton(self.expressions, "Literal").apply(None, data_type)

@@ -304,7 +304,7 @@ def _bare(catalyst: Catalyst, text: Any, kind: str) -> Any:
     if kind not in _UNTYPED or not _is_text(str(text.dataType().catalogString())):
         return text
     trimmed = catalyst.expressions.StringTrim(text, catalyst.none)
-    empty = catalyst.singleton(catalyst.expressions, "Literal").apply("")
+    empty = catalyst.literal("")
     condition = catalyst.expressions.EqualTo(trimmed, empty)
     return catalyst.expressions.If(condition, catalyst.null(text.dataType()), trimmed)
 

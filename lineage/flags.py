@@ -50,7 +50,7 @@ class Flagging(Annotator):
         if source.pinned is not None:
             # The id keeps the scan reading the columns that decide which records there are.
             leaf = annotate_leaf(self.catalyst, source, valued=False)
-            zero = self.catalyst.singleton(self.catalyst.expressions, "Literal").apply(0)
+            zero = self.catalyst.literal(0)
             numbered = self.catalyst.expressions.GreaterThanOrEqual(leaf.id, self.catalyst.as_long(zero))
             plan, condition = leaf.plan, self.catalyst.all_of([condition, numbered])
         flag = self.catalyst.alias(condition, fresh_name("flag"))
@@ -59,7 +59,7 @@ class Flagging(Annotator):
 
     def is_reached(self, annotated: Annotated) -> Any | None:
         """The condition that a row came from a record asked about; None where none of the rows did."""
-        truth = self.catalyst.singleton(self.catalyst.expressions, "Literal").apply(True)
+        truth = self.catalyst.literal(True)
         flags = [self.catalyst.same(column.id, truth) for column in annotated.ids]
         return self.catalyst.any_of(flags) if flags else None
 
@@ -124,7 +124,7 @@ class Flagging(Annotator):
 
     def _set(self, flag: Any) -> Any:
         """A flag that isn't null."""
-        untrue = self.catalyst.singleton(self.catalyst.expressions, "Literal").apply(False)
+        untrue = self.catalyst.literal(False)
         return self.catalyst.expressions.Coalesce(self.catalyst.seq([flag, untrue]))
 
     def _grouped_function(self, operator: Operator) -> Annotated:
@@ -132,7 +132,7 @@ class Flagging(Annotator):
         every = [column for side in sides for column in side.ids]
         if not every:
             return Annotated(operator.plan, ())
-        untrue = self.catalyst.singleton(self.catalyst.expressions, "Literal").apply(False)
+        untrue = self.catalyst.literal(False)
         inputs, flags = [], []
         for child, side in zip(operator.children, sides, strict=True):
             own = {id(column) for column in side.ids}

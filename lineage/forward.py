@@ -243,7 +243,7 @@ def _flagging(question: Question, leaves: Sequence[SourceLeaf], where: str | Col
 def _condition(question: Question, leaf: SourceLeaf, where: str | Column | None) -> Any:
     catalyst = question.catalyst
     if where is None:
-        return catalyst.singleton(catalyst.expressions, "Literal").apply(True)
+        return catalyst.literal(True)
     found = rows_where(catalyst, leaf.operator, where, rows_of=leaf.name)
     if found.condition is None:
         raise BigDebugError(

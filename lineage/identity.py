@@ -175,7 +175,7 @@ def _number(catalyst: Catalyst, leaf: SourceLeaf) -> Any:
     if leaf.pinned:
         # Which rows a CSV scan drops as malformed depends on the columns it reads, so these are read always.
         # The optimizer folds `hash(…) IS NULL` away, but not this; not every type has a hash of its own.
-        zero = catalyst.singleton(catalyst.expressions, "Literal").apply(0)
+        zero = catalyst.literal(0)
         nulls = [catalyst.expressions.IsNull(column) for column in leaf.pinned]
         hashed = catalyst.expressions.Murmur3Hash(catalyst.seq(nulls))
         nothing = catalyst.expressions.BitwiseAnd(hashed, zero)

@@ -114,7 +114,7 @@ def _ordered(catalyst: Catalyst, plan: Any) -> Any:
         return plan
     if "row_number()" not in str(plan.windowExpressions().mkString()):
         return plan
-    constant = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
+    constant = catalyst.literal(1)
     ascending = catalyst.singleton(catalyst.expressions, "Ascending")
     order = catalyst.seq(
         [

@@ -132,6 +132,6 @@ def bounded(catalyst: Catalyst, rows: OutputRows) -> Any:
     if rows.limit is not None:
         return catalyst.analyzed(catalyst.frame(rows.plan).limit(rows.limit))
     if rows.tail is not None:
-        number = catalyst.singleton(catalyst.expressions, "Literal").apply(rows.tail)
+        number = catalyst.literal(rows.tail)
         return catalyst.logical.Tail(number, rows.plan)
     return rows.plan

@@ -40,6 +40,6 @@ def reading_alike(catalyst: Catalyst, root: Operator, sources: dict[Operator, So
 def _pinned(catalyst: Catalyst, source: SourceLeaf) -> Any:
     """The scan behind a filter on its ids, which read the columns that decide which records there are."""
     leaf = annotate_leaf(catalyst, source, valued=False)
-    zero = catalyst.singleton(catalyst.expressions, "Literal").apply(0)
+    zero = catalyst.literal(0)
     numbered = catalyst.expressions.GreaterThanOrEqual(leaf.id, catalyst.as_long(zero))
     return catalyst.project(catalyst.output(source.operator.plan), catalyst.filter(numbered, leaf.plan))

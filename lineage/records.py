@@ -157,7 +157,7 @@ class SourceRecords:
         return self._catalyst.field(self._id, ordinal)
 
     def _partitions(self) -> set[int]:
-        shift = self._catalyst.singleton(self._catalyst.expressions, "Literal").apply(PARTITION_SHIFT)
+        shift = self._catalyst.literal(PARTITION_SHIFT)
         return set(self._distinct(self._catalyst.expressions.ShiftRight(self._id, shift)))
 
     def _locations(self, ids: list[Any]) -> list[Location]:

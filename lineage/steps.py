@@ -133,7 +133,7 @@ def _any(catalyst: Catalyst, ids: list[Any]) -> Any:
         return ids[0]
     conditions = [catalyst.expressions.IsNotNull(column) for column in ids]
     some = catalyst.any_of(conditions)
-    truth = catalyst.singleton(catalyst.expressions, "Literal").apply(True)
+    truth = catalyst.literal(True)
     return catalyst.expressions.If(some, truth, catalyst.null(truth.dataType()))
 
 

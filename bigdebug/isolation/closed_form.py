@@ -163,7 +163,7 @@ class ClosedForm:
 
     def _number(self, name: str) -> Any:
         """A new attribute for whole numbers."""
-        zero = self._catalyst.singleton(self._catalyst.expressions, "Literal").apply(0)
+        zero = self._catalyst.literal(0)
         return self._catalyst.alias(self._catalyst.as_long(zero), fresh_name(name)).toAttribute()
 
     @cached_property

@@ -248,7 +248,7 @@ class Gathering:
 
     def _fetched(self, rows: RowSet, first: int) -> Any:
         catalyst = self._catalyst
-        start = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(first))
+        start = catalyst.as_long(catalyst.literal(first))
         number = catalyst.expressions.Add(catalyst.expressions.MonotonicallyIncreasingID(), start)
         named = catalyst.alias(number, fresh_name("number"))
         optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer

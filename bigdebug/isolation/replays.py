@@ -381,7 +381,7 @@ class Replays:
     def _subset(self, number: Any | None) -> Any:
         """The number of a row's subset as a named expression; 0 where there is one subset."""
         catalyst = self._catalyst
-        zero = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(0))
+        zero = catalyst.as_long(catalyst.literal(0))
         return catalyst.alias(zero if number is None else number, fresh_name("subset"))
 
     def _read(

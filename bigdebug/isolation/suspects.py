@@ -251,7 +251,7 @@ class _Spectrum:
 
     def _hashed(self, keys: list[Any]) -> list[Any]:
         catalyst = self._catalyst
-        zero = catalyst.as_long(catalyst.singleton(catalyst.expressions, "Literal").apply(0))
+        zero = catalyst.as_long(catalyst.literal(0))
         parts = hashed_key(catalyst, keys) if keys else [zero, zero]
         return [catalyst.alias(each, fresh_name("key")) for each in parts]
 

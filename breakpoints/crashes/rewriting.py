@@ -216,7 +216,7 @@ class Rewriting:
             wanted = catalyst.expressions.Cast(literal, data_type, catalyst.none, legacy)
             return guarded, column, catalyst.expressions.Not(catalyst.same(column, wanted))
         if vectorised is None:
-            first = catalyst.singleton(catalyst.expressions, "Literal").apply(0)
+            first = catalyst.literal(0)
             result = catalyst.expressions.GetArrayItem(column, first, False)
             return guarded, result, catalyst.expressions.IsNotNull(column)
         crashed = catalyst.expressions.Not(catalyst.field(column, 1))

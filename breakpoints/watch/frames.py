@@ -140,14 +140,14 @@ def _is_plain(catalyst: Catalyst, aggregate: Any) -> bool:
 
 def _mark(catalyst: Catalyst, condition: Any) -> Any:
     """A column of ours that isn't null where a condition holds."""
-    one = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
+    one = catalyst.literal(1)
     return catalyst.alias(
         catalyst.expressions.If(condition, one, catalyst.null(one.dataType())), fresh_name("held")
     )
 
 
 def _count(catalyst: Catalyst, condition: Any) -> Any:
-    one = catalyst.singleton(catalyst.expressions, "Literal").apply(1)
+    one = catalyst.literal(1)
     counted = catalyst.expressions.If(condition, one, catalyst.null(one.dataType()))
     return catalyst.expressions.aggregate.Count(catalyst.seq([counted])).toAggregateExpression()
 

@@ -138,7 +138,7 @@ class Tables:
 
     @property
     def _truth(self) -> Any:
-        return self._catalyst.singleton(self._catalyst.expressions, "Literal").apply(True)
+        return self._catalyst.literal(True)
 
     def _stored(self, number: int, column: Any) -> str | None:
         kind = str(column.dataType().catalogString())
