@@ -153,8 +153,11 @@ def _nearly(catalyst: Catalyst, each: Followed) -> list[Dropped]:
         references_of(catalyst, each.conjuncts),
         [guarded(catalyst, one.expression) for one in pairs],
     )
-    texts = [one.text for one in pairs]
-    return [Dropped(row, _not_held(texts, held)) for row, held in rows]
+    texts = [f"{one.text} but for case, blanks or type" for one in pairs]
+    return [
+        Dropped(row, [text for text, value in zip(texts, held, strict=True) if value is not True])
+        for row, held in rows
+    ]
 
 
 def _pair(conjunct: Conjunct) -> tuple[Any, Any] | None:

@@ -116,10 +116,12 @@ class Operator:
                 yield from subquery.walk_all()
 
     def described(self) -> str:
-        """For messages: the operator's name and where it stands."""
-        if self.call_site is None:
-            return self.kind
-        return f"{self.kind} at {self.call_site.label} ({self.call_site.text})"
+        """For messages: the operator's name and where it stands, with the code there."""
+        return f"{self.located()} ({self.call_site.text})" if self.call_site else self.kind
+
+    def located(self) -> str:
+        """The operator's name and where it stands."""
+        return f"{self.kind} at {self.call_site.label}" if self.call_site else self.kind
 
 
 def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subqueries: bool = True) -> Any:

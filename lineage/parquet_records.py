@@ -18,12 +18,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bigdebug.lineage.moments import as_shown
+
 Column = tuple[str, str]
 """A column's name and Spark's name of its type."""
 
 # Before these, what a value means depends on which Spark wrote the file.
 _FIRST_DATE = datetime.date(1582, 10, 15)
-_FIRST_MICROSECOND = -2_208_988_800_000_000  # of the year 1900
 
 _BATCH = 8_192
 READERS = 4
@@ -178,7 +179,7 @@ def _maker(kind: Any, wanted: str) -> Callable[[Any], Any]:
             return int
     elif wanted == "timestamp":
         if pa.types.is_timestamp(kind) and kind.tz is not None and kind.unit in ("ms", "us"):
-            return _local_time
+            return as_shown
     elif wanted == "timestamp_ntz":
         if pa.types.is_timestamp(kind) and kind.tz is None and kind.unit in ("ms", "us"):
             return _wall_time
@@ -212,16 +213,6 @@ def _date(value: datetime.date) -> datetime.date:
     if value < _FIRST_DATE:
         raise UnreadableError("a date before 1582")
     return value
-
-
-def _local_time(value: datetime.datetime) -> datetime.datetime:
-    """As PySpark shows a moment: in the time zone of the process, without naming it."""
-    since = value - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    microseconds = since // datetime.timedelta(microseconds=1)
-    if microseconds < _FIRST_MICROSECOND:
-        raise UnreadableError("a moment before 1900")
-    shown = datetime.datetime.fromtimestamp(microseconds // 1_000_000)
-    return shown.replace(microsecond=microseconds % 1_000_000)
 
 
 def _wall_time(value: datetime.datetime) -> datetime.datetime:

@@ -139,7 +139,7 @@ class _Unpaired:
             asked.append(Conjunct(expressions.EqualTo(partner, literal), ""))
         top = follow(self.catalyst, self.partner, asked)
         found = culprits(top, count_matching(self.catalyst, upwards(top)))
-        return found[0].operator.described() if found and found[0].operator.children else None
+        return found[0].operator.located() if found and found[0].operator.children else None
 
 
 def _literal(value: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bigdebug.lineage.moments import as_shown, moment, wall_time
 from bigdebug.lineage.parquet_records import Column, UnreadableError
 
 # Options that say nothing of how lines are read.
@@ -45,16 +46,27 @@ class TextFormat:
         header: the first record line of a file is none.
         separator: between the values of a line.
         comment: what lines begin with that are no records, or None.
+        null_value: what stands for no value, as nothing at all does, or None.
+        zone: the time zone that moments are meant in which don't say theirs; None where Spark reads them in ways
+            of its own.
     """
 
     kind: str
     header: bool = False
     separator: str = ","
     comment: str | None = None
+    null_value: str | None = None
+    zone: str | None = None
 
 
-def text_format(kind: str, options: Mapping[str, str]) -> TextFormat | None:
-    """The format of a source by its reader options; None where only Spark knows how to read it."""
+def text_format(kind: str, options: Mapping[str, str], zone: str | None = None) -> TextFormat | None:
+    """The format of a source by its reader options; None where only Spark knows how to read it.
+
+    Args:
+        kind: of the source.
+        options: of its reader.
+        zone: the session's time zone; None where it reads moments as older versions of Spark did.
+    """
     given = {name.lower(): value for name, value in options.items() if name.lower() not in _IDLE}
     if kind == "text":
         whole = given.pop("wholetext", "false")
@@ -64,12 +76,13 @@ def text_format(kind: str, options: Mapping[str, str]) -> TextFormat | None:
     header = given.pop("header", "false").lower() == "true"
     separator = given.pop("sep", given.pop("delimiter", ","))
     comment = given.pop("comment", None)
+    null_value = given.pop("nullvalue", None)
     plain = (
         given.pop("mode", "PERMISSIVE").upper() == "PERMISSIVE" and given.pop("multiline", "false") == "false"
     )
     if given or not plain or len(separator) != 1 or separator in '"\\' or len(comment or "#") != 1:
         return None
-    return TextFormat("csv", header, separator, comment)
+    return TextFormat("csv", header, separator, comment, null_value, zone)
 
 
 def read_lines(
@@ -98,7 +111,7 @@ def _read(
 ) -> dict[int, list[Any]]:
     if Path(path).suffix in (".gz", ".bz2", ".zst", ".snappy", ".lz4", ".deflate", ".xz"):
         raise UnreadableError("it is compressed")
-    readers = [_reader(kind) for _, kind in columns]
+    readers = [_reader(kind, form.zone) for _, kind in columns]
     wanted, found, passed = set(ordinals), {}, -1 if form.header and first_byte == 0 else 0
     for lines in _chunks(path, first_byte):
         kept = lines.records(form)
@@ -212,10 +225,13 @@ def _values(text: str, form: TextFormat, readers: Sequence[Callable[[str], Any]]
                 raise UnreadableError("a value has quotes within")
             at += 1
     tokens += [None] * (len(readers) - len(tokens))
-    return [None if token is None else read(token) for token, read in zip(tokens, readers, strict=False)]
+    return [
+        None if token is None or token == form.null_value else read(token)
+        for token, read in zip(tokens, readers, strict=False)
+    ]
 
 
-def _reader(kind: str) -> Callable[[str], Any]:
+def _reader(kind: str, zone: str | None) -> Callable[[str], Any]:
     """What makes a value of Spark's type out of a text; raises where only Spark knows."""
     if kind == "string":
         return str
@@ -230,6 +246,10 @@ def _reader(kind: str) -> Callable[[str], Any]:
     if kind.startswith("decimal("):
         precision, scale = map(int, kind[8:-1].split(","))
         return lambda text: _decimal(text, precision, scale)
+    if kind == "timestamp" and zone is not None:
+        return lambda text: _moment(text, zone)
+    if kind == "timestamp_ntz" and zone is not None:
+        return wall_time
     raise UnreadableError(f"values of type {kind}")
 
 
@@ -264,6 +284,12 @@ def _decimal(text: str, precision: int, scale: int) -> Decimal:
     if unscaled != unscaled.to_integral_value() or abs(unscaled) >= 10**precision or precision > 28:
         raise UnreadableError(f"the number {text}")
     return number.quantize(Decimal(1).scaleb(-scale))
+
+
+def _moment(text: str, zone: str) -> datetime.datetime:
+    if text.endswith("Z"):
+        text, zone = text[:-1], "UTC"
+    return as_shown(moment(text, zone))
 
 
 def _checked(pattern: str, text: str) -> str:

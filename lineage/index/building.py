@@ -250,6 +250,13 @@ class _Builder:
             "columns": tuple(columns) if columns else (),
         }
 
+    @property
+    def _zone(self) -> str | None:
+        """The time zone of times that don't name theirs, where Spark reads times as it does today."""
+        conf = self._catalyst.jsession.sessionState().conf()
+        policy = str(conf.getConfString("spark.sql.legacy.timeParserPolicy", "CORRECTED"))
+        return None if policy.upper() == "LEGACY" else str(conf.sessionLocalTimeZone())
+
     def _blocks(self, leaf: SourceLeaf, known: dict[int, int]) -> dict[str, Any]:
         layout = FileLayout(self._catalyst, leaf, known)
         packed = layout.packed
@@ -261,7 +268,7 @@ class _Builder:
         numbers = {path: number for number, path in enumerate(files)}
         options = self._catalyst.entries(leaf.operator.plan.relation().options())
         columns = None if leaf.pinned is not None else stored_columns(self._catalyst, leaf)
-        form = text_format(leaf.kind, options)
+        form = text_format(leaf.kind, options, self._zone)
         return {
             "text": form if columns else None,
             "columns": tuple(columns) if columns and form else (),

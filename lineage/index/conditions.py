@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from decimal import Context, Decimal
 from functools import reduce
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.index.manifest import OutputColumn
 from bigdebug.lineage.index.masks import Field, Mask, always
+from bigdebug.lineage.moments import moment, wall_time
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _SWAPPED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -35,7 +35,6 @@ _KNOWN = {
 _WHOLE = {"tinyint": pa.int8(), "smallint": pa.int16(), "int": pa.int32(), "bigint": pa.int64()}
 _EXACT = Context(prec=80)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?")
 
 
 class NeedsSparkError(BigDebugError):
@@ -273,23 +272,10 @@ def _date(value: str | datetime.date) -> datetime.date:
 
 def _moment(text: str, time_zone: str | None) -> datetime.datetime:
     """A timestamp's text as a moment, in UTC; without a time zone as it is."""
-    found = _TIME.fullmatch(text)
     try:
-        hour, minute, second = (int(each or 0) for each in found.groups()[1:4]) if found else (0, 0, 0)
-        micros = int((found.group(5) or "0").ljust(6, "0")) if found else 0
-        day = _date(found.group(1)) if found else datetime.date.min
-        wall = datetime.datetime.combine(day, datetime.time(hour, minute, second, micros))
-        zone = ZoneInfo(time_zone) if time_zone else None
-    except (ValueError, ZoneInfoNotFoundError):
-        raise NeedsSparkError(f"{text!r} is no plain timestamp") from None
-    if found is None or day.year < 1900:
-        raise NeedsSparkError(f"{text!r} is no plain timestamp")
-    if zone is None:
-        return wall
-    local = wall.replace(tzinfo=zone)
-    if local.utcoffset() != local.replace(fold=1).utcoffset():
-        raise NeedsSparkError(f"{text!r} is in a change of daylight saving")
-    return local.astimezone(datetime.UTC)
+        return moment(text, time_zone) if time_zone else wall_time(text)
+    except ValueError as error:
+        raise NeedsSparkError(str(error)) from None
 
 
 def _of_numbers(field: Field, sign: str, literal: Any, kind: Any, scale: int) -> Mask:

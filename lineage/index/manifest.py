@@ -237,7 +237,7 @@ _PARTS: dict[tuple[type, str], type] = {
 
 
 # What indexes of this format didn't always hold.
-_ADDED = frozenset({"rests_on"})
+_ADDED = frozenset({"rests_on", "null_value", "zone"})
 
 
 def _read(kind: type, content: dict[str, Any]) -> Any:

@@ -14,9 +14,12 @@ from bigdebug.lineage.parquet_records import UnreadableError
 from bigdebug.lineage.text_records import TextFormat, read_lines, text_format
 from tests.settings import settings
 
-SCHEMA = "n bigint, s string, d double, b boolean, day date, m decimal(8,2), i int"
+SCHEMA = (
+    "n bigint, s string, d double, b boolean, day date, m decimal(8,2), i int, t timestamp, w timestamp_ntz"
+)
 COLUMNS = [tuple(part.split(" ", 1)) for part in SCHEMA.replace("8,2", "8;2").split(", ")]
 COLUMNS = [(name, kind.replace(";", ",")) for name, kind in COLUMNS]
+FORM = TextFormat("csv", zone="America/New_York")
 SPLIT = {
     "spark.sql.files.maxPartitionBytes": "700",
     "spark.sql.files.openCostInBytes": "0",
@@ -34,7 +37,12 @@ def line(dice: random.Random, number: int) -> str:
         dice.choice(["2013-01-01", "2024-02-29", ""]),
         dice.choice(["1.50", "-12", "3.1", ""]),
         dice.choice(["5", "-5", "", "2147483647"]),
+        dice.choice(
+            ["2013-07-02T10:00:00Z", "2013-07-02 10:00:00.25", "1999-12-31", "1901-01-01 00:00:00", ""]
+        ),
+        dice.choice(["2013-07-02T10:00:00", "2013-03-10 02:30:00.000001", "2150-12-31", ""]),
     ]
+    values = [dice.choice(["NA", value]) if dice.random() < 0.1 else value for value in values]
     return ",".join(dice.choice([values, values, [*values, "extra"], values[:5]]))
 
 
@@ -42,14 +50,17 @@ def line(dice: random.Random, number: int) -> str:
 def test_lines_are_the_records_that_spark_reads(spark: SparkSession, tmp_path: Path, seed: int) -> None:
     dice = random.Random(seed)
     end = dice.choice(["\n", "\r\n"])
-    lines = ["n,s,d,b,day,m,i"]
+    lines = [",".join(name for name, _ in COLUMNS)]
     for number in range(120):
         lines += dice.choices(["", "   ", "# a comment", None], weights=[1, 1, 1, 9])  # type: ignore[list-item]
         lines.append(line(dice, number))
     text = end.join(each for each in lines if each is not None) + (end if seed % 2 else "")
     (tmp_path / "data.csv").write_bytes(text.encode())
-    with settings(spark, SPLIT), bigdebug.attach(spark, store=tmp_path / "store") as session:
-        read = spark.read.csv(str(tmp_path / "data.csv"), header=True, schema=SCHEMA, comment="#")
+    zone = {"spark.sql.session.timeZone": dice.choice(["America/New_York", "Asia/Kolkata"])}
+    with settings(spark, SPLIT | zone), bigdebug.attach(spark, store=tmp_path / "store") as session:
+        read = spark.read.csv(
+            str(tmp_path / "data.csv"), header=True, schema=SCHEMA, comment="#", nullValue="NA"
+        )
         rows = read.collect()
         index = session.index(session.outputs[0])
         live = session.trace(session.outputs[0]).collect()
@@ -83,6 +94,11 @@ def test_plain_lines(spark: SparkSession, tmp_path: Path) -> None:
         "1,a,1,true,2013-01-01,1.234,1",
         "1,a,1,true,2013-01-01,1234567.00,1",
         "1,a,1,true,2013-01-01,1,2147483648",
+        "1,a,1,true,2013-01-01,1,1,2013-11-03 01:30:00",
+        "1,a,1,true,2013-01-01,1,1,2013-03-10 02:30:00",
+        "1,a,1,true,2013-01-01,1,1,2013-07-02T10:00:00+01:00",
+        "1,a,1,true,2013-01-01,1,1,1899-12-31",
+        "1,a,1,true,2013-01-01,1,1,,2013-07-02T10:00:00Z",
         "1,a\rb,1,true,2013-01-01,1,1",
         "\ufeff1,a,1,true,2013-01-01,1,1",
     ],
@@ -91,16 +107,27 @@ def test_what_spark_may_read_otherwise_isnt_read(tmp_path: Path, content: str) -
     file = tmp_path / "a.csv"
     file.write_bytes((content + "\n").encode())
     with pytest.raises(UnreadableError):
-        read_lines(str(file), 0, [0], TextFormat("csv"), COLUMNS)
+        read_lines(str(file), 0, [0], FORM, COLUMNS)
 
 
 def test_values_of_a_line(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
-    file.write_text('7,"a, b",1e2,false,2024-02-29,-1.5,\n8,x\n')
-    found = read_lines(str(file), 0, [0, 1], TextFormat("csv"), COLUMNS)
-    assert found[0] == [7, "a, b", 100.0, False, datetime.date(2024, 2, 29), Decimal("-1.50"), None]
+    file.write_text('7,"a, b",1e2,false,2024-02-29,-1.5,\n8,x\n9,y,,,,,,1950-05-17,1950-05-17\n')
+    found = read_lines(str(file), 0, [0, 1, 2], FORM, COLUMNS)
+    assert found[0] == [
+        7,
+        "a, b",
+        100.0,
+        False,
+        datetime.date(2024, 2, 29),
+        Decimal("-1.50"),
+        None,
+        None,
+        None,
+    ]
     assert str(found[0][5]) == "-1.50"
-    assert found[1] == [8, "x", None, None, None, None, None]
+    assert found[1] == [8, "x", *[None] * 7]
+    assert found[2][8] == datetime.datetime(1950, 5, 17)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +138,8 @@ def test_values_of_a_line(tmp_path: Path) -> None:
         ("csv", {"mode": "DROPMALFORMED"}, False),
         ("csv", {"multiLine": "true"}, False),
         ("csv", {"sep": "||"}, False),
-        ("csv", {"nullValue": "NA"}, False),
+        ("csv", {"nullValue": "NA"}, True),
+        ("csv", {"timestampFormat": "yyyy"}, False),
         ("csv", {"quote": "'"}, False),
         ("csv", {"encoding": "latin1"}, False),
         ("text", {}, True),

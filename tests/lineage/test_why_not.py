@@ -191,7 +191,7 @@ def test_no_record_to_begin_with(session: bigdebug.Session, frames: Frames) -> N
     assert (answer.culprit.operator, answer.culprit.rows_out) == ("orders", 0)
     assert answer.notes == ["no record matches in orders"]
     assert [(each.row, each.reasons) for each in answer.dropped] == [
-        ({"n": 3, "k": "b"}, ["k = 'B ' is false"])
+        ({"n": 3, "k": "b"}, ["k = 'B ' but for case, blanks or type"])
     ]
 
 
