@@ -12,16 +12,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
+from bigdebug.lineage.block_sizes import BlockSizes
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
+from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, Location, readable_path
-from bigdebug.lineage.partitions import Packed, Partitioned
+from bigdebug.lineage.partitions import Packed
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,13 @@ class FileLayout:
 
     def __init__(self, catalyst: Catalyst, leaf: SourceLeaf, known: Mapping[int, int] | None = None) -> None:
         self._catalyst = catalyst
-        self._leaf = leaf
-        self._known = known or {}
+        self._sizes = BlockSizes(catalyst, leaf, known or {})
         self._counts: dict[int, list[tuple[int, int]]] = {}
-
-    @cached_property
-    def _scan(self) -> Partitioned:
-        annotated = annotate_leaf(self._catalyst, self._leaf, valued=False)
-        return Partitioned(self._catalyst, self._catalyst.project([annotated.id], annotated.plan))
 
     @property
     def packed(self) -> Packed:
         """How the scan packs files."""
-        return self._scan.packed
+        return self._sizes.scan.packed
 
     @cached_property
     def ranks(self) -> list[int]:
@@ -139,44 +133,8 @@ class FileLayout:
 
     def _count(self, partitions: set[int]) -> None:
         """Note of each block in some partitions the ordinal of its first record and how many it has."""
-        missing = partitions - self._counts.keys()
-        known = {p for p in missing if len(self.packed[p]) == 1 and p in self._known}
-        self._counts.update((p, [(0, self._known[p])]) for p in known)
-        missing -= known
-        whole = {p for p in missing if len(self.packed[p]) == 1 and p < len(self.packed) - 1}
-        if whole:
-            self._counts.update((p, [(0, records)]) for p, records in self._scan.sizes(whole).items())
-        self._count_blocks(missing - whole)
-
-    def _count_blocks(self, missing: set[int]) -> None:
-        """The same for partitions of several blocks, and the last one."""
-        if not missing:
-            return
-        annotated = annotate_leaf(self._catalyst, self._leaf, valued=False)
-        frame = self._catalyst.frame(annotated.plan)
-        place = frame.select(
-            F.shiftright(annotated.id.name(), PARTITION_SHIFT).cast("int").alias("partition"),
-            F.input_file_name().alias("file"),
-            F.input_file_block_start().alias("start"),
-        )
-        few = Partitioned(self._catalyst, self._catalyst.analyzed(place)).only(missing)
-        counted = {
-            (row.partition, row.file, row.start): row["count"]
-            for row in few.groupBy("partition", "file", "start").count().collect()
-        }
-        known = {(p, file, start) for p in missing for file, start in self.packed[p]}
-        if not counted.keys() <= known:
-            raise BigDebugError(
-                f"Spark read {self._leaf.name} in other blocks than it had planned",
-                hint="this is a defect of bigdebug: positions in these files can't be told",
-            )
-        for p in missing:
-            first = 0
-            self._counts[p] = []
-            for file, start in self.packed[p]:
-                records = counted.get((p, file, start), 0)
-                self._counts[p].append((first, records))
-                first += records
+        for p, sizes in self._sizes.of(partitions - self._counts.keys()).items():
+            self._counts[p] = list(zip(accumulate(sizes, initial=0), sizes, strict=False))
 
 
 def memory_location(identity: int) -> Location:

@@ -51,10 +51,11 @@ class Partitioned:
         return ClassicDataFrame(frame, self._catalyst.spark)
 
     def sizes(self, partitions: Iterable[int]) -> dict[int, int]:
-        """How many rows some partitions have; none of them the scan's last."""
+        """How many rows some partitions have."""
         counted = sorted(set(partitions))
-        # Where each partition of an RDD begins is found by counting all but its last: no shuffle, no query.
-        begin = self._pruned([*counted, len(self.packed) - 1]).zipWithIndex().partitions()
+        # Where each partition of an RDD begins is found by counting all but its last: no shuffle, no query. The
+        # last here is one more, whichever.
+        begin = self._pruned(counted).union(self._pruned(counted[:1])).zipWithIndex().partitions()
         starts = [int(partition.startIndex()) for partition in begin]
         return {p: end - start for p, (start, end) in zip(counted, pairwise(starts), strict=True)}
 

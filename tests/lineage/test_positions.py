@@ -5,6 +5,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.orc
@@ -17,6 +18,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
+from bigdebug.lineage import block_sizes
 from tests.lineage.placed import (
     PACKED,
     SCHEMA,
@@ -193,6 +195,23 @@ def test_every_row_of_a_frame_without_a_boundary(
         judge(session.trace(frame), sorted(tmp_path.iterdir()), read, lambda _: True)
 
 
+@pytest.mark.parametrize("few", [0, 1000], ids=["by a query", "each for itself"])
+def test_a_file_that_is_named_twice(
+    few: int, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    for name, first in (("a", 0), ("b", 100)):
+        (tmp_path / f"{name}.csv").write_text("".join(f"{first + n}\n" for n in range(10)))
+    a, b = (str(tmp_path / f"{name}.csv") for name in "ab")
+    with patch.object(block_sizes, "_FEW", few):
+        frame = spark.read.schema("n int").csv([a, b, a])
+        found = session.trace(frame, "n % 100 = 7").collect()
+    assert sorted((each.location.file, each.location.position, each.value["n"]) for each in found) == [
+        (a, 7, 7),
+        (a, 7, 7),
+        (b, 7, 107),
+    ]
+
+
 # -- all at once ------------------------------------------------------------------------------------
 
 texts = st.text(
@@ -208,12 +227,14 @@ texts = st.text(
     block=st.integers(20, 400),
     cost=st.sampled_from(["0", "100"]),
     written=st.sampled_from(["csv", "json", "orc"]),
+    few=st.sampled_from([0, 1000]),
 )
 def test_any_texts_in_any_blocks(
     files: list[list[str]],
     block: int,
     cost: str,
     written: str,
+    few: int,
     session: bigdebug.Session,
     spark: SparkSession,
     tmp_path_factory: pytest.TempPathFactory,
@@ -241,7 +262,8 @@ def test_any_texts_in_any_blocks(
         "spark.sql.files.openCostInBytes": cost,
         "spark.sql.files.minPartitionNum": "1",
     }
-    with settings(spark, pinned):
+    # Few blocks are counted each for itself, many by a query.
+    with settings(spark, pinned), patch.object(block_sizes, "_FEW", few):
         reader = spark.read.schema("n long, text string").format(written)
         frame = (reader.option("escape", '"') if written == "csv" else reader).load(str(folder))
         collected = session.trace(frame.groupBy("n").count(), "n % 3 = 1").collect(100_000)
