@@ -202,8 +202,11 @@ def test_a_file_that_is_named_twice(
     for name, first in (("a", 0), ("b", 100)):
         (tmp_path / f"{name}.csv").write_text("".join(f"{first + n}\n" for n in range(10)))
     a, b = (str(tmp_path / f"{name}.csv") for name in "ab")
-    with patch.object(block_sizes, "_FEW", few):
+    together = {"spark.sql.files.openCostInBytes": "0", "spark.sql.files.maxPartitionBytes": "1000"}
+    together["spark.sql.files.minPartitionNum"] = "1"
+    with settings(spark, together), patch.object(block_sizes, "_FEW", few):
         frame = spark.read.schema("n int").csv([a, b, a])
+        assert frame.rdd.getNumPartitions() == 1
         found = session.trace(frame, "n % 100 = 7").collect()
     assert sorted((each.location.file, each.location.position, each.value["n"]) for each in found) == [
         (a, 7, 7),
