@@ -24,6 +24,7 @@ from bigdebug.lineage.conditions import (
 )
 from bigdebug.lineage.equalities import columns_across, join_condition
 from bigdebug.lineage.operators import NEAREST, Operator, is_one_sided
+from bigdebug.lineage.set_operations import EXCEPT_ALL, INTERSECT_ALL
 
 # A condition in other terms must not grow without end: x + x of x + x of …
 _MOST_LETTERS = 20_000
@@ -60,6 +61,8 @@ def carry(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[Conjunct])
         return _through_join(catalyst, operator, conjuncts)
     if operator.kind == "Union":
         return _through_union(catalyst, operator, conjuncts)
+    if operator.kind in (EXCEPT_ALL, INTERSECT_ALL):
+        return _through_counted(catalyst, operator, conjuncts)
     if len(operator.children) > 1:
         return Carried(((),) * len(operator.children), tuple(conjuncts))
     carried, stopped = [], []
@@ -149,6 +152,15 @@ def _through_union(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[C
         )
     stopped = tuple(each for each in conjuncts if each not in clear)
     return Carried(tuple(inputs), stopped, needs_all=False)
+
+
+def _through_counted(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[Conjunct]) -> Carried:
+    """Rows of INTERSECT ALL take one of each input, those of EXCEPT ALL are the first one's."""
+    union = _through_union(catalyst, operator, conjuncts)
+    own, others = union.inputs
+    if operator.kind == EXCEPT_ALL:
+        return Carried((own, None), union.stopped)
+    return Carried((own, tuple(replace(each, own=False) for each in others or ())), union.stopped)
 
 
 @dataclass(frozen=True)

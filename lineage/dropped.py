@@ -21,6 +21,7 @@ from bigdebug.lineage.near import are_alike
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.partners import unpaired
 from bigdebug.lineage.sampling import MOST, Dropped, sampled
+from bigdebug.lineage.set_operations import EXCEPT_ALL, INTERSECT_ALL
 
 _REASONS = {
     "GlobalLimit": "it isn't among the first {limitExpr} rows",
@@ -28,6 +29,8 @@ _REASONS = {
     "Tail": "it isn't among the last {limitExpr} rows",
     "Offset": "it is among the first {offsetExpr} rows, which are skipped",
     "Sample": "it isn't in the sample",
+    EXCEPT_ALL: "the other input holds as many rows like it",
+    INTERSECT_ALL: "the other input holds no row like it",
 }
 
 

@@ -17,6 +17,7 @@ from bigdebug.lineage.file_tables import with_file_tables_opened
 from bigdebug.lineage.influence import subqueries_joined
 from bigdebug.lineage.lateral import DOMAIN, is_domain, laterals_joined
 from bigdebug.lineage.memory import numbered_as_split
+from bigdebug.lineage.set_operations import set_operations_rewritten
 from bigdebug.lineage.transposed import with_transposed_opened
 
 # Nodes that only name or wrap their child; nothing of them is left in a mirror.
@@ -143,9 +144,8 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
         plan = laterals_joined(catalyst, plan)
     if not subqueries:
         plan = subqueries_joined(catalyst, plan)
+    plan = set_operations_rewritten(catalyst, plan)
     for name in (
-        "RewriteExceptAll",
-        "RewriteIntersectAll",
         "ReplaceIntersectWithSemiJoin",
         "ReplaceExceptWithAntiJoin",
         "ReplaceDistinctWithAggregate",

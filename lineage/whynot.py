@@ -21,6 +21,7 @@ from bigdebug.lineage.matching import Followed, count_matching, follow
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.reading_alike import reading_alike
 from bigdebug.lineage.sampling import Dropped
+from bigdebug.lineage.set_operations import with_set_operations
 from bigdebug.lineage.where import rows_where
 
 
@@ -64,7 +65,7 @@ class WhyNot(Described):
                     f"where={str(where)!r} is no condition on one row",
                     hint="leave window functions, generators and hidden columns out of it",
                 )
-            root = reading_alike(catalyst, question.root, self._sources)
+            root = with_set_operations(catalyst, reading_alike(catalyst, question.root, self._sources))
             asked = [
                 Conjunct(each, text_of(catalyst, each)) for each in conjuncts_of(catalyst, found.condition)
             ]

@@ -51,6 +51,14 @@ CALLS = {
     "dropDuplicates over all columns": Calls(
         lambda f: f["orders"].select("k").dropDuplicates(), "k = 'a'", {"orders": {1, 2}}
     ),
+    "dropDuplicates below a set difference that counts": Calls(
+        lambda f: (
+            f["orders"].select("n", "k").dropDuplicates(["n"]).exceptAll(f["customers"].select("n", "k"))
+        ),
+        "n = 2",
+        {"orders": {2}},
+        compat=True,
+    ),
     "plain Python UDF": Calls(
         lambda f: f["orders"].select(_plain("v").alias("w")), "w = 40", {"orders": {2}}, compat=True
     ),

@@ -133,6 +133,19 @@ CASES = {
         ("Join", 2, 0),
         ["a partner with k = 'a' is there"],
     ),
+    "what a counting set difference takes away": Case(
+        lambda t: t["orders"].select("k").filter("k <> 'b'").exceptAll(t["customers"].select("k")),
+        "k = 'b'",
+        ("Filter", 2, 0),
+        ["NOT (k = 'b') is false"],
+    ),
+    "counting intersection": Case(
+        lambda t: t["orders"].select("k").intersectAll(t["customers"].select("k")),
+        "k = 'c'",
+        ("IntersectAll", 1, 0),
+        ["the other input holds no row like it"],
+        compat=True,
+    ),
     "a guard against division by zero": Case(
         lambda t: (
             t["orders"].filter("v <> 5").withColumn("share", F.expr("100 / (v - 5)")).filter("share > 90")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import expressions as e
+import pyspark
+from by_place import Numbered, PartitionFunction, stands
 from combining import (
     HOWS,
     CountingSetOperation,
@@ -20,11 +22,14 @@ from combining import (
     join_of,
 )
 from group_functions import CogroupFunction, GroupFunction, PandasAggregate
-from grouping import Aggregate, Call, Distinct, ExpandedAggregate, Limit, Pivot, Window
+from grouping import Aggregate, Call, Distinct, ExpandedAggregate, Limit, Pivot
 from hypothesis import strategies as st
+from nearest import AsOfJoin
+from pyspark.sql import DataFrame
 from records import HELD, KINDS, Data, range_values
-from rowwise import Explode, Filter, Project, Unchanged, Unpivot
+from rowwise import BinBy, Explode, Filter, Project, Unchanged, Unpivot
 from tree import Node, Source
+from windows import Frame, Window
 
 # Few values, so that keys meet, repeat and are skewed.
 _INTS = st.sampled_from([0, 1, 1, 1, 2, -1, None])
@@ -37,6 +42,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "arr": st.one_of(st.none(), st.lists(_INTS, max_size=3)),
     "st": st.one_of(st.none(), st.tuples(_DOUBLES, _TEXTS)),
 }
+# Whether Spark has the clauses BIN BY and ASOF JOIN.
+HAS_NEW_CLAUSES = tuple(map(int, pyspark.__version__.split(".")[:2])) >= (4, 3)
 UDFS = ("plain_twice", "pandas_twice", "arrow_twice")
 _WIDEST = 8
 
@@ -104,16 +111,17 @@ class Drawing:
         if self.one((False, True)):
             node = self.one((self._filter, self._distinct, self._unchanged))(node) or node
         if types is None and self.one((False, True)):
-            node = self._aggregate(node)
+            node = self.aggregate(node)
         return node
 
     # -- operators ----------------------------------------------------------------------------------
 
     def operator(self, child: Node) -> Node:
         makers = [
-            self._join, self._aggregate, self._subquery, self._lateral, self._explode, self._twice, self._union,
-            self._set_operation, self._distinct, self._pivot, self._window, self._unpivot, self._limit,
-            self._unchanged, self._filter, self._project, self.group_function,
+            self._join, self.aggregate, self._subquery, self._lateral, self._explode, self._twice, self._union,
+            self._set_operation, self._distinct, self._pivot, self.window, self._unpivot, self._limit,
+            self._unchanged, self._filter, self._project, self.group_function, self.by_place, self._as_of_join,
+            self._bin_by,
         ]  # fmt: skip
         node = None
         while node is None:
@@ -185,9 +193,15 @@ class Drawing:
         kept = tuple(i for i in range(len(child.types)) if i not in ints[:2])
         return Unpivot((child,), self.dialect(), kept, tuple(ints[:2]))
 
+    def _bin_by(self, child: Node) -> Node | None:
+        ints = self._of(child, "int")
+        if not ints or not HAS_NEW_CLAUSES:
+            return None
+        return BinBy((child,), "sql", self.one(ints), self.one(ints))
+
     def _unchanged(self, child: Node) -> Node:
         how = self.one(Unchanged.HOWS)
-        return Unchanged((child,), "df" if how in ("cache", "view") else self.dialect(), how)
+        return Unchanged((child,), "df" if how in Unchanged.CALLS else self.dialect(), how)
 
     def _join(self, child: Node) -> Node:
         how = self.one(HOWS)
@@ -206,6 +220,21 @@ class Drawing:
         return join_of(
             how, children=sides, dialect=self.dialect(), on=tuple((i, j, self.one(ops)) for i, j in on)
         )
+
+    def _as_of_join(self, child: Node) -> Node | None:
+        ints = self._of(child, "int")
+        if not ints:
+            return None
+        other = self.source()
+        # Of one column, so that rows as near are equal: which of them it takes is Spark's to choose.
+        other = Project(
+            (other,), self.dialect(), (e.ref(*self.one([(i, "int") for i in self._of(other, "int")])),)
+        )
+        if self.one((False, True)):
+            other = self._distinct(other)
+        dialect = self.dialect() if HAS_NEW_CLAUSES else "df"
+        how, comparison = self.one(("inner", "left")), self.one(AsOfJoin.COMPARISONS)
+        return AsOfJoin((child, other), dialect, how, self.one(ints), comparison)
 
     def _twice(self, child: Node) -> Node | None:
         if len([node for node in child.walk() if isinstance(node, Twice)]) > 1:
@@ -254,7 +283,7 @@ class Drawing:
         where = self.condition(child) if self.one((False, False, True)) else None
         return Call(self.one(functions), index, kind, where)
 
-    def _aggregate(self, child: Node) -> Node:
+    def aggregate(self, child: Node) -> Node:
         keys = tuple(self.draw(st.lists(st.sampled_from(range(len(child.types))), max_size=2, unique=True)))
         calls = tuple(self._call(child) for _ in range(self.one((1, 2))))
         sets = self.one(("plain", "plain", "rollup", "cube", "sets")) if keys else "plain"
@@ -278,19 +307,17 @@ class Drawing:
             return None
         return Pivot((child,), self.dialect(), self.one(keys), column, values, ints[0])
 
-    def _window(self, child: Node) -> Node | None:
+    def window(self, child: Node) -> Node | None:
         ints = self._of(child, "int")
         if not ints:
             return None
         every = range(len(child.types))
-        return Window(
-            (child,),
-            self.dialect(),
-            self.one(Window.FUNCTIONS),
-            self.one(every),
-            self.one(every),
-            self.one(ints),
-        )
+        function, order, frame = self.one(Window.FUNCTIONS), self.one(every), None
+        if not function.endswith("rank") and self.one((False, True)):
+            frame = Frame(self.one(("rows", "range")), *self.one(Window.BOUNDS))
+            if frame.unit == "range":
+                order = self.one(ints)
+        return Window((child,), self.dialect(), function, self.one(every), order, self.one(ints), frame)
 
     def group_function(self, child: Node) -> Node:
         every = self._of(child, "int", "str", "dbl") or list(range(len(child.types)))
@@ -304,6 +331,14 @@ class Drawing:
             if pairs:
                 return CogroupFunction((child, other), "df", self.one(pairs))
         return GroupFunction((child,), "df", key, counted, self.one(GroupFunction.WAYS))
+
+    def by_place(self, child: Node) -> Node | None:
+        if not stands(child):
+            return None
+        if hasattr(DataFrame, "zipWithIndex") and self.one((False, True)):
+            return Numbered((child,), "df")
+        every = range(len(child.types))
+        return PartitionFunction((child,), "df", self.one(every), self.one(PartitionFunction.WAYS))
 
     def _limit(self, child: Node) -> Node:
         return Limit((child,), self.dialect(), self.one((0, 1, 2, 5)), self.one((0, 0, 1)))

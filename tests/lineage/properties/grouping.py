@@ -1,4 +1,4 @@
-"""Operators that look at many rows at once: aggregates, distinct, pivot, windows, limits."""
+"""Operators that look at many rows at once: aggregates, distinct, pivot, limits."""
 
 from __future__ import annotations
 
@@ -195,59 +195,6 @@ class Pivot(Node):
             )
             for key, rows in grouped(children[0], [self.key]).items()
         ]
-
-
-@dataclass(frozen=True)
-class Window(Node):
-    """The child's columns and a window function: rank, dense_rank, a running sum, or a count of the partition."""
-
-    function: str = "rank"
-    partition: int = 0
-    order: int = 0
-    summed: int = 0
-    needs_whole: ClassVar[bool] = True
-
-    FUNCTIONS: ClassVar[tuple[str, ...]] = ("rank", "dense_rank", "sum", "count")
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        return (*self.child.types, "int")
-
-    @property
-    def _text(self) -> str:
-        over = f"partition by c{self.partition}"
-        if self.function == "count":
-            return f"count(*) over ({over})"
-        over += f" order by c{self.order}"
-        if self.function == "sum":
-            return f"sum(c{self.summed}) over ({over})"
-        return f"cast({self.function}() over ({over}) as bigint)"
-
-    def frame(self, renderer: Renderer, *children: DataFrame) -> DataFrame:
-        return children[0].withColumn("w", F.expr(self._text))
-
-    def sql(self, *tables: str) -> str:
-        return f"select *, {self._text} as c{len(self.child.types)} from {tables[0]}"
-
-    def rows(self, reference: Reference, *children: list[Row]) -> list[Row]:
-        groups = grouped(children[0], [self.partition])
-        return [
-            ((*row, self._value(row, groups[(row[self.partition],)])), records)
-            for row, records in children[0]
-        ]
-
-    def _value(self, row: tuple[Any, ...], group: list[Row]) -> int | None:
-        if self.function == "count":
-            return len(group)
-        mine = order_key(row[self.order])
-        before = [other for other, _ in group if order_key(other[self.order]) < mine]
-        if self.function == "rank":
-            return len(before) + 1
-        if self.function == "dense_rank":
-            return len({other[self.order] for other in before}) + 1
-        peers = [other for other, _ in group if order_key(other[self.order]) == mine]
-        known = [other[self.summed] for other in before + peers if other[self.summed] is not None]
-        return sum(known) if known else None
 
 
 @dataclass(frozen=True)

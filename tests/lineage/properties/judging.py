@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from by_place import PartitionFunction, Placed
 from combining import OneSidedJoin, OuterJoin, PlainSetOperation, Subquery
 from drawing import Case
 from expressions import canonical
-from grouping import Aggregate, Window
+from grouping import Aggregate
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from records import leaf
 from tree import Node, Reference, Renderer, Row, union_of
+from windows import Window
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst
@@ -28,15 +30,25 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about, trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
-from bigdebug.lineage.recipe.building import build_recipe, open_recipe
+from bigdebug.lineage.recipe.building import Opened, build_recipe, open_recipe
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
 
-_TAG = "created"
+TAG = "created"
+"""Recipes keep in-memory data of the user's, not RDDs that would run code; the recorder tells by this."""
 
 
-def _lookup(tag: str) -> DataflowNode | None:
-    return DataflowNode(1, "createDataFrame", None) if tag == _TAG else None
+def lookup(tag: str) -> DataflowNode | None:
+    return DataflowNode(1, "createDataFrame", None) if tag == TAG else None
+
+
+def reopened(frame: DataFrame) -> tuple[SparkSession, Opened]:
+    """A frame's rows from a recipe that went through bytes, and the session that they are open in."""
+    spark = frame.sparkSession
+    rows = OutputRows(Catalyst(spark).analyzed(frame), spark._jsparkSession, None)
+    recipe = Recipe.from_bytes(build_recipe(spark, rows, lookup).to_bytes())
+    session = spark.newSession()
+    return session, open_recipe(session, recipe)
 
 
 @dataclass(frozen=True)
@@ -70,16 +82,30 @@ class Judge:
         self.case = case
         self.catalyst = Catalyst(spark)
         self.folder = folder
+        self.places: dict[int, int] = {}
+        spark.sparkContext.setCheckpointDir(str(folder / "checkpoints"))
         self.stored = {name: data.stored(spark, folder) for name, data in case.data.items()}
         for name, frame in self.stored.items():
             if case.data[name].kind in ("list", "slices", "pandas"):
-                # Recipes keep in-memory data of the user's, not RDDs that would run code; the recorder tells by this.
-                frame._jdf.queryExecution().analyzed().setTagValue(self.catalyst.tag, _TAG)
+                frame._jdf.queryExecution().analyzed().setTagValue(self.catalyst.tag, TAG)
         self.frame = self.rendered()
-        reference = Reference({name: data.rows for name, data in case.data.items()})
+        if any(isinstance(node, Placed) for node in case.pipeline.walk()):
+            self.places = self._places()
+        reference = self._reference()
         self.expected: list[Row] = reference.rows(case.pipeline)
         self.ambiguous = reference.ambiguous
         self.open_cut = reference.open_cut
+
+    def _places(self) -> dict[int, int]:
+        """Where Spark has each record, as `monotonically_increasing_id` tells."""
+        found: dict[int, int] = {}
+        for name, frame in self.stored.items():
+            number = F.col(self.case.data[name].number_column)
+            found.update(frame.select(number, F.monotonically_increasing_id()).collect())
+        return found
+
+    def _reference(self, windows: bool = False) -> Reference:
+        return Reference({name: data.rows for name, data in self.case.data.items()}, self.places, windows)
 
     def rendered(self, kept: Mapping[str, frozenset[int] | None] | None = None) -> DataFrame:
         """The pipeline's frame; with `kept`, over those records of each source alone (None: all of them)."""
@@ -118,7 +144,7 @@ class Judge:
 
     def trace(self, where: Any = None, beside: Beside | None = None) -> Trace:
         rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
-        return trace_rows(self.spark, rows, _lookup, where, beside=beside)
+        return trace_rows(self.spark, rows, lookup, where, beside=beside)
 
     def trace_of_run(self, where: Any = None) -> Trace:
         """The same trace once the frame has run: its rows needn't be computed again where Spark has their groups."""
@@ -127,13 +153,10 @@ class Judge:
         trace.take_given(self.frame._jdf.queryExecution())
         return trace
 
-    def reopened(self, where: Any = None) -> Trace:
+    def reopened(self, where: Any = None, beside: Beside | None = None) -> Trace:
         """The same trace from a recipe that went through bytes."""
-        rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
-        recipe = Recipe.from_bytes(build_recipe(self.spark, rows, _lookup).to_bytes())
-        session = self.spark.newSession()
-        opened = open_recipe(session, recipe)
-        return trace_rows(session, opened.rows, lambda _: None, where, names=opened.names)
+        session, opened = reopened(self.frame)
+        return trace_rows(session, opened.rows, lambda _: None, where, names=opened.names, beside=beside)
 
     def indexed(self) -> Index:
         """The output's index."""
@@ -141,7 +164,7 @@ class Judge:
         run = Store(str(self.folder / "store")).create_run()
         run.close("done")
         tables = run.tables
-        return Index(tables, build_index(question_about(self.spark, rows, _lookup), tables, 1))
+        return Index(tables, build_index(question_about(self.spark, rows, lookup), tables, 1))
 
     def plain_condition(self, output: list[tuple[tuple[Any, ...], list[int]]], seed: int) -> str | None:
         """A condition on the first column, as text; None for all rows."""
@@ -164,12 +187,19 @@ class Judge:
         """
         number = self.case.data[f"s{min(records) // 1000 - 1}"].number_column
         rows = OutputRows(self.catalyst.analyzed(self.frame), self.spark._jsparkSession, None)
-        question = question_about(self.spark, rows, _lookup)
+        question = question_about(self.spark, rows, lookup)
         leaves = [leaf for leaf in question.sources.values() if number in leaf.columns]
         if not leaves:
             return None
         condition = F.col(number).isin(*sorted(records))
         return ForwardTrace((question, leaves[0]), [(question, None, leaves)], condition)
+
+    @property
+    def is_kept_in_place(self) -> bool:
+        """Whether a recipe's rows stand where they stood, if that counts: those in memory are partitioned anew."""
+        by_partition = any(isinstance(node, PartitionFunction) for node in self.case.pipeline.walk())
+        in_memory = any(data.kind in ("list", "slices", "pandas") for data in self.case.data.values())
+        return not (by_partition and in_memory)
 
     @property
     def numbers_in_use(self) -> list[int]:
@@ -193,6 +223,11 @@ class Judge:
         own = catalyst.output(trace._root.plan)
         plan = catalyst.project([*own, *annotated.attributes], annotated.plan)
         return [self._canonical(row[: len(own)]) for row in catalyst.frame(plan).collect()]
+
+    def records_with_windows(self, question: Question) -> frozenset[int]:
+        """The records asked for where the rows of a window's partition are behind each of its rows."""
+        rows = self._reference(windows=True).rows(self.case.pipeline)
+        return union_of(row for row in rows if row[0] in question.rows)
 
     def numbers(self, records: list[TracedRecord]) -> frozenset[int]:
         """The numbers of traced records; each must stand where it says."""

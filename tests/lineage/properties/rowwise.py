@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from expressions import Expr
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from tree import Node, Reference, Renderer, Row
+from tree import Node, Reference, Renderer, Row, columns_of
+
+from bigdebug.lineage.checkpoints import keep_checkpoint
+
+_names = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -148,14 +153,55 @@ class Unpivot(Node):
 
 
 @dataclass(frozen=True)
+class BinBy(Node):
+    """For each hour of a span of none or two, which begins at a number's hour, a row with it and its share: SQL only.
+
+    Of a null it makes one row without either.
+    """
+
+    begin: int = 0
+    length: int = 0
+    fans_out: ClassVar[bool] = True
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return (*self.child.types, "int", "dbl")
+
+    def sql(self, *tables: str) -> str:
+        width = len(self.child.types)
+        hours = f"c{self.begin} + least(greatest(c{self.length}, 0L), 1L) * 2"
+        span = f"timestamp_seconds(c{self.begin} * 3600) as a, timestamp_seconds(({hours}) * 3600) as b"
+        return (
+            f"select {columns_of('t', width)}, unix_seconds(t.bin_start) div 3600 as c{width}, "
+            f"t.share as c{width + 1} from (select *, {span}, 1D as share from {tables[0]}) "
+            "bin by (range a to b bin width interval '1' hour distribute uniform (share)) t"
+        )
+
+    def rows(self, reference: Reference, *children: list[Row]) -> list[Row]:
+        found: list[Row] = []
+        for row, records in children[0]:
+            begin, is_long = row[self.begin], (row[self.length] or 0) > 0
+            if begin is None:
+                made: list[tuple[Any, ...]] = [(None, None)]
+            else:
+                made = [(begin, 0.5), (begin + 1, 0.5)] if is_long else [(begin, 1.0)]
+            found += [(row + part, records) for part in made]
+        return found
+
+
+@dataclass(frozen=True)
 class Unchanged(Node):
-    """The same rows: an alias, a hint, another partitioning or order, a cache."""
+    """The same rows: an alias, a hint, another partitioning or order, a cache or checkpoint, observed."""
 
     how: str = "alias"
     by_name: ClassVar[bool] = False
 
+    CALLS: ClassVar[tuple[str, ...]] = ("cache", "view", "checkpoint", "localCheckpoint", "observe")
+    """Those that SQL has no words for."""
+    STAYING: ClassVar[tuple[str, ...]] = ("alias", "hint", "cache", "view", "checkpoint", "observe")
+    """Those whose rows stand where they stood."""
     HOWS: ClassVar[tuple[str, ...]] = (
-        "alias", "hint", "repartition", "repartition by", "coalesce", "cache", "sort", "sort within", "view",
+        *CALLS, "alias", "hint", "repartition", "repartition by", "coalesce", "sort", "sort within",
     )  # fmt: skip
 
     def frame(self, renderer: Renderer, *children: DataFrame) -> DataFrame:
@@ -174,6 +220,9 @@ class Unchanged(Node):
             "coalesce": lambda: frame.coalesce(1),
             "cache": lambda: frame.cache(),
             "view": lambda: frame,
+            "checkpoint": lambda: _checkpointed(frame, frame.checkpoint(eager=False)),
+            "localCheckpoint": lambda: _checkpointed(frame, frame.localCheckpoint(eager=False)),
+            "observe": lambda: frame.observe(f"seen {next(_names)}", F.count(F.lit(1)).alias("n")),
         }
         result: DataFrame = made[self.how]()
         return result
@@ -194,3 +243,9 @@ class Unchanged(Node):
 
     def rows(self, reference: Reference, *children: list[Row]) -> list[Row]:
         return children[0]
+
+
+def _checkpointed(frame: DataFrame, made: DataFrame) -> DataFrame:
+    """A checkpoint on which what it was made of is kept, as the recorder does."""
+    keep_checkpoint(frame.sparkSession, frame._jdf.queryExecution().analyzed(), made._jdf.logicalPlan())
+    return made

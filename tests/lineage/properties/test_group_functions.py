@@ -1,4 +1,4 @@
-"""Python functions of whole groups over random data, held against the reference and against replays."""
+"""Python functions of groups and of partitions over random data, held against the reference and replays."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from tests.proofs import Part
 
 @st.composite
 def group_cases(draw: Draw) -> Case:
-    """A function of groups, with or without an operator below and one above it."""
+    """A function of groups or of partitions, with or without an operator below and one above it."""
     drawing = Drawing(draw)
     node = drawing.source()
     if drawing.one((False, True)):
         node = drawing.rowwise(node)
-    node = drawing.group_function(node)
+    by_place = drawing.one((False, False, True)) and drawing.by_place(node)
+    node = by_place or drawing.group_function(node)
     if drawing.one((False, True)):
         node = drawing.operator(node)
     return Case(node, drawing.data)

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from combining import OneSidedJoin, PlainSetOperation, Subquery
 from drawing import Case, cases
-from grouping import Aggregate, Distinct, Window
+from grouping import Aggregate, Distinct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import Judge, Question, is_exact
 from pyspark.sql import SparkSession
 from python_functions import functions
 from sizes import WAYS, taken
+from windows import Window
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.index.conditions import NeedsSparkError
@@ -80,6 +81,8 @@ def _judge(judge: Judge, seed: int) -> None:
     if seed % 2 == 0 and any(isinstance(node, WITH_MORE) for node in judge.case.pipeline.walk()):
         judge_all_contributors(judge, question, numbers)
 
+    if not judge.is_kept_in_place:
+        return
     reopened = judge.reopened(question.where)
     assert reopened.matched == trace.matched
     if not judge.ambiguous:  # else one of equal rows may stand for another
@@ -110,6 +113,11 @@ def judge_index(judge: Judge, seed: int, output: list[tuple[tuple[Any, ...], lis
 
 
 def judge_all_contributors(judge: Judge, question: Question, numbers: frozenset[int]) -> None:
+    if any(isinstance(node, Window) for node in judge.case.pipeline.walk()):
+        with_windows = judge.numbers(judge.trace(question.where, Beside(windows=True)).collect())
+        expected = judge.records_with_windows(question)
+        assert with_windows <= expected if judge.ambiguous else with_windows == expected
+
     trace = judge.trace(question.where, Beside(windows=True, influence=True))
     every = judge.numbers(trace.collect())
     if judge.ambiguous:

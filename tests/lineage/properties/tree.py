@@ -10,9 +10,16 @@ from typing import Any, ClassVar
 from expressions import Values
 from pyspark.sql import DataFrame, SparkSession
 
+from tests.settings import settings
+
 # A row's canonical values, and the numbers of the source records it came from.
 Row = tuple[Values, frozenset[int]]
 NOTHING: frozenset[int] = frozenset()
+# Clauses that a version of Spark knows and its users have to ask for.
+_ASKED_FOR = {
+    "bin by": "spark.sql.binByRelationOperator.enabled",
+    "asof join": "spark.sql.join.asofJoin.enabled",
+}
 
 
 @dataclass(frozen=True)
@@ -83,19 +90,31 @@ class Reference:
 
     Args:
         data: the records of each source, by name.
+        places: by a record's number what `monotonically_increasing_id` numbers it with, where operators ask.
+        windows: whether the rows of a window's partition are behind each of its rows.
     """
 
-    def __init__(self, data: Mapping[str, list[Row]]) -> None:
+    def __init__(
+        self, data: Mapping[str, list[Row]], places: Mapping[int, int] | None = None, windows: bool = False
+    ) -> None:
         self._data = data
+        self._places = places or {}
+        self.windows = windows
         # Set by operators whose rows come from one record or another, by chance.
         self.ambiguous = False
-        # Set by those that could have given other rows than they gave.
+        # Set by those that could have given other rows than they gave, and where only a function knows of what
+        # it made them.
         self.open_cut = False
 
     def rows(self, node: Node) -> list[Row]:
         if isinstance(node, Source):
             return self._data[node.name]
         return node.rows(self, *(self.rows(child) for child in node.children))
+
+    def place(self, row: Row) -> int:
+        """Where a row stands that is made of one record: its partition is in the upper bits."""
+        (number,) = row[1]
+        return self._places.get(number, number)
 
 
 def grouped(rows: Iterable[Row], keys: Iterable[int]) -> dict[Values, list[Row]]:
@@ -140,7 +159,10 @@ class Renderer:
         if isinstance(node, Source):
             return self.sources[node.name]
         if node.dialect == "sql":
-            return self.spark.sql(node.sql(*(self._table(child) for child in node.children)))
+            text = node.sql(*(self._table(child) for child in node.children))
+            asked_for = {name: "true" for clause, name in _ASKED_FOR.items() if f" {clause} " in text}
+            with settings(self.spark, asked_for):
+                return self.spark.sql(text)
         frames = [self._frame(child) for child in node.children]
         return node.frame(self, *(named(frame) if node.by_name else frame for frame in frames))
 
