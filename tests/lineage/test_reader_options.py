@@ -233,7 +233,7 @@ def test_files_that_are_passed_over(format: str, told: str, spark: SparkSession,
         # One whose column `t`, which the program doesn't read, is damaged: it read the others.
         data = bytearray((folder / f"1.{format}").read_bytes())
         at = len(data) // 2
-        data[at - 100 : at + 100] = bytes(200)
+        data[at - 100 : at + 100] = b"\xff" * 200
         (folder / f"1.{format}").write_bytes(data)
         return read(spark, folder, "ignoreCorruptFiles"), expected
 
@@ -264,7 +264,8 @@ def test_tables_in_buckets(format: str, spark: SparkSession, tmp_path: Path) -> 
             if row.k == 1
         }
         # Spark reads it by its buckets, for it needs no shuffle then.
-        frame = spark.table("bucketed").selectExpr("k", "rank() over (partition by k order by n) as r")
+        ranked = spark.table("bucketed").selectExpr("k", "rank() over (partition by k order by n) as r")
+        frame = ranked.where("r > 0")
         assert "SelectedBucketsCount: 2" in frame._jdf.queryExecution().executedPlan().toString()
         return frame, expected
 
