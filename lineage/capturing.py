@@ -29,5 +29,6 @@ def capture(recorder: Recorder, spark: Any, number: int, execution: Any | None =
         live_index(spark, recorder, output, execution)
     except BigDebugError as error:
         recorder.complain(f"index: {error.message}", "output %d isn't indexed: %s", number, error)
+        recorder.write_again()  # where what was written of the index had taken all room
     except Exception as error:
         recorder.failed(error)

@@ -94,7 +94,9 @@ def doubts(catalyst: Catalyst, root: Operator, sources: Iterable[SourceLeaf] = (
     """
     patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
     holds_subqueries = root.plan.containsPattern(patterns.PLAN_EXPRESSION())
-    found = dict.fromkeys(_read_anew(leaf) for leaf in sources if not leaf.is_fixed)
+    found: dict[str, None] = {}
+    for leaf in sources:
+        found.update(dict.fromkeys(leaf.doubts if leaf.is_fixed else [_read_anew(leaf), *leaf.doubts]))
     for operator in root.walk():
         found.update(dict.fromkeys(_doubts_of(catalyst, operator)))
         if holds_subqueries:

@@ -171,11 +171,8 @@ class ChainedTrace(Trace):
         return values, [as_written[name] for name in source.deciding_columns if name in as_written]
 
     def _written_by(self, leaf: SourceLeaf, candidates: list[Writing]) -> dict[Writing, frozenset[str]]:
-        plan = leaf.operator.plan
-        files = leaf.listed or listed_files(self._catalyst, plan.relation())
-        table = plan.catalogTable()
-        name = str(table.get().identifier().table()) if table.isDefined() else None
-        return written_by(files, name, candidates)
+        files = leaf.listed or listed_files(self._catalyst, leaf.operator.plan.relation())
+        return written_by(files, leaf.table, candidates)
 
     def _values(self, frame: DataFrame, leaf: SourceLeaf, files: frozenset[str]) -> tuple[RowSet, int]:
         """The values of those records that stand in some files."""

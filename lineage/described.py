@@ -122,9 +122,7 @@ def records_table(caption: str, records: Sequence[Any], total: int | None = None
     """
     if total is not None and total > len(records):
         caption = f"{caption}, the first {len(records)} of {total:,}"
-    rows = [record.value for record in records]
-    named = all(isinstance(value, dict) for value in rows)
-    columns = list(dict.fromkeys(name for value in rows for name in value)) if named else ["value"]
+    columns = list(dict.fromkeys(name for record in records for name in record.cells))
     return Table(
         caption,
         ("file", "position", *map(str, columns)),
@@ -132,7 +130,7 @@ def records_table(caption: str, records: Sequence[Any], total: int | None = None
             (
                 record.location.file or record.source,
                 _position(record.location),
-                *([record.value.get(name) for name in columns] if named else [record.value]),
+                *(record.cells.get(name) for name in columns),
             )
             for record in records
         ],

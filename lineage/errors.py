@@ -56,5 +56,9 @@ class RecipeError(BigDebugError):
     """An output's recipe is missing, damaged, or of another version."""
 
 
+class DamagedIndexError(BigDebugError):
+    """An output's index is damaged, can't be read, or is of another version of bigdebug."""
+
+
 class SourceChangedError(BigDebugError):
     """A source isn't what it was when the run read it."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 JDBC_RELATION = "org.apache.spark.sql.execution.datasources.jdbc.JDBCRelation"
 MEMORY_KINDS = frozenset({"LocalRelation", "LogicalRDD"})
+HIVE_TABLE = "HiveTableRelation"
+"""Kind of the leaves that Hive's own readers read: of its tables in formats that Spark has no reader for."""
 
 
 @dataclass(eq=False)
@@ -39,6 +41,8 @@ class SourceLeaf:
         notes: what a person must know about its records.
         pinned: JVM attributes that every scan has to read, or None.
         in_files: its records stand in files.
+        table: the catalog's name of a table, with its database; None of other sources.
+        doubts: why its records may not be just those that the run read.
         listed: of its files `[path, size, modification time]`, as its plan listed them; None till asked for.
         places: tells its records apart by file and row number; None if they have to be counted.
         once: where records have no place, the JVM plan of its rows and ids as they were read first; None till then.
@@ -53,6 +57,8 @@ class SourceLeaf:
     notes: list[str] = field(default_factory=list)
     pinned: list[Any] | None = None
     in_files: bool = False
+    table: str | None = None
+    doubts: list[str] = field(default_factory=list)
     listed: Fingerprint | None = None
     places: RowIdentity | None = None
     once: Any | None = None
@@ -119,6 +125,8 @@ def leaf_kind(catalyst: Catalyst, operator: Operator, places: RowIdentity | None
         return text.lower().removesuffix("fileformat")
     if operator.kind == "DataSourceV2Relation":
         return str(operator.plan.table().name())
+    if operator.kind == HIVE_TABLE:
+        return "hive"
     raise UnsupportedOperatorError(
         f"{operator.described()} is a source that can't be traced yet",
         hint="trace a DataFrame above it, or write that data to a file and read it from there",
@@ -146,6 +154,7 @@ def annotate_leaf(
     else:
         if leaf.places is not None:
             plan, file, position = leaf.places.place(catalyst, plan)
+            position = _reading_pinned(catalyst, leaf, position)
             if packing is not None:
                 number = packing.packed(catalyst, file, position)
             else:
@@ -171,7 +180,11 @@ def annotate_leaf(
 def _number(catalyst: Catalyst, leaf: SourceLeaf) -> Any:
     if leaf.kind == "range":
         return leaf.operator.plan.output().head()
-    number = catalyst.expressions.MonotonicallyIncreasingID()
+    return _reading_pinned(catalyst, leaf, catalyst.expressions.MonotonicallyIncreasingID())
+
+
+def _reading_pinned(catalyst: Catalyst, leaf: SourceLeaf, number: Any) -> Any:
+    """A record's number, for which the columns have to be read that every scan has to."""
     if leaf.pinned:
         # Which rows a CSV scan drops as malformed depends on the columns it reads, so these are read always.
         # The optimizer folds `hash(…) IS NULL` away, but not this; not every type has a hash of its own.

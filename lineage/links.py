@@ -39,10 +39,16 @@ class Writing:
         return max(began - moment, moment - began - took, 0.0)
 
     def lies_there(self, path: str, table: str | None) -> bool:
-        """Whether a file lies where this output was written."""
-        named = table is not None and self.output.target is not None
-        if named and (self.output.target or "").rpartition(".")[2].casefold() == (table or "").casefold():
-            return True
+        """Whether a file lies where this output was written.
+
+        Args:
+            path: of the file.
+            table: the catalog's name of the table that it is read as part of, with its database.
+        """
+        if table is not None and self.output.target is not None:
+            written = self.output.target.replace("`", "").casefold()
+            if f".{table.casefold()}".endswith(f".{written}"):
+                return True
         return path == self.target or path.startswith(f"{self.target}/")
 
     def __str__(self) -> str:
@@ -77,7 +83,7 @@ def written_by(
 
     Args:
         files: of the source, as they were when it was read.
-        table: its name in the catalog, if it has one.
+        table: its name in the catalog, with the database, if it has one.
         candidates: what earlier runs wrote, the latest first.
     """
     found: defaultdict[Writing, set[str]] = defaultdict(set)

@@ -13,6 +13,9 @@ from bigdebug.lineage.location import plain_path
 Fingerprint = list[list[Any]]
 """`[path, size, modification time]` of each file."""
 
+IS_GONE = " is gone"
+"""What a change ends with that is a file's end."""
+
 
 def listed_files(catalyst: Catalyst, relation: Any) -> Fingerprint:
     """What Spark listed for a `HadoopFsRelation`."""
@@ -50,7 +53,7 @@ def differences(then: Fingerprint, now: Fingerprint) -> list[str]:
     """What has changed, a sentence's beginning each: `/data/a.csv was added`."""
     before = {path: (size, time) for path, size, time in then}
     after = {path: (size, time) for path, size, time in now}
-    changes = [f"{plain_path(path)} is gone" for path in sorted(before.keys() - after.keys())]
+    changes = [f"{plain_path(path)}{IS_GONE}" for path in sorted(before.keys() - after.keys())]
     changes += [f"{plain_path(path)} was added" for path in sorted(after.keys() - before.keys())]
     for path in sorted(before.keys() & after.keys()):
         (size, time), (new_size, new_time) = before[path], after[path]

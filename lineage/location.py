@@ -36,12 +36,22 @@ class TracedRecord:
     Attributes:
         source: the source's name.
         location: where the record stands.
-        value: its columns by name; of two columns with one name the later one is called `name#2`.
+        value: its columns by name; of two columns with one name the later one is called `name#2`. Of an RDD the
+            element. None where it isn't known.
+        known: whether it is: an index names records also where their values can't be had.
     """
 
     source: str
     location: Location
-    value: dict[str, Any]
+    value: Any
+    known: bool = True
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        """The value as a table shows it, by column: of an element one, and none where it isn't known."""
+        if not self.known:
+            return {}
+        return self.value if isinstance(self.value, dict) else {"value": self.value}
 
 
 def address_in_rows(uri: str) -> str:

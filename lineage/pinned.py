@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import UnreachableError
-from bigdebug.lineage.row_identity import HADOOP_RELATION
+from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
 
 # Ours, on top of the run's: they change how a question is computed, never its answer.
 _OURS = {
@@ -133,7 +133,9 @@ def _java_map(spark: SparkSession, scala_map: Any) -> Any:
 def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:
     """What makes file sources read with the pinned session's settings (splits!), not the user's present ones.
 
-    They read the files themselves, not what the user has cached of them, which knows neither file nor position.
+    They read the files themselves, not what the user has cached of them, which knows neither file nor position. And
+    where records are told apart by counting them, no buckets: Spark reads a table by its buckets for some operators and
+    not for others, and numbers the records of its files otherwise.
     """
     relations = catalyst.jvm.org.apache.spark.sql.execution.datasources
 
@@ -147,7 +149,7 @@ def rebinder(catalyst: Catalyst) -> Callable[[Any], Any]:
             relation.location(),
             relation.partitionSchema(),
             relation.dataSchema(),
-            relation.bucketSpec(),
+            catalyst.none if identity_of(catalyst, leaf) is None else relation.bucketSpec(),
             relation.fileFormat(),
             # An option that no format knows: Spark takes a cached plan for another that is equal to it.
             relation.options().updated("bigdebug", "pinned"),

@@ -143,7 +143,10 @@ def stored_columns(catalyst: Catalyst, leaf: SourceLeaf) -> list[StoredColumn] |
     schema = plan.schema()
     stored = {field["name"] for field in _fields(relation.dataSchema())}
     columns = []
+    shown = None if leaf.pinned is None else {str(column.name()) for column in leaf.pinned}
     for place, field in enumerate(_fields(schema)):
+        if shown is not None and field["name"] not in shown:
+            continue
         # A column's metadata may hold a default for files that lack it, or say that it is padded.
         if field["name"] not in stored or field.get("metadata"):
             return None

@@ -29,6 +29,11 @@ Report = Callable[[int, str, str | None], None]
 PATIENCE = 2.0
 """For so many seconds a recipe waits for the actions under way to end."""
 
+# Of recipes that couldn't be written, so many bytes are kept to be written when there is room again.
+_KEPT_BYTES = 64_000_000
+
+_Task = tuple[float, Output, Any, Any]
+
 
 class RecipeStore(Protocol):
     """Where recipes go: a run's writer."""
@@ -60,7 +65,8 @@ class RecipeWorker:
         self._redact = frozenset(redact)
         self._report = report
         self._folder = folder or os.path.abspath(sys.path[0] or os.curdir)
-        self._queue: queue.Queue[tuple[float, Output, Any, Any] | None] = queue.Queue()
+        self._queue: queue.Queue[_Task | tuple[()] | None] = queue.Queue()
+        self._unwritten: dict[int, bytes] = {}
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition(threading.RLock())  # a signal handler of the user's may act, too
         self._running: set[int] = set()
@@ -89,8 +95,14 @@ class RecipeWorker:
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
+        self.write_again()
         with self._queue.all_tasks_done:
             return self._queue.all_tasks_done.wait_for(lambda: self._queue.unfinished_tasks == 0, timeout)
+
+    def write_again(self) -> None:
+        """Have recipes that couldn't be written be tried once more: a disk that was full may have room again."""
+        if self._unwritten:
+            self._queue.put(())
 
     def close(self) -> None:
         """Let the thread end after what is queued."""
@@ -99,10 +111,13 @@ class RecipeWorker:
 
     def _work(self) -> None:
         while (task := self._queue.get()) is not None:
-            due, output, rows, spark = task
             try:
-                self._wait(due)
-                self._build(output, rows, spark)
+                for number in list(self._unwritten):
+                    self._write(number, self._unwritten.pop(number))
+                if task:
+                    due, output, rows, spark = task
+                    self._wait(due)
+                    self._build(output, rows, spark)
             finally:
                 self._queue.task_done()
         self._queue.task_done()
@@ -125,7 +140,6 @@ class RecipeWorker:
                 else:
                     recipe = build_rdd_recipe(rows, self._node_of, self._redact, self._folder)
                 data = recipe.to_bytes()
-            self._writer.put_recipe(output.number, data)
         except BigDebugError as error:
             self._report(output.number, "unavailable", error.message)
         except Exception as error:
@@ -133,4 +147,14 @@ class RecipeWorker:
             # An unforeseen message may quote values.
             self._report(output.number, "unavailable", error_text(error, masked=bool(self._redact)))
         else:
-            self._report(output.number, "stored", None)
+            self._write(output.number, data)
+
+    def _write(self, number: int, data: bytes) -> None:
+        try:
+            self._writer.put_recipe(number, data)
+        except BigDebugError as error:
+            if sum(map(len, self._unwritten.values())) + len(data) <= _KEPT_BYTES:
+                self._unwritten[number] = data
+            self._report(number, "unavailable", error.message)
+        else:
+            self._report(number, "stored", None)

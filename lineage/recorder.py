@@ -267,6 +267,11 @@ class Recorder:
             self._said.add(key)
             logger.warning(message, *values)
 
+    def write_again(self) -> None:
+        """Have recipes that couldn't be written be tried once more."""
+        if self._run is not None and self._run.worker is not None:
+            self._run.worker.write_again()
+
     def failed(self, error: Exception) -> None:
         """Say once that recording doesn't work; the user's program goes on."""
         self.complain(

@@ -1,8 +1,9 @@
 """Which columns the scans of a plan read, where the rows themselves depend on that.
 
 A CSV, JSON or XML scan parses only the columns that are asked for. A record that is malformed in another
-column isn't dropped, doesn't fail the job and isn't called corrupt. So an instrumented scan, which would ask
-for other columns, has to read just those of the original one.
+column isn't dropped, doesn't fail the job and isn't called corrupt. A scan of Parquet or ORC files that passes over
+corrupt ones gives the records of a file up to what is damaged in the columns that are asked for. So an instrumented
+scan, which would ask for other columns, has to read just those of the original one.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from typing import Any
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.passed_over import CORRUPT, passes_over
 
 _PARSED = frozenset({"csv", "json", "xml"})
+_IN_COLUMNS = frozenset({"parquet", "orc"})
 _CORRUPT = "columnNameOfCorruptRecord"
 
 
@@ -35,12 +38,19 @@ def pin_columns(catalyst: Catalyst, root: Operator, sources: Iterable[SourceLeaf
         return
     scans = list(_scans(catalyst, catalyst.frame(root.plan)._jdf.queryExecution().sparkPlan()))
     for source in parsed:
+        why = "what counts as malformed depends on them"
+        if source.kind in _IN_COLUMNS:
+            why = "what is found damaged depends on them"
+            source.doubts.append(
+                f"corrupt files of {source.name} are passed over, and how far one is read depends on the columns "
+                "and conditions that are asked for"
+            )
         read = _columns_of(catalyst, source, parsed, scans)
         columns = catalyst.output(source.operator.plan)
         if read is None:
             source.notes.append(
                 f"{source.name}: it can't be told which columns the run read, "
-                "and which of its malformed records it kept depends on that"
+                "and which of its malformed records or damaged files it kept depends on that"
             )
             continue
         folders = {str(name) for name in source.operator.plan.relation().partitionSchema().fieldNames()}
@@ -49,15 +59,17 @@ def pin_columns(catalyst: Catalyst, root: Operator, sources: Iterable[SourceLeaf
         if len(source.pinned) < len(columns):
             source.notes.append(
                 f"{source.name}: only the columns that the run read are shown "
-                f"({', '.join(source.columns) or 'none'}): what counts as malformed depends on them"
+                f"({', '.join(source.columns) or 'none'}): {why}"
             )
 
 
 def _depends_on_columns(catalyst: Catalyst, source: SourceLeaf) -> bool:
-    if not source.in_files or source.kind not in _PARSED:
+    if not source.in_files or source.kind not in _PARSED | _IN_COLUMNS:
         return False
     relation = source.operator.plan.relation()
     options = {key.lower(): value for key, value in catalyst.entries(relation.options()).items()}
+    if source.kind in _IN_COLUMNS:
+        return passes_over(catalyst, options, CORRUPT)
     if options.get("mode", "PERMISSIVE").upper() != "PERMISSIVE":
         return True
     corrupt = options.get(_CORRUPT.lower()) or catalyst.spark.conf.get(f"spark.sql.{_CORRUPT}")

@@ -11,11 +11,23 @@ from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.checkpoints import is_kept
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError
 from bigdebug.lineage.finding import numbered
-from bigdebug.lineage.identity import JDBC_RELATION, MEMORY_KINDS, SourceLeaf, is_source, leaf_kind
-from bigdebug.lineage.listing import differences, files_now, listed_files
+from bigdebug.lineage.identity import (
+    HIVE_TABLE,
+    JDBC_RELATION,
+    MEMORY_KINDS,
+    SourceLeaf,
+    is_source,
+    leaf_kind,
+)
+from bigdebug.lineage.listing import IS_GONE, differences, files_now, listed_files
 from bigdebug.lineage.location import plain_path
+from bigdebug.lineage.opened import tag_named
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.passed_over import MISSING, may_have_been_read, passes_over
 from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
+
+TABLE_TAG = "bigdebug.table"
+"""Under this a leaf that was made again of a recipe carries the name that its table had in the run's catalog."""
 
 _TRIED = frozenset({"parquet", "orc", "csv", "json", "text", "xml", "binaryfile"})
 
@@ -43,6 +55,7 @@ def sources_of(
         source.columns = catalyst.names(leaf.plan)
         source.places = places
         source.in_files = is_file_relation(catalyst, leaf.plan)
+        source.table = catalog_table(catalyst, leaf.plan)
         batch = batch_of(catalyst, leaf.plan)
         if batch is not None:
             if batch.over:
@@ -82,7 +95,7 @@ def require_unchanged(
         files: look at these alone, named as locations name them.
 
     Raises:
-        SourceChangedError: a file changed or is gone.
+        SourceChangedError: a file changed, or is gone that the reader wasn't told to pass over.
     """
     for source in sources:
         if source.in_files:
@@ -91,6 +104,11 @@ def require_unchanged(
                 source.listed = listed_files(catalyst, relation)
             then = [entry for entry in source.listed if files is None or plain_path(entry[0]) in files]
             changes = differences(then, files_now(catalyst, [path for path, _, _ in then]))
+            gone = [change for change in changes if change.endswith(IS_GONE)]
+            if gone and passes_over(catalyst, catalyst.entries(relation.options()), MISSING):
+                changes = [change for change in changes if change not in gone]
+                told = [may_have_been_read(change, "the program read it") for change in gone]
+                source.doubts += [each for each in told if each not in source.doubts]
             if changes:
                 raise SourceChangedError(
                     f"{changes[0]} since the program read it",
@@ -102,10 +120,22 @@ def is_file_relation(catalyst: Catalyst, plan: Any) -> bool:
     return class_name(plan) == "LogicalRelation" and catalyst.is_instance(plan.relation(), HADOOP_RELATION)
 
 
+def catalog_table(catalyst: Catalyst, plan: Any) -> str | None:
+    """The catalog's name of the table that a leaf reads, with its database; None where it reads none."""
+    if class_name(plan) == HIVE_TABLE:
+        return str(plan.tableMeta().identifier().unquotedString())
+    if class_name(plan) == "LogicalRelation" and plan.catalogTable().isDefined():
+        return str(plan.catalogTable().get().identifier().unquotedString())
+    recorded = plan.getTagValue(tag_named(catalyst.jvm, TABLE_TAG))
+    return str(recorded.get()) if recorded.isDefined() else None
+
+
 def source_name(catalyst: Catalyst, leaf: Operator) -> str:
     """Catalog table, else temporary view, else last part of the path as written, else the call site."""
     if leaf.kind == "LogicalRelation" and leaf.plan.catalogTable().isDefined():
         return str(leaf.plan.catalogTable().get().identifier().table())
+    if leaf.kind == HIVE_TABLE:
+        return str(leaf.plan.tableMeta().identifier().table())
     if leaf.view or leaf.table:
         return str(leaf.view or leaf.table)
     if is_file_relation(catalyst, leaf.plan):

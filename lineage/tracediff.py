@@ -66,7 +66,7 @@ def compare_traces(first: Traced | None, second: Traced | None) -> list[TracedSo
             continue
         records = first.collect_source(one.name, MOST_RECORDS) if first and one and one.count else []
         others = second.collect_source(other.name, MOST_RECORDS) if second and other and other.count else []
-        if any(record.value == {} for record in (*records, *others)):
+        if not all(record.known for record in (*records, *others)):
             # Of an index whose files are others by now: it knows the places, which now hold other records.
             found.append(TracedSourceDiff(name, *counts, compared=False))
             continue

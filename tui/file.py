@@ -72,8 +72,7 @@ def lines_at(path: str, record: TracedRecord) -> Lines:
     filled = [(number, line) for number, line in kept if line.strip()]
     place = position - (records - len(filled))
     candidates = filled[max(place, 0) : place + _OFFSETS + 1]
-    value = record.value
-    texts = [str(each) for each in value.values()] if isinstance(value, dict) else [str(value)]
+    texts = [str(each) for each in record.cells.values()]
     texts = [text for text in texts if text and text != "None"]
     lit = _line_of(candidates, texts) if texts else (candidates[0][0] if candidates else 0)
     return Lines(kept[0][0], [line for _, line in kept], lit, guessed=not texts)
@@ -181,5 +180,5 @@ class FileView(View):
         return CallSite(path, max(self._line, 1)) if path else None
 
     def shown(self) -> Shown | None:
-        value = self.record.value if isinstance(self.record.value, dict) else {"value": self.record.value}
-        return Shown(list(value), [list(value.values())])
+        cells = self.record.cells
+        return Shown(list(cells), [list(cells.values())])

@@ -238,6 +238,9 @@ class TraceView(View):
         if record is None or place is None or self.source is not None:
             self.say("point at a record of a source")
             return
+        if not record.known:
+            self.say("its values aren't known here, and a forward trace starts from them", bad=True)
+            return
         if isinstance(record.value, dict):
             records = self._record()
             assert records is not None

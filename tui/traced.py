@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
+from bigdebug.lineage.errors import DamagedIndexError
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import StoredRun
@@ -87,12 +88,18 @@ def backward(engine: Engine, run: StoredRun, output: Output, where: str, work: W
     Raises:
         BigDebugError: it can't be told; says why.
     """
+    notes: Sequence[str] = ()
     if run.indexed(output.number):
-        found = _from_index(run, output, where, work)
-        if found is not None:
-            return found
+        try:
+            found = _from_index(run, output, where, work)
+        except DamagedIndexError as error:
+            notes = (f"{error.message}; bigdebug index {run.run_id} {output.number} makes it anew",)
+        else:
+            if found is not None:
+                return found
     asked = engine.open(run, output, work)
-    return fetched(asked.replay.trace(where), f"output {output.number}", output.call_site, work)
+    way = fetched(asked.replay.trace(where), f"output {output.number}", output.call_site, work)
+    return replace(way, notes=(*way.notes, *notes))
 
 
 def forward(engine: Engine, run: StoredRun, output: Output, where: str, source: str, work: Work) -> Way:
@@ -177,7 +184,7 @@ def records_at(place: Place, work: Work) -> Records:
 
 def of_records(found: Sequence[TracedRecord], place: Place | None = None) -> Records:
     """Source records as a table: where each stands, and its columns, those first that reached the rows."""
-    values = [each.value if isinstance(each.value, dict) else {"value": each.value} for each in found]
+    values = [each.cells for each in found]
     names: dict[str, None] = {}
     for value in values:
         names |= dict.fromkeys(value)

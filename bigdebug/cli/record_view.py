@@ -130,7 +130,7 @@ def _show_numbered_files(
 
 def _values(records: Sequence[TracedRecord], looks: Mapping[str, tuple[str, str]]) -> list[_Column]:
     other = ("", "dim" if looks else "bold")
-    rows = [_row(record.value) for record in records]
+    rows = [record.cells for record in records]
     names = dict.fromkeys(name for row in rows for name in row)
     return [
         _Column(
@@ -142,11 +142,6 @@ def _values(records: Sequence[TracedRecord], looks: Mapping[str, tuple[str, str]
         )
         for name in names
     ]
-
-
-def _row(value: Any) -> dict[str, Any]:
-    """A record's columns; the element itself, of an RDD."""
-    return value if isinstance(value, dict) else {"value": value}
 
 
 def _is_number(value: Any) -> bool:

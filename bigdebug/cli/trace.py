@@ -1,5 +1,7 @@
 """`bigdebug trace`: from rows of a recorded output back to source records, or from these to the rows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from bigdebug.cli.replaying import ask_if_large, cost, replaying
 from bigdebug.cli.saving import SavedFile, save_records
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, TracedStep, show_trace, trace_json
 from bigdebug.lineage.beside import Beside
-from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.errors import BigDebugError, DamagedIndexError, UnreachableError
 from bigdebug.lineage.estimate import Estimate
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
@@ -121,9 +123,11 @@ def command(
         )
     found = Store(store).find(run)
     chosen = found.output(output)
-    if not (no_index or forward or windows or influence or narrow or target) and found.indexed(chosen.number):
-        told = _told_by_index(found, chosen, where, source, column, limit, dry_run, as_json)
-        if told:
+    if not no_index and found.indexed(chosen.number):
+        beyond = _beyond_index(forward, windows, influence, narrow, target)
+        if beyond is not None:
+            _say_spark_is_asked(beyond)
+        elif _told_by_index(found, chosen, where, source, column, limit, dry_run, as_json):
             return
     with replaying(found, chosen, allow_changed) as replay:
         with stage("Looking at the sources"):
@@ -175,6 +179,24 @@ def _save(
     return f"wrote {plural(only.count, 'record')} of {visible(only.name)} to {target}: {size(written)}"
 
 
+def _beyond_index(
+    forward: bool, windows: bool, influence: bool, narrow: bool, target: Path | None
+) -> str | None:
+    """What no index holds of what is asked; None where one may answer."""
+    beyond = {
+        "it tells which records rows came from, not which rows came from records": forward,
+        "it doesn't hold the other rows of windows": windows,
+        "it doesn't hold what was looked up": influence,
+        "a trace is narrowed by replays": narrow,
+        "it names records, and Spark reads all of them for a file": target is not None,
+    }
+    return next((why for why, asked in beyond.items() if asked), None)
+
+
+def _say_spark_is_asked(why: str) -> None:
+    show_line(message_console(), f"The index can't tell, Spark is asked: {why}.")
+
+
 def _told_by_index(
     run: StoredRun,
     output: Output,
@@ -186,17 +208,32 @@ def _told_by_index(
     as_json: bool,
 ) -> bool:
     """Answer from the output's index, without Spark; whether that could be done."""
-    index = _index_of(run, output)
-    if index is None:
-        return False
     if dry_run:
-        _say_estimate(run, output, where, Estimate(index.bytes, None), as_json)
-        return True
+        with _else_spark(run, output):
+            index = _index_of(run, output)
+            if index is not None:
+                _say_estimate(run, output, where, Estimate(index.bytes, None), as_json)
+                return True
+        return False
     answer = indexed_answer(run, output, where, source, limit, column)
     if answer is None:
         return False
     _show(answer, as_json)
     return True
+
+
+@contextmanager
+def _else_spark(run: StoredRun, output: Output) -> Iterator[None]:
+    """Around what an index is asked: where that can't be, the output's recipe answers, and a word says why."""
+    from bigdebug.lineage.index.conditions import NeedsSparkError
+
+    try:
+        yield
+    except NeedsSparkError as error:
+        _say_spark_is_asked(error.message)
+    except (DamagedIndexError, UnreachableError) as error:
+        anew = f"bigdebug index {run.run_id} {output.number}"
+        _say_spark_is_asked(f"{error.message}; {anew} makes it anew")
 
 
 def _index_of(run: StoredRun, output: Output) -> "Index | RddIndex | None":
@@ -215,18 +252,13 @@ def indexed_answer(
     column: str | None = None,
 ) -> TraceAnswer | None:
     """What an output's index tells; None, and a word why, where Spark is needed."""
-    from bigdebug.lineage.index.conditions import NeedsSparkError
-
-    index = _index_of(run, output)
-    if index is None:
-        return None
-    try:
-        trace = index.trace(where, column=column)
-    except NeedsSparkError as error:
-        show_line(message_console(), f"The index can't tell, Spark is asked: {error.message}.")
-        return None
-    answer = answer_trace(trace, run, output, where, source, limit, column=column)
-    return replace(answer, notes=[*answer.notes, *_written_earlier(index, run, output)])
+    with _else_spark(run, output):
+        index = _index_of(run, output)
+        if index is not None:
+            trace = index.trace(where, column=column)
+            answer = answer_trace(trace, run, output, where, source, limit, column=column)
+            return replace(answer, notes=[*answer.notes, *_written_earlier(index, run, output)])
+    return None
 
 
 def _written_earlier(index: "Index | RddIndex", run: StoredRun, output: Output) -> list[str]:

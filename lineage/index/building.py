@@ -146,7 +146,10 @@ class _Builder:
             seconds=round(time.monotonic() - began, 3),
             size=self._store.size(self._folder),
             exact=not [*question.notes, *found],
-            notes=tuple(notes),
+            notes=(
+                *dict.fromkeys(notes),
+                *(note for leaf in question.sources.values() for note in leaf.notes),
+            ),
             columns=tuple(
                 OutputColumn(
                     str(column.name()),
@@ -224,6 +227,7 @@ class _Builder:
             name=leaf.name,
             kind=leaf.kind,
             call_site=leaf.call_site,
+            table=leaf.table,
             reached=tuple(reached),
             deciding=tuple(deciding),
             **found,

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.errors import DamagedIndexError
+from bigdebug.lineage.store.damage import ANEW
 from bigdebug.lineage.text_records import TextFormat
 
 FORMAT = 2
@@ -81,6 +82,7 @@ class IndexedSource:
         text: how its lines are read, where they can be without Spark.
         first, step: of a range.
         records: the folder with its records, where these were written down.
+        table: the catalog's name of a table, with its database.
     """
 
     name: str
@@ -98,6 +100,7 @@ class IndexedSource:
     first: int = 0
     step: int = 1
     records: str | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ class Manifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
-        """Raises BigDebugError where it is damaged or of another format."""
+        """Raises DamagedIndexError where it is damaged or of another format."""
         with manifest_of(data, FORMAT) as content:
             found: Manifest = _read(cls, content)
             return found
@@ -205,21 +208,15 @@ def manifest_of(data: bytes, known: int | str) -> Iterator[dict[str, Any]]:
         known: the format that is understood.
 
     Raises:
-        BigDebugError: it is damaged, or of another format.
+        DamagedIndexError: it is damaged, or of another format.
     """
     try:
         content = json.loads(data)
         if content["format"] != known:
-            raise BigDebugError(
-                "the index was written by another version of bigdebug",
-                hint="make it anew, bigdebug index RUN OUTPUT, or trace with --no-index",
-            )
+            raise DamagedIndexError("the index was written by another version of bigdebug", hint=ANEW)
         yield content
     except (ValueError, TypeError, KeyError) as error:
-        raise BigDebugError(
-            f"the index is damaged ({error})",
-            hint="make it anew, bigdebug index RUN OUTPUT, or trace with --no-index",
-        ) from None
+        raise DamagedIndexError(f"the index is damaged ({error})", hint=ANEW) from None
 
 
 _PARTS: dict[tuple[type, str], type] = {
@@ -237,7 +234,7 @@ _PARTS: dict[tuple[type, str], type] = {
 
 
 # What indexes of this format didn't always hold.
-_ADDED = frozenset({"rests_on", "null_value", "zone"})
+_ADDED = frozenset({"rests_on", "table", "null_value", "zone"})
 
 
 def _read(kind: type, content: dict[str, Any]) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.errors import DamagedIndexError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.index.manifest import Block, IndexedSource
 from bigdebug.lineage.index.names import ID
@@ -27,6 +27,7 @@ from bigdebug.lineage.location import (
     readable_path,
 )
 from bigdebug.lineage.parquet_records import READERS, UnreadableError, python_values, read_records
+from bigdebug.lineage.store.damage import ANEW, reading_index
 from bigdebug.lineage.store.tables import TableStore
 from bigdebug.lineage.text_records import TextFormat, read_lines
 from bigdebug.lineage.unchanged import what_became_of
@@ -82,7 +83,8 @@ class IndexedRecords:
             TracedRecord(
                 self._source.name,
                 locations[i],
-                {} if values is None else dict(zip(names, values[i], strict=True)),
+                None if values is None else dict(zip(names, values[i], strict=True)),
+                known=values is not None,
             )
             for i in order
         ]
@@ -135,9 +137,8 @@ class IndexedRecords:
         if self._source.identity == "file":
             found = pc.index_in(batch.column(0), as_arrow(np.array(self._source.hashes, dtype=np.int64)))
             if found.null_count:
-                raise BigDebugError(
-                    f"the index names a file of {self._source.name} that it doesn't know",
-                    hint="make it anew, bigdebug index RUN OUTPUT, or trace with --no-index",
+                raise DamagedIndexError(
+                    f"the index names a file of {self._source.name} that it doesn't know", hint=ANEW
                 )
             return as_numpy(found)
         files = np.array([block.file for block in self._source.blocks], dtype=np.int64)
@@ -190,11 +191,14 @@ class IndexedRecords:
 
     def _kept(self, numbers: list[int]) -> list[list[Any]]:
         wanted = as_arrow(np.unique(np.array(numbers, dtype=np.int64)))
-        found = []
+        found: list[pa.Table] = []
         for file in self._store.table(f"{self._folder}/{self._source.records}"):
             for some in batched(range(file.num_row_groups), 1):
-                table = file.read_row_groups(some)
+                with reading_index("a table of the index"):
+                    table = file.read_row_groups(some)
                 found.append(table.filter(pc.is_in(table.column(ID), wanted)))
+        if sum(table.num_rows for table in found) < len(wanted):
+            raise DamagedIndexError("a table of the index lacks rows", hint=ANEW)
         table = pa.concat_tables(found)
         columns = [
             python_values(table.column(f"c{i}"), kind) for i, (_, kind) in enumerate(self._source.columns)

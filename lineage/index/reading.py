@@ -66,7 +66,7 @@ class Index:
     def written_by(self, candidates: Sequence[Writing]) -> Iterator[tuple[str, Writing]]:
         """The sources whose files some outputs of earlier runs wrote, by name."""
         for source in self._manifest.sources:
-            for writing in written_by(source.listed, None, candidates):
+            for writing in written_by(source.listed, source.table, candidates):
                 yield source.name, writing
 
     def __repr__(self) -> str:
@@ -77,7 +77,7 @@ def open_index(store: TableStore, output: int) -> Index | None:
     """The index of an output; None where there is none.
 
     Raises:
-        BigDebugError: it is damaged, or of another version.
+        DamagedIndexError: it is damaged, or of another version.
     """
     data = store.manifest(output)
     return None if data is None else Index(store, Manifest.from_bytes(data))

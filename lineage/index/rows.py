@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bigdebug.lineage.errors import DamagedIndexError
 from bigdebug.lineage.index.manifest import IndexedSegment
 from bigdebug.lineage.index.masks import Bounds, Mask, constant
 from bigdebug.lineage.index.names import AT, KEY
+from bigdebug.lineage.store.damage import ANEW, reading_index
 from bigdebug.lineage.store.tables import TableStore
 
 _FEW = 200_000
@@ -47,7 +49,8 @@ class Rows:
             yield from self.table.select(list(columns)).to_batches()
             return
         for file in self.files:
-            yield from file.iter_batches(columns=list(columns))
+            with reading_index("a table of the index"):
+                yield from file.iter_batches(columns=list(columns))
 
     def distinct(self, columns: Sequence[str]) -> pa.Table:
         """Distinct rows of some columns, those that are null in the first left out."""
@@ -159,7 +162,10 @@ class SegmentRows:
 
     @cached_property
     def _files(self) -> list[pq.ParquetFile]:
-        return self._store.table(self._name)
+        files = self._store.table(self._name)
+        if sum(file.metadata.num_rows for file in files) != self._segment.rows:
+            raise DamagedIndexError("a table of the index lacks rows", hint=ANEW)
+        return files
 
     def all(self) -> Rows:
         """All rows."""
@@ -176,7 +182,8 @@ class SegmentRows:
         for file in self._files:
             groups = [g for g in range(file.num_row_groups) if condition.may(_bounds(file, g))]
             for some in batched(groups, _AT_ONCE):
-                table = file.read_row_groups(some, columns=columns)
+                with reading_index("a table of the index"):
+                    table = file.read_row_groups(some, columns=columns)
                 held = table.filter(condition.of(table)).select(self._ids)
                 if held.num_rows:
                     found.append(held)
@@ -203,7 +210,8 @@ class SegmentRows:
         for file in self._files:
             groups = [g for g in range(file.num_row_groups) if _may_hold(file.metadata.row_group(g), first)]
             if groups:
-                table = file.read_row_groups(groups, columns=[*columns, *self._ids])
+                with reading_index("a table of the index"):
+                    table = file.read_row_groups(groups, columns=[*columns, *self._ids])
                 table = table.filter(pc.is_in(table.column(KEY[0]), as_arrow(first)))
                 if table.num_rows:
                     found.append(table)

@@ -35,5 +35,6 @@ def capture_rdd(recorder: Recorder, number: int, tap: Any, result: Any) -> None:
             live_rdd_index(recorder, output)
     except BigDebugError as error:
         recorder.complain(f"index: {error.message}", "output %d isn't indexed: %s", number, error)
+        recorder.write_again()  # where what was written of the index had taken all room
     except Exception as error:
         recorder.failed(error)

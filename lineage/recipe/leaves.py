@@ -20,11 +20,13 @@ from bigdebug.lineage.checkpoints import CHECKPOINTS
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.file_tables import as_first_kind
-from bigdebug.lineage.identity import JDBC_RELATION
-from bigdebug.lineage.listing import differences, exists, listed_files
+from bigdebug.lineage.identity import HIVE_TABLE, JDBC_RELATION
+from bigdebug.lineage.listing import IS_GONE, differences, exists, listed_files
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.memory import numbered_rows
+from bigdebug.lineage.opened import tag_named
 from bigdebug.lineage.operators import NodeLookup
+from bigdebug.lineage.passed_over import MISSING, may_have_been_read, passes_over
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.joints import joint_of, keep_reopened, rows_of_elements
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -36,6 +38,7 @@ from bigdebug.lineage.recipe.schemas import column_changes
 from bigdebug.lineage.recipe.settings import without_secrets, without_user
 from bigdebug.lineage.row_identity import HADOOP_RELATION, identity_of
 from bigdebug.lineage.segments import local_relation, wrapped
+from bigdebug.lineage.sources import TABLE_TAG, catalog_table
 
 # Formats whose files say which columns they have.
 _TELLING_COLUMNS = frozenset({"parquet", "orc"})
@@ -102,6 +105,11 @@ class LeafWriter:
                 )
             description, pickled = described_python_source(self.catalyst, plan)
             return {**description, "class": self.pieces.add(pickled)}
+        if class_name(plan) == HIVE_TABLE:
+            raise RecipeError(
+                f"the Hive table {catalog_table(self.catalyst, plan)} can't be read again from a recipe yet",
+                hint="trace in the running program with session.trace",
+            )
         return self._memory(plan)
 
     def _files(self, plan: Any, relation: Any) -> Description:
@@ -124,6 +132,7 @@ class LeafWriter:
             "paths": [without_user(str(path.toString())) for path in paths],
             "options": kept,
             "left_out": sorted(options.keys() - kept.keys()),
+            "table": catalog_table(self.catalyst, plan),
             "schema": json.loads(relation.schema().json()),
             "files": [
                 [without_user(path), size, time] for path, size, time in listed_files(self.catalyst, relation)
@@ -278,7 +287,10 @@ class LeafReader:
         if self.without_added and self._has_more_files(description, plan.relation()):
             plan = self._read(_of_its_files(description))
         self._compare(description, plan.relation())
-        return self.catalyst.copy(plan, output=output)
+        plan = self.catalyst.copy(plan, output=output)
+        if description.get("table") is not None:
+            plan.setTagValue(tag_named(self.catalyst.jvm, TABLE_TAG), description["table"])
+        return plan
 
     def _has_more_files(self, description: Description, relation: Any) -> bool:
         then = {path for path, _, _ in description["files"]}
@@ -327,7 +339,8 @@ class LeafReader:
         """The paths that are still there; what is gone is an error, or noted by its files, where others are left."""
         present = [path for path in description["paths"] if exists(self.catalyst, path)]
         gone = [plain_path(path) for path in description["paths"] if path not in present]
-        if gone and not (present and self.allow_changed):
+        passed_over = self.allow_changed or passes_over(self.catalyst, description["options"], MISSING)
+        if gone and not (present and passed_over):
             raise SourceChangedError(
                 f"{', '.join(gone)} {'is' if len(gone) == 1 else 'are'} gone since the run read it",
                 hint="put it back where it was; the trace reads its records from there",
@@ -336,6 +349,10 @@ class LeafReader:
 
     def _compare(self, description: Description, relation: Any) -> None:
         changes = differences(description["files"], listed_files(self.catalyst, relation))
+        gone = [change for change in changes if change.endswith(IS_GONE)]
+        if gone and passes_over(self.catalyst, description["options"], MISSING):
+            changes = [change for change in changes if change not in gone]
+            self.changes += [may_have_been_read(change, "the run read it") for change in gone[:_TOLD]]
         if not changes:
             return
         columns = self._changed_columns(description)

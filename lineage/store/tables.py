@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileType
 
 from bigdebug.lineage.errors import UnreachableError
+from bigdebug.lineage.store.damage import reading_index
 from bigdebug.lineage.store.files import StoreFiles
 from bigdebug.lineage.store.folders import entries
 from bigdebug.lineage.store.process import ProcessIdentity
@@ -55,15 +56,10 @@ class TableStore:
         """The files of a table, opened; those without rows left out.
 
         Raises:
-            UnreachableError: they can't be read.
+            DamagedIndexError: they can't be read.
         """
-        try:
+        with reading_index(f"a table of the index in {self.location}"):
             return [file for file in map(self._opened, self._parts(name)) if file.metadata.num_rows]
-        except (OSError, ValueError) as error:
-            raise UnreachableError(
-                f"a table of the index in {self.location} can't be read: {error}",
-                hint="make the index anew, bigdebug index RUN OUTPUT, or trace with --no-index",
-            ) from error
 
     # -- writing ------------------------------------------------------------------------------------
 

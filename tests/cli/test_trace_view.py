@@ -269,6 +269,23 @@ def test_records_without_a_file(
     assert lines[-3:] == [["a"], ["─"], ["x"]]
 
 
+def test_records_whose_values_arent_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = TracedRecord("flights", Location("/data/flights.csv", 7), None, known=False)
+    nothing = TracedRecord("an RDD", Location(None, 3, 1), None)
+    answer = an_answer(tmp_path, [a_source("flights", 1, [unknown]), a_source("an RDD", 1, [nothing])])
+    lines = [line.split() for line in shown(answer, capsys, monkeypatch, 80)]
+    assert ["file", "position"] in lines
+    assert ["flights.csv", "7"] in lines
+    assert ["partition", "position", "value"] in lines
+    assert ["1", "3", "null"] in lines
+    assert [record["value"] for each in trace_json(answer)["sources"] for record in each["records"]] == [
+        None,
+        None,
+    ]
+
+
 def test_files_are_told_apart() -> None:
     assert short_names(["/d/a.csv", "/d/b.csv"]) == ["a.csv", "b.csv"]
     assert short_names(["/d/x=1/a.csv", "/d/x=2/a.csv"]) == ["x=1/a.csv", "x=2/a.csv"]

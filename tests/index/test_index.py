@@ -1,11 +1,15 @@
 """Indexes: written by a session, by the command and right after each action; read without Spark, Java or sources."""
 
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +22,10 @@ from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 import bigdebug
 from bigdebug.cli.main import main
 from bigdebug.cli.schemas import schema
-from bigdebug.lineage.errors import BigDebugError, UnreachableError, UnsupportedOperatorError
+from bigdebug.lineage import postmortem
+from bigdebug.lineage.errors import BigDebugError, DamagedIndexError, UnsupportedOperatorError
 from bigdebug.lineage.index.reading import Index, open_index
+from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +95,7 @@ def test_values_that_only_spark_can_read_are_left_out_with_a_note(
     trace = session.index(session.outputs[-1]).trace("k = 'k2'")
     records = {record.source: record for record in trace.collect(1)}
     assert records["orders"].value["k"] == "k2"
-    assert records["prices.json"].value == {}
+    assert (records["prices.json"].value, records["prices.json"].known) == (None, False)
     assert records["prices.json"].location.position == 2
     assert any("prices.json" in note and "needs Spark" in note for note in trace.notes)
 
@@ -189,7 +195,7 @@ def test_a_program_that_overwrites_its_source_is_indexed_or_told(
     assert (trace.matched, trace.sources[0].count) == (1, 1)
     (record,) = trace.collect()
     assert record.location.file is not None
-    assert record.value == {}
+    assert record.value is None
     assert any("is gone" in note for note in trace.notes)
 
 
@@ -296,6 +302,35 @@ def test_a_disk_that_is_full(small_disk: Path, spark: SparkSession) -> None:
         assert index.trace("id = 3").matched == 1
 
 
+def test_a_recipe_waits_for_room(small_disk: Path, spark: SparkSession) -> None:
+    with bigdebug.attach(spark, store=small_disk / "store") as session:
+        other = small_disk / "other"
+        with suppress(OSError), other.open("wb", buffering=0) as file:
+            while file.write(b"x" * 4096):
+                pass
+        assert spark.range(9).where("id < 5").count() == 5
+        session._recorder.drain()
+        assert "No space left" in (session.outputs[0].recipe_problem or "")
+        other.unlink()
+    (output,) = Store(str(small_disk / "store")).find("last").outputs
+    assert (output.recipe, output.recipe_problem) == ("stored", None)
+
+
+def test_a_disk_that_is_full_under_full_capture(
+    small_disk: Path, spark: SparkSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bigdebug.attach(spark, store=small_disk / "store", capture="full"):
+        numbers = spark.range(300_000)
+        large = numbers.selectExpr("id", "sha2(string(id), 256) s").where("id < 250000")
+        large.write.format("noop").mode("overwrite").save()
+        assert len(numbers.where("id < 9").collect()) == 9
+    (warned,) = [record.getMessage() for record in caplog.records if record.name == "bigdebug"]
+    assert warned.startswith("output 1 isn't indexed: the index can't be written to")
+    run = Store(str(small_disk / "store")).find("last")
+    assert [open_index(run.tables, number) is None for number in (1, 2)] == [True, False]
+    assert open_output(run, run.output("1"), spark=spark).trace("id = 3").matched == 1
+
+
 def test_what_fails_while_it_is_computed_is_no_fault_of_the_store(
     session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -340,7 +375,7 @@ def test_a_damaged_manifest_is_told(
     spark.range(3).collect()
     session.index(session.outputs[0])
     (tmp_path / "store" / session.run_id / "lineage" / "1.json").write_bytes(content)
-    with pytest.raises(BigDebugError, match="the index") as error:
+    with pytest.raises(DamagedIndexError, match="the index") as error:
         open_index(session._recorder.tables, 1)
     assert "bigdebug index" in (error.value.hint or "")
 
@@ -350,7 +385,7 @@ def test_missing_tables_are_told(session: bigdebug.Session, spark: SparkSession,
     index = session.index(session.outputs[0])
     for path in (tmp_path / "store").rglob("*.parquet"):
         path.write_bytes(b"PAR1")
-    with pytest.raises(UnreachableError, match="can't be read"):
+    with pytest.raises(DamagedIndexError, match="can't be read"):
         _ = index.trace("id = 1").matched
 
 
@@ -375,10 +410,19 @@ def recorded(spark: SparkSession, orders: Path, tmp_path_factory: pytest.TempPat
 
 
 def without_java(store: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BIGDEBUG_STORE": str(store), "PYTHONPATH": str(ROOT), "PATH": path}
+    with begun(store, *arguments, path=path) as asked:
+        out, err = asked.communicate()
+    return subprocess.CompletedProcess(arguments, asked.returncode, out, err)
+
+
+def begun(store: Path, *arguments: str, path: str | None = None) -> subprocess.Popen[str]:
+    environment = {**os.environ, "BIGDEBUG_STORE": str(store), "PYTHONPATH": str(ROOT)}
+    environment["PATH"] = path or os.environ["PATH"]
     environment.pop("JAVA_HOME", None)
     command = [sys.executable, "-m", "bigdebug", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def test_the_command_traces_without_spark_and_java(recorded: Path, path_without_java: str) -> None:
@@ -403,6 +447,7 @@ def test_the_command_traces_without_spark_and_java(recorded: Path, path_without_
     assert content["matched"] == 1
     assert [source["count"] for source in content["sources"]] == [7, 1, 1]
     assert content["sources"][0]["records"][0]["value"]["k"] == "k1"
+    assert content["sources"][1]["records"][0]["value"] is None, "only Spark reads that"
 
 
 def test_the_command_says_what_an_index_cant_tell(
@@ -421,10 +466,18 @@ def test_the_command_says_what_an_index_cant_tell(
     assert "needs Spark" in shown
 
 
-def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path) -> None:
-    indexed = without_java(recorded, "index", "last", "2", "--json", path=os.environ["PATH"])
-    assert indexed.returncode == 0, indexed.stderr
-    content = json.loads(indexed.stdout)
+def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path, spark: SparkSession) -> None:
+    run = Store(str(recorded)).find("last")
+    with begun(recorded, "index", "last", "2", "--json") as indexing:
+        # While it is at it, another process indexes the same output.
+        while indexing.poll() is None and not list(recorded.glob("*/lineage/2-*.making")):
+            time.sleep(0.01)
+        assert open_output(run, run.output("2"), spark=spark).index().trace("k = 'k1'").matched == 1
+        printed, said = indexing.communicate()
+    assert indexing.returncode == 0, said
+    run.tables.tidy()
+    assert len(list(recorded.glob("*/lineage/2-*"))) == 1, "one index, whole"
+    content = json.loads(printed)
     jsonschema.validate(content, schema("index"))
     assert content["output"] == 2
     assert content["rows"] == 6
@@ -441,3 +494,66 @@ def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path) -> N
                 for record in source["records"]:
                     del record["value"]
     assert told == again
+
+
+@pytest.fixture
+def copied(recorded: Path, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of that store; the command asks in the session of the tests."""
+    shutil.copytree(recorded, tmp_path / "copied")
+    monkeypatch.setattr(postmortem, "open_output", functools.partial(open_output, spark=spark))
+    monkeypatch.setenv("BIGDEBUG_STORE", str(tmp_path / "copied"))
+    return tmp_path / "copied"
+
+
+def cut(table: Path) -> None:
+    table.write_bytes(b"PAR1")
+
+
+def blank(table: Path) -> None:
+    """What its end says of it is whole, and its pages aren't."""
+    whole = table.read_bytes()
+    table.write_bytes(bytes(len(whole) // 2) + whole[len(whole) // 2 :])
+
+
+def remove_all(table: Path) -> None:
+    shutil.rmtree(table.parent)
+
+
+def spoil_manifest(table: Path) -> None:
+    (table.parents[2] / "1.json").write_text("{")
+
+
+@pytest.mark.parametrize("spoil", [cut, blank, remove_all, spoil_manifest], ids=lambda each: each.__name__)
+def test_a_damaged_index_leaves_it_to_the_recipe(
+    spoil: Callable[[Path], None], copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["trace", "last", "1", "--where", "k = 'k1'", "--json"]
+    for table in copied.glob("*/lineage/1-*/segment-0/*.parquet"):
+        if table.exists():
+            spoil(table)
+    assert main(asked) == 0
+    printed = capsys.readouterr()
+    assert [source["count"] for source in json.loads(printed.out)["sources"]] == [7, 1, 1]
+    (line,) = printed.err.splitlines()
+    assert line.startswith("The index can't tell, Spark is asked: ")
+    assert line.endswith(f"bigdebug index {next(copied.glob('2*')).name} 1 makes it anew.")
+    (recipe,) = copied.glob("*/recipes/1.zip")
+    recipe.unlink()
+    assert main(asked) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [each.partition(":")[0] for each in said] == [line.partition(":")[0], "error", "hint"]
+    assert "its file is missing" in said[1]
+
+
+def test_the_command_says_why_spark_is_asked(
+    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more, why in (
+        (["--source", "orders", "-o", str(tmp_path / "orders.csv")], "Spark reads all of them for a file"),
+        (["--windows"], "it doesn't hold the other rows of windows"),
+        (["--no-index"], None),
+    ):
+        assert main(["trace", "last", "1", "--where", "k = 'k1'", *more]) == 0
+        first = capsys.readouterr().err.splitlines()[:1]
+        assert first == [] if why is None else why in first[0]
+    assert len((tmp_path / "orders.csv").read_text().splitlines()) == 8

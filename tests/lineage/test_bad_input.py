@@ -1,5 +1,6 @@
 """Questions that can't be answered get one clear message and the right exit code, and do no harm."""
 
+import functools
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.cli.main import main
+from bigdebug.lineage import postmortem
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import (
     BigDebugError,
@@ -71,30 +73,46 @@ def traced(trace: Trace) -> list[int]:
     return sorted(record.value["n"] for record in trace.collect())
 
 
-# -- names ------------------------------------------------------------------------------------------
+COMMANDS = {"trace": ["--where", "k = 1"], "why-not": ["--where", "k = 1"], "index": []}
+"""What each asks of an output."""
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["19990101-000000-zzz", "1"], ExitCode.FAILED, "no run"),
-        (["last", "3"], ExitCode.FAILED, "has no output '3'"),
-        (["last", "out/no.parquet"], ExitCode.FAILED, "there are: 1 (collect), 2"),
-        (["last", "0"], ExitCode.FAILED, "has no output '0'"),
-    ],
-)
-def test_no_such_run_or_output(
-    arguments: list[str],
-    code: int,
-    message: str,
-    recorded: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["trace", *arguments, "--where", "true", "--store", str(recorded / "store")]) == code
+def refused(code: int, message: str, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The command says in one line what is wrong, and what to do."""
+    assert main(arguments) == code
     printed = capsys.readouterr()
     assert printed.out == ""
     assert message in printed.err
-    assert "hint: " in printed.err
+    assert [line.partition(":")[0] for line in printed.err.splitlines()] == ["error", "hint"]
+
+
+# -- names ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["19990101-000000-zzz", "1"], "no run"),
+        (["last", "3"], "has no output '3'"),
+        (["last", "out/no.parquet"], "there are: 1 (collect), 2"),
+        (["last", "0"], "has no output '0'"),
+    ],
+)
+def test_no_such_run_or_output(
+    arguments: list[str], message: str, command: str, recorded: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [command, *arguments, *COMMANDS[command], "--store", str(recorded / "store")]
+    refused(ExitCode.FAILED, message, asked, capsys)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_such_store_and_no_such_use(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [command, "last", "1", *COMMANDS[command], "--store", str(tmp_path / "none")]
+    refused(ExitCode.UNREACHABLE, "there is no store", asked, capsys)
+    refused(ExitCode.USAGE, "Missing", [command, "last"], capsys)
 
 
 @pytest.mark.compat
@@ -136,10 +154,22 @@ def test_a_recipe_cut_short(kept: float, copied: Path, capsys: pytest.CaptureFix
     data = recipe_file(copied).read_bytes()
     length = int(kept * len(data)) if isinstance(kept, float) else kept % len(data)
     recipe_file(copied).write_bytes(data[:length])
-    assert main(["trace", "last", "1", "--where", "k = 1", "--store", str(copied)]) == ExitCode.FAILED
-    printed = capsys.readouterr()
-    assert "damaged or cut short" in printed.err
-    assert "hint: run the program again" in printed.err
+    for command, asked in COMMANDS.items():
+        line = [command, "last", "1", *asked, "--store", str(copied)]
+        refused(ExitCode.FAILED, "damaged or cut short", line, capsys)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "message"), [("run.json", "run.json is damaged"), ("events.jsonl", "damaged line")]
+)
+def test_a_damaged_run(
+    name: str, message: str, command: str, copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = copied.glob(f"*/{name}")
+    file.write_bytes(b"\0" * 100 + b"\n")
+    asked = [command, "last", "1", *COMMANDS[command], "--store", str(copied)]
+    refused(ExitCode.FAILED, message, asked, capsys)
 
 
 def rewritten(store: Path, **changes: object) -> None:
@@ -303,9 +333,19 @@ def test_sources_that_changed(happens: Callable[[Path], str], recorded: Path, sp
     assert traced(trace(recorded / "store", spark)) == [1, 4, 7, 10, 13, 16, 19]
 
 
-def test_a_source_that_is_gone(recorded: Path, spark: SparkSession) -> None:
+def test_a_source_that_is_gone(
+    recorded: Path,
+    spark: SparkSession,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A second session of the command's own would stop that of the tests at its end.
+    monkeypatch.setattr(postmortem, "open_output", functools.partial(open_output, spark=spark))
     (recorded / "data").rename(recorded / "elsewhere")
     try:
+        for command, asked in COMMANDS.items():
+            line = [command, "last", "1", *asked, "--store", str(recorded / "store")]
+            refused(ExitCode.FAILED, "data is gone since the run read it", line, capsys)
         for allowed in (False, True):
             with pytest.raises(SourceChangedError, match="data is gone") as told:
                 trace(recorded / "store", spark, allow_changed=allowed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ import bigdebug
 from bigdebug.cli.main import main
 from bigdebug.cli.schemas import schema
 from bigdebug.cli.trace_view import TraceAnswer, TracedSource, trace_json
+from bigdebug.lineage.index.reading import open_index
+from bigdebug.lineage.links import writings
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
@@ -48,6 +50,14 @@ WAYS: dict[str, tuple[Write, Read]] = {
     "partitioned": (
         lambda f, p: f.write.partitionBy("name").parquet(p),
         lambda s, p: s.read.parquet(p),
+    ),
+    "a table": (
+        lambda f, _: f.write.bucketBy(2, "id").sortBy("id").saveAsTable("kept"),
+        lambda s, _: s.table("kept"),
+    ),
+    "a table of the second kind of writers": (
+        lambda f, _: f.writeTo("default.kept").using("orc").create(),
+        lambda s, _: s.table("kept"),
     ),
     "with a map": (
         lambda f, p: f.withColumn("all", F.create_map("id", "price")).write.parquet(p),
@@ -80,6 +90,13 @@ def answered(trace: Trace) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+@pytest.fixture
+def no_table_stays(spark: SparkSession) -> Iterator[None]:
+    yield
+    spark.sql("drop table if exists kept")
+
+
+@pytest.mark.usefixtures("no_table_stays")
 @pytest.mark.parametrize("way", WAYS)
 def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_path: Path, way: str) -> None:
     write, read = WAYS[way]
@@ -94,6 +111,7 @@ def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_
         there = answered(live)
         of_count = session.trace(session.outputs[-1], "odd = 0", column="count").sources[-1]
         run_id = session.run_id
+        session.index(session.outputs[-1])
     assert list(there) == ["kept", "people.csv"]
     assert len(there["kept"]) == 2
     assert there["people.csv"] == [("people.csv", 1), ("people.csv", 3)]
@@ -108,6 +126,10 @@ def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_
     run = Store(str(store)).find(run_id)
     replay = open_output(run, run.output("last"), spark=spark)
     assert answered(replay.trace("odd = 0")) == there
+    index = open_index(run.tables, run.output("last").number)
+    assert index is not None
+    found = index.written_by(writings(Store(str(store)), run_id, time.time()))
+    assert [str(writing) for _, writing in found] == [f"output 1 of the run {earlier}"]
 
 
 def test_rows_that_are_alike_are_all_traced_and_that_is_told(spark: SparkSession, tmp_path: Path) -> None:

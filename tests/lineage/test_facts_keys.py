@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -27,12 +28,16 @@ HARD_KEYS = {
     "the hour that comes twice": "timestamp_seconds(1762061400 + (id % 6) * 1800)",
     "the year 0": "timestamp'0000-12-30 00:00:00' + make_dt_interval(int(id % 6))",
     "dates before Christ": "date_add(date'0001-01-01', int(id % 6) - 400)",
+    "other times": "struct(timestamp_ntz'9999-12-31 23:59:59.999999' - make_dt_interval(int(id % 6)) as last, "
+    "date_sub(date'9999-12-31', int(id % 6)) as day, timestamp_micros(id % 6 - 3) as moment)",
     "floating point": "element_at(array(double('NaN'), 0.0D, 1e-320D, null, double('inf'), 5D), int(id % 6) + 1)",
     "the widest decimal": "cast(concat(repeat('9', 37), id % 6) as decimal(38, 0))",
     "binary": "unhex(concat('00FF0', id % 6))",
     "intervals": "struct(make_ym_interval(int(id % 6)), make_dt_interval(0, 0, 0, id % 6))",
     "arrays": "array(double('NaN'), -0.0D, double(id % 6), null)",
     "collations": "collate(element_at(array('a', 'B', 'c', 'D', 'e', 'F'), int(id % 6) + 1), 'UTF8_LCASE')",
+    "names given twice": "named_struct('a', float(id % 6) - 0.1f, 'a', array(if(id % 6 = 0, null, '\u0000')))",
+    "blanks at the end": "collate(concat(id % 6, repeat(' ', int(id / 6) % 2)), 'UTF8_BINARY_RTRIM')",
     "maps": "if(id < 12, map('a', id % 6, 'b', 0L), map('b', 0L, 'a', id % 6))",
     "maps within": "array(struct(map('x', array(map('y', id % 6, 'z', null))) as m), null)",
     "calendar intervals": "make_interval(0, int(id % 2), 0, 0, 0, 0, (id % 3 - 1) * 0.25)",
@@ -201,6 +206,20 @@ def test_an_index_finds_groups_by_hard_keys(session: bigdebug.Session, spark: Sp
         index = session.index(session.outputs[-1])
         found = sorted(record.value["id"] for record in index.trace("least in (1, 4)").collect())
         assert found == expected_ids(60, {1, 4})
+
+
+@pytest.mark.compat
+def test_keys_that_are_times_of_a_day(session: bigdebug.Session, spark: SparkSession) -> None:
+    with settings(spark, {"spark.sql.timeType.enabled": "true"}):
+        try:
+            keyed = spark.range(60).selectExpr("id", "make_time(int(id % 6), 30, 1.5) as key")
+        except AnalysisException:
+            pytest.skip("this Spark has no times of a day")
+        keyed.groupBy("key").agg(F.min("id").alias("least")).collect()
+        output = session.outputs[-1]
+        assert ids(session.trace(output, "key = time'01:30:01.5'")) == expected_ids(60, {1})
+        indexed = session.index(output).trace("least = 1").collect()
+        assert sorted(record.value["id"] for record in indexed) == expected_ids(60, {1})
 
 
 def test_a_condition_on_a_map_is_one_on_the_groups(session: bigdebug.Session, spark: SparkSession) -> None:

@@ -256,7 +256,7 @@ def judge(kind: Kind, spark: SparkSession, folder: Path) -> None:
     assert live == [(1, [(source, put_in[n]) for source in names]) for n in (1, 0)]
     shown = kind.read_by_index if kind.stored else kind.read_by_index[1:] * 2
     assert from_index == [
-        (1, [(source, put_in[n] if one else "{}") for source, one in zip(names, shown, strict=True)])
+        (1, [(source, put_in[n] if one else "None") for source, one in zip(names, shown, strict=True)])
         for n in (1, 0)
     ]
     for trace in indexed:

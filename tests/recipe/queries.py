@@ -338,3 +338,28 @@ def legacy_dates(spark: SparkSession) -> DataFrame:
     return (
         spark.table("orders").filter("id < 28 and id > 0").select(F.to_date(text, "yyyy-MM-dd").alias("day"))
     )
+
+
+@query(
+    "k = 1 and kind = 'int' and size = -1 and product = 'decimal(38,20)' and isnan(spread) and big = 9 and a is null",
+    unindexed="this",
+    spark__sql__ansi__enabled="false",
+    spark__sql__legacy__sizeOfNull="true",
+    spark__sql__legacy__integerGroupingId="true",
+    spark__sql__legacy__statisticalAggregate="true",
+    spark__sql__decimalOperations__allowPrecisionLoss="false",
+    spark__sql__execution__pythonUDF__arrow__enabled="true",
+    spark__sql__caseSensitive="true",
+)
+def what_a_plan_takes_in_as_it_is_analyzed(spark: SparkSession) -> DataFrame:
+    @F.udf("long")
+    def ninth(k: int) -> int:
+        return k + 8
+
+    spark.table("orders").where("id < 3").withColumn("big", ninth("k")).createOrReplaceTempView("few")
+    return spark.sql(
+        """select k, big, typeof(grouping_id()) kind, size(cast(null as array<int>)) size,
+             typeof(cast(1 as decimal(38, 10)) * cast(1 as decimal(38, 10))) product, stddev_samp(amount) spread,
+             from_json('{"A": 1}', 'a int').a as a
+           from few group by cube(k, big)"""
+    )

@@ -143,6 +143,6 @@ def test_traced_the_same_from_an_index(name: str, answers: Answers) -> None:
     unread = {
         note.partition(": ")[0] for note in index["notes"] if "the values of its records aren't shown" in note
     }
-    told = [[*record[:4], "{}" if record[0] in unread else record[4]] for record in live["records"]]
+    told = [[*record[:4], "None" if record[0] in unread else record[4]] for record in live["records"]]
     notes = [note for note in index["notes"] if note.partition(": ")[0] not in unread]
     assert index | {"notes": notes} == live | {"records": sorted(told, key=repr)}

@@ -10,6 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
 import bigdebug
+from bigdebug.lineage.index.reading import IndexedTrace
+from bigdebug.lineage.location import Location
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store, StoredRun
 from bigdebug.lineage.trace import Trace
@@ -50,7 +52,7 @@ def numbers(spark: SparkSession, **options: str) -> DataFrame:
     return spark.read.format("numbers").options(**options).load()
 
 
-def read(trace: Trace) -> list[int]:
+def read(trace: Trace | IndexedTrace) -> list[int]:
     return sorted(record.value["n"] for record in trace.collect())
 
 
@@ -78,6 +80,15 @@ def test_records_of_a_source_that_gives_them_in_any_order(spark: SparkSession, t
         assert sorted(row.n for row in trace.records().collect()) == EXPECTED
         assert trace.sources[0].kind == "numbers"
         assert not trace.exact
+        frame.collect()
+        index = session.index(session.outputs[-1])
+        indexed, again = index.trace("k = 1"), session.trace(session.outputs[-1], "k = 1")
+        assert (indexed.matched, indexed.exact, indexed.notes) == (again.matched, again.exact, again.notes)
+        assert read(indexed) == read(again) == EXPECTED
+        assert [(one.name, one.kind, one.count) for one in indexed.sources] == [
+            (one.name, one.kind, one.count) for one in again.sources
+        ]
+        assert {record.location for record in indexed.collect()} == {Location(None, None)}
 
 
 @pytest.mark.compat

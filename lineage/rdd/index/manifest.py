@@ -95,7 +95,7 @@ class RddManifest:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> RddManifest:
-        """Raises BigDebugError where it is damaged or of another format."""
+        """Raises DamagedIndexError where it is damaged or of another format."""
         with manifest_of(data, FORMAT) as content:
             content["relations"] = tuple(StoredRelation(**_read(each)) for each in content["relations"])
             content["sources"] = tuple(StoredSource(**_read(each)) for each in content["sources"])

@@ -79,7 +79,7 @@ def open_rdd_index(store: TableStore, output: int) -> RddIndex | None:
     """The index of an output; None where there is none, or it is of a DataFrame.
 
     Raises:
-        BigDebugError: it is damaged, or of another version.
+        DamagedIndexError: it is damaged, or of another version.
         RecipeError: somebody else could have written it.
     """
     data = store.manifest(output)

@@ -59,7 +59,7 @@ class IndexedRddRecords:
             return self._whole_files(first)
         values = self._values(first)
         found = [
-            TracedRecord(self._source.name, self._location(number), values.get(number))  # type: ignore[arg-type]
+            TracedRecord(self._source.name, self._location(number), values.get(number), number in values)
             for number in first.tolist()
         ]
         return sorted(found, key=lambda record: _order(record.location))
@@ -133,7 +133,7 @@ class IndexedRddRecords:
                     path,
                     content if self._source.kind == "binaryFiles" else content.decode("utf-8", "replace"),
                 )
-            found.append(TracedRecord(self._source.name, Location(file, 0), value))
+            found.append(TracedRecord(self._source.name, Location(file, 0), value, changed is None))
         return sorted(found, key=lambda record: _order(record.location))
 
 
@@ -143,7 +143,7 @@ def stored_elements(
     """Elements out of files: the first one's place, how many, and what opens them.
 
     Raises:
-        UnreachableError: a file can't be read.
+        DamagedIndexError: a file can't be read.
     """
     for batch in batches(filesystem, list(paths)):
         for row in batch.to_pylist():

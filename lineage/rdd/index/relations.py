@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, PLACE_MASK
+from bigdebug.lineage.store.damage import reading_index
 
 
 @dataclass
@@ -96,7 +96,7 @@ def stems_of(filesystem: Any, paths: Sequence[str], wanted: Wanted) -> Stems:
     """What the wanted elements of a relation stem from.
 
     Raises:
-        UnreachableError: a file can't be read.
+        DamagedIndexError: a file can't be read.
     """
     places: dict[int, list[Any]] = {}
     keys: dict[int, set[bytes]] = {}
@@ -124,17 +124,15 @@ def batches(filesystem: Any, paths: Sequence[str]) -> Iterator[Any]:
     """The record batches of files.
 
     Raises:
-        UnreachableError: a file can't be read.
+        DamagedIndexError: a file can't be read.
     """
     for path in paths:
-        try:
-            with _opened(filesystem, path) as file, pa.ipc.open_stream(file) as reader:
-                yield from reader
-        except (OSError, pa.ArrowException) as error:
-            raise UnreachableError(
-                f"a file of the index can't be read: {error}",
-                hint="make the index anew, bigdebug index RUN OUTPUT, or trace with --no-index",
-            ) from error
+        with (
+            reading_index("a file of the index"),
+            _opened(filesystem, path) as file,
+            pa.ipc.open_stream(file) as reader,
+        ):
+            yield from reader
 
 
 def _opened(filesystem: Any, path: str) -> Any:
