@@ -14,13 +14,14 @@ from typing import Any
 
 from bigdebug.lineage.catalyst import EXPRESSION, OPTION, PLAN_EXPRESSION, SEQ, Catalyst, class_name
 from bigdebug.lineage.errors import RecipeError
+from bigdebug.lineage.identity import HIVE_TABLE
 from bigdebug.lineage.operators import TRANSPARENT
 
 Skeleton = dict[str, Any]
 
 _LOGICAL_PLAN = "org.apache.spark.sql.catalyst.plans.logical.LogicalPlan"
 _INPUTS = frozenset({"child", "left", "right", "anchor", "recursion"})
-_CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation", "DataSourceV2Relation"})
+_CUT_OUT = frozenset({"LogicalRelation", "LogicalRDD", "LocalRelation", "DataSourceV2Relation", HIVE_TABLE})
 
 # Hygiene, not a wall: a recipe holds pickled functions as well, and running them is what it is for.
 _READABLE_CLASSES = (
