@@ -477,7 +477,7 @@ def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path, spar
     run = Store(str(recorded)).find("last")
     with begun(recorded, "index", "last", "2", "--json") as indexing:
         # While it is at it, another process indexes the same output.
-        while indexing.poll() is None and not list(recorded.glob("*/lineage/2-*.making")):
+        while indexing.poll() is None and not list(recorded.glob("*/lineage/2-*/segment-0")):
             time.sleep(0.01)
         assert open_output(run, run.output("2"), spark=spark).index().trace("k = 'k1'").matched == 1
         printed, said = indexing.communicate()
