@@ -17,13 +17,13 @@ from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd import flags, workers
 from bigdebug.lineage.rdd.annotator import contributing, frozen_for
-from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys
+from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys, doubts_about_taken
 from bigdebug.lineage.rdd.flagging import Flagger
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import RddSource
 from bigdebug.lineage.rdd.rows import RddRows
-from bigdebug.lineage.rdd.some_rows import only_given
+from bigdebug.lineage.rdd.some_rows import Given, only_given
 from bigdebug.lineage.rdd.trace import require_understood
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import Predicate
@@ -44,8 +44,16 @@ class _Reached:
     @cached_property
     def elements(self) -> Any:
         """An RDD of them."""
-        annotated = self.flagger.annotated(self.rows.operator, self.rows.frozen)
-        return only_given(self.rows, annotated).filter(flags.has_ids).map(workers.element_of)
+        return self._given.elements.filter(flags.has_ids).map(workers.element_of)
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why they may be others the next time."""
+        return [*doubts_about(self.rows.operator), *doubts_about_taken(self.rows), *self._given.doubts]
+
+    @cached_property
+    def _given(self) -> Given:
+        return only_given(self.rows, self.flagger.annotated(self.rows.operator, self.rows.frozen))
 
     @cached_property
     def count(self) -> int:
@@ -169,7 +177,7 @@ class ForwardRddTrace(Described):
     @cached_property
     def _doubts(self) -> list[str]:
         self.sources  # noqa: B018  # what keys there are is seen on the way
-        found = [text for each in self._outputs for text in doubts_about(each.rows.operator)]
+        found = [text for each in self._outputs for text in each.doubts]
         return list(dict.fromkeys([*self._notes, *found, *doubts_about_keys(self._flagger.nan_keys)]))
 
     def _chosen(self, name: str | None) -> _Reached:

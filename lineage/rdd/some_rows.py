@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark.core.rdd import RDD
 
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.annotator import frozen_for, has_fixed_order
+from bigdebug.lineage.rdd.kinds import EXTREME_ROWS, FIRST_ROWS, SORTING
 from bigdebug.lineage.rdd.rows import RddRows
 
+_TIED = (
+    "the last of the elements that {} gave ranks as another does that it left out: which of them comes first may "
+    "differ from run to run"
+)
 
-def only_given(rows: RddRows, annotated: Any) -> Any:
+
+@dataclass(frozen=True)
+class Given:
+    """What an action gave.
+
+    Attributes:
+        elements: an RDD of the annotated elements.
+        doubts: why another run may give others, as far as their values tell.
+    """
+
+    elements: Any
+    doubts: tuple[str, ...] = ()
+
+
+def only_given(rows: RddRows, annotated: Any) -> Given:
     """The annotated elements that the action gave.
 
     Args:
@@ -22,29 +44,37 @@ def only_given(rows: RddRows, annotated: Any) -> Any:
         UnsupportedOperatorError: they were taken by chance, and nothing tells which they were.
     """
     if rows.action is None:
-        return annotated
+        return Given(annotated)
     assert rows.arguments is not None
     arguments: dict[str, Any] = rows.arguments.thawed()
-    if rows.action in ("take", "first"):
-        return _first(annotated, arguments.get("num", 1))
+    if rows.action in FIRST_ROWS:
+        return _first(rows, annotated, arguments.get("num", 1))
+    if rows.action in EXTREME_ROWS:
+        return _extreme(rows, annotated, arguments["num"], arguments.get("key"))
     if rows.action == "lookup":
         key = arguments["key"]
-        return annotated.filter(lambda pair: pair[0][0] == key).map(lambda pair: (pair[0][1], pair[1]))
-    if rows.action == "takeSample":
-        if arguments["seed"] is None:
-            raise UnsupportedOperatorError(
-                "takeSample without a seed takes elements by chance, and nothing tells which they were",
-                hint="give it a seed, or trace the RDD itself",
-            )
-        found = RDD.takeSample(annotated, **arguments)
-    else:
-        own = arguments.get("key")
-        key = (lambda pair: pair[0]) if own is None else (lambda pair: own(pair[0]))
-        found = getattr(RDD, rows.action)(annotated, arguments["num"], key)
-    return annotated.context.parallelize(found, 1)
+        found = annotated.filter(lambda pair: pair[0][0] == key)
+        return Given(found.map(lambda pair: (pair[0][1], pair[1])))
+    if arguments["seed"] is None:
+        raise UnsupportedOperatorError(
+            "takeSample without a seed takes elements by chance, and nothing tells which they were",
+            hint="give it a seed, or trace the RDD itself",
+        )
+    return Given(annotated.context.parallelize(RDD.takeSample(annotated, **arguments), 1))
 
 
-def _first(annotated: Any, most: int) -> Any:
+def _extreme(rows: RddRows, annotated: Any, most: int, own: Callable[[Any], Any] | None) -> Given:
+    """The elements that come first by a key, and whether one that was left out is as good as the last of them."""
+    rank = workers.itself if own is None else own
+    key = workers.of_element(rank)
+    # The one after the last tells. Where the order is always the same, so are those that tie.
+    asked = most if most < 1 or has_fixed_order(rows.operator) else most + 1
+    found = getattr(RDD, rows.action or "")(annotated, asked, key)
+    given = annotated.context.parallelize(found[:most], 1)
+    return Given(given, _doubts(rows, len(found) > most and key(found[most - 1]) == key(found[most])))
+
+
+def _first(rows: RddRows, annotated: Any, most: int) -> Given:
     """The first elements, partition by partition."""
     left = most
     quotas: dict[int, int] = {}
@@ -55,4 +85,26 @@ def _first(annotated: Any, most: int) -> Any:
         (count,) = annotated.context.runJob(annotated, workers.counted_up_to(left), [partition])
         quotas[partition] = count
         left -= count
-    return annotated.mapPartitionsWithIndex(workers.read_before(quotas), True)
+    given = annotated.mapPartitionsWithIndex(workers.read_before(quotas), True)
+    tied = rows.operator.kind in SORTING and left <= 0 and _ties(rows, annotated, *list(quotas.items())[-1])
+    return Given(given, _doubts(rows, tied))
+
+
+def _ties(rows: RddRows, annotated: Any, partition: int, taken: int) -> bool:
+    """Whether the last element that was taken of a sorted partition ranks as the next one does."""
+    if not taken:
+        return False
+    near = annotated.mapPartitionsWithIndex(workers.picked({partition: {taken - 1, taken}}))
+    elements = [pair[0] for _, pair in annotated.context.runJob(near, workers.itself, [partition])]
+    operator = rows.operator
+    frozen = frozen_for(operator, rows.frozen)
+    arguments = frozen[operator].thawed() if operator in frozen else operator.arguments
+    rank = arguments.get("keyfunc") or workers.itself
+    if operator.kind == "sortByKey":
+        elements = [element[0] for element in elements]
+    ranks = [rank(element) for element in elements]
+    return len(ranks) == 2 and bool(ranks[0] == ranks[1])
+
+
+def _doubts(rows: RddRows, tied: bool) -> tuple[str, ...]:
+    return (_TIED.format(rows.action),) if tied else ()

@@ -189,7 +189,7 @@ class RddTrace(Described):
     @cached_property
     def _doubts(self) -> list[str]:
         self.sources  # noqa: B018  # what keys there are is seen on the way
-        return [*self._static_doubts, *doubts_about_keys(self._walk.nan_keys)]
+        return [*self._static_doubts, *self._walk.doubts, *doubts_about_keys(self._walk.nan_keys)]
 
     # -- what is shown ------------------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ class Walk:
         annotator: makes the annotated RDDs.
         nan_keys: the boundaries with keys on the trace that aren't equal to themselves.
         kept: what is kept in Spark.
+        doubts: why the elements asked about may be others the next time, known once they have been looked for.
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Walk:
         self.annotator = Annotator(context, self._frames)
         self.nan_keys: set[RddOperator] = set()
         self.kept: list[Any] = []
+        self.doubts: tuple[str, ...] = ()
         self._arrived: dict[RddOperator, list[Any]] = {}
         self._given: dict[RddOperator, Frozen] = {}  # the functions that boundaries were asked for with
         self._ids: dict[RddOperator, Any] = {}
@@ -118,7 +120,9 @@ class Walk:
         where, rows = self._where, self.rows
         assert rows is not None
         given = only_given(rows, annotated)
-        return given if where is None else given.filter(lambda pair: where(pair[0]))
+        self.doubts = given.doubts
+        elements = given.elements
+        return elements if where is None else elements.filter(lambda pair: where(pair[0]))
 
     @cached_property
     def segments(self) -> list[Segment]:

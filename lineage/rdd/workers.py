@@ -152,6 +152,15 @@ def element_of(annotated: Annotated) -> Any:
     return annotated[0]
 
 
+def of_element(key: Callable[[Any], Any]) -> Callable[[Annotated], Any]:
+    """A function of an element as one of an annotated element."""
+
+    def ranked(annotated: Annotated) -> Any:
+        return key(annotated[0])
+
+    return ranked
+
+
 def with_no_ids(element: Any) -> Annotated:
     return element, ()
 

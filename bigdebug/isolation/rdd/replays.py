@@ -162,7 +162,7 @@ class RddReplays:
                 found = self._annotator(subset).annotated(rows.operator, rows.frozen)
                 # Of those that an action left out any may be given once others are gone: all are followed.
                 if rows.action == "lookup":
-                    found = only_given(rows, found)
+                    found = only_given(rows, found).elements
                 elements: Elements = found.collect()
         except (Exception, SystemExit) as error:
             self.failure = error if isinstance(error, Exception) else RuntimeError(f"it exits: {error}")
@@ -261,5 +261,5 @@ class _WalkHere(Walk):
     def asked(self, annotated: Any) -> Any:
         rows = self.rows
         assert rows is not None
-        given = only_given(rows, annotated) if rows.action == "lookup" else annotated
+        given = only_given(rows, annotated).elements if rows.action == "lookup" else annotated
         return given.filter(lambda pair: self._is_asked(*pair))

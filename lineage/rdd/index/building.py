@@ -13,7 +13,7 @@ from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for, is_boundary
-from bigdebug.lineage.rdd.doubts import doubts_about
+from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.index import writing
 from bigdebug.lineage.rdd.index.manifest import RddManifest, StoredRelation
@@ -112,8 +112,8 @@ class _Builder:
             if each.kind in BY_PARTITION or not each.inputs
         )
         self._progress("the output's elements")
-        top = only_given(self._rows, self.annotator.annotated(root, frozen))
-        written = self._written(top, "output", None, by_place, elements=True)
+        given = only_given(self._rows, self.annotator.annotated(root, frozen))
+        written = self._written(given.elements, "output", None, by_place, elements=True)
         relations = [StoredRelation(self._files("output", written, writing.RELATION), placed=True)]
         for boundary in self._boundaries:
             relations.append(self._below(boundary, by_place))
@@ -124,7 +124,7 @@ class _Builder:
             seconds=round(time.monotonic() - began, 3),
             size=self._store.size(self._folder),
             rows=sum(count for _, _, count in written),
-            notes=(*notes, *doubts_about(root)),
+            notes=(*notes, *doubts_about(root), *doubts_about_taken(self._rows), *given.doubts),
             output=root.described(),
             elements=self._files("output", written, writing.ELEMENTS),
             relations=tuple(relations),

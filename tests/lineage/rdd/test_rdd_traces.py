@@ -160,6 +160,45 @@ def test_elements_taken_in_an_order_of_chance_are_marked(
         assert session.trace(session.outputs[-1]).exact
 
 
+def test_elements_that_rank_alike_are_marked_where_one_of_them_was_left_out(
+    session: bigdebug.Session, context: SparkContext
+) -> None:
+    words = context.parallelize(["a", "b", "a", "c", "d", "d", "e", "e", "f"], 2)
+    counts = words.map(lambda word: (word, 1)).reduceByKey(lambda a, b: a + b)
+    by_count = counts.sortBy(lambda pair: -pair[1], numPartitions=1)
+
+    def notes(action: Any) -> list[str]:
+        action()
+        output = session.outputs[-1]
+        trace = session.trace(output)
+        index = session.index(output).trace()
+        assert (trace.exact, trace.notes) == (index.exact, index.notes)
+        forward = session.trace(words, direction="forward")
+        assert set(trace.notes) <= set(forward.notes)
+        return trace.notes
+
+    tied = "the last of the elements that {} gave ranks as another does that it left out"
+    for name, action in {
+        "top": lambda: counts.top(2, key=lambda pair: pair[1]),
+        "takeOrdered": lambda: counts.takeOrdered(4, key=lambda pair: -pair[1]),
+        "take": lambda: by_count.take(2),
+        "first": by_count.first,
+    }.items():
+        (note,) = notes(action)
+        assert note.startswith(tied.format(name))
+    by_number = counts.map(lambda pair: (pair[1], pair[0])).sortByKey(False, 1)
+    assert len(notes(lambda: by_number.take(1))) == 1
+    for action in (
+        lambda: counts.top(3, key=lambda pair: pair[1]),
+        lambda: counts.takeOrdered(9, key=lambda pair: pair[1]),
+        lambda: by_count.take(3),
+        lambda: by_number.take(6),
+        lambda: words.top(1),
+        lambda: words.top(1, key=len),
+    ):
+        assert notes(action) == []
+
+
 def test_functions_declared_to_go_record_by_record(session: bigdebug.Session, context: SparkContext) -> None:
     @bigdebug.record_wise
     def looked_up(part: Any) -> Any:
