@@ -299,7 +299,9 @@ SQL = {
         exact=False,
     ),
     "table sample of rows": sql("select id from sales tablesample (5 rows)", exact=False),
-    "table sample of a bucket": sql("select id from sales tablesample (bucket 1 out of 2)", exact=False),
+    "table sample of a bucket": sql(
+        "select id from sales tablesample (bucket 1 out of 2) repeatable (5)", exact=False
+    ),
     "with rollup": sql("select region, product, sum(qty) s from sales group by region, product with rollup"),
     "with cube": sql("select region, product, count(*) n from sales group by region, product with cube"),
     "as-of join": sql(
