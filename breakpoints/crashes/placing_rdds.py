@@ -8,6 +8,7 @@ from typing import Any
 from bigdebug.breakpoints.crashes import workers
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd import placing
 from bigdebug.lineage.rdd import workers as tracing
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.kinds import OF_FRAME, RECORD_WISE, SAMPLING, UNIONS
@@ -41,7 +42,7 @@ def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place
     annotator = Annotator(context)
     with jobs_of_ours(context, "the records that were set aside"), travelling(workers):
         annotated = annotator.annotated(below, rows_of_rdd(operator).frozen)
-        picking = annotated.mapPartitionsWithIndex(tracing.picked(wanted)).map(workers.ids_alone)
+        picking = annotated.mapPartitionsWithIndex(placing.picked(wanted)).map(workers.ids_alone)
         found = list(context.runJob(picking, tracing.itself, sorted(wanted)))
         sources = {each.operator: each for each in sources_in(contributing_in_order(below))}
         by_source: dict[RddOperator, dict[Place, list[Place]]] = {}
@@ -54,7 +55,7 @@ def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place
             partitions: dict[int, set[int]] = {}
             for partition, position in names:
                 partitions.setdefault(partition, set()).add(position)
-            values = source.rdd.mapPartitionsWithIndex(tracing.picked(partitions))
+            values = source.rdd.mapPartitionsWithIndex(placing.picked(partitions))
             pairs = list(context.runJob(values, tracing.itself, sorted(partitions)))
             for (name, value), location in zip(pairs, source.locations(pairs), strict=True):
                 records.update((each, TracedRecord(source.name, location, value)) for each in names[name])

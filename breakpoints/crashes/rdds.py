@@ -19,6 +19,7 @@ from bigdebug.breakpoints.crashes.suspects import codes_of, is_in
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import NodeLookup
+from bigdebug.lineage.rdd import placing
 from bigdebug.lineage.rdd import workers as tracing
 from bigdebug.lineage.rdd.annotator import Annotator, frozen_for, output_key
 from bigdebug.lineage.rdd.freezing import Frozen
@@ -210,7 +211,7 @@ class RddSearch:
         for partition, place in [*names, *near]:
             if place >= 0:
                 wanted.setdefault(partition, set()).add(place)
-        picking = source.rdd.mapPartitionsWithIndex(tracing.picked(wanted))
+        picking = source.rdd.mapPartitionsWithIndex(placing.picked(wanted))
         values = list(self._context.runJob(picking, tracing.itself, sorted(wanted)))
         by_place = {
             place: TracedRecord(source.name, location, value)

@@ -15,7 +15,7 @@ from bigdebug.lineage.forward import Named
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.location import Location, TracedRecord
 from bigdebug.lineage.output import Output
-from bigdebug.lineage.rdd import flags, workers
+from bigdebug.lineage.rdd import flags, placing, workers
 from bigdebug.lineage.rdd.annotator import contributing, frozen_for
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys, doubts_about_taken
 from bigdebug.lineage.rdd.flagging import Flagger
@@ -131,7 +131,7 @@ class ForwardRddTrace(Described):
     def placed_records(self, source: str) -> Any:
         """The same as plain tuples, as `RddTrace` has them: without a place."""
         with self._asking("elements reached"):
-            return self._chosen(source).elements.map(workers.without_place)
+            return self._chosen(source).elements.map(placing.without_place)
 
     def collect(self, limit: int = 1000) -> list[TracedRecord]:
         """Up to `limit` elements of each output reached."""

@@ -23,7 +23,7 @@ from bigdebug.lineage.mapped import scans
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.pushdown import unpushed
 from bigdebug.lineage.questions import question_about
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import Annotator, has_fixed_order
 from bigdebug.lineage.rdd.joints import joints_among, rows_of_elements
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -189,7 +189,7 @@ def places_on(trace: Trace, leaf: SourceLeaf) -> Any | None:
         return None
     catalyst, rows = trace._catalyst, records.rows
     plan = catalyst.project([catalyst.output(rows.plan)[0]], rows.plan)
-    return catalyst.frame(plan).rdd.map(workers.place_of_number)
+    return catalyst.frame(plan).rdd.map(placing.place_of_number)
 
 
 def take_elements_once(

@@ -69,7 +69,7 @@ UNKNOWN = "unknown"
 """Kind of an RDD that was made before anything was recorded, or by a method that isn't."""
 
 ROW_ACTIONS = _names(
-    "collect collectWithJobGroup collectAsMap toLocalIterator foreach foreachPartition count isEmpty "
+    "collect collectWithJobGroup toLocalIterator foreach foreachPartition count isEmpty "
     "countApprox countApproxDistinct saveAsTextFile saveAsPickleFile saveAsSequenceFile "
     "saveAsHadoopFile saveAsNewAPIHadoopFile saveAsHadoopDataset saveAsNewAPIHadoopDataset"
 )
@@ -77,7 +77,7 @@ ROW_ACTIONS = _names(
 
 FIRST_ROWS = _names("take first")
 EXTREME_ROWS = _names("top takeOrdered")
-SOME_ROWS = FIRST_ROWS | EXTREME_ROWS | _names("takeSample lookup")
+SOME_ROWS = FIRST_ROWS | EXTREME_ROWS | _names("takeSample lookup collectAsMap")
 """Actions that give some of the elements."""
 
 KEYED_VALUES = _names("countByKey countByValue reduceByKeyLocally")

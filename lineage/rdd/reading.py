@@ -11,7 +11,7 @@ from pyspark.core.rdd import RDD
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.location import Location, TracedRecord, plain_path
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.files import file_splits, fingerprint, require_unchanged
 from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -166,7 +166,7 @@ class RddSource:
             return
         missing = sorted({n for each in partitions for n in self._earlier(each)} - self._counts.keys())
         if missing:
-            counts = self.rdd.context.runJob(self.rdd, workers.counted, missing)
+            counts = self.rdd.context.runJob(self.rdd, placing.counted, missing)
             self._counts.update(zip(missing, counts, strict=True))
 
 

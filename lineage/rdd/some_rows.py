@@ -9,14 +9,17 @@ from typing import Any
 from pyspark.core.rdd import RDD
 
 from bigdebug.lineage.errors import UnsupportedOperatorError
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import frozen_for, has_fixed_order
-from bigdebug.lineage.rdd.kinds import EXTREME_ROWS, FIRST_ROWS, SORTING
+from bigdebug.lineage.rdd.kinds import COGROUPS, EXTREME_ROWS, FIRST_ROWS, KEYED, SORTING
 from bigdebug.lineage.rdd.rows import RddRows
 
 _TIED = (
     "the last of the elements that {} gave ranks as another does that it left out: which of them comes first may "
     "differ from run to run"
+)
+_OVERWRITTEN = (
+    "collectAsMap keeps the last of the pairs of a key, and after a shuffle they may come in another order"
 )
 
 
@@ -51,6 +54,8 @@ def only_given(rows: RddRows, annotated: Any) -> Given:
         return _first(rows, annotated, arguments.get("num", 1))
     if rows.action in EXTREME_ROWS:
         return _extreme(rows, annotated, arguments["num"], arguments.get("key"))
+    if rows.action == "collectAsMap":
+        return _last_of_keys(rows, annotated)
     if rows.action == "lookup":
         key = arguments["key"]
         found = annotated.filter(lambda pair: pair[0][0] == key)
@@ -82,10 +87,10 @@ def _first(rows: RddRows, annotated: Any, most: int) -> Given:
     for partition in range(annotated.getNumPartitions()):
         if left <= 0:
             break
-        (count,) = annotated.context.runJob(annotated, workers.counted_up_to(left), [partition])
+        (count,) = annotated.context.runJob(annotated, placing.counted_up_to(left), [partition])
         quotas[partition] = count
         left -= count
-    given = annotated.mapPartitionsWithIndex(workers.read_before(quotas), True)
+    given = annotated.mapPartitionsWithIndex(placing.read_before(quotas), True)
     tied = rows.operator.kind in SORTING and left <= 0 and _ties(rows, annotated, *list(quotas.items())[-1])
     return Given(given, _doubts(rows, tied))
 
@@ -94,7 +99,7 @@ def _ties(rows: RddRows, annotated: Any, partition: int, taken: int) -> bool:
     """Whether the last element that was taken of a sorted partition ranks as the next one does."""
     if not taken:
         return False
-    near = annotated.mapPartitionsWithIndex(workers.picked({partition: {taken - 1, taken}}))
+    near = annotated.mapPartitionsWithIndex(placing.picked({partition: {taken - 1, taken}}))
     elements = [pair[0] for _, pair in annotated.context.runJob(near, workers.itself, [partition])]
     operator = rows.operator
     frozen = frozen_for(operator, rows.frozen)
@@ -104,6 +109,20 @@ def _ties(rows: RddRows, annotated: Any, partition: int, taken: int) -> bool:
         elements = [element[0] for element in elements]
     ranks = [rank(element) for element in elements]
     return len(ranks) == 2 and bool(ranks[0] == ranks[1])
+
+
+def _last_of_keys(rows: RddRows, annotated: Any) -> Given:
+    """Of the pairs of each key the last, which overwrote the others."""
+    operator = rows.operator
+    while operator.kind in ("mapValues", "filter"):
+        (operator,) = operator.inputs
+    if operator.kind in KEYED or operator.kind in COGROUPS or operator.kind == "groupBy":
+        return Given(annotated)  # a pair for each key
+    placed = annotated.mapPartitionsWithIndex(placing.placed_by_key)
+    last = placed.reduceByKey(placing.later)
+    if has_fixed_order(rows.operator) or last.filter(placing.overwrote).isEmpty():
+        return Given(last.map(placing.overwriting))
+    return Given(last.map(placing.overwriting), (_OVERWRITTEN,))
 
 
 def _doubts(rows: RddRows, tied: bool) -> tuple[str, ...]:

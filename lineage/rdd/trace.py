@@ -14,7 +14,7 @@ from bigdebug.lineage.errors import BigDebugError, UnsupportedOperatorError
 from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.location import Location, TracedRecord
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys, doubts_about_taken
 from bigdebug.lineage.rdd.kinds import UNKNOWN
@@ -206,22 +206,22 @@ class RddTrace(Described):
             wanted.setdefault(partition, set()).add(place)
         if not wanted:
             return []
-        picking = source.rdd.mapPartitionsWithIndex(workers.picked(wanted))
+        picking = source.rdd.mapPartitionsWithIndex(placing.picked(wanted))
         return list(self._context.runJob(picking, workers.itself, sorted(wanted)))
 
     def _distributed_records(self, source: RddSource) -> Any:
         places = self._ids(source).map(workers.with_nothing)
-        every = source.rdd.mapPartitionsWithIndex(workers.placed)
+        every = source.rdd.mapPartitionsWithIndex(placing.placed)
         found = every.join(places).mapValues(workers.first_of)
-        return found.map(workers.located(source.first_positions(), source.whole_files))
+        return found.map(placing.located(source.first_positions(), source.whole_files))
 
     def _files(self, source: RddSource) -> list[str]:
         with self._asking("files"):
             if source.whole_files:
-                found = source.rdd.mapPartitionsWithIndex(workers.placed).join(
+                found = source.rdd.mapPartitionsWithIndex(placing.placed).join(
                     self._ids(source).map(workers.with_nothing)
                 )
-                return source.files((), [[path] for path in found.map(workers.path_of).distinct().collect()])
+                return source.files((), [[path] for path in found.map(placing.path_of).distinct().collect()])
             if source.splits is None:
                 return []
             return source.files(self._ids(source).map(workers.first_of).distinct().collect())
@@ -252,7 +252,7 @@ class RddTrace(Described):
         ]
         with self._asking("elements of a step"):
             marked = self._marked(segments, Marks(kept=operator)).flatMap(workers.ids_of(mark))
-            return marked.map(workers.place_and_element).reduceByKey(workers.left_of).values()
+            return marked.map(placing.place_and_element).reduceByKey(workers.left_of).values()
 
     def _chosen(self, source: str | None) -> RddSource:
         if source is None and len(self._sources) == 1:

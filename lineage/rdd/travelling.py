@@ -6,11 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from bigdebug.lineage.rdd import conditions, flags, likeness, parts, standins, workers
+from bigdebug.lineage.rdd import conditions, flags, likeness, parts, placing, standins, workers
 from bigdebug.lineage.rdd.capture import heads, notes, taps
 from bigdebug.lineage.rdd.index import names, writing
 
-_MODULES = (workers, standins, conditions, likeness, flags, parts, names, writing, heads, notes, taps)
+_MODULES = (
+    workers,
+    placing,
+    standins,
+    conditions,
+    likeness,
+    flags,
+    parts,
+    names,
+    writing,
+    heads,
+    notes,
+    taps,
+)
 
 
 def travel_from_now_on() -> None:

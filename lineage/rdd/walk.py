@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pyspark.storagelevel import StorageLevel
 
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import (
     Annotator,
     NumberedRows,
@@ -229,7 +229,7 @@ class Walk:
             kept = boundary if boundary in self.annotator.kept else None
             inputs = self.annotator.inputs(boundary, given)
             return self._found(
-                tops, lambda rdd: rdd.mapPartitionsWithIndex(workers.read_before(reads)), inputs, kept
+                tops, lambda rdd: rdd.mapPartitionsWithIndex(placing.read_before(reads)), inputs, kept
             )
         keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
         if not keys:
@@ -260,8 +260,8 @@ class Walk:
 
         def narrow(annotated: Any) -> Any:
             if pairs is None:
-                return annotated.mapPartitionsWithIndex(workers.at_places(wanted), True)
-            return annotated.mapPartitionsWithIndex(workers.placed).join(pairs).map(workers.joined_left)
+                return annotated.mapPartitionsWithIndex(placing.at_places(wanted), True)
+            return annotated.mapPartitionsWithIndex(placing.placed).join(pairs).map(workers.joined_left)
 
         kept = boundary if boundary in self.annotator.kept else None
         return self._found(tops, narrow, self.annotator.inputs(boundary, self._given[boundary]), kept)

@@ -212,43 +212,6 @@ def among(keys: frozenset[Any], key: Callable[[Any], Any]) -> Callable[[Annotate
     return is_among
 
 
-def read_before(
-    reads: dict[int, int],
-) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
-    """The elements of each partition that had been read by then."""
-
-    def chosen(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
-        most = reads.get(partition, 0)
-        for place, element in enumerate(elements):
-            if place >= most:
-                return
-            yield element
-
-    return chosen
-
-
-def picked(
-    places: dict[int, set[int]],
-) -> Callable[[int, Iterable[Any]], Iterator[tuple[tuple[int, int], Any]]]:
-    """The elements at some places, with these."""
-
-    def pick(partition: int, elements: Iterable[Any]) -> Iterator[tuple[tuple[int, int], Any]]:
-        wanted = places.get(partition, set())
-        last = max(wanted, default=-1)
-        for place, element in enumerate(elements):
-            if place > last:
-                return
-            if place in wanted:
-                yield (partition, place), element
-
-    return pick
-
-
-def counted(elements: Iterable[Any]) -> Iterator[int]:
-    """How many elements a partition has."""
-    yield sum(1 for _ in elements)
-
-
 def most_of(most: int) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
     """Gather distinct ids, but no more than so many and one.
 
@@ -323,73 +286,9 @@ def joined_left(pair: Any) -> Any:
     return pair[1][0]
 
 
-def placed(partition: int, elements: Iterable[Any]) -> Iterator[tuple[tuple[int, int], Any]]:
-    """Elements by their partition and place."""
-    for place, element in enumerate(elements):
-        yield (partition, place), element
-
-
-def located(
-    starts: dict[int, tuple[str | None, int]], whole_files: bool
-) -> Callable[[tuple[tuple[int, int], Any]], tuple[str | None, int, int | None, Any]]:
-    """Records by their place in Spark, with the place that a person can open.
-
-    Args:
-        starts: by partition the file, and the position of its first record in it.
-        whole_files: each record is a file.
-    """
-
-    def locate(found: tuple[tuple[int, int], Any]) -> tuple[str | None, int, int | None, Any]:
-        (partition, place), value = found
-        if whole_files:
-            path = value[0]
-            return (
-                "/" + path.removeprefix("file:").lstrip("/") if path.startswith("file:") else path,
-                0,
-                None,
-                value,
-            )
-        if partition not in starts:
-            return None, place, partition, value
-        file, first = starts[partition]
-        return file, first + place, None, value
-
-    return locate
-
-
-def without_place(element: Any) -> tuple[None, None, None, Any]:
-    return None, None, None, element
-
-
-def place_and_element(mark: tuple[int, int, Any]) -> tuple[tuple[int, int], Any]:
-    """A mark that holds the element, by its place."""
-    partition, place, element = mark
-    return (partition, place), element
-
-
-def counted_up_to(most: int) -> Callable[[Iterable[Any]], Iterator[int]]:
-    """How many elements a partition has, without reading more than so many."""
-
-    def count(elements: Iterable[Any]) -> Iterator[int]:
-        found = 0
-        if most > 0:
-            for _ in elements:
-                found += 1
-                if found >= most:
-                    break
-        yield found
-
-    return count
-
-
 def marks_of(annotated: Annotated) -> Iterator[tuple[int, Any]]:
     """The marks among the ids of an annotated element."""
     return ((number, name) for number, name in annotated[1] if number < 0)
-
-
-def path_of(found: tuple[Any, tuple[tuple[str, Any], Any]]) -> str:
-    """The path of a file that is a record, of what a join by place gave."""
-    return found[1][0][0]
 
 
 def framed(leaf: int) -> Callable[[Any], Annotated]:
@@ -404,19 +303,3 @@ def framed(leaf: int) -> Callable[[Any], Annotated]:
 def alone(element: Any) -> tuple[Any]:
     """An element as a row of one column."""
     return (element,)
-
-
-def place_of_number(row: Any) -> tuple[int, int]:
-    """Partition and place of a row, by Spark's `monotonically_increasing_id`."""
-    return row[0] >> 33, row[0] & ((1 << 33) - 1)
-
-
-def at_places(
-    places: dict[int, set[int]],
-) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
-    """The elements at some places."""
-
-    def chosen(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
-        return (element for _, element in picked(places)(partition, elements))
-
-    return chosen

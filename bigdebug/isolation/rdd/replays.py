@@ -20,7 +20,7 @@ from bigdebug.isolation.rdd.quiet import unheard
 from bigdebug.isolation.rdd.replayable import above, goes_by_partition, points_of
 from bigdebug.isolation.search import Outcome
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import placing
 from bigdebug.lineage.rdd.annotator import contributing, frozen_for
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import SUBTRACTING
@@ -229,7 +229,7 @@ class RddReplays:
             if (operator, number) in seen:
                 continue  # candidates have a part in it, too: it is what these make of it
             plain = annotator.plain(operator, frozen)
-            count = sum(plain.mapPartitions(workers.counted).collect())
+            count = sum(plain.mapPartitions(placing.counted).collect())
             if count > MOST_CANDIDATES:
                 raise BigDebugError(
                     f"{operator.described()} gives {count:,} elements, which are subtracted: they are too many to "

@@ -83,7 +83,6 @@ class Judge:
         self.catalyst = Catalyst(spark)
         self.folder = folder
         self.places: dict[int, int] = {}
-        spark.sparkContext.setCheckpointDir(str(folder / "checkpoints"))
         self.stored = {name: data.stored(spark, folder) for name, data in case.data.items()}
         for name, frame in self.stored.items():
             if case.data[name].kind in ("list", "slices", "pandas"):

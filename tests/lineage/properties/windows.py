@@ -123,12 +123,13 @@ class Window(Node):
 
     def rows(self, reference: Reference, *children: list[Row]) -> list[Row]:
         found: list[Row] = []
+        by_rows = self.over is not None and self.over.unit == "rows" and not self.over.is_whole
+        if by_rows:
+            reference.open_cut = True
         for group in grouped(children[0], [self.partition]).values():
             whole = union_of(group)
             alike = grouped(group, range(len(self.child.types)))
-            by_rows = self.over is not None and self.over.unit == "rows" and not self.over.is_whole
             if by_rows:
-                reference.open_cut = True
                 reference.ambiguous |= any(len(rows) > 1 for rows in alike.values())
             values = self._framed(group) if self.over is not None else None
             for i, (row, records) in enumerate(self._sorted(group)):

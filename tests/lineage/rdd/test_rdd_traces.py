@@ -90,7 +90,9 @@ def test_actions_give_what_their_outputs_are_about(session: bigdebug.Session, co
     assert values(numbers.countByValue, lambda pair: pair == (3, 2)) == [3, 3]
     assert values(lambda: list(numbers.toLocalIterator()), lambda x: x == 1) == [1]
     assert values(lambda: numbers.foreach(print), lambda x: x == 2) == [2]
-    assert values(lambda: numbers.map(lambda x: (x % 2, x)).lookup(0)) == [2]
+    pairs = numbers.map(lambda x: (x % 2, x))
+    assert values(lambda: pairs.lookup(0)) == [2]
+    assert values(pairs.collectAsMap) == [2, 5]
 
 
 def test_functions_are_those_that_spark_took(session: bigdebug.Session, context: SparkContext) -> None:
@@ -150,11 +152,20 @@ def test_elements_taken_in_an_order_of_chance_are_marked(
     assert (trace.matched, trace.exact) == (2, False)
     assert trace.notes == ["take takes elements by position, and they may come in another order"]
 
+    both = counts.union(counts).repartition(2)
+    both.collectAsMap()
+    trace = session.trace(session.outputs[-1])
+    assert (trace.matched, trace.exact) == (3, False)
+    assert trace.notes[0].startswith("collectAsMap keeps the last of the pairs of a key")
+
     for action in (
         lambda: counts.sortBy(lambda pair: -pair[1]).map(lambda pair: pair[0]).first(),
         lambda: words.take(2),
         counts.collect,
         lambda: counts.top(1),
+        counts.collectAsMap,
+        words.collectAsMap,
+        lambda: counts.map(lambda pair: pair).collectAsMap(),
     ):
         action()
         assert session.trace(session.outputs[-1]).exact
