@@ -240,7 +240,8 @@ class Catalyst:
         return self._chain(self.expressions.And, conditions)
 
     def any_of(self, conditions: list[Any]) -> Any:
-        return self._chain(self.expressions.Or, conditions)
+        """Whether one of some conditions holds; of none none does."""
+        return self._chain(self.expressions.Or, conditions) if conditions else self.literal(False)
 
     def _chain(self, connective: Any, conditions: list[Any]) -> Any:
         """Balanced, so that many conditions don't nest deep."""

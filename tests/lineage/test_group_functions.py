@@ -178,6 +178,14 @@ KEYS = {
 }
 
 
+def test_steps_where_no_row_is_left(session: bigdebug.Session, frames: Frames) -> None:
+    left, right = (frames["orders"].where(condition).groupBy("k") for condition in ("n < 0", "n is null"))
+    gone = left.cogroup(right).applyInPandas(both, "left int, right int").where("left > 0")
+    trace = session.trace(gone.groupBy("left").agg(F.max("right")))
+    assert (trace.matched, [source.count for source in trace.sources]) == (0, [0, 0])
+    assert {step.count for step in trace.steps} == {0}
+
+
 @pytest.mark.parametrize("values", KEYS.values(), ids=KEYS)
 @pytest.mark.compat
 def test_keys_that_python_does_not_hold_exactly(
