@@ -9,8 +9,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)(?:[ T](\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?)?", re.ASCII)
 # Before, time zones had their local mean times, in which Java and Python may differ.
 _FIRST_YEAR = 1900
-# Spark shows moments in years that Python knows, in whatever time zone.
-_LAST_YEAR = 9998
 
 
 def wall_time(text: str) -> datetime.datetime:
@@ -23,8 +21,8 @@ def wall_time(text: str) -> datetime.datetime:
     if found is None:
         raise ValueError(f"{text!r} is no plain timestamp")
     day = datetime.date.fromisoformat(found.group(1))
-    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
-        raise ValueError(f"{text!r} is long ago or far ahead")
+    if day.year < _FIRST_YEAR:
+        raise ValueError(f"{text!r} is long ago")
     hour, minute, second = (int(each or 0) for each in found.groups()[1:4])
     micros = int((found.group(5) or "0").ljust(6, "0"))
     return datetime.datetime.combine(day, datetime.time(hour, minute, second, micros))
@@ -46,7 +44,10 @@ def moment(text: str, time_zone: str) -> datetime.datetime:
         raise ValueError(f"the time zone {time_zone} isn't known") from None
     if local.utcoffset() != local.replace(fold=1).utcoffset():
         raise ValueError(f"{text!r} is in a change of daylight saving")
-    return local.astimezone(datetime.UTC)
+    try:
+        return local.astimezone(datetime.UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is in a year that Python doesn't know") from None
 
 
 def as_shown(value: datetime.datetime) -> datetime.datetime:

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 import bigdebug
+from bigdebug.lineage.moments import moment, wall_time
 from bigdebug.lineage.parquet_records import UnreadableError
 from bigdebug.lineage.text_records import TextFormat, read_lines, text_format
 from tests.settings import settings
@@ -128,6 +129,14 @@ def test_values_of_a_line(tmp_path: Path) -> None:
     assert str(found[0][5]) == "-1.50"
     assert found[1] == [8, "x", *[None] * 7]
     assert found[2][8] == datetime.datetime(1950, 5, 17)
+
+
+def test_the_last_day_that_there_is() -> None:
+    """It stands for no end in many tables."""
+    assert moment("9999-12-31", "America/New_York") == datetime.datetime(9999, 12, 31, 5, tzinfo=datetime.UTC)
+    assert wall_time("9999-12-31 23:59:59") == datetime.datetime(9999, 12, 31, 23, 59, 59)
+    with pytest.raises(ValueError, match="in a year"):
+        moment("9999-12-31 23:59:59", "America/New_York")
 
 
 @pytest.mark.parametrize(
