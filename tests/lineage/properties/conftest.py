@@ -3,8 +3,11 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+from pyspark.sql import SparkSession
 
 sys.path.append(str(Path(__file__).parent))
 
@@ -21,3 +24,11 @@ settings.register_profile("steady", derandomize=True, database=None, phases=_DRA
 # Other examples on every run; a failure is made smaller, kept, and tried first the next time.
 settings.register_profile("search", **_KEEP)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.fixture(scope="session")
+def udfs(spark: SparkSession) -> dict[str, Any]:
+    """The functions in Python that pipelines call, by name."""
+    from python_functions import functions  # found by the path that is set above
+
+    return functions(spark)

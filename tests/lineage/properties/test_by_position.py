@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from judging import Judge, is_exact
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from python_functions import functions
 from tree import Node, Reference, Renderer, Row
 
 from tests.proofs import Part
@@ -78,11 +77,6 @@ def positional_cases(draw: Any) -> Case:
     for _ in range(draw(st.integers(0, 1))):
         node = drawing.rowwise(node)
     return Case(node, drawing.data)
-
-
-@pytest.fixture(scope="session")
-def udfs(spark: SparkSession) -> dict[str, Any]:
-    return functions(spark)
 
 
 def judge_case(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:

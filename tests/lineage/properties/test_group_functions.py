@@ -9,7 +9,6 @@ from drawing import Case, Draw, Drawing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
-from python_functions import functions
 from test_pipelines import judge_case
 
 from tests.proofs import Part
@@ -27,11 +26,6 @@ def group_cases(draw: Draw) -> Case:
     if drawing.one((False, True)):
         node = drawing.operator(node)
     return Case(node, drawing.data)
-
-
-@pytest.fixture(scope="session")
-def udfs(spark: SparkSession) -> dict[str, Any]:
-    return functions(spark)
 
 
 @settings(max_examples=4)

@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import Judge, Question, is_exact
 from pyspark.sql import SparkSession
-from python_functions import functions
 from sizes import WAYS, taken
 from windows import Window
 
@@ -24,11 +23,6 @@ from bigdebug.lineage.index.conditions import NeedsSparkError
 from tests.proofs import Part
 
 WITH_MORE = (Window, OneSidedJoin, PlainSetOperation, Subquery)
-
-
-@pytest.fixture(scope="session")
-def udfs(spark: SparkSession) -> dict[str, Any]:
-    return functions(spark)
 
 
 def judge_case(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from judging import Judge, reopened
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
-from python_functions import functions
 from tree import union_of
 
 from bigdebug.lineage.catalyst import Catalyst
@@ -25,11 +24,6 @@ from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.whynot import WhyNot
 from tests.proofs import Part
-
-
-@pytest.fixture(scope="session")
-def udfs(spark: SparkSession) -> dict[str, Any]:
-    return functions(spark)
 
 
 def why_not(spark: SparkSession, frame: DataFrame, where: str | Column) -> WhyNot:

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import Judge
 from pyspark.sql import SparkSession
-from python_functions import functions
 
 from bigdebug.lineage.beside import Beside
 from tests.proofs import Part
@@ -30,11 +29,6 @@ def window_cases(draw: Draw) -> Case:
     for _ in range(drawing.one((0, 1, 2))):
         node = drawing.one((drawing.window, drawing.window, drawing.rowwise, drawing.aggregate))(node) or node
     return Case(node, drawing.data)
-
-
-@pytest.fixture(scope="session")
-def udfs(spark: SparkSession) -> dict[str, Any]:
-    return functions(spark)
 
 
 def judge_case(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
