@@ -95,9 +95,10 @@ def reached(answer: WhyNot) -> dict[str, Counter[int]]:
     for each in _everything(answer._top):
         for operator, below in zip(each.operator.children, each.inputs, strict=True):
             if below is None:
-                left_out |= {
-                    _source(n) for leaf in operator.leaves() for n in _numbers(catalyst, leaf, leaf.plan)
-                }
+                for leaf in operator.leaves():
+                    if _number_of(catalyst, leaf) is None:
+                        return {}
+                    left_out |= {_source(n) for n in _numbers(catalyst, leaf, leaf.plan)}
         if not each.operator.children and each.operator in answer._sources:
             for number in _numbers(catalyst, each.operator, matching(catalyst, each)):
                 found.setdefault(_source(number), Counter()).update([number])
@@ -111,9 +112,15 @@ def _everything(top: Followed) -> list[Followed]:
 
 
 def _numbers(catalyst: Catalyst, leaf: Operator, plan: Any) -> list[int]:
-    """The numbers of a plan's rows, which are a leaf's."""
-    number = catalyst.output(leaf.plan)[:1]
-    return [row[0] for row in catalyst.frame(catalyst.project(number, plan)).collect()] if number else []
+    """The numbers of a plan's rows, which are a leaf's; none where the query doesn't read their column."""
+    number = _number_of(catalyst, leaf)
+    if number is None:
+        return []
+    return [row[0] for row in catalyst.frame(catalyst.project([number], plan)).collect()]
+
+
+def _number_of(catalyst: Catalyst, leaf: Operator) -> Any:
+    return next((each for each in catalyst.output(leaf.plan) if each.name() in ("p", "id")), None)
 
 
 def _source(number: int) -> str:
