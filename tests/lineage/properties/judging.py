@@ -291,7 +291,7 @@ def whole_sources(pipeline: Node, strict: bool, beside: bool = False) -> frozens
     goes into several rows of the lower operator; with some of the others beside them (`strict`) it can.
 
     Where a trace holds what is `beside` its way, too, what was looked up and found needn't be whole, nor a window's
-    input. What was looked up and not found is in no trace.
+    input, which must get no other rows either. What was looked up and not found is in no trace.
     """
     found: set[str] = set()
 
@@ -301,7 +301,7 @@ def whole_sources(pipeline: Node, strict: bool, beside: bool = False) -> frozens
             held = beside and not mixes and (isinstance(node, Window) or _finds(node))
             if (node.needs_whole or i in node.influencing) and not held:
                 found.update(child.leaves())
-            visit(child, mixed_above or node.mixes)
+            visit(child, mixed_above or node.mixes or held)
         if mixed_above and node.can_invent and (strict or _may_invent(node)):
             found.update(node.leaves())
 
