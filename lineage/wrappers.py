@@ -162,7 +162,6 @@ def _rdd_operator(kind: str, source: bool, original: _Method) -> _Method:
                 result = original(*args, **kwargs)
             else:
                 result = taps.method(*taps.args, **taps.kwargs)
-                taps.called(result)
         except BaseException as error:
             _leave_no_trace(error)
             raise

@@ -55,6 +55,7 @@ class RddOperator:
             known once a question has looked at the DataFrame.
         problem: why it can't be traced, if it can't.
         taps: of a boundary or a join what notes, while its job runs, what its elements were made of.
+        tellers: of a join what has that travel through its shuffle instead.
         serial: grows with time, so that an operator's is greater than those of its inputs.
     """
 
@@ -72,6 +73,7 @@ class RddOperator:
     in_order: bool = False
     problem: str | None = None
     taps: tuple[Any, ...] | None = None
+    tellers: tuple[Any, ...] = ()
     serial: int = field(default_factory=lambda: next(_serials))
     _rdd: Any = None
 

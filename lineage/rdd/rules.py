@@ -1,8 +1,8 @@
 """How each operator hands the ids of its input's elements on: the annotated RDD of each.
 
 An annotated RDD has the elements of the plain one, in the same partitions and the same order, each with its ids.
-It is made by the very methods of PySpark, called on annotated elements, so that what they do by position, by seed
-or by batch comes out as it did.
+It is made by the very methods of PySpark, called on annotated elements, where these go by position, by seed or by
+batch, so that what they do comes out as it did.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd.joining import join
 from bigdebug.lineage.rdd.kinds import JOINS, RECORD_WISE
 
 Rule = Callable[[list[Any], dict[str, Any]], Any]
@@ -27,30 +28,17 @@ def annotated_by_rule(kind: str, inputs: list[Any], arguments: dict[str, Any]) -
     if kind in RECORD_WISE:
         return _record_wise(kind, inputs[0], arguments)
     if kind in JOINS:
-        left, right = (each.map(workers.value_up, True) for each in inputs)
-        return getattr(left, kind)(right, **arguments).map(workers.joined_pair, True)
+        left, right = (
+            each.mapPartitionsWithIndex(workers.on_side(side), True) for side, each in enumerate(inputs)
+        )
+        return join(left, right, arguments["numPartitions"], workers.joined(kind))
     return _RULES[kind](inputs, arguments)
 
 
 def _record_wise(kind: str, rdd: Any, arguments: dict[str, Any]) -> Any:
     function: Any = arguments.get("f")
     keeps = bool(arguments.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter")))
-    if kind == "filter":
-        return rdd.filter(lambda pair: function(pair[0]))
-    if kind == "flatMap":
-        return rdd.flatMap(lambda pair: ((made, pair[1]) for made in function(pair[0])), keeps)
-    if kind == "flatMapValues":
-        return rdd.flatMap(
-            lambda pair: (((pair[0][0], made), pair[1]) for made in function(pair[0][1])), keeps
-        )
-    if kind == "mapValues":
-        return rdd.map(lambda pair: ((pair[0][0], function(pair[0][1])), pair[1]), keeps)
-    if kind == "keyBy":
-        return rdd.map(lambda pair: ((function(pair[0]), pair[0]), pair[1]), keeps)
-    if kind in ("keys", "values"):
-        place = 0 if kind == "keys" else 1
-        return rdd.map(lambda pair: (pair[0][place], pair[1]), keeps)
-    return rdd.map(lambda pair: (function(pair[0]), pair[1]), keeps)
+    return rdd.mapPartitionsWithIndex(workers.one_by_one(kind, function), keeps)
 
 
 def _sampled(inputs: list[Any], arguments: dict[str, Any]) -> Any:

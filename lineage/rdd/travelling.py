@@ -6,12 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from bigdebug.lineage.rdd import conditions, flags, likeness, parts, placing, standins, workers
-from bigdebug.lineage.rdd.capture import heads, notes, taps
+from bigdebug.lineage.rdd import (
+    conditions,
+    flags,
+    joining,
+    likeness,
+    packing,
+    parts,
+    placing,
+    standins,
+    workers,
+)
+from bigdebug.lineage.rdd.capture import heads, joined, notes, taps
 from bigdebug.lineage.rdd.index import names, writing
 
 _MODULES = (
     workers,
+    joining,
+    packing,
     placing,
     standins,
     conditions,
@@ -23,6 +35,7 @@ _MODULES = (
     heads,
     notes,
     taps,
+    joined,
 )
 
 

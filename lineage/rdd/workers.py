@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from bigdebug.lineage.rdd.joining import IDS_BESIDE, values_by_side
+from bigdebug.lineage.rdd.packing import packed, unpacked
+
 Annotated = tuple[Any, tuple[tuple[int, Any], ...]]
 
 NAN = "bigdebug: not a number"
@@ -102,6 +105,41 @@ def marked(mark: int, keep: bool = False) -> Callable[[int, Iterable[Annotated]]
     return annotate
 
 
+def one_by_one(
+    kind: str, function: Callable[[Any], Any]
+) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """What an operator that calls a function with one element at a time does, on annotated elements.
+
+    Args:
+        kind: of the operator.
+        function: the program's; ignored where the operator has none.
+    """
+
+    def annotate(_: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
+        # Expressions: a function called for each element would take longer than what it does.
+        match kind:
+            case "filter":
+                return (each for each in elements if function(each[0]))
+            case "flatMap":
+                return ((made, ids) for element, ids in elements for made in function(element))
+            case "flatMapValues":
+                return (
+                    ((element[0], made), ids) for element, ids in elements for made in function(element[1])
+                )
+            case "mapValues":
+                return (((element[0], function(element[1])), ids) for element, ids in elements)
+            case "keyBy":
+                return (((function(element), element), ids) for element, ids in elements)
+            case "keys":
+                return ((element[0], ids) for element, ids in elements)
+            case "values":
+                return ((element[1], ids) for element, ids in elements)
+            case _:
+                return ((function(element), ids) for element, ids in elements)
+
+    return annotate
+
+
 def known_key(key: Any) -> Any:
     """A key that is equal to the keys of its group: as itself, but for what isn't equal to itself."""
     if isinstance(key, float) and key != key:
@@ -168,27 +206,43 @@ def with_no_ids(element: Any) -> Annotated:
 def pair_up(annotated: Annotated) -> tuple[Any, Any]:
     """A pair (key, value) with ids, as a pair of the key and the value with ids."""
     (key, value), ids = annotated
-    return key, (value, ids)
+    return key, (value, packed(ids))
 
 
 def value_up(annotated: Annotated) -> tuple[Any, Any]:
     """The same where Spark looks at the first two parts of an element only."""
     element, ids = annotated
-    return element[0], (element[1], ids)
+    return element[0], (element[1], packed(ids))
 
 
 def pair_down(pair: tuple[Any, Any]) -> Annotated:
     """The way back."""
     key, (value, ids) = pair
-    return (key, value), ids
+    return (key, value), unpacked(ids)
 
 
-def joined_pair(pair: tuple[Any, Any]) -> Annotated:
-    """What a join of values with ids made, as the pair that the join of the values makes."""
-    key, (left, right) = pair
-    value = (None if left is None else left[0], None if right is None else right[0])
-    ids = (() if left is None else left[1]) + (() if right is None else right[1])
-    return (key, value), ids
+def on_side(side: int) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[Any, Any]]]:
+    """Annotated pairs as a join takes them on a side, 0 or 1."""
+
+    def told(_: int, elements: Iterable[Annotated]) -> Iterator[tuple[Any, Any]]:
+        beside = IDS_BESIDE + side
+        return ((element[0], (beside, element[1], packed(ids))) for element, ids in elements)
+
+    return told
+
+
+def joined(kind: str) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
+    """The annotated pairs of a join, out of the values of each key with their ids."""
+
+    def made(_: int, groups: Iterable[Any]) -> Iterator[Annotated]:
+        return (
+            ((key, (of_left, of_right)), unpacked(left_ids) + unpacked(right_ids))
+            for key, left, right in values_by_side(groups, kind, ((), None), ((), None))
+            for left_ids, of_left in left
+            for right_ids, of_right in right
+        )
+
+    return made
 
 
 def zipped_pair(pair: tuple[Annotated, Annotated]) -> Annotated:

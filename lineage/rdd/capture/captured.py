@@ -12,6 +12,7 @@ from pyspark.core.rdd import RDD, PipelinedRDD
 from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PairHead, PlaceHead
+from bigdebug.lineage.rdd.capture.joined import joined, telling_foot
 from bigdebug.lineage.rdd.capture.taps import (
     Cell,
     Function,
@@ -19,8 +20,8 @@ from bigdebug.lineage.rdd.capture.taps import (
     headed_above,
     headed_below,
     keyed_foot,
-    telling_foot,
 )
+from bigdebug.lineage.rdd.joining import join
 from bigdebug.lineage.rdd.kinds import JOINS, KEYED, RECORD_WISE, VALUE_ACTIONS
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.recording import bound
@@ -78,29 +79,26 @@ class Tapping:
 
     Attributes:
         method, args, kwargs: what to call, and with what.
-        head: of what a join makes; None for a boundary, whose number it takes.
+        cell: of the chain that begins with what a join makes; None for a boundary, whose number it takes.
         key: gives the key of an element that a boundary made; None takes its first part.
-        taps: the feet.
+        taps: the feet that note what comes out.
+        tellers: the feet that have it travel.
     """
 
     method: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    taps: tuple[Tap, ...]
-    head: PairHead | None = None
+    taps: tuple[Tap, ...] = ()
+    cell: Cell | None = None
     key: Callable[[Any], Any] | None = None
-
-    def called(self, made: Any) -> None:
-        """Take the ids that travelled off what the method made: the program must not see them."""
-        if self.head is not None:
-            cell = Cell(self.head)
-            made.func = headed_above(cell, made.func)
-            made.__dict__[_KEY] = Captured(self.head, cell, False)
+    tellers: tuple[Tap, ...] = ()
 
     def recorded(self, operator: RddOperator, made: Any) -> None:
         """Have chains over what the operator made know its elements."""
-        operator.taps = self.taps
-        if self.head is None:
+        operator.taps, operator.tellers = self.taps, self.tellers
+        if self.cell is not None:
+            made.__dict__[_KEY] = Captured(self.cell.head, self.cell, False)
+        else:
             head = KeyHead(operator.serial, self.key)
             cell = Cell(head)
             made.func = headed_above(cell, made.func)
@@ -128,7 +126,7 @@ def tapping(
         return None
     rdd = given.pop("self")
     if kind in JOINS:
-        return _join_tapping(method, rdd, given)
+        return _join_tapping(attachment.recorder, kind, rdd, given)
     if kind == "groupBy":
         function = given.pop("f")
         pairs = RDD.map(rdd, lambda element: (function(element), element))
@@ -136,18 +134,20 @@ def tapping(
         rdd, method = pairs, RDD.groupByKey
     key = workers.itself if kind == "distinct" else None
     tap = _tap(attachment.recorder, rdd, lambda cell, place: keyed_foot(cell, place, key))
-    return None if tap is None else Tapping(method, (tap.rdd,), given, (tap,), key=key)
+    return None if tap is None else Tapping(method, (tap.rdd,), given, taps=(tap,), key=key)
 
 
-def _join_tapping(method: Callable[..., Any], rdd: Any, given: dict[str, Any]) -> Tapping | None:
-    other = given.pop("other")
+def _join_tapping(recorder: Recorder, kind: str, rdd: Any, given: dict[str, Any]) -> Tapping | None:
+    other = given["other"]
     if not isinstance(other, RDD):
         return None
-    left, right = with_foot(rdd, telling_foot), with_foot(other, telling_foot)
+    left = _tap(recorder, rdd, lambda cell, place: telling_foot(cell, 0, place))
+    right = _tap(recorder, other, lambda cell, place: telling_foot(cell, 1, place))
     if left is None or right is None:
         return None
-    head = PairHead(_head_of(rdd), _head_of(other))
-    return Tapping(method, (left, right), given, (), head)
+    cell = Cell(PairHead(left.head, right.head))
+    args = left.rdd, right.rdd, given["numPartitions"], joined(cell, kind)
+    return Tapping(join, args, {}, cell=cell, tellers=(left, right))
 
 
 def action_tap(recorder: Recorder, action: str, rdd: Any) -> Tap | None:

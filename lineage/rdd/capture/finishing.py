@@ -77,7 +77,13 @@ def _way(root: RddOperator) -> list[RddOperator] | None:
 
 
 def _noted(store: TableStore, tap: Tap) -> Files | None:
-    """A file of notes for each partition, whichever attempt it is of; None if one is missing."""
+    """A file of notes for each partition; None if one is missing."""
+    found = _found(store, tap)
+    return found if set(found) == set(range(tap.rdd.getNumPartitions())) else None
+
+
+def _found(store: TableStore, tap: Tap) -> Files:
+    """The files of notes that are there, of each partition one, whichever attempt it is of."""
     filesystem, path = store.place(tap.folder)
     found: Files = {}
     for info in entries(filesystem, path):
@@ -85,8 +91,6 @@ def _noted(store: TableStore, tap: Tap) -> Files | None:
         if dot + ending == RELATION:
             attempt, _, records = name.partition(".")
             found.setdefault(int(attempt.partition("-")[0]), (name, int(records)))
-    if set(found) != set(range(tap.rdd.getNumPartitions())):
-        return None
     return found
 
 
@@ -127,7 +131,10 @@ def _manifest(
     counts: dict[int, dict[int, int]] = defaultdict(dict)
     for each in {tap, *taps.values()}:
         if isinstance(each.head, PlaceHead):
-            counts[each.head.leaf] = {n: records for n, (_, records) in notes[each.folder].items()}
+            counts[each.head.leaf] |= {n: records for n, (_, records) in notes[each.folder].items()}
+    for teller in (each for operator in contributing_in_order(root) for each in operator.tellers):
+        if isinstance(teller.head, PlaceHead):
+            counts[teller.head.leaf] |= {n: records for n, (_, records) in _found(store, teller).items()}
     sources = sources_in(contributing_in_order(root))
     for source in sources:
         source.know_counts(counts[source.operator.serial])

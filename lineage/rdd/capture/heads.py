@@ -37,6 +37,8 @@ class KeyHead:
 class PairHead:
     """Pairs that a join made: an id is a pair of ids, of each side, None where that had no partner.
 
+    The id of a place is twice its number there, with the side in the last bit, and -1 for no partner.
+
     Attributes:
         left, right: of both sides.
     """
@@ -57,7 +59,7 @@ def stems(head: Head, ids: Any, rows: Any) -> Iterator[Stem]:
     Args:
         head: whose ids they are.
         ids: of places numbers, of keys these; of pairs the ids of both sides, each by itself, where
-            None, or in an array -1, says that there was no partner.
+            None, or of a place -1, says that there was no partner.
         rows: an array: which of the records each is of.
     """
     import numpy as np
@@ -77,7 +79,9 @@ def stems(head: Head, ids: Any, rows: Any) -> Iterator[Stem]:
     else:
         for below, of_side in zip((head.left, head.right), ids, strict=True):
             known, of_known = of_side, rows
-            if isinstance(of_side, list | tuple):
+            if isinstance(below, PlaceHead):
+                known = np.asarray(of_side, dtype=np.int64) >> 1
+            else:
                 kept = [i for i, one in enumerate(of_side) if one is not None]
                 if not kept:
                     continue

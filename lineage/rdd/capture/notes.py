@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from array import array
 from contextlib import suppress
+from itertools import repeat
 from operator import length_hint
 from typing import Any
 
@@ -48,8 +49,8 @@ class Notes:
         names: of the elements that came out, as codes of keys, or the elements themselves.
         marks: by record how many names there were when it was handed on.
         ids: of these records, where places don't tell them; of pairs those of both sides, each by itself.
-        counter: an iterator over numbers, of which one is taken for each record, where few of them give anything:
-            then `records` holds for each name the number of its record, and there are no marks.
+        counter: an iterator, of which one is taken for each record, where few of them give anything: then
+            `records` holds for each name how many more it could give then, and there are no marks.
         codes: of the keys.
         bytes: roughly how large the elements and keys held are.
     """
@@ -82,11 +83,7 @@ class Notes:
             elements: keep the elements that come out, and name them by place; else they are named by their keys.
         """
         try:
-            from pyspark import TaskContext
-
-            context = TaskContext.get()
-            group = None if context is None else context.getLocalProperty("spark.jobGroup.id")
-            if group is not None and group.startswith(OURS):
+            if _is_ours():
                 return False
             filesystem, folder = pickle.loads(self._place[0]), self._place[1]
             if not elements and self._is_noted(filesystem, folder):
@@ -104,7 +101,7 @@ class Notes:
 
     def count(self) -> None:
         """Count records rather than mark them."""
-        self.counter = iter(range(_NEVER))
+        self.counter = repeat(True, _NEVER)
 
     @property
     def counted(self) -> int:
@@ -133,7 +130,7 @@ class Notes:
     def full(self) -> bool:
         """Whether it is time to write."""
         return (
-            len(self.marks) >= (MOST_NAMES if isinstance(self._head, PlaceHead) else MOST_KEYS)
+            len(self.marks) >= (MOST_NAMES if _is_of_places(self._head) else MOST_KEYS)
             or len(self.names) >= MOST_NAMES
             or len(self.codes) >= MOST_KEYS
             or self.bytes >= MOST_BYTES
@@ -198,15 +195,14 @@ class Notes:
         else:
             first = place_number((self._partition, self._given))
             names = pa.array(np.arange(first, first + count))
-            for element in self.names:
-                self._elements.add(element)
-            self._elements.flush()
+            self._elements.add_all(self.names)
         if self.counter is None:
             offsets = np.append(np.frombuffer(self.marks, dtype=np.int64), count)
             gave = np.flatnonzero(offsets[1:] > offsets[:-1])
             ids, starts = self._ids(gave), offsets[gave]
         else:
-            gave, starts = np.unique(np.frombuffer(self.records, dtype=np.int64), return_index=True)
+            numbers = _NEVER - np.frombuffer(self.records, dtype=np.int64) - 1
+            gave, starts = np.unique(numbers, return_index=True)
             ids = place_number((self._partition, 0)) + gave
         lists = pa.ListArray.from_arrays(pa.array(np.append(starts, count), pa.int32()), names)
         for leaf, places, keys, rows in stems(self._head, ids, np.arange(len(gave))):
@@ -238,3 +234,32 @@ class Notes:
         if isinstance(ids, array):
             return np.frombuffer(ids, dtype=np.int64)[records]
         return ids if len(records) == len(ids) else [ids[record] for record in records.tolist()]
+
+
+def note_count(place: tuple[bytes, str], partition: int, records: int) -> None:
+    """Leave word of how many records a partition has, in the name of a file; whatever is in its way.
+
+    Args:
+        place: where: pyarrow's file system, pickled, and a folder.
+        partition: the task's.
+        records: how many.
+    """
+    with suppress(Exception):
+        if not _is_ours():
+            name = attempt_name(partition) + RELATION
+            TaskFile(pickle.loads(place[0]), place[1], name, schema_of(False)).commit(f".{records}")
+
+
+def _is_ours() -> bool:
+    """Whether the job is one of a question of ours."""
+    from pyspark import TaskContext
+
+    context = TaskContext.get()
+    group = None if context is None else context.getLocalProperty("spark.jobGroup.id")
+    return group is not None and group.startswith(OURS)
+
+
+def _is_of_places(head: Head) -> bool:
+    if isinstance(head, PairHead):
+        return _is_of_places(head.left) and _is_of_places(head.right)
+    return isinstance(head, PlaceHead)

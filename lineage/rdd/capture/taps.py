@@ -2,21 +2,19 @@
 
 Within a stage a record's id need not travel with it. A head stands where the chain begins and notes each record that
 it hands on; a foot stands where the chain ends, before a shuffle or an action, and notes what comes out (as in Titian,
-Interlandi et al., VLDB 2016, without a fork of Spark). Only through a join does an id travel, beside the value.
+Interlandi et al., VLDB 2016, without a fork of Spark). Only through a join does an id travel: `joined.py`.
 Travels by value to the workers, which need not have bigdebug.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
-from operator import itemgetter
+from itertools import chain, compress, islice
+from operator import itemgetter, length_hint
 from typing import Any
 
-from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PairHead, PlaceHead
+from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PlaceHead
 from bigdebug.lineage.rdd.capture.notes import MOST_BYTES, Notes
-from bigdebug.lineage.rdd.index.names import place_number
 from bigdebug.lineage.rdd.index.writing import weight
 
 Function = Callable[[int, Iterable[Any]], Iterable[Any]]
@@ -34,14 +32,14 @@ class Cell:
 
     Attributes:
         notes: where the head notes records, if the foot has it do so.
-        tells: whether the head tells of each record what it is.
-        now: the id of the record that was handed on last.
+        teller: if the foot wants to know of each record what it is: hands records on and tells that as `now`.
+        now: what the record is that was handed on last.
     """
 
     def __init__(self, head: Head) -> None:
-        self.head = head
+        self.head: Any = head
         self.notes: Notes | None = None
-        self.tells = False
+        self.teller: Callable[[Iterable[Any]], Iterable[Any]] | None = None
         self.now: Any = None
 
     def __reduce__(self) -> Any:
@@ -52,17 +50,16 @@ def headed_below(cell: Cell, function: Function) -> Function:
     """A chain's first function with a head in front of it."""
 
     def headed(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
-        return function(partition, _handed_on(cell, partition, elements))
+        return function(partition, _handed_on(cell, elements))
 
     return headed
 
 
 def headed_above(cell: Cell, function: Function) -> Function:
-    """What makes a boundary's elements, or a join's, with the head of the next chain behind it."""
+    """What makes a boundary's elements with the head of the next chain behind it."""
 
     def headed(partition: int, elements: Iterable[Any]) -> Iterable[Any]:
-        made = function(partition, elements)
-        return _pairs(cell, made) if isinstance(cell.head, PairHead) else _handed_on(cell, partition, made)
+        return _handed_on(cell, function(partition, elements))
 
     return headed
 
@@ -107,48 +104,27 @@ def given_foot(cell: Cell, place: tuple[bytes, str], few: bool) -> Function:
     return foot
 
 
-def telling_foot(cell: Cell) -> Function:
-    """Have the values of pairs that come out of a chain travel with the ids of the records they were made of."""
-
-    def foot(_: int, elements: Iterable[Any]) -> Iterable[Any]:
-        cell.tells = True
-        return ((element[0], (element[1], cell.now)) for element in elements)
-
-    return foot
-
-
 # -- heads ------------------------------------------------------------------------------------------
 
 
-def _handed_on(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterable[Any]:
+def _handed_on(cell: Cell, elements: Iterable[Any]) -> Iterable[Any]:
     # It is decided when the first element is asked for: the foot has said by then what it wants.
-    return chain.from_iterable(_decided(cell, partition, elements))
+    return chain.from_iterable(_decided(cell, elements))
 
 
-def _decided(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterator[Iterable[Any]]:
+def _decided(cell: Cell, elements: Iterable[Any]) -> Iterator[Iterable[Any]]:
     notes, head = cell.notes, cell.head
     if notes is not None and not isinstance(head, PlaceHead):
         yield _marked_by_key(notes, iter(elements), head)
     elif notes is not None and notes.counter is not None:
         # Without a step of Python: most records give nothing, and of these nothing is to be noted.
-        yield map(itemgetter(0), zip(elements, notes.counter, strict=False))
+        yield compress(elements, notes.counter)
     elif notes is not None:
         yield _marked(notes, iter(elements))
-    elif cell.tells:
-        yield _told(cell, partition, elements)
+    elif cell.teller is not None:
+        yield cell.teller(elements)
     else:
         yield elements
-
-
-def _told(cell: Cell, partition: int, elements: Iterable[Any]) -> Iterator[Any]:
-    if isinstance(cell.head, PlaceHead):
-        for cell.now, element in enumerate(elements, place_number((partition, 0))):
-            yield element
-    else:
-        key = _key_of(cell.head)
-        for element in elements:
-            cell.now = key(element)
-            yield element
 
 
 def _marked(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
@@ -163,8 +139,8 @@ def _marked(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
             notes.flush()
 
 
-def _marked_by_key(notes: Notes, elements: Iterator[Any], head: Head) -> Iterator[Any]:
-    mark, ids, names, key = notes.marks.append, notes.ids, notes.names, _key_of(head)
+def _marked_by_key(notes: Notes, elements: Iterator[Any], head: KeyHead) -> Iterator[Any]:
+    mark, ids, names, key = notes.marks.append, notes.ids, notes.names, key_of(head)
     element: Any = None
     while element is not _END:
         element = _END
@@ -180,45 +156,8 @@ def _marked_by_key(notes: Notes, elements: Iterator[Any], head: Head) -> Iterato
             notes.flush()
 
 
-def _pairs(cell: Cell, elements: Iterable[Any]) -> Iterator[Any]:
-    """What a join of values with ids made, as the pairs that the join of the values makes."""
-    notes = cell.notes
-    if notes is None:
-        for key, (left, right) in elements:
-            cell.now = (left and left[1], right and right[1])
-            yield key, (left and left[0], right and right[0])
-        return
-    yield from _marked_pairs(notes, iter(elements))
-
-
-def _marked_pairs(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
-    mark, names = notes.marks.append, notes.names
-    (left_ids, right_ids) = notes.ids
-    note_left, note_right = left_ids.append, right_ids.append
-    no_left, no_right = (-1 if isinstance(ids, array) else None for ids in notes.ids)
-    pair: Any = None
-    while pair is not _END:
-        pair = _END
-        for pair in islice(elements, _CHUNK):
-            key, (left, right) = pair
-            mark(len(names))
-            if left is None:
-                note_left(no_left)
-            else:
-                left, left_id = left
-                note_left(left_id)
-            if right is None:
-                note_right(no_right)
-            else:
-                right, right_id = right
-                note_right(right_id)
-            yield key, (left, right)
-        if notes.full:
-            notes.flush()
-
-
-def _key_of(head: Head) -> Callable[[Any], Any]:
-    assert isinstance(head, KeyHead)
+def key_of(head: KeyHead) -> Callable[[Any], Any]:
+    """What gives the key of an element that a boundary made."""
     return itemgetter(0) if head.key is None else head.key
 
 
@@ -281,19 +220,23 @@ def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Ite
 
 
 def _given(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
-    note, counter = notes.names.append, notes.counter
+    note, note_record, counter = notes.names.append, notes.records.append, notes.counter
+    room = MOST_BYTES
     element: Any = None
     try:
         while element is not _END:
             element = _END
             for element in islice(elements, _CHUNK):
                 note(element)
-                notes.bytes += weight(element)
                 if counter is not None:
-                    notes.records.append(notes.counted - 1)
-                if notes.full:
+                    note_record(length_hint(counter))
+                room -= weight(element)
+                if room <= 0:
                     notes.flush()
+                    room = MOST_BYTES
                 yield element
+            if notes.full:
+                notes.flush()
         notes.finish()
     finally:
         notes.close()

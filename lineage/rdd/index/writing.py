@@ -30,9 +30,14 @@ ELEMENTS = ".elements"
 UNFINISHED = ".unfinished"
 
 
+_WHOLE = frozenset({str, int, float, bytes, bool, type(None)})
+
+
 def weight(element: Any, depth: int = 3) -> int:
     """Roughly how many bytes an element takes, by a few of its parts."""
     total = sys.getsizeof(element)
+    if type(element) in _WHOLE:
+        return total
     if depth and isinstance(element, tuple | list | set | frozenset | dict) and element:
         parts = element.values() if isinstance(element, dict) else element
         looked_at = list(islice(parts, _LOOKED_AT))
@@ -221,6 +226,13 @@ class ElementWriter:
         self._held.append(element)
         self._bytes += weight(element)
         if len(self._held) >= ELEMENTS_AT_ONCE or self._bytes >= ELEMENT_BYTES:
+            self.flush()
+
+    def add_all(self, elements: list[Any]) -> None:
+        """Write elements that are known not to take much more than `ELEMENT_BYTES` together."""
+        self.flush()
+        for start in range(0, len(elements), ELEMENTS_AT_ONCE):
+            self._held = elements[start : start + ELEMENTS_AT_ONCE]
             self.flush()
 
     def flush(self) -> None:

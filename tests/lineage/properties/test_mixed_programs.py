@@ -58,7 +58,7 @@ def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]]
             later = open_output(run, output, spark=spark).trace(where)
             assert later.matched == trace.matched
             assert traced(later, given_data, sizes) == found, "live and post-mortem differ"
-        if seed % 4 == 0:
+        if seed % 4 == 0 and matching:
             assert all(step.count > 0 for step in trace.steps)
 
 

@@ -118,6 +118,29 @@ def test_notes_are_written_a_part_at_a_time(
     judge(session, lambda pair: pair[0] == "w1")
 
 
+def test_a_join_of_many_with_many(
+    session: bigdebug.Session, context: SparkContext, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counting(_: Any) -> Any:
+        raise AssertionError("the taps know how many records there are")
+
+    monkeypatch.setattr(notes, "MOST_NAMES", 20)
+    monkeypatch.setattr("bigdebug.lineage.rdd.capture.joined._CHUNK", 5)
+    monkeypatch.setattr("bigdebug.lineage.rdd.placing.counted", counting)
+    left = context.textFile(text, 3).map(lambda line: (line[:2], line))
+    few = left.filter(lambda pair: pair[1].endswith(("x8", "x1")))
+    for right, pairs in ((left, 9 * 9), (few, 9 * 2)):
+        joined = left.join(right).filter(lambda pair: pair[0] in ("w1", "w2"))
+        order = [pair for pair in joined.collect() if pair[0] == "w1"]
+        assert len(order) == pairs
+        assert was_tapped(captured(session))
+        index = captured(session)
+        for wanted in (order[0], order[-1]):
+            found = index.trace(lambda pair, wanted=wanted: pair == wanted)
+            assert {record.value for record in found.collect()} == set(wanted[1])
+            assert all(record.value.endswith(f"x{record.location.position}") for record in found.collect())
+
+
 def test_what_taps_do_not_cover_takes_a_second_pass(
     session: bigdebug.Session, context: SparkContext, text: str
 ) -> None:

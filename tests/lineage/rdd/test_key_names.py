@@ -1,4 +1,4 @@
-"""The names of keys in files are equal just where Python takes the keys for equal."""
+"""Names of keys in files, equal just where Python takes the keys for equal; ids that are packed to travel."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bigdebug.lineage.rdd.index.names import UNEQUAL, UnnameableError, name_of
+from bigdebug.lineage.rdd.packing import packed, unpacked
 
 
 class Colour(enum.Enum):
@@ -72,3 +73,19 @@ def test_equality_of_a_class_of_its_own() -> None:
 
 class Thing:
     """Nobody knows which others it is equal to."""
+
+
+_places = st.one_of(st.integers(0, 5), st.integers(), st.booleans(), st.integers(2**39, 2**41), st.none())
+_ids = st.lists(
+    st.tuples(st.integers(-2, 3), st.one_of(_places, st.tuples(_places, _places), st.just("key"))), max_size=2
+)
+
+
+@given(ids=_ids.map(tuple))
+def test_ids_come_back_from_being_packed(ids: tuple[tuple[int, Any], ...]) -> None:
+    assert repr(unpacked(packed(ids))) == repr(ids)
+
+
+def test_one_place_is_packed() -> None:
+    assert packed(((0, (0, 7)),)) == 7
+    assert isinstance(packed(((3, (2, 7)),)), int)
