@@ -77,8 +77,11 @@ def _duration(seconds: float | None) -> str:
 
 
 def _columns(records: list[Content]) -> list[str]:
-    """The columns of records' values, in the order of their first appearance; none where they aren't rows."""
-    values = [record["value"] for record in records]
+    """The columns of records' values, in the order of their first appearance; none where they aren't rows.
+
+    Of rows the values of some may not be known.
+    """
+    values = [record["value"] for record in records if record["value"] is not None]
     if not values or not all(isinstance(value, dict) for value in values):
         return []
     return list(dict.fromkeys(name for value in values for name in value))

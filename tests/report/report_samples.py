@@ -15,7 +15,7 @@ NASTY = [
 ]
 
 
-def a_trace(run: str, values: list[dict[str, Any]]) -> dict[str, Any]:
+def a_trace(run: str, values: list[Any]) -> dict[str, Any]:
     """The JSON of a trace that leads to records of these values."""
     records = [
         {"file": "in/a.csv", "position": n, "partition": None, "value": value}

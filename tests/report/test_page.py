@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -82,8 +83,11 @@ def test_all_of_a_run_is_on_its_page(recorded: Recorded) -> None:
 
 def test_names_and_values_are_text_whatever_they_hold(recorded: Recorded) -> None:
     store, run = recorded()
-    values = [{"name": "<b>x</b>", "<i>y</i>": ["\u202e", {"z": "</td>"}]}]
-    parsed = judge(the_page(store, run, a_trace(run, values)), "<b>x</b>", "<i>y</i>")
+    values: list[Any] = [{"name": "<b>x</b>", "<i>y</i>": ["\u202e", {"z": "</td>"}]}]
+    values.append(None)  # not known: its source is gone
+    page = the_page(store, run, a_trace(run, values))
+    parsed = judge(page, "<b>x</b>", "<i>y</i>")
+    assert "<td><bdi></bdi></td><td><bdi></bdi></td>" in page.replace("\n", "")
     assert "<script>alert('x')</script>" in parsed.text
     assert r"\x1b[2J\x07\x00" in parsed.text
     assert "{{ 7 * 7 }}" in parsed.text
