@@ -26,7 +26,8 @@ register_pickle_by_value(programs)  # Spark's workers have no way to import it
 def parallelized(context: Any, source: Data) -> tuple[Any, list[int]]:
     """A source that is one call, and how many of its elements stand in each partition."""
     flat = [element for part in source for element in part]
-    rdd = context.parallelize(flat, len(source))
+    # Spark deals them out evenly: some partitions stay empty only where there are more of them.
+    rdd = context.parallelize(flat, len(source) + len(source[0]) % 3)
     return rdd, rdd.mapPartitions(lambda part: [sum(1 for _ in part)]).collect()
 
 
