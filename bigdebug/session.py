@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bigdebug.isolation.writing import Origin
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
-    from bigdebug.lineage.rdd.forward import ForwardRddTrace
     from bigdebug.lineage.rdd.index.reading import RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
@@ -79,7 +78,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         where: "str | Callable[[Any], object] | None" = None,
         *,
         direction: Literal["forward"],
-    ) -> "ForwardRddTrace": ...
+    ) -> "ForwardTrace": ...
 
     @overload
     def trace(
@@ -107,7 +106,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         windows: bool = False,
         influence: bool = False,
         column: str | None = None,
-    ) -> "Trace | ForwardTrace | RddTrace | ForwardRddTrace":
+    ) -> "Trace | ForwardTrace | RddTrace":
         """Trace rows back to the source records they came from, or source records forward to the rows they went into.
 
         Args:
@@ -126,8 +125,9 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
             BigDebugError: the question can't be answered; says why and what to do.
         """
         from bigdebug.lineage.beside import Beside
-        from bigdebug.lineage.live import live_forward, live_trace
-        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_forward, live_rdd_trace
+        from bigdebug.lineage.live import live_trace
+        from bigdebug.lineage.live_forward import live_forward, live_rdd_forward
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_trace
 
         if direction not in _DIRECTIONS:
             raise WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')

@@ -17,7 +17,7 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.estimate import Estimate
-from bigdebug.lineage.forward import ForwardTrace, leaf_asked
+from bigdebug.lineage.forward import ForwardTrace, forward_trace, leaf_asked
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.java import ensure_java
@@ -25,6 +25,8 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
 from bigdebug.lineage.rdd.crossing import through_rdds
+from bigdebug.lineage.rdd.forward import forward_from_named, program_of
+from bigdebug.lineage.rdd.mixed import frames_below
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
@@ -131,7 +133,8 @@ class Replay(Recomputed):
         """A forward trace of a source's records to the output's rows.
 
         Args:
-            where: which of the source's records; None for all.
+            where: which of the source's records: a condition in SQL, of a source that RDDs read an expression in
+                Python of a record `x`; None for all.
             source: its name, or an unambiguous stem; may be left out where `where` fits one source only.
 
         Raises:
@@ -141,8 +144,12 @@ class Replay(Recomputed):
         """
         question = self.question()
         with deep_plans():
+            program = program_of(self.spark.sparkContext, question, self._output)
+            if program.joints:
+                frames = frames_below(program.tops, self._node_of)
+                return forward_from_named(program, frames, where, source)
             leaf = leaf_asked(question, source, where)
-            return ForwardTrace((question, leaf), [(question, self._output, [leaf])], where)
+            return forward_trace((question, leaf), [(question, self._output, [leaf])], where)
 
     def why_not(self, where: str | Column) -> WhyNot:
         """Why rows of the output are missing.

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
-from bigdebug.lineage.errors import BigDebugError, UnknownNameError
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import Estimate
-from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.counting import elements_of_operators
-from bigdebug.lineage.rdd.forward import ForwardRddTrace
+from bigdebug.lineage.rdd.forward import Program, forward_from_named
 from bigdebug.lineage.rdd.index.building import build_rdd_index
 from bigdebug.lineage.rdd.index.reading import RddIndex
 from bigdebug.lineage.rdd.mixed import MixedTrace, frames_below
 from bigdebug.lineage.rdd.questions import RddQuestion
-from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.rdd.rows import RddRows
@@ -99,11 +98,12 @@ class RddReplay(Recomputed):
             return RddTrace(rows, predicate, changes)
         return MixedTrace([rows.operator], frames, rows, predicate, changes)
 
-    def forward(self, where: Any = None, source: str | None = None) -> ForwardRddTrace:
+    def forward(self, where: Any = None, source: str | None = None) -> ForwardTrace:
         """A forward trace of a source's records to the output's elements.
 
         Args:
-            where: which of the source's records: an expression in Python of a record `x`; None for all.
+            where: which of the source's records: an expression in Python of a record `x`, of a source of a
+                DataFrame's a condition in SQL; None for all.
             source: its name, or an unambiguous stem; may be left out where there is only one.
 
         Raises:
