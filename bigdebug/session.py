@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bigdebug.lineage.index.reading import Index
     from bigdebug.lineage.rdd.index.reading import RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
+    from bigdebug.lineage.rdd.whynot import RddWhyNot
     from bigdebug.lineage.trace import Trace
     from bigdebug.lineage.whynot import WhyNot
 
@@ -146,18 +147,31 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         beside = Beside(windows, influence)
         return live_trace(self._attachment.spark, self._recorder, data, where, beside, column)
 
-    def why_not(self, data: "DataFrame | Output", where: "str | Column") -> "WhyNot":
+    @overload
+    def why_not(self, data: "DataFrame | Output", where: "str | Column") -> "WhyNot": ...
+
+    @overload
+    def why_not(self, data: "RDD[Any] | Output", where: "str | Callable[[Any], object]") -> "RddWhyNot": ...
+
+    def why_not(
+        self, data: "DataFrame | RDD[Any] | Output", where: "str | Column | Callable[[Any], object]"
+    ) -> "WhyNot | RddWhyNot":
         """Tell why rows are missing: how many like them enter and leave each operator, and which one dropped them.
 
         Args:
-            data: a DataFrame, or an `Output` of this run.
-            where: what the missing rows would fulfil: SQL text or a Column over the columns of `data`.
+            data: a DataFrame, an RDD, or an `Output` of this run.
+            where: what the missing rows would fulfil: SQL text or a Column over the columns of `data`; of an RDD a
+                function of an element, or the text of an expression in Python of an element `x`, or of the `key`
+                and `value` of a pair.
 
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
         """
         from bigdebug.lineage.live import live_why_not
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_why_not
 
+        if is_about_rdd(self._recorder, data):
+            return live_rdd_why_not(self._recorder, data, where)
         return live_why_not(self._attachment.spark, self._recorder, data, where)
 
     def isolate(

@@ -19,6 +19,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.matching import Followed, count_matching, follow
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.rdd.joints import joints_among
 from bigdebug.lineage.reading_alike import reading_alike
 from bigdebug.lineage.sampling import Dropped
 from bigdebug.lineage.set_operations import with_set_operations
@@ -173,9 +174,20 @@ class WhyNot(Described):
         first, *others = self._culprits
         if not first.operator.children:
             names = [self._steps[each].operator for each in self._culprits if not each.operator.children]
-            return [f"no record matches in {', '.join(names)}"]
+            return [f"no record matches in {', '.join(names)}", *self._below_joints]
         return [
             f"{_described(each)} dropped rows that match, too" for each in others if each.operator.children
+        ]
+
+    @property
+    def _below_joints(self) -> list[str]:
+        """Where sources that are to blame were made of RDDs: these aren't looked into."""
+        blamed = [self._sources[each.operator] for each in self._culprits if each.operator in self._sources]
+        joints = joints_among(self._catalyst.spark.sparkContext, blamed)
+        return [
+            f"{leaf.name} was made of the elements of an RDD ({joint.described()}), below which nothing is asked: "
+            "ask why these are missing, in Python"
+            for leaf, joint in joints.items()
         ]
 
     @cached_property

@@ -19,7 +19,8 @@ from bigdebug.lineage.rdd.operator import RddOperator, known_operator
 from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.reading import require_all_unchanged
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
-from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order, require_understood
+from bigdebug.lineage.rdd.trace import RddTrace, require_understood
+from bigdebug.lineage.rdd.whynot import RddWhyNot
 from bigdebug.lineage.recorder import Recorder, logger
 
 TraceT = TypeVar("TraceT", RddTrace, ForwardTrace)
@@ -68,6 +69,22 @@ def live_rdd_question(recorder: Recorder, data: Any) -> RddQuestion:
         BigDebugError: it can't be traced; says why.
     """
     return RddQuestion(_rows_asked(recorder, data)[0])
+
+
+def live_rdd_why_not(recorder: Recorder, data: Any, where: Any) -> RddWhyNot:
+    """Why elements of an RDD, or of an output of the recorder's run that is one, are missing.
+
+    Args:
+        recorder: what the program did so far.
+        data: what misses them.
+        where: what they would fulfil: a function of an element, or a Python expression of `x`.
+
+    Raises:
+        UnreachableError: Spark was stopped.
+        BigDebugError: it can't be told, or `where` is no condition.
+    """
+    rows, frames = _rows_asked(recorder, data)
+    return RddWhyNot(rows, where, frames)
 
 
 def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:

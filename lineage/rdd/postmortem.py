@@ -22,7 +22,8 @@ from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.texts import argument_texts
-from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order
+from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.rdd.whynot import RddWhyNot
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
 
@@ -111,20 +112,22 @@ class RddReplay(Recomputed):
             UnknownNameError: there is no such source, or more than one.
             BigDebugError: `where` is no Python.
         """
-        predicate = predicate_of(where)
-        rows, changes = self._rows_alone()
-        sources = sources_in(contributing_in_order(rows.operator))
-        if source is None and len(sources) > 1:
-            raise UnknownNameError(
-                "the records of which source isn't said",
-                hint=f"name the one you mean with --source: {', '.join(each.name for each in sources)}",
-            )
-        start = sources[0] if source is None else find_source(sources, source)
-        return ForwardRddTrace(start, [(rows, self._output)], predicate, changes)
+        rows, changes = self._rows()
+        frames = frames_below([rows.operator], self._node_of)
+        return forward_from_named(Program(self._output, rows), frames, where, source, changes)
 
-    def why_not(self, where: Any) -> Any:
-        """Raises BigDebugError: that isn't known of RDDs yet."""
-        raise BigDebugError("why an element of an RDD is missing can't be told yet", hint=_NOT_YET)
+    def why_not(self, where: Any) -> RddWhyNot:
+        """Why elements of the output are missing.
+
+        Args:
+            where: what the missing elements would fulfil: an expression in Python of an element `x`.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            BigDebugError: `where` is no Python.
+        """
+        rows, changes = self._rows()
+        return RddWhyNot(rows, where, frames_below([rows.operator], self._node_of), changes)
 
     def expression_texts(self) -> dict[int, tuple[str, ...]]:
         """By number of the recorded operator, what it was given, as text. Reads no source.

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-from bigdebug.lineage.rdd import conditions, flags, likeness, parts, placing, standins, workers
+from bigdebug.lineage.rdd import (
+    conditions,
+    descending,
+    flags,
+    held,
+    likeness,
+    parts,
+    placing,
+    standins,
+    workers,
+)
 from bigdebug.lineage.rdd.capture import heads, notes, taps
 from bigdebug.lineage.rdd.index import names, writing
 
@@ -17,6 +27,8 @@ _MODULES = (
     conditions,
     likeness,
     flags,
+    held,
+    descending,
     parts,
     names,
     writing,

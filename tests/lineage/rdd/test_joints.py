@@ -217,6 +217,7 @@ def test_from_a_dataframe_to_the_file_of_an_rdd(
     assert (trace.exact, trace.notes) == (True, [])
     again = later(session, spark, output, "k = 2")
     assert repr(again.collect()) == repr(trace.collect())
+    assert session.why_not(totals, "k = 7").notes[1].endswith("ask why these are missing, in Python")
     assert [(s.name, s.kind, s.count) for s in again.sources] == [("lines.txt", "text", 4)]
     table = element_table(spark, again, "lines.txt").collect()
     assert sorted(row.position for row in table) == [2, 5, 8, 11]
