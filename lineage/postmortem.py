@@ -36,6 +36,7 @@ from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
 from bigdebug.lineage.recipe.texts import expression_texts
 from bigdebug.lineage.recomputed import Recomputed
+from bigdebug.lineage.rows_again import RowsAgain, rows_computed
 from bigdebug.lineage.starting import end_starting_java
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf
@@ -162,6 +163,14 @@ class Replay(Recomputed):
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
         return WhyNot(self.question(), where)
+
+    def rows_again(self) -> RowsAgain:
+        """The rows of the output, computed again, for comparing them with another run's.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        return rows_computed(self.question())
 
     def expression_texts(self) -> dict[int, tuple[str, ...]]:
         """By number of the recorded operator, what its plan computes, as text. Reads no source.

@@ -13,7 +13,7 @@ LONGEST = 1000
 
 
 def literal(value: Any) -> str:
-    """Text that is the same of the same values, whatever the order in sets and dicts: Python's own as far as it goes."""
+    """Text that is the same of the same values, whatever the order in sets and dicts; as Python has it where it can."""
     text = _told(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… {digest(value).hex()}"
 

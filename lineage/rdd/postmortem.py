@@ -21,11 +21,13 @@ from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.rows_again import elements_computed
 from bigdebug.lineage.rdd.texts import argument_texts
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.rdd.whynot import RddWhyNot
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
+from bigdebug.lineage.rows_again import RowsAgain
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -128,6 +130,16 @@ class RddReplay(Recomputed):
         """
         rows, changes = self._rows()
         return RddWhyNot(rows, where, frames_below([rows.operator], self._node_of), changes)
+
+    def rows_again(self) -> RowsAgain:
+        """The elements of the output, computed again, as rows that can be compared with another run's.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        rows, changes = self._rows()
+        frames = frames_below([rows.operator], self._node_of)
+        return elements_computed(self.spark, rows, frames, changes)
 
     def expression_texts(self) -> dict[int, tuple[str, ...]]:
         """By number of the recorded operator, what it was given, as text. Reads no source.
