@@ -14,6 +14,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.forward import ForwardTrace, OutputReached, matching_of
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.live import plan_of
+from bigdebug.lineage.nodes import FROM_RDD
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.rdd.carrying import Carrier
@@ -59,6 +60,7 @@ def live_forward(
     node = leaf.operator.node.id
     recorder.settle()
     graph: nx.DiGraph[int] = recorder.dataflow.graph()
+    graph.remove_nodes_from([each for each, data in graph.nodes(data=True) if data["operator"] == FROM_RDD])
     reading = {node, *nx.descendants(graph, node)} if node in graph else {node}
 
     def is_leaf(found: SourceLeaf) -> bool:

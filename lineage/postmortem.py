@@ -24,9 +24,11 @@ from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
+from bigdebug.lineage.rdd.counting import elements_of_operators
 from bigdebug.lineage.rdd.crossing import through_rdds
 from bigdebug.lineage.rdd.forward import forward_from_named, program_of
-from bigdebug.lineage.rdd.mixed import frames_below
+from bigdebug.lineage.rdd.joints import joints_among
+from bigdebug.lineage.rdd.mixed import followed, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
@@ -189,7 +191,13 @@ class Replay(Recomputed):
         Raises:
             SourceChangedError: a source isn't what it was.
         """
-        return rows_of_operators(self.question())
+        question = self.question()
+        found = rows_of_operators(question)
+        tops = followed(joints_among(self.spark.sparkContext, question.sources.values())).values()
+        if tops:
+            given = {top: top.frozen or {} for top in tops}
+            found = {**elements_of_operators(given, frames_below(tops, self._node_of)), **found}
+        return found
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Index:
         """The output's whole lineage, written to the store: for traces without Spark.

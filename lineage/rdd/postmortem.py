@@ -155,7 +155,10 @@ class RddReplay(Recomputed):
         Raises:
             SourceChangedError: a source isn't what it was.
         """
-        return elements_of_operators(self._rows_alone()[0])
+        rows, _ = self._rows()
+        return elements_of_operators(
+            {rows.operator: rows.frozen}, frames_below([rows.operator], self._node_of)
+        )
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> RddIndex:
         """The output's whole lineage, written to the store: for traces without Spark.

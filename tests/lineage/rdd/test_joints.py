@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 from pyspark import RDD, SparkContext
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -16,6 +17,7 @@ from pyspark.sql.types import IntegerType
 import bigdebug
 from bigdebug.cli.element_table import element_table
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnknownNameError
+from bigdebug.lineage.nodes import FROM_RDD
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 
@@ -113,6 +115,30 @@ def test_forward_to_all_outputs_on_either_side(
     assert error.value.hint.endswith("orders.csv, lines.txt")
     through = open_output(run, session.outputs[first - 1], spark=spark).forward("n = 4")
     assert (through.source, reached(through)) == ("orders.csv", {names[0]: [4]})
+
+
+def test_the_operators_on_either_side_are_counted(
+    session: bigdebug.Session, spark: SparkSession, orders: DataFrame, lines: Any
+) -> None:
+    """They are one graph, too."""
+    few = orders.where("n < 6").rdd.map(lambda row: (row.k, row.n)).toDF("k int, n int")
+    few.union(lines.map(numbers).toDF("k int, n int")).where("n > 4").collect()
+    few.rdd.filter(lambda row: row.k).count()
+    graph = session.graph
+    names = nx.get_node_attributes(graph, "operator")
+    session._recorder.drain()
+    run = Store(session._recorder.store).find(session.run_id)
+    counts = []
+    for output in session.outputs[-2:]:
+        found = open_output(run, output, spark=spark).rows_of_operators()
+        assert output.node is not None
+        assert set(found) == {output.node, *nx.ancestors(graph, output.node)}
+        counts.append([(names[number], found[number]) for number in sorted(found)])
+    assert counts == [
+        [("read.csv", 12), ("textFile", 12), ("where", 6), ("rdd", 6), ("map", 6), (FROM_RDD, 6),
+         ("map", 12), (FROM_RDD, 12), ("union", 18), ("where", 8)],
+        [("read.csv", 12), ("where", 6), ("rdd", 6), ("map", 6), (FROM_RDD, 6), ("rdd", 6), ("filter", 4)],
+    ]  # fmt: skip
 
 
 def test_a_forward_trace_says_what_it_cannot_judge(
