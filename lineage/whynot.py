@@ -49,13 +49,14 @@ class WhyNot(Described):
     Args:
         question: about the rows.
         where: what the missing rows would fulfil.
+        called: how the condition reads where it isn't the user's own SQL.
 
     Raises:
         UnknownNameError: `where` names a column that the rows don't have.
         BigDebugError: `where` isn't a condition on one row.
     """
 
-    def __init__(self, question: Question, where: str | Column) -> None:
+    def __init__(self, question: Question, where: str | Column, called: str | None = None) -> None:
         self._question = question
         self._catalyst = catalyst = question.catalyst
         self._sources = dict(question.sources)
@@ -68,7 +69,8 @@ class WhyNot(Described):
                 )
             root = with_set_operations(catalyst, reading_alike(catalyst, question.root, self._sources))
             asked = [
-                Conjunct(each, text_of(catalyst, each)) for each in conjuncts_of(catalyst, found.condition)
+                Conjunct(each, called or text_of(catalyst, each))
+                for each in conjuncts_of(catalyst, found.condition)
             ]
             self._top = follow(catalyst, root, asked)
         self._order = upwards(self._top)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from pyspark.sql import functions as F
+
 from bigdebug.lineage.asking import asking, jobs_of_ours
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.culprits import culprits
@@ -28,7 +30,8 @@ from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.trace import contributing_in_order, require_understood
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.sampling import MOST, Dropped
-from bigdebug.lineage.whynot import WhyNotStep
+from bigdebug.lineage.sql_names import quoted
+from bigdebug.lineage.whynot import WhyNot, WhyNotStep
 
 MOST_OPERATORS = 300
 """So many operators at most lie between an output and a source; each is counted by a job of its own."""
@@ -125,7 +128,11 @@ class RddWhyNot(Described):
     @cached_property
     def steps(self) -> list[WhyNotStep]:
         """The operators, from the sources up, as far down as the condition could be carried."""
-        return list(self._steps.values())
+        return [
+            step
+            for each, own in self._steps.items()
+            for step in (*(self._frames_asked[each].steps if each in self._frames_asked else ()), own)
+        ]
 
     @cached_property
     def culprit(self) -> WhyNotStep | None:
@@ -133,6 +140,8 @@ class RddWhyNot(Described):
 
         Of a source: none of its records matches. None where the elements aren't missing.
         """
+        if self._below is not None:
+            return self._below.culprit
         return self._steps[self._culprits[0]] if self._culprits else None
 
     @cached_property
@@ -140,6 +149,8 @@ class RddWhyNot(Described):
         """Up to five of the elements that the culprit dropped, each with the reason."""
         if not self._culprits:
             return []
+        if self._below is not None:
+            return self._below.dropped
         with self._asking("elements that were dropped"):
             return self._dropped_at(self._culprits[0])
 
@@ -151,13 +162,7 @@ class RddWhyNot(Described):
             for each in reversed(self._order)
             for stopped in each.stopped
         ]
-        beyond = [
-            f"{conjunct.text} isn't asked below {each.operator.described()}, where elements are the rows of a "
-            "DataFrame: ask why these are missing, in SQL"
-            for each in self._order
-            if each.operator.kind == OF_FRAME
-            for conjunct in each.conjuncts
-        ]
+        beyond = [told for asked in self._frames_asked.values() for told in asked.not_carried]
         return list(dict.fromkeys([*found, *beyond]))
 
     @property
@@ -168,7 +173,8 @@ class RddWhyNot(Described):
     @cached_property
     def notes(self) -> list[str]:
         """Why the answer isn't exact, and what else a person must know about it."""
-        return [*self._told, *self._doubts]
+        told = self._below.notes if self._below is not None else self._told
+        return list(dict.fromkeys([*told, *self._doubts]))
 
     @property
     def bytes(self) -> int:
@@ -258,6 +264,29 @@ class RddWhyNot(Described):
                 name = self._rows.action or name
             found[each] = WhyNotStep(name, operator.call_site, entering, counts[each])
         return found
+
+    @cached_property
+    def _frames_asked(self) -> dict[_Followed, WhyNot]:
+        """Why rows like the elements asked about are missing in DataFrames, by the operators that give their rows."""
+        return {
+            each: self._asked_of(self._frames[each.operator], each.conjuncts)
+            for each in self._order
+            if each.operator.kind == OF_FRAME and each.conjuncts
+        }
+
+    def _asked_of(self, frame: Frame, conjuncts: tuple[Conjunct, ...]) -> WhyNot:
+        """The same question of a DataFrame's rows: what is asked in Python is a function of all their columns."""
+        question = frame.question
+        with travelling():
+            asked = held.all_hold([one.condition for one in conjuncts])
+            test = F.udf(asked, "boolean", useArrow=False)
+            columns = [F.col(quoted(name)) for name in question.catalyst.names(question.root.plan)]
+            return WhyNot(question, test(F.struct(*columns)), " and ".join(one.text for one in conjuncts))
+
+    @cached_property
+    def _below(self) -> WhyNot | None:
+        """What tells of a DataFrame's rows, where none of them matches and they are to blame."""
+        return self._frames_asked.get(self._culprits[0]) if self._culprits else None
 
     @cached_property
     def _culprits(self) -> list[_Followed]:

@@ -117,15 +117,28 @@ def test_what_an_action_left_out(session: bigdebug.Session, context: SparkContex
     assert told(missing) == ("lookup", [((1, 5), "it isn't among the elements that lookup gave")])
 
 
-def test_what_is_refused(session: bigdebug.Session, context: SparkContext, spark: SparkSession) -> None:
+def test_on_through_the_dataframe_whose_rows_they_are(session: bigdebug.Session, spark: SparkSession) -> None:
+    frame = spark.range(6).selectExpr("id % 2 k", "id * 10 n").where("n < 40")
+    pairs = frame.rdd.map(lambda row: (row.k, row.n))
+    missing = session.why_not(pairs, "key == 1 and value == 50")
+    assert missing.exact, missing.notes
+    assert counted(missing)[-3:] == [("Filter", 1, 0), ("rdd", 0, 0), ("map", 0, 0)]
+    assert missing.culprit is not None
+    assert missing.culprit.operator == "Filter"
+    assert [(each.row, each.reasons) for each in missing.dropped] == [
+        ({"k": 1, "n": 50}, ["n < 40 is false"])
+    ]
+    missing = session.why_not(frame.groupBy("k").sum("n").rdd.map(tuple), "value == 5")
+    (line,) = missing.not_carried
+    assert line.startswith("value == 5 isn't told by the rows that enter Aggregate")
+    missing = session.why_not(pairs.filter(lambda pair: pair[1] > 0), "value == 0")
+    assert told(missing)[0] == "filter"
+
+
+def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> None:
     numbers = context.parallelize([1], 1)
     with pytest.raises(BigDebugError, match="no expression in Python"):
         session.why_not(numbers, "n = 1")
-    rows = spark.range(3).rdd.map(lambda row: row.id)
-    missing = session.why_not(rows, "x == 7")
-    assert missing.notes == ["no record matches in rdd"]
-    (line,) = missing.not_carried
-    assert "isn't asked below rdd at" in line
     for _ in range(301):
         numbers = numbers.map(abs)
     with pytest.raises(BigDebugError, match="302 operators"):
