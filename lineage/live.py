@@ -158,7 +158,7 @@ def _trace(
 def plan_of(data: Any) -> Any:
     if isinstance(data, RDD):
         raise BigDebugError(
-            "of an RDD only traces can be asked",
+            "this is a question about a DataFrame, and an RDD was given",
             hint="session.trace(rdd, where=a function of an element)",
         )
     if not isinstance(data, DataFrame) or not hasattr(data, "_jdf"):
@@ -183,7 +183,7 @@ def _rows_of(recorder: Recorder, output: Output) -> OutputRows:
     rows = recorder.rows[output.number]
     if not isinstance(rows, OutputRows):
         raise BigDebugError(
-            f"output {output.number} is of an RDD, of which only traces can be asked",
+            f"output {output.number} is of an RDD, and this is a question about a DataFrame",
             hint="session.trace(output, where=a function of an element)",
         )
     return rows
