@@ -182,7 +182,7 @@ class RddReplay(Recomputed):
         frames = frames_below([rows.operator], self._node_of)
         if frames:
             raise BigDebugError(
-                f"{next(iter(frames)).described()} goes on from a DataFrame: only backward traces go through it yet",
+                f"lineage through a DataFrame can't be written down yet ({next(iter(frames)).described()})",
                 hint=_NOT_YET,
             )
         return rows, changes
