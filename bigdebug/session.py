@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from bigdebug.isolation.writing import Origin
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index
-    from bigdebug.lineage.rdd.forward import ForwardRddTrace
     from bigdebug.lineage.rdd.index.reading import RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
+    from bigdebug.lineage.rdd.whynot import RddWhyNot
     from bigdebug.lineage.trace import Trace
     from bigdebug.lineage.whynot import WhyNot
 
@@ -79,7 +79,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         where: "str | Callable[[Any], object] | None" = None,
         *,
         direction: Literal["forward"],
-    ) -> "ForwardRddTrace": ...
+    ) -> "ForwardTrace": ...
 
     @overload
     def trace(
@@ -107,7 +107,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         windows: bool = False,
         influence: bool = False,
         column: str | None = None,
-    ) -> "Trace | ForwardTrace | RddTrace | ForwardRddTrace":
+    ) -> "Trace | ForwardTrace | RddTrace":
         """Trace rows back to the source records they came from, or source records forward to the rows they went into.
 
         Args:
@@ -126,8 +126,9 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
             BigDebugError: the question can't be answered; says why and what to do.
         """
         from bigdebug.lineage.beside import Beside
-        from bigdebug.lineage.live import live_forward, live_trace
-        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_forward, live_rdd_trace
+        from bigdebug.lineage.live import live_trace
+        from bigdebug.lineage.live_forward import live_forward, live_rdd_forward
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_trace
 
         if direction not in _DIRECTIONS:
             raise WrongValueError(f"direction can't be {direction!r}", hint='it is "backward" or "forward"')
@@ -146,18 +147,31 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         beside = Beside(windows, influence)
         return live_trace(self._attachment.spark, self._recorder, data, where, beside, column)
 
-    def why_not(self, data: "DataFrame | Output", where: "str | Column") -> "WhyNot":
+    @overload
+    def why_not(self, data: "DataFrame | Output", where: "str | Column") -> "WhyNot": ...
+
+    @overload
+    def why_not(self, data: "RDD[Any] | Output", where: "str | Callable[[Any], object]") -> "RddWhyNot": ...
+
+    def why_not(
+        self, data: "DataFrame | RDD[Any] | Output", where: "str | Column | Callable[[Any], object]"
+    ) -> "WhyNot | RddWhyNot":
         """Tell why rows are missing: how many like them enter and leave each operator, and which one dropped them.
 
         Args:
-            data: a DataFrame, or an `Output` of this run.
-            where: what the missing rows would fulfil: SQL text or a Column over the columns of `data`.
+            data: a DataFrame, an RDD, or an `Output` of this run.
+            where: what the missing rows would fulfil: SQL text or a Column over the columns of `data`; of an RDD a
+                function of an element, or the text of an expression in Python of an element `x`, or of the `key`
+                and `value` of a pair.
 
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
         """
         from bigdebug.lineage.live import live_why_not
+        from bigdebug.lineage.rdd.live import is_about_rdd, live_rdd_why_not
 
+        if is_about_rdd(self._recorder, data):
+            return live_rdd_why_not(self._recorder, data, where)
         return live_why_not(self._attachment.spark, self._recorder, data, where)
 
     def isolate(

@@ -90,6 +90,13 @@ class ChainedTrace(Trace):
                 return reached.trace.records(reached.own_name)
         return self._nearest.records(chosen.name)
 
+    def placed_records(self, source: str) -> Any:
+        chosen = find_source(self.sources, source)
+        for reached in self._reached:
+            if reached.source is chosen:
+                return reached.trace.placed_records(reached.own_name)
+        return self._nearest.placed_records(chosen.name)
+
     def collect(self, limit: int = 1000) -> list[TracedRecord]:
         found = self._nearest.collect(limit)
         for reached in self._reached:

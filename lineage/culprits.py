@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol, Self, TypeVar
 
-from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.matching import Followed
+
+
+class Lost(Protocol):
+    """An operator that a condition was carried to."""
+
+    @property
+    def entering(self) -> Sequence[Self]:
+        """Those of its inputs that the conditions speak of."""
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether a matching row takes a row of each of these inputs."""
+
+    @property
+    def is_source(self) -> bool:
+        """Whether its rows come from nothing further down."""
+
+    @property
+    def is_blameless(self) -> bool:
+        """Whether it can be to blame for nothing."""
+
+    def lacks_records(self, counts: Mapping[Self, int]) -> bool:
+        """Whether it is a source that would have to hold a record that matches, and holds none."""
+
+
+LostT = TypeVar("LostT", bound=Lost)
 
 
 def upwards(top: Followed) -> list[Followed]:
@@ -19,7 +45,7 @@ def upwards(top: Followed) -> list[Followed]:
     return found[::-1]
 
 
-def culprits(each: Followed, counts: Mapping[Followed, int]) -> list[Followed]:
+def culprits(each: LostT, counts: Mapping[LostT, int]) -> list[LostT]:
     """Where matching rows got lost, below or at an operator that none leaves, in the plan's order.
 
     Args:
@@ -30,16 +56,15 @@ def culprits(each: Followed, counts: Mapping[Followed, int]) -> list[Followed]:
         Operators that some enter and none leaves; a source where a row must come from it and none of its
         records matches.
     """
-    if each.operator.kind == DOMAIN:
+    if each.is_blameless:
         return []
-    if not each.operator.children:
-        # What a join's partner lacks is no fault of the source that the partner would have come from.
-        return [each] if counts[each.by_own or each] == 0 and each.is_asked else []
+    if each.is_source:
+        return [each] if each.lacks_records(counts) else []
     alive = [below for below in each.entering if counts[below]]
     if len(alive) == len(each.entering) or (alive and not each.needs_all):
         return [each]
     found = [one for below in each.entering if not counts[below] for one in culprits(below, counts)]
     if not found:
         return [each] if alive else []
-    dropping = [one for one in found if one.operator.children]
+    dropping = [one for one in found if not one.is_source]
     return dropping if dropping and not each.needs_all else found

@@ -7,7 +7,7 @@ record just where a backward trace of that row reaches the record, and one pass 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bigdebug.lineage.annotate import Annotator
@@ -19,11 +19,6 @@ from bigdebug.lineage.mapped import is_mapped, keep_input, on_kept_input, partit
 from bigdebug.lineage.operators import RECURSION, Operator
 
 
-def takes_job(operator: Operator) -> bool:
-    """Whether flagging it runs a job."""
-    return is_mapped(operator) or operator.kind == RECURSION
-
-
 class Flagging(Annotator):
     """Annotates with flags; rows that can't come from the records asked about carry none.
 
@@ -31,18 +26,26 @@ class Flagging(Annotator):
         catalyst: of the session that will run the plan.
         sources: the source of each leaf.
         asked: for the sources asked about the condition on their records, resolved.
+        made: gives for sources that were made of what has flags already their rows with these.
     """
 
     def __init__(
-        self, catalyst: Catalyst, sources: Mapping[Operator, SourceLeaf], asked: Mapping[Operator, Any]
+        self,
+        catalyst: Catalyst,
+        sources: Mapping[Operator, SourceLeaf],
+        asked: Mapping[Operator, Any],
+        made: Mapping[Operator, Callable[[], Annotated]] | None = None,
     ) -> None:
         super().__init__(catalyst, sources)
         self._asked = asked
+        self._made = made or {}
 
     def annotate(self, operator: Operator) -> Annotated:
         source = self.sources.get(operator)
         if source is None:
             return super().annotate(operator)
+        if operator in self._made:
+            return self._made[operator]()
         condition = self._asked.get(operator)
         if condition is None:
             return Annotated(operator.plan, ())
@@ -56,6 +59,12 @@ class Flagging(Annotator):
         flag = self.catalyst.alias(condition, fresh_name("flag"))
         plan = self.catalyst.project_more([flag], plan, operator.plan)
         return Annotated(plan, (IdColumn(source, flag.toAttribute()),))
+
+    def takes_job(self, root: Operator) -> bool:
+        """Whether annotating a dataflow runs a job."""
+        return bool(self._made) or any(
+            is_mapped(operator) or operator.kind == RECURSION for operator in root.walk()
+        )
 
     def is_reached(self, annotated: Annotated) -> Any | None:
         """The condition that a row came from a record asked about; None where none of the rows did."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Protocol
 
 from pyspark.sql import Column, DataFrame
 
@@ -16,7 +16,7 @@ from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.finding import find_source
-from bigdebug.lineage.flags import Flagging, takes_job
+from bigdebug.lineage.flags import Flagging
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import Location, TracedRecord
@@ -71,15 +71,118 @@ class Reached:
         return catalyst.filter(reached, annotated.plan)
 
 
-@dataclass(frozen=True)
-class Named:
-    """An output's name, for finding it by."""
+class Below(Protocol):
+    """What a DataFrame is made of beyond joints: programs of RDDs."""
 
-    name: str
+    def steps(self) -> Iterable[Step]:
+        """The operators on the way there, from the source up."""
+
+    def doubts(self) -> Iterable[str]:
+        """Why another run may give other rows there."""
+
+    @property
+    def bytes(self) -> int:
+        """The most that one pass over the sources there reads."""
+
+
+class OutputReached(Protocol):
+    """An output that records may have gone into: of a DataFrame or of an RDD."""
+
+    @property
+    def name(self) -> str: ...
+
+    def source(self) -> Source:
+        """The output, with the number of its rows that were reached."""
+
+    def steps(self) -> Iterable[Step]:
+        """The operators on the way, from the source up to the output."""
+
+    def records(self) -> Any:
+        """The rows reached: a DataFrame or an RDD."""
+
+    def placed_records(self) -> Any:
+        """Those of an RDD as tuples (file, position, partition, record): without a place."""
+
+    def collect(self, limit: int) -> list[TracedRecord]:
+        """Up to `limit` of the rows reached."""
+
+    def doubts(self) -> list[str]:
+        """Why the rows may be others the next time."""
+
+    def compared(self) -> list[str]:
+        """How the rows compare with those that the run gave; nothing where that isn't known."""
+
+    @property
+    def bytes(self) -> int:
+        """The most that one pass over the sources reads."""
+
+
+class RowsReached:
+    """The rows of a DataFrame's output that records went into.
+
+    Args:
+        question: about the output.
+        output: the output; None of a DataFrame as it is.
+        flagging: knows the records.
+        below: what it is made of beyond joints.
+    """
+
+    def __init__(
+        self, question: Question, output: Output | None, flagging: Flagging, below: Below | None = None
+    ) -> None:
+        flagging.check(question.root)
+        if not flagging.takes_job(question.root):
+            flagging.annotate(question.root)  # what can't be traced is said now, not at the first job
+        self.name = f"output {output.number}" if output else "the DataFrame"
+        self._question = question
+        self._output = output
+        self._flagging = flagging
+        self._below = below
+        self._reached = Reached(question, flagging, question.root)
+
+    def source(self) -> Source:
+        with asking(self._question.catalyst, "rows reached"):
+            count = self._reached.count()
+        site = self._output.call_site if self._output else self._question.root.call_site
+        return Source(self.name, "output", site, count, self._reached)
+
+    def steps(self) -> Iterator[Step]:
+        if self._below is not None:
+            yield from self._below.steps()
+        yield from steps_of(self._question, self._flagging)
+
+    def records(self) -> DataFrame:
+        with asking(self._question.catalyst, "rows reached"):
+            return self._reached.frame().withColumn("_record", place_of(None, None))
+
+    def placed_records(self) -> Any:
+        raise TypeError("rows of a DataFrame have columns")
+
+    def collect(self, limit: int) -> list[TracedRecord]:
+        with asking(self._question.catalyst, "rows reached"):
+            return self._reached.collect(self.name, limit)
+
+    def doubts(self) -> list[str]:
+        question = self._question
+        with asking(question.catalyst, "what a second run can't tell"):
+            own = doubts(question.catalyst, question.root, question.sources.values())
+        found = [*question.notes, *own, *unfollowed(question)]
+        if self._below is not None:
+            self._flagging.annotate(question.root)  # what keys there are is seen on the way
+            found += self._below.doubts()
+        return found
+
+    def compared(self) -> list[str]:
+        return self._question.comparison.notes if self._question.comparison is not None else []
+
+    @property
+    def bytes(self) -> int:
+        own = bytes_read(self._question.catalyst, self._question.sources.values())
+        return own + (self._below.bytes if self._below is not None else 0)
 
 
 class ForwardTrace(Described):
-    """The output rows that source records went into. Immutable; runs its jobs when it is first asked.
+    """The rows of outputs that source records went into. Immutable; runs its jobs when it is first asked.
 
     Has the face of a backward `Trace`; its `sources` are the outputs reached.
 
@@ -87,73 +190,62 @@ class ForwardTrace(Described):
         source: the name of the source it starts from.
 
     Args:
-        start: a question that holds the source, and the source.
-        questions: about the outputs that read the records, each with the output, if there was an action, and
-            the leaves of the question that hold the records.
-        where: which records of the source; None for all.
+        source: that name.
+        matching: counts the records that the trace starts from.
+        outputs: those that the records may have gone into.
         notes: what is already known to make it inexact.
     """
 
     def __init__(
         self,
-        start: tuple[Question, SourceLeaf],
-        questions: Sequence[tuple[Question, Output | None, Sequence[SourceLeaf]]],
-        where: str | Column | None = None,
+        source: str,
+        matching: Callable[[], int],
+        outputs: Sequence[OutputReached],
         notes: Sequence[str] = (),
     ) -> None:
+        self.source = source
+        self._matching = matching
+        self._outputs = list(outputs)
         self._known_doubts = notes
-        first, leaf = start
-        self.source = leaf.name
-        self._start = Reached(first, _flagging(first, [leaf], where), leaf.operator)
-        self._outputs = []
-        for question, output, leaves in questions:
-            flagging = _flagging(question, leaves, where)
-            flagging.check(question.root)
-            if not any(map(takes_job, question.root.walk())):
-                flagging.annotate(question.root)  # what can't be traced is said now, not at the first job
-            self._outputs.append((question, output, flagging))
 
     @cached_property
     def matched(self) -> int:
         """How many records of the source the trace starts from."""
-        with asking(self._start.question.catalyst, "matching records"):
-            return self._start.count()
+        return self._matching()
 
     @cached_property
     def sources(self) -> list[Source]:
         """The outputs reached, with the number of their rows; an output that isn't reached has none."""
-        found = []
-        for question, output, flagging in self._outputs:
-            reached = Reached(question, flagging, question.root)
-            with asking(question.catalyst, "rows reached"):
-                count = reached.count()
-            site = output.call_site if output else question.root.call_site
-            found.append(Source(_name(output), "output", site, count, reached))
-        return found
+        return [output.source() for output in self._outputs]
 
     @cached_property
     def steps(self) -> list[Step]:
-        """The operators on the way, from the source up to the outputs."""
-        return [step for each in self._outputs for step in _steps(each[0], each[2])]
+        """The operators on the way, from the source up to the outputs; each once for an output."""
+        return [step for output in self._outputs for step in output.steps()]
 
-    def records(self, source: str | None = None) -> DataFrame:
-        """The rows of an output that were reached: its columns, and an empty struct `_record`.
+    def records(self, source: str | None = None) -> Any:
+        """The rows of an output that were reached.
 
         Args:
             source: name of the output; may be left out where there is only one.
+
+        Returns:
+            Of a DataFrame's output a DataFrame: its columns, and an empty struct `_record`. Of an RDD's an RDD of
+            `TracedRecord`s: Spark's workers need bigdebug for it.
         """
-        chosen = self._chosen(source)
-        return chosen.frame().withColumn("_record", place_of(None, None))
+        return self._chosen(source).records()
+
+    def placed_records(self, source: str) -> Any:
+        """Those of an RDD's output as plain tuples, as `RddTrace` has them: without a place."""
+        return self._chosen(source).placed_records()
 
     def collect(self, limit: int = 1000) -> list[TracedRecord]:
         """Up to `limit` rows of each output reached."""
-        return [row for source in self.sources for row in self.collect_source(source.name, limit)]
+        return [row for output in self._outputs for row in output.collect(limit)]
 
     def collect_source(self, source: str, limit: int = 1000) -> list[TracedRecord]:
         """Up to `limit` rows of one output."""
-        chosen = self._chosen(source)
-        with asking(chosen.question.catalyst, "rows reached"):
-            return chosen.collect(source, limit)
+        return self._chosen(source).collect(limit)
 
     @property
     def exact(self) -> bool:
@@ -165,19 +257,17 @@ class ForwardTrace(Described):
         """Why the trace isn't exact, and what else a person must know about it."""
         several = len(self._outputs) > 1
         compared = [
-            f"{_name(output)}: {note}" if several else note
-            for (question, output, _), own in zip(self._outputs, self._doubts_by_output, strict=True)
-            if own and question.comparison is not None
-            for note in question.comparison.notes
+            f"{output.name}: {note}" if several else note
+            for output, own in zip(self._outputs, self._doubts_by_output, strict=True)
+            if own
+            for note in output.compared()
         ]
         return [*self._doubts, *compared]
 
     @property
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
-        return sum(
-            bytes_read(question.catalyst, question.sources.values()) for question, _, _ in self._outputs
-        )
+        return sum(output.bytes for output in self._outputs)
 
     @property
     def _doubts(self) -> list[str]:
@@ -187,26 +277,54 @@ class ForwardTrace(Described):
     @cached_property
     def _doubts_by_output(self) -> list[list[str]]:
         """What makes each output inexact: one that nothing does needs no comparison with the run."""
-        found = []
-        for question, _, _ in self._outputs:
-            with asking(question.catalyst, "what a second run can't tell"):
-                own = doubts(question.catalyst, question.root, question.sources.values())
-                found.append([*question.notes, *own])
-        return found
+        return [output.doubts() for output in self._outputs]
 
-    def _chosen(self, name: str | None) -> Reached:
+    def _chosen(self, name: str | None) -> OutputReached:
         only = name is None and len(self._outputs) == 1
-        names = [Named(_name(output)) for _, output, _ in self._outputs]
-        chosen = names[0] if only else find_source(names, name or "")
-        question, _, flagging = self._outputs[names.index(chosen)]
-        return Reached(question, flagging, question.root)
+        return self._outputs[0] if only else find_source(self._outputs, name or "")
 
     def _description(self) -> Description:
         return trace_description(self)
 
     def __repr__(self) -> str:
-        reached = ", ".join(_name(output) for _, output, _ in self._outputs)
+        reached = ", ".join(output.name for output in self._outputs)
         return f"<ForwardTrace of {self.source} to {reached or 'no output'}>"
+
+
+def forward_trace(
+    start: tuple[Question, SourceLeaf],
+    questions: Sequence[tuple[Question, Output | None, Sequence[SourceLeaf]]],
+    where: str | Column | None = None,
+) -> ForwardTrace:
+    """A forward trace through DataFrames alone.
+
+    Args:
+        start: a question that holds the source, and the source.
+        questions: about the outputs that read the records, each with the output, if there was an action, and
+            the leaves of the question that hold the records.
+        where: which records of the source; None for all.
+    """
+    question, leaf = start
+    outputs = [
+        RowsReached(each, output, flagging_of(each, leaves, where)) for each, output, leaves in questions
+    ]
+    return ForwardTrace(leaf.name, matching_of(question, leaf, where), outputs)
+
+
+def matching_of(question: Question, leaf: SourceLeaf, where: str | Column | None) -> Callable[[], int]:
+    """What counts the records of a source that a condition holds for."""
+    reached = Reached(question, flagging_of(question, [leaf], where), leaf.operator)
+
+    def matching() -> int:
+        with asking(question.catalyst, "matching records"):
+            return reached.count()
+
+    return matching
+
+
+def unfollowed(question: Question) -> list[str]:
+    """Where a DataFrame was made of an RDD to which no trace goes on: records may have come that way."""
+    return [leaf.unfollowed for leaf in question.sources.values() if leaf.unfollowed is not None]
 
 
 def leaf_asked(question: Question, name: str | None, where: str | Column | None) -> SourceLeaf:
@@ -235,9 +353,22 @@ def leaf_asked(question: Question, name: str | None, where: str | Column | None)
     )
 
 
-def _flagging(question: Question, leaves: Sequence[SourceLeaf], where: str | Column | None) -> Flagging:
+def flagging_of(
+    question: Question,
+    leaves: Sequence[SourceLeaf],
+    where: str | Column | None,
+    made: Mapping[Operator, Callable[[], Annotated]] | None = None,
+) -> Flagging:
+    """What flags the rows of a question that records went into.
+
+    Args:
+        question: about the rows.
+        leaves: that hold the records.
+        where: which of them; None for all.
+        made: gives for sources that were made of what has flags already their rows with these.
+    """
     conditions = {leaf.operator: _condition(question, leaf, where) for leaf in leaves}
-    return Flagging(question.catalyst, question.sources, conditions)
+    return Flagging(question.catalyst, question.sources, conditions, made)
 
 
 def _condition(question: Question, leaf: SourceLeaf, where: str | Column | None) -> Any:
@@ -262,7 +393,8 @@ def _condition(question: Question, leaf: SourceLeaf, where: str | Column | None)
     return found.condition
 
 
-def _steps(question: Question, flagging: Flagging) -> Iterator[Step]:
+def steps_of(question: Question, flagging: Flagging) -> Iterator[Step]:
+    """The operators of a DataFrame that records went through, from the source up."""
     counts: dict[Operator, int] = {}
     with asking(question.catalyst, "steps"):
         for operator in reversed(list(question.root.walk())):
@@ -279,7 +411,3 @@ def _steps(question: Question, flagging: Flagging) -> Iterator[Step]:
 
 def _rows(reached: Reached) -> DataFrame:
     return reached.frame()
-
-
-def _name(output: Output | None) -> str:
-    return f"output {output.number}" if output else "the DataFrame"

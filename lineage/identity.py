@@ -47,6 +47,7 @@ class SourceLeaf:
         places: tells its records apart by file and row number; None if they have to be counted.
         once: where records have no place, the JVM plan of its rows and ids as they were read first; None till then.
         make_once: makes `once`, where its rows come in another order each time.
+        unfollowed: why a trace doesn't go on to the RDD that it was made of, where it doesn't.
     """
 
     operator: Operator
@@ -63,6 +64,12 @@ class SourceLeaf:
     places: RowIdentity | None = None
     once: Any | None = None
     make_once: Callable[[], Any] | None = None
+    unfollowed: str | None = None
+
+    def end_here(self, why: str) -> None:
+        """Note that a trace doesn't go on to the RDD that it was made of."""
+        self.unfollowed = f"{self.name}: the trace ends at {why}"
+        self.notes.append(self.unfollowed)
 
     @property
     def identified_by_file(self) -> bool:

@@ -6,7 +6,6 @@ import logging
 import time
 from typing import Any
 
-import networkx as nx
 from pyspark import RDD
 from pyspark.sql import Column, DataFrame, SparkSession
 
@@ -14,13 +13,10 @@ from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.chaining import chained
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
-from bigdebug.lineage.forward import ForwardTrace
-from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import Question, question_about, trace_rows
-from bigdebug.lineage.rdd.beyond import notes_about_beyond
 from bigdebug.lineage.rdd.crossing import through_rdds
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.trace import Trace
@@ -64,53 +60,6 @@ def live_trace(
     return chained(trace, recorder.store, recorder.run_id, before)
 
 
-def live_forward(
-    spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column | None = None
-) -> ForwardTrace:
-    """A forward trace of a source's records to the outputs of the run so far.
-
-    Args:
-        spark: a live session of the program's.
-        recorder: what the program did so far.
-        data: the DataFrame that reads or makes the source.
-        where: which of its records; None for all.
-
-    Raises:
-        BigDebugError: `data` is no source, or its records can't be traced through one of the outputs.
-    """
-    plan = _plan_of(data)
-    assert isinstance(data, DataFrame)
-    rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
-    start = question_about(data.sparkSession, rows, recorder.node_of)
-    leaf = next(iter(start.sources.values()), None)
-    if leaf is None or start.root is not leaf.operator or leaf.operator.node is None:
-        raise BigDebugError(
-            f"a forward trace starts from a source, and this is made by {start.root.described()}",
-            hint="pass the DataFrame that spark.read… or createDataFrame gave",
-        )
-    node = leaf.operator.node.id
-    recorder.settle()
-    graph: nx.DiGraph[int] = recorder.dataflow.graph()
-    reached = {node, *nx.descendants(graph, node)} if node in graph else {node}
-
-    def is_leaf(found: SourceLeaf) -> bool:
-        return found.operator.node is not None and found.operator.node.id == node
-
-    questions, judged = [], set()
-    for number, acted in list(recorder.rows.items()):
-        output = recorder.outputs[number - 1]
-        if output.node not in reached or not isinstance(acted, OutputRows):
-            continue
-        question = question_about(spark, acted, recorder.node_of, action=output)
-        leaves = list(filter(is_leaf, question.sources.values()))
-        if leaves:
-            judged.add(number)
-            questions.append((question, output, leaves))
-
-    notes = notes_about_beyond(recorder, spark, judged, lambda _: False, is_leaf)
-    return ForwardTrace((start, leaf), questions, where, notes)
-
-
 def live_why_not(
     spark: SparkSession, recorder: Recorder, data: DataFrame | Output, where: str | Column
 ) -> WhyNot:
@@ -143,7 +92,7 @@ def live_question(spark: SparkSession, recorder: Recorder, data: DataFrame | Out
     """
     if isinstance(data, Output):
         return question_about(spark, _rows_of(recorder, data), recorder.node_of, action=data)
-    rows = OutputRows(_plan_of(data), data.sparkSession._jsparkSession, None)
+    rows = OutputRows(plan_of(data), data.sparkSession._jsparkSession, None)
     return question_about(data.sparkSession, rows, recorder.node_of)
 
 
@@ -199,17 +148,17 @@ def _trace(
             "a DataFrame of Spark Connect can't be traced, for its plan is out of reach",
             hint="make it with the classic session that is attached",
         )
-    plan = _plan_of(data)
+    plan = plan_of(data)
     rows = OutputRows(plan, data.sparkSession._jsparkSession, None)
     trace = trace_rows(data.sparkSession, rows, recorder.node_of, where, beside=beside)
     trace.take_given(live_execution(recorder, data))
     return through_rdds(trace, recorder.node_of, None, beside)
 
 
-def _plan_of(data: Any) -> Any:
+def plan_of(data: Any) -> Any:
     if isinstance(data, RDD):
         raise BigDebugError(
-            "of an RDD only traces can be asked",
+            "this is a question about a DataFrame, and an RDD was given",
             hint="session.trace(rdd, where=a function of an element)",
         )
     if not isinstance(data, DataFrame) or not hasattr(data, "_jdf"):
@@ -234,7 +183,7 @@ def _rows_of(recorder: Recorder, output: Output) -> OutputRows:
     rows = recorder.rows[output.number]
     if not isinstance(rows, OutputRows):
         raise BigDebugError(
-            f"output {output.number} is of an RDD, of which only traces can be asked",
+            f"output {output.number} is of an RDD, and this is a question about a DataFrame",
             hint="session.trace(output, where=a function of an element)",
         )
     return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -14,6 +14,7 @@ from bigdebug.lineage.barrier import behind_barrier, holds_sessions
 from bigdebug.lineage.carrying import carry
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.conditions import Conjunct, guarded
+from bigdebug.lineage.lateral import DOMAIN
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.pushdown import unpushed
 
@@ -55,9 +56,20 @@ class Followed:
         return [below for below in self.inputs if below is not None]
 
     @property
-    def is_asked(self) -> bool:
-        """Whether the question itself speaks of these rows."""
-        return not self.conjuncts or any(each.own for each in self.conjuncts)
+    def is_source(self) -> bool:
+        """Whether its rows come from nothing further down."""
+        return not self.operator.children
+
+    @property
+    def is_blameless(self) -> bool:
+        """Whether it only gives what a subquery is asked with."""
+        return self.operator.kind == DOMAIN
+
+    def lacks_records(self, counts: Mapping[Followed, int]) -> bool:
+        """Whether it is a source that would have to hold a record that matches, and holds none."""
+        # What a join's partner lacks is no fault of the source that the partner would have come from.
+        is_asked = not self.conjuncts or any(each.own for each in self.conjuncts)
+        return counts[self.by_own or self] == 0 and is_asked
 
 
 def follow(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[Conjunct]) -> Followed:

@@ -14,6 +14,7 @@ from bigdebug.lineage.attachments import Attachment, attachments
 from bigdebug.lineage.callsite import CallSite, caller, capture
 from bigdebug.lineage.checkpoints import CHECKPOINTS, keep_checkpoint
 from bigdebug.lineage.rdd.joints import keep_joint
+from bigdebug.lineage.rdd.operator import operator_of
 from bigdebug.lineage.transposed import keep_transposed
 
 logger = logging.getLogger("bigdebug")
@@ -90,6 +91,7 @@ def _record_frame(
             parents.append(parent)
         elif attachments.of(each._session) is attachment:
             search.append(each._jdf.logicalPlan())
+    parents += _nodes_of_rdds(attachment, args, kwargs)
     plan = made._jdf.logicalPlan()
     if operation.name in _BY_NAME:
         search.append(plan)
@@ -162,6 +164,15 @@ def subject_frame(subject: Any) -> tuple[DataFrame | None, str | None]:
         return kept
     frame = known.get("_df")
     return (frame if isinstance(frame, DataFrame) else None), None
+
+
+def _nodes_of_rdds(attachment: Attachment, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[int]:
+    """The nodes that made the RDDs that a frame is made of."""
+    for value in (*args, *kwargs.values()):
+        operator = operator_of(value) if isinstance(value, RDD) else None
+        number = attachment.recorder.node_id(operator.tag) if operator is not None else None
+        if number is not None:
+            yield number
 
 
 def _frames_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[DataFrame]:

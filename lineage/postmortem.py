@@ -17,14 +17,18 @@ from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import RecipeError, UnreachableError
 from bigdebug.lineage.estimate import Estimate
-from bigdebug.lineage.forward import ForwardTrace, leaf_asked
+from bigdebug.lineage.forward import ForwardTrace, forward_trace, leaf_asked
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
+from bigdebug.lineage.rdd.counting import elements_of_operators
 from bigdebug.lineage.rdd.crossing import through_rdds
+from bigdebug.lineage.rdd.forward import forward_from_named, program_of
+from bigdebug.lineage.rdd.joints import joints_among
+from bigdebug.lineage.rdd.mixed import followed, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe, is_rdd_recipe
@@ -34,6 +38,7 @@ from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import Opened, open_recipe
 from bigdebug.lineage.recipe.texts import expression_texts
 from bigdebug.lineage.recomputed import Recomputed
+from bigdebug.lineage.rows_again import RowsAgain, rows_computed
 from bigdebug.lineage.starting import end_starting_java
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf
@@ -131,7 +136,8 @@ class Replay(Recomputed):
         """A forward trace of a source's records to the output's rows.
 
         Args:
-            where: which of the source's records; None for all.
+            where: which of the source's records: a condition in SQL, of a source that RDDs read an expression in
+                Python of a record `x`; None for all.
             source: its name, or an unambiguous stem; may be left out where `where` fits one source only.
 
         Raises:
@@ -141,8 +147,12 @@ class Replay(Recomputed):
         """
         question = self.question()
         with deep_plans():
+            program = program_of(self.spark.sparkContext, question, self._output)
+            if program.joints:
+                frames = frames_below(program.tops, self._node_of)
+                return forward_from_named(program, frames, where, source)
             leaf = leaf_asked(question, source, where)
-            return ForwardTrace((question, leaf), [(question, self._output, [leaf])], where)
+            return forward_trace((question, leaf), [(question, self._output, [leaf])], where)
 
     def why_not(self, where: str | Column) -> WhyNot:
         """Why rows of the output are missing.
@@ -155,6 +165,14 @@ class Replay(Recomputed):
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
         return WhyNot(self.question(), where)
+
+    def rows_again(self) -> RowsAgain:
+        """The rows of the output, computed again, for comparing them with another run's.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        return rows_computed(self.question())
 
     def expression_texts(self) -> dict[int, tuple[str, ...]]:
         """By number of the recorded operator, what its plan computes, as text. Reads no source.
@@ -173,7 +191,13 @@ class Replay(Recomputed):
         Raises:
             SourceChangedError: a source isn't what it was.
         """
-        return rows_of_operators(self.question())
+        question = self.question()
+        found = rows_of_operators(question)
+        tops = followed(joints_among(self.spark.sparkContext, question.sources.values())).values()
+        if tops:
+            given = {top: top.frozen or {} for top in tops}
+            found = {**elements_of_operators(given, frames_below(tops, self._node_of)), **found}
+        return found
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> Index:
         """The output's whole lineage, written to the store: for traces without Spark.

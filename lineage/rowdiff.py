@@ -19,7 +19,7 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.records import as_dict
-from bigdebug.lineage.row_names import condition, value_text
+from bigdebug.lineage.row_names import value_text
 from bigdebug.lineage.rows_again import RowsAgain
 from bigdebug.lineage.rundiff import Change, changes
 from bigdebug.lineage.sql_names import quoted
@@ -95,6 +95,7 @@ class _Side:
         plan: JVM plan of the rows, which Spark keeps.
         count: how many they are.
         key: the columns that they are grouped by, as `RowsAgain` has them.
+        condition: makes a condition that names a row, as there.
     """
 
     def __init__(self, rows: RowsAgain, which: str) -> None:
@@ -102,6 +103,7 @@ class _Side:
         self.names = rows.frame.columns
         self.kinds = {field.name: field.dataType for field in rows.frame.schema.fields}
         self.key = rows.key
+        self.condition = rows.condition
         with asking(catalyst, f"the rows of the {which} run"):
             # Not a cached plan: Spark would take that for the other run's, where only a setting differs.
             self.plan = catalyst.analyzed(rows.frame.localCheckpoint(eager=True))
@@ -307,7 +309,7 @@ class _Compared:
         # Of two columns with one name a condition can't say which it means.
         if any("#" in name and name.rpartition("#")[0] in side.names for name in names):
             return None
-        return condition(names, side.kinds, [texts[name] for name in names])
+        return side.condition(names, side.kinds, [texts[name] for name in names])
 
 
 def _types(side: _Side) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
 
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst
@@ -18,6 +20,7 @@ from bigdebug.lineage.index.manifest import Manifest
 from bigdebug.lineage.natural_key import natural_key
 from bigdebug.lineage.pinned import pinned_session
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.row_names import condition
 from bigdebug.lineage.sql_names import quoted
 from bigdebug.lineage.store.tables import TableStore
 
@@ -31,12 +34,15 @@ class RowsAgain:
         frame: the rows; of two columns with one name the second is `name#2`.
         key: the columns that they are grouped by, none where they aren't; None where that isn't known.
         notes: why they may not be those that the run gave.
+        condition: makes a condition on columns that names a row, of their names, types and values as text; None
+            where that can't be written.
     """
 
     catalyst: Catalyst
     frame: DataFrame
     key: tuple[str, ...] | None
     notes: tuple[str, ...] = ()
+    condition: Callable[[Sequence[str], Mapping[str, DataType], Sequence[str | None]], str | None] = condition
 
 
 def rows_computed(question: Question) -> RowsAgain:

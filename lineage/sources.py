@@ -70,7 +70,7 @@ def sources_of(
             )
         reader = leaf.node.operator if leaf.node else ""
         if leaf.kind in MEMORY_KINDS and reader.startswith("read."):
-            source.notes.append(f"{name}: the trace ends at the rows that {reader} made of an RDD's elements")
+            source.end_here(f"the rows that {reader} made of an RDD's elements")
         if source.in_files and source.kind not in _TRIED:
             source.notes.append(f"{name}: reading records of {source.kind} files has not been tried yet")
         if source.places is not None and not source.places.tried:

@@ -115,6 +115,10 @@ class Trace(Described):
         """
         return self._chosen(source).frame()
 
+    def placed_records(self, source: str) -> Any:
+        """Those of an RDD's source as plain tuples, as `RddTrace` has them: these sources have columns."""
+        raise TypeError(f"records of {source} are rows of a DataFrame")
+
     def collect(self, limit: int = 1000) -> list[TracedRecord]:
         """Up to `limit` records of each source, by file and position."""
         with asking(self._catalyst, "records"), ThreadPoolExecutor(READERS) as pool:

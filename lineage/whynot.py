@@ -19,6 +19,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.matching import Followed, count_matching, follow
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.rdd.joints import joints_among
 from bigdebug.lineage.reading_alike import reading_alike
 from bigdebug.lineage.sampling import Dropped
 from bigdebug.lineage.set_operations import with_set_operations
@@ -48,13 +49,14 @@ class WhyNot(Described):
     Args:
         question: about the rows.
         where: what the missing rows would fulfil.
+        called: how the condition reads where it isn't the user's own SQL.
 
     Raises:
         UnknownNameError: `where` names a column that the rows don't have.
         BigDebugError: `where` isn't a condition on one row.
     """
 
-    def __init__(self, question: Question, where: str | Column) -> None:
+    def __init__(self, question: Question, where: str | Column, called: str | None = None) -> None:
         self._question = question
         self._catalyst = catalyst = question.catalyst
         self._sources = dict(question.sources)
@@ -67,7 +69,8 @@ class WhyNot(Described):
                 )
             root = with_set_operations(catalyst, reading_alike(catalyst, question.root, self._sources))
             asked = [
-                Conjunct(each, text_of(catalyst, each)) for each in conjuncts_of(catalyst, found.condition)
+                Conjunct(each, called or text_of(catalyst, each))
+                for each in conjuncts_of(catalyst, found.condition)
             ]
             self._top = follow(catalyst, root, asked)
         self._order = upwards(self._top)
@@ -173,9 +176,20 @@ class WhyNot(Described):
         first, *others = self._culprits
         if not first.operator.children:
             names = [self._steps[each].operator for each in self._culprits if not each.operator.children]
-            return [f"no record matches in {', '.join(names)}"]
+            return [f"no record matches in {', '.join(names)}", *self._below_joints]
         return [
             f"{_described(each)} dropped rows that match, too" for each in others if each.operator.children
+        ]
+
+    @property
+    def _below_joints(self) -> list[str]:
+        """Where sources that are to blame were made of RDDs: these aren't looked into."""
+        blamed = [self._sources[each.operator] for each in self._culprits if each.operator in self._sources]
+        joints = joints_among(self._catalyst.spark.sparkContext, blamed)
+        return [
+            f"{leaf.name} was made of the elements of an RDD ({joint.described()}), below which nothing is asked: "
+            "ask why these are missing, in Python"
+            for leaf, joint in joints.items()
         ]
 
     @cached_property

@@ -234,12 +234,13 @@ class RecordsView(View):
 
     @work(exclusive=True, group="prompt")
     async def action_why(self) -> None:
-        if self._of_rdd:
-            self.say("why an element of an RDD is missing can't be told yet", bad=True)
-            return
         where = self._where
         if not where or (self._rows is not None and self._rows.count):
             hint = "what the missing rows would fulfil: a condition in SQL on the columns"
+            if self._of_rdd:
+                hint = (
+                    "what the missing elements would fulfil: a condition in Python of x, or of key and value"
+                )
             asked = await self.app.push_screen_wait(Prompt("Why are these rows missing?", where, hint))
             where = asked or ""
         if where:

@@ -64,8 +64,9 @@ class ReplayedOutput:
     def told(self) -> OutputAnswer:
         """The same with its operators compared by their plans, and its rows compared and traced."""
         answer = self._with_expressions(self._output)
-        if any(replay.of_rdd for replay in self._replays):
-            return replace(answer, notes=[*answer.notes, "rows of outputs that are RDDs aren't compared yet"])
+        if self._replays[0].of_rdd != self._replays[1].of_rdd:
+            told = "the rows aren't compared: those of one run are an RDD's elements, those of the other a DataFrame's"
+            return replace(answer, notes=[*answer.notes, told])
         runs = (self._answer.first, self._answer.second)
         outputs = (answer.pair.first, answer.pair.second)
         sides = [
@@ -100,18 +101,20 @@ class ReplayedOutput:
     def _side(self, run: StoredRun, output: Output, replay: Any, which: str) -> _Side:
         """A run's rows: computed again, or where that can't be, as an index has them."""
         from bigdebug.lineage.index.reading import open_index
-        from bigdebug.lineage.rows_again import rows_computed, rows_indexed
+        from bigdebug.lineage.rows_again import rows_indexed
 
         try:
             with stage(f"Opening {self._name} of the {which} run"):
                 # A folder that grew is what two runs are compared for: each reads the files that it read then.
                 replay.without_added = True
-                rows = rows_computed(replay.question())
+                rows = replay.rows_again()
         except BigDebugError as error:
             problem = f"the rows of the {which} run can't be computed again: {_told(error)}"
         else:
             notes = [f"the {which} run: {note}" for note in rows.notes]
             return _Side(which, rows, replay.trace, replay.why_not, notes)
+        if replay.of_rdd:  # an index of its elements isn't made to be compared
+            return _Side(which, None, None, None, [problem])
         try:
             indexed = rows_indexed(replay.spark, run.tables, output.number)
             index = open_index(run.tables, output.number)

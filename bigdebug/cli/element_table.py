@@ -8,8 +8,6 @@ from bigdebug.lineage import value_text as values
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-    from bigdebug.lineage.rdd.forward import ForwardRddTrace
-    from bigdebug.lineage.rdd.trace import RddTrace
 
 PLACE = ("file", "partition", "position")
 """The columns that order the records of a source."""
@@ -17,12 +15,12 @@ PLACE = ("file", "partition", "position")
 _COLUMNS = "file string, position bigint, partition int, value string"
 
 
-def element_table(spark: "SparkSession", trace: "RddTrace | ForwardRddTrace", source: str) -> "DataFrame":
+def element_table(spark: "SparkSession", trace: Any, source: str) -> "DataFrame":
     """A frame of all records of a source: file, position, partition, and the value: text as it is, else JSON.
 
     Args:
         spark: the session that the trace's context belongs to.
-        trace: whose records.
+        trace: whose records, which are an RDD's.
         source: their source's name.
     """
     from bigdebug.lineage.rdd.travelling import travelling  # loads PySpark

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from bigdebug.lineage.forward import ForwardTrace
     from bigdebug.lineage.index.reading import Index, IndexedTrace
-    from bigdebug.lineage.rdd.forward import ForwardRddTrace
     from bigdebug.lineage.rdd.index.reading import IndexedRddTrace, RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace
@@ -137,10 +136,9 @@ def command(
             return
         ask_if_large("The trace", estimate)
         # Shown while Spark lives: a source looks its files up when it is asked for them.
-        traced: Trace | RddTrace | ForwardTrace | ForwardRddTrace
+        traced: Trace | RddTrace | ForwardTrace
         if forward:
-            asked: ForwardTrace | ForwardRddTrace = replay.forward(where, source)
-            traced = asked
+            traced = asked = replay.forward(where, source)
             answer = answer_trace(asked, found, chosen, where, None, limit, start=asked.source)
         else:
             traced = backward = replay.trace(where, Beside(windows, influence), column)
@@ -155,14 +153,13 @@ def command(
 
 
 def _save(
-    trace: "Trace | RddTrace | ForwardTrace | ForwardRddTrace",
+    trace: "Trace | RddTrace | ForwardTrace",
     answer: TraceAnswer,
     target: Path,
     spark: "SparkSession",
 ) -> str:
     """Write all records of the one source that there is; says what was written."""
-    from bigdebug.lineage.forward import ForwardTrace
-    from bigdebug.lineage.trace import Trace
+    from pyspark.sql import DataFrame
 
     reached = [one for one in answer.sources if one.count] or answer.sources[:1]
     if len(reached) != 1:
@@ -172,8 +169,9 @@ def _save(
         )
     (only,) = reached
     with stage(f"Writing {plural(only.count, 'record')} to {target}"):
-        if isinstance(trace, Trace | ForwardTrace):
-            written = save_records(trace.records(only.name), target)
+        records = trace.records(only.name)
+        if isinstance(records, DataFrame):
+            written = save_records(records, target)
         else:
             written = save_records(element_table(spark, trace, only.name), target, PLACE)
     return f"wrote {plural(only.count, 'record')} of {visible(only.name)} to {target}: {size(written)}"
@@ -282,7 +280,7 @@ def _show(answer: TraceAnswer, as_json: bool) -> None:
 
 
 def answer_trace(
-    trace: "Trace | RddTrace | ForwardTrace | ForwardRddTrace | IndexedTrace | IndexedRddTrace",
+    trace: "Trace | RddTrace | ForwardTrace | IndexedTrace | IndexedRddTrace",
     run: StoredRun,
     output: Output,
     where: str,

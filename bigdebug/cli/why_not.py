@@ -15,6 +15,7 @@ from bigdebug.wording.code_line import code_line
 from bigdebug.wording.commands import store_hint
 
 if TYPE_CHECKING:
+    from bigdebug.lineage.rdd.whynot import RddWhyNot
     from bigdebug.lineage.whynot import WhyNot
 
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 @run_argument
 @click.argument("output", metavar="OUTPUT")
 @click.option(
-    "--where", required=True, metavar="SQL", help="What the missing rows would fulfil: a condition in SQL."
+    "--where",
+    required=True,
+    metavar="SQL",
+    help="What the missing rows would fulfil: a condition in SQL; of an RDD's elements, in Python.",
 )
 @click.option(
     "--allow-changed", is_flag=True, help="Go on where a source isn't what it was when the run read it."
@@ -36,6 +40,10 @@ def command(run: str, output: str, where: str, allow_changed: bool, store: str, 
     "last". The operator that rows like it enter and none leaves is the one that dropped them.
 
         bigdebug why-not last 1 --where "dest = 'LEX'"
+
+    Of an RDD's output the condition is Python, of an element x, or of the key and value of a pair:
+
+        bigdebug why-not last 2 --where "key == 'LEX'"
     """
     found = Store(store).find(run)
     chosen = found.output(output)
@@ -51,7 +59,7 @@ def command(run: str, output: str, where: str, allow_changed: bool, store: str, 
     show_next(message_console(), answer, store_hint(store))
 
 
-def _answer(why_not: "WhyNot", run: StoredRun, output: Output, where: str) -> WhyNotAnswer:
+def _answer(why_not: "WhyNot | RddWhyNot", run: StoredRun, output: Output, where: str) -> WhyNotAnswer:
     with stage("Counting the rows at each operator"):
         nodes = run.nodes.values()
         steps = [CountedStep(step, code_line(step.call_site, nodes)) for step in why_not.steps]

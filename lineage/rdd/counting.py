@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.counting import rows_of_operators
 from bigdebug.lineage.rdd.annotator import Annotator, frozen_for
+from bigdebug.lineage.rdd.frames import Frame
 from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.kinds import INTO_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.trace import require_understood
 from bigdebug.lineage.rdd.travelling import travelling
 
 
-def elements_of_operators(rows: RddRows) -> dict[int, int]:
-    """By number of the recorded operator, how many elements it gave for an output.
+def elements_of_operators(
+    tops: Mapping[RddOperator, Frozen], frames: Mapping[RddOperator, Frame]
+) -> dict[int, int]:
+    """By number of the recorded operator, how many elements, or rows, it gave for an output.
 
-    One job for each operator; what lies below a shuffle is computed once, for all above it.
+    One job for each operator of RDDs; what lies below a shuffle is computed once, for all above it.
 
     Args:
-        rows: what the action was about; where it gave some of the elements, all of them are counted.
+        tops: the operators to begin with, and the functions given to each; where an action gave some of the
+            elements, all of them are counted.
+        frames: the DataFrames below, as `frames_below` found them.
     """
-    require_understood(rows.operator)
-    given: dict[RddOperator, Frozen] = {rows.operator: rows.frozen}
-    waiting = [rows.operator]
+    given: dict[RddOperator, Frozen] = dict(tops)
+    for top in tops:
+        require_understood(top)
+    waiting = list(tops)
     while waiting:
         operator = waiting.pop()
-        for below in operator.inputs:
-            if below not in given:
-                given[below] = frozen_for(operator, given[operator])
-                waiting.append(below)
-    context = rows.operator.context
+        below = {each: frozen_for(operator, given[operator]) for each in operator.inputs}
+        if operator in frames:
+            below = {each: each.frozen or {} for each in frames[operator].joints.values()}
+        for each, frozen in below.items():
+            if each not in given:
+                given[each] = frozen
+                waiting.append(each)
+    (context,) = {top.context for top in tops}
     annotator = Annotator(context)
     found: dict[int, int] = {}
     with jobs_of_ours(context, "elements of operators"), travelling():
         for operator in sorted(given, key=lambda each: -each.serial):
             node = operator.node
-            if node is not None and node.id and node.id not in found:
+            if node is not None and node.id and node.id not in found and operator.kind != INTO_FRAME:
                 found[node.id] = int(annotator.plain(operator, given[operator]).count())
+    for frame in frames.values():
+        found = {**rows_of_operators(frame.question), **found}
     return found

@@ -17,7 +17,7 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd.frames import places_on, take_elements_once
 from bigdebug.lineage.rdd.joints import joints_among
-from bigdebug.lineage.rdd.mixed import MixedTrace, all_operators, ends_there, frames_below, require_exact
+from bigdebug.lineage.rdd.mixed import MixedTrace, all_operators, followed, frames_below, require_exact
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import require_all_unchanged
 from bigdebug.lineage.records import SourceRecords
@@ -67,6 +67,12 @@ class CrossingTrace(Trace):
             source = self.sources[0].name
         below = self._named(source or "")
         return self._nearest.records(source) if below is None else self._below.records(below)
+
+    def placed_records(self, source: str) -> Any:
+        """The records of an RDD's source as plain tuples, as `RddTrace` has them."""
+        below = self._named(source)
+        assert below is not None
+        return self._below.placed_records(below)
 
     def collect(self, limit: int = 1000) -> list[TracedRecord]:
         return [record for source in self.sources for record in self.collect_source(source.name, limit)]
@@ -145,11 +151,7 @@ def through_rdds(
         BigDebugError: a DataFrame below an RDD can't be traced.
     """
     context = trace._catalyst.spark.sparkContext
-    joints = {
-        leaf: joint
-        for leaf, joint in joints_among(context, trace._leaves.values()).items()
-        if not ends_there(leaf, joint)
-    }
+    joints = followed(joints_among(context, trace._leaves.values()))
     if not joints:
         return trace
     tops = list(dict.fromkeys(joints.values()))

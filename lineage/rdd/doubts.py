@@ -52,11 +52,12 @@ def _is_sorted(operator: RddOperator) -> bool:
     return operator.kind in SORTING or has_fixed_order(operator)
 
 
-def doubts_about(root: RddOperator) -> list[str]:
+def doubts_about(root: RddOperator, *, opaque: bool = True) -> list[str]:
     """Why a trace of an operator's elements isn't exact, the latest operator first; empty where it is.
 
     Args:
         root: whose elements are traced.
+        opaque: count that only functions know what they made elements of.
     """
     found = []
     seen = {root}
@@ -64,7 +65,7 @@ def doubts_about(root: RddOperator) -> list[str]:
     while waiting:
         operator = waiting.pop()
         if is_opaque(operator):
-            found.append((operator, _OPAQUE.format(operator.described())))
+            found += [(operator, _OPAQUE.format(operator.described()))] if opaque else []
         elif operator.kind in _BY_POSITION and not all(map(has_fixed_order, operator.inputs)):
             found.append((operator, _POSITION.format(operator.described())))
         for below in contributing(operator):

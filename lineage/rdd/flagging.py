@@ -10,7 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bigdebug.lineage.rdd import flags, workers
-from bigdebug.lineage.rdd.annotator import Annotator, Marks, contributing, is_boundary, output_key
+from bigdebug.lineage.rdd.annotator import (
+    Annotator,
+    Marks,
+    NumberedRows,
+    contributing,
+    is_boundary,
+    output_key,
+)
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import BY_PARTITION
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -23,13 +30,19 @@ class Flagger(Annotator):
     Args:
         context: the SparkContext.
         chosen: which records, by the source that reads them; None for all of it.
+        frames: the DataFrames whose rows, with flags, are among the elements, by the operators that give these.
 
     Attributes:
         nan_keys: the boundaries where keys that aren't equal to themselves have a flag.
     """
 
-    def __init__(self, context: Any, chosen: Mapping[RddOperator, Predicate | None]) -> None:
-        super().__init__(context)
+    def __init__(
+        self,
+        context: Any,
+        chosen: Mapping[RddOperator, Predicate | None],
+        frames: Mapping[RddOperator, NumberedRows] | None = None,
+    ) -> None:
+        super().__init__(context, frames)
         self._chosen = chosen
         self.nan_keys: set[RddOperator] = set()
 
@@ -38,12 +51,12 @@ class Flagger(Annotator):
         return self.annotated(operator, given).filter(flags.has_ids).map(workers.element_of)
 
     def _annotate(self, operator: RddOperator, frozen: Frozen, marks: Marks | None) -> Any:
-        if not operator.inputs:
+        if not operator.inputs and operator not in self.frames:
             plain = self.plain(operator, frozen)
             if operator not in self._chosen:
                 return plain.map(workers.with_no_ids, True)
             return plain.map(flags.flagged_if(self._chosen[operator]), True)
-        if is_boundary(operator) and operator.kind not in BY_PARTITION:
+        if operator.inputs and is_boundary(operator) and operator.kind not in BY_PARTITION:
             return self._grouped(operator, frozen)
         return super()._annotate(operator, frozen, marks)
 

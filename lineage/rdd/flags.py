@@ -5,7 +5,8 @@ An element with a flag is an annotated element that has ids; which ones says not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from bigdebug.lineage.rdd.workers import Annotated, known_key
@@ -54,6 +55,37 @@ def flagged_since(
             yield made, ids
 
     return annotate
+
+
+def flagged_row(pair: Any) -> Annotated:
+    """A row of a DataFrame and whether it has a flag."""
+    return pair[0], FLAG if pair[1] else ()
+
+
+def rows_with_flags(
+    functions: Sequence[Callable[[int, Iterable[Any]], Iterable[Any]]],
+) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[Any, ...]]]:
+    """Make rows of a DataFrame of elements; whether one has a flag stands in a last column.
+
+    Args:
+        functions: that make rows of a partition's elements, one of each.
+    """
+
+    def rows(partition: int, elements: Iterable[Annotated]) -> Iterator[tuple[Any, ...]]:
+        waiting: deque[bool] = deque()
+
+        def plain() -> Iterator[Any]:
+            for element, ids in elements:
+                waiting.append(bool(ids))
+                yield element
+
+        made: Iterable[Any] = plain()
+        for function in functions:
+            made = function(partition, made)
+        for row in made:
+            yield *row, waiting.popleft()
+
+    return rows
 
 
 def with_flag(key: Any) -> tuple[Any, bool]:

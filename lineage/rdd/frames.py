@@ -57,6 +57,7 @@ class Frame:
         beside: what counts as contributors, too.
 
     Attributes:
+        question: about it.
         trace: of the rows that were asked for.
         joints: by leaf, the operators that made DataFrames of RDDs: there the way goes on.
     """
@@ -72,6 +73,7 @@ class Frame:
             influence=beside.influence if beside else False,
         )
         self.operator = operator
+        self.question = question
         self._catalyst = question.catalyst
         self._root = question.root
         self._keys: RowSet | None = None

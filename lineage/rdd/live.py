@@ -9,22 +9,21 @@ from pyspark.core.rdd import RDD
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.estimate import LARGE_BYTES
+from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.output import Output
-from bigdebug.lineage.rdd.beyond import notes_about_beyond
 from bigdebug.lineage.rdd.conditions import predicate_of
-from bigdebug.lineage.rdd.forward import ForwardRddTrace
 from bigdebug.lineage.rdd.index.building import build_rdd_index
 from bigdebug.lineage.rdd.index.reading import RddIndex
-from bigdebug.lineage.rdd.kinds import UNKNOWN
 from bigdebug.lineage.rdd.mixed import Frames, MixedTrace, all_operators, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator, known_operator
 from bigdebug.lineage.rdd.questions import RddQuestion
-from bigdebug.lineage.rdd.reading import require_all_unchanged, sources_in
+from bigdebug.lineage.rdd.reading import require_all_unchanged
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
-from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order, require_understood
+from bigdebug.lineage.rdd.trace import RddTrace, require_understood
+from bigdebug.lineage.rdd.whynot import RddWhyNot
 from bigdebug.lineage.recorder import Recorder, logger
 
-TraceT = TypeVar("TraceT", RddTrace, ForwardRddTrace)
+TraceT = TypeVar("TraceT", RddTrace, ForwardTrace)
 
 
 def is_about_rdd(recorder: Recorder, data: Any) -> bool:
@@ -54,8 +53,8 @@ def live_rdd_trace(recorder: Recorder, data: Any, where: Any, beside: Beside) ->
     predicate = predicate_of(where)
     rows, frames = _rows_asked(recorder, data)
     if frames:
-        return _with_a_word(MixedTrace([rows.operator], frames, rows, predicate))
-    return _with_a_word(RddTrace(rows, predicate))
+        return with_a_word(MixedTrace([rows.operator], frames, rows, predicate))
+    return with_a_word(RddTrace(rows, predicate))
 
 
 def live_rdd_question(recorder: Recorder, data: Any) -> RddQuestion:
@@ -70,6 +69,22 @@ def live_rdd_question(recorder: Recorder, data: Any) -> RddQuestion:
         BigDebugError: it can't be traced; says why.
     """
     return RddQuestion(_rows_asked(recorder, data)[0])
+
+
+def live_rdd_why_not(recorder: Recorder, data: Any, where: Any) -> RddWhyNot:
+    """Why elements of an RDD, or of an output of the recorder's run that is one, are missing.
+
+    Args:
+        recorder: what the program did so far.
+        data: what misses them.
+        where: what they would fulfil: a function of an element, or a Python expression of `x`.
+
+    Raises:
+        UnreachableError: Spark was stopped.
+        BigDebugError: it can't be told, or `where` is no condition.
+    """
+    rows, frames = _rows_asked(recorder, data)
+    return RddWhyNot(rows, where, frames)
 
 
 def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:
@@ -113,55 +128,15 @@ def _rows_asked(recorder: Recorder, data: Any) -> tuple[RddRows, Frames]:
 
 def _frames(recorder: Recorder, rows: RddRows, since: float | None) -> Frames:
     """The DataFrames below, of sources that are still what the program read."""
-    _require_alive(rows.operator)
+    require_alive(rows.operator)
     require_understood(rows.operator)
     frames = frames_below([rows.operator], recorder.node_of)
     require_all_unchanged(all_operators([rows.operator], frames), since)
     return frames
 
 
-def live_rdd_forward(recorder: Recorder, spark: Any, data: Any, where: Any = None) -> ForwardRddTrace:
-    """A forward trace of a source's records to the outputs of the run so far.
-
-    Args:
-        recorder: what the program did so far.
-        spark: its PySpark session; None for a bare context.
-        data: the RDD that reads or makes the source.
-        where: which of its records: a function of a record, or a Python expression of `x`; None for all.
-
-    Raises:
-        UnreachableError: Spark was stopped.
-        BigDebugError: `data` is no source, or its records can't be traced through one of the outputs.
-    """
-    operator = known_operator(data) if isinstance(data, RDD) else None
-    if operator is None or operator.inputs or operator.kind == UNKNOWN:
-        made = "an output" if operator is None else operator.described()
-        raise BigDebugError(
-            f"a forward trace starts from a source, and this is made by {made}",
-            hint="pass the RDD that textFile, parallelize or their like gave",
-        )
-    _require_alive(operator)
-    predicate = predicate_of(where)
-    recorder.settle()
-    outputs, judged = [], set()
-    for number, rows in list(recorder.rows.items()):
-        if isinstance(rows, RddRows) and operator in contributing_in_order(rows.operator):
-            output = recorder.outputs[number - 1]
-            frames = _frames(recorder, rows, output.started)
-            if frames:
-                raise BigDebugError(
-                    f"{next(iter(frames)).described()} goes on from a DataFrame, through which RDDs can't be "
-                    "traced forward yet",
-                    hint="trace the output backward, with a condition",
-                )
-            judged.add(number)
-            outputs.append((rows, output))
-    (source,) = sources_in([operator])
-    notes = notes_about_beyond(recorder, spark, judged, lambda each: each is operator, lambda _: False)
-    return _with_a_word(ForwardRddTrace(source, outputs, predicate, tuple(notes)))
-
-
-def _require_alive(operator: RddOperator) -> None:
+def require_alive(operator: RddOperator) -> None:
+    """Raises UnreachableError where the Spark of an RDD was stopped."""
     if operator.context._jsc is None:
         raise UnreachableError(
             "the Spark of this RDD was stopped",
@@ -169,7 +144,7 @@ def _require_alive(operator: RddOperator) -> None:
         )
 
 
-def _with_a_word(trace: TraceT) -> TraceT:
+def with_a_word(trace: TraceT) -> TraceT:
     """A trace; of a large one what it costs is said."""
     if trace.bytes > LARGE_BYTES:
         logger.warning("this trace reads up to %.1f GB", trace.bytes / 1e9)

@@ -28,31 +28,39 @@ from bigdebug.lineage.rdd.walk import Predicate, Walk, release_walk
 Frames = dict[RddOperator, Frame]
 
 
-def frames_below(tops: Iterable[RddOperator], lookup: NodeLookup, beside: Beside | None = None) -> Frames:
+def frames_below(
+    tops: Iterable[RddOperator],
+    lookup: NodeLookup,
+    beside: Beside | None = None,
+    known: Mapping[RddOperator, Frame] | None = None,
+) -> Frames:
     """The DataFrames that programs of RDDs are made of, and those that these are made of in turn.
 
     Args:
         tops: the operators to begin with.
         lookup: gives the recorded node of a tag's value.
         beside: what counts as contributors, too.
+        known: such as have been found before, with all below them; what is given back holds them, too.
 
     Raises:
         BigDebugError: one of the DataFrames can't be traced.
     """
-    found: Frames = {}
+    found: Frames = dict(known or {})
     waiting = list(tops)
     while waiting:
         for operator in waiting.pop().walk():
             if operator.kind == OF_FRAME and operator not in found:
                 found[operator] = frame = Frame(operator, lookup, beside)
-                for leaf, joint in list(frame.joints.items()):
-                    if ends_there(leaf, joint):
-                        del frame.joints[leaf]
-                    else:
-                        waiting.append(joint)
-    for operator in sorted(found, key=lambda each: each.serial):
+                frame.joints = followed(frame.joints)
+                waiting += frame.joints.values()
+    for operator in sorted(found.keys() - (known or {}).keys(), key=lambda each: each.serial):
         operator.in_order = found[operator].in_order()
     return found
+
+
+def followed(joints: Mapping[SourceLeaf, RddOperator]) -> dict[SourceLeaf, RddOperator]:
+    """Those joints where a trace goes on from a DataFrame to its RDD; the leaves of the others say why it doesn't."""
+    return {leaf: joint for leaf, joint in joints.items() if not ends_there(leaf, joint)}
 
 
 def ends_there(leaf: SourceLeaf, joint: RddOperator) -> bool:
@@ -60,7 +68,7 @@ def ends_there(leaf: SourceLeaf, joint: RddOperator) -> bool:
     try:
         require_understood(joint)
     except BigDebugError as error:
-        leaf.notes.append(f"{leaf.name}: the trace ends at a DataFrame of an RDD: {error.message}")
+        leaf.end_here(f"a DataFrame of an RDD: {error.message}")
         return True
     return False
 
@@ -99,7 +107,7 @@ class MixedTrace(RddTrace):
             require_understood(top)
         self._root = tops[0]
         self._context = tops[0].context
-        order = _in_order(tops, frames)
+        order = in_order_of_names(tops, frames)
         self._sources = sources_in(order)
         self._frames = [frames[each] for each in order if each.kind == OF_FRAME]
         joints = [each for each in order if each.kind == INTO_FRAME]
@@ -209,7 +217,7 @@ def all_operators(tops: Iterable[RddOperator], frames: Frames) -> set[RddOperato
     return {operator for top in (*tops, *joints) for operator in top.walk()}
 
 
-def _in_order(tops: Sequence[RddOperator], frames: Frames) -> list[RddOperator]:
+def in_order_of_names(tops: Sequence[RddOperator], frames: Frames) -> list[RddOperator]:
     """All operators that elements may stem from, also below DataFrames, in the order that the program names them."""
     seen: dict[RddOperator, None] = {}
     waiting = list(reversed(tops))

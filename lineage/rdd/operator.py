@@ -124,6 +124,6 @@ def known_operator(rdd: Any) -> RddOperator:
     """What an RDD was asked for with; of one that wasn't recorded an operator that says so."""
     found = operator_of(rdd)
     if found is None:
-        found = RddOperator(UNKNOWN, (), {}, rdd.ctx)
+        found = RddOperator(UNKNOWN, (), {"barrier": rdd._is_barrier()}, rdd.ctx)
         found.belong_to(rdd)
     return found

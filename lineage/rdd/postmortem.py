@@ -7,25 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.dataflow import Node
-from bigdebug.lineage.errors import BigDebugError, UnknownNameError
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import Estimate
-from bigdebug.lineage.finding import find_source
+from bigdebug.lineage.forward import ForwardTrace
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.counting import elements_of_operators
-from bigdebug.lineage.rdd.forward import ForwardRddTrace
+from bigdebug.lineage.rdd.forward import Program, forward_from_named
 from bigdebug.lineage.rdd.index.building import build_rdd_index
 from bigdebug.lineage.rdd.index.reading import RddIndex
 from bigdebug.lineage.rdd.mixed import MixedTrace, frames_below
 from bigdebug.lineage.rdd.questions import RddQuestion
-from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.rdd.reopening import Reopened
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.rows_again import elements_computed
 from bigdebug.lineage.rdd.texts import argument_texts
-from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order
+from bigdebug.lineage.rdd.trace import RddTrace
+from bigdebug.lineage.rdd.whynot import RddWhyNot
 from bigdebug.lineage.recipe.versions import require_versions
 from bigdebug.lineage.recomputed import Recomputed
+from bigdebug.lineage.rows_again import RowsAgain
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -99,11 +101,12 @@ class RddReplay(Recomputed):
             return RddTrace(rows, predicate, changes)
         return MixedTrace([rows.operator], frames, rows, predicate, changes)
 
-    def forward(self, where: Any = None, source: str | None = None) -> ForwardRddTrace:
+    def forward(self, where: Any = None, source: str | None = None) -> ForwardTrace:
         """A forward trace of a source's records to the output's elements.
 
         Args:
-            where: which of the source's records: an expression in Python of a record `x`; None for all.
+            where: which of the source's records: an expression in Python of a record `x`, of a source of a
+                DataFrame's a condition in SQL; None for all.
             source: its name, or an unambiguous stem; may be left out where there is only one.
 
         Raises:
@@ -111,20 +114,32 @@ class RddReplay(Recomputed):
             UnknownNameError: there is no such source, or more than one.
             BigDebugError: `where` is no Python.
         """
-        predicate = predicate_of(where)
-        rows, changes = self._rows_alone()
-        sources = sources_in(contributing_in_order(rows.operator))
-        if source is None and len(sources) > 1:
-            raise UnknownNameError(
-                "the records of which source isn't said",
-                hint=f"name the one you mean with --source: {', '.join(each.name for each in sources)}",
-            )
-        start = sources[0] if source is None else find_source(sources, source)
-        return ForwardRddTrace(start, [(rows, self._output)], predicate, changes)
+        rows, changes = self._rows()
+        frames = frames_below([rows.operator], self._node_of)
+        return forward_from_named(Program(self._output, rows), frames, where, source, changes)
 
-    def why_not(self, where: Any) -> Any:
-        """Raises BigDebugError: that isn't known of RDDs yet."""
-        raise BigDebugError("why an element of an RDD is missing can't be told yet", hint=_NOT_YET)
+    def why_not(self, where: Any) -> RddWhyNot:
+        """Why elements of the output are missing.
+
+        Args:
+            where: what the missing elements would fulfil: an expression in Python of an element `x`.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+            BigDebugError: `where` is no Python.
+        """
+        rows, changes = self._rows()
+        return RddWhyNot(rows, where, frames_below([rows.operator], self._node_of), changes)
+
+    def rows_again(self) -> RowsAgain:
+        """The elements of the output, computed again, as rows that can be compared with another run's.
+
+        Raises:
+            SourceChangedError: a source isn't what it was.
+        """
+        rows, changes = self._rows()
+        frames = frames_below([rows.operator], self._node_of)
+        return elements_computed(self.spark, rows, frames, changes)
 
     def expression_texts(self) -> dict[int, tuple[str, ...]]:
         """By number of the recorded operator, what it was given, as text. Reads no source.
@@ -140,7 +155,10 @@ class RddReplay(Recomputed):
         Raises:
             SourceChangedError: a source isn't what it was.
         """
-        return elements_of_operators(self._rows_alone()[0])
+        rows, _ = self._rows()
+        return elements_of_operators(
+            {rows.operator: rows.frozen}, frames_below([rows.operator], self._node_of)
+        )
 
     def index(self, progress: Callable[[str], None] = lambda _: None) -> RddIndex:
         """The output's whole lineage, written to the store: for traces without Spark.
@@ -164,7 +182,7 @@ class RddReplay(Recomputed):
         frames = frames_below([rows.operator], self._node_of)
         if frames:
             raise BigDebugError(
-                f"{next(iter(frames)).described()} goes on from a DataFrame: only backward traces go through it yet",
+                f"lineage through a DataFrame can't be written down yet ({next(iter(frames)).described()})",
                 hint=_NOT_YET,
             )
         return rows, changes

@@ -8,7 +8,9 @@ from types import ModuleType
 
 from bigdebug.lineage.rdd import (
     conditions,
+    descending,
     flags,
+    held,
     joining,
     likeness,
     packing,
@@ -29,6 +31,8 @@ _MODULES = (
     conditions,
     likeness,
     flags,
+    held,
+    descending,
     parts,
     names,
     writing,

@@ -1,5 +1,6 @@
 """`bigdebug diff` on recorded runs of one program: what it says of settings, sources, operators, rows and records."""
 
+import ast
 import contextlib
 import functools
 import io
@@ -18,6 +19,8 @@ import bigdebug
 from bigdebug.cli.main import main
 from bigdebug.cli.schemas import schema
 from bigdebug.lineage import postmortem
+from bigdebug.lineage.rdd import tabled
+from bigdebug.lineage.rdd.literals import is_literal, literal
 from tests.settings import settings
 
 PROGRAM = """
@@ -82,7 +85,7 @@ def recorded(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> R
     (folder / "in" / "b.csv").write_text("carrier,dest,minutes,flight\nAA,BOS,70,5\n")
     run("grown", PROGRAM)
     run("counted", ELEMENTS)
-    run("recounted", ELEMENTS.replace("[1], 1)", "[1], 2)"))
+    run("recounted", ELEMENTS.replace("[1], 1)", "[1].replace('LEX', 'LUX'), 2)"))
     run("old", PROGRAM, "lone", indexed=True)
     (folder / "lone" / "a.csv").write_text("carrier,dest,minutes,flight\nAA,BOS,60,1\n")
     run("new", PROGRAM, "lone")
@@ -266,7 +269,35 @@ def test_functions_of_rdds(diff: Callable[..., str]) -> None:
     assert [(one["change"], one["first"]["operator"]) for one in output["operators"]] == [("changed", "map")]
     assert output["operators_by"] == "plan"
     assert [(one["name"], one["same"]) for one in output["sources"]] == [("in", True)]
-    assert (output["rows"], output["notes"]) == (None, ["rows of outputs that are RDDs aren't compared yet"])
+    rows = output["rows"]
+    assert (rows["key"], rows["paired_by"], rows["by_column"]) == (["key"], "grouping columns", {"value": 3})
+    assert [rows[name] for name in ("first", "second", "equal", "differing", "only_first", "only_second")] == [
+        4, 4, 0, 3, 1, 1,
+    ]  # fmt: skip
+    boston, *_, lexington, luxemburg = rows["examples"]
+    assert (boston["first"], boston["second"]) == ({"key": "'BOS'", "value": 3}, {"key": "'BOS'", "value": 6})
+    (source,) = boston["sources"]
+    assert (source["first"], source["second"], source["only_first"]["count"]) == (3, 3, 0)
+    assert [one["first"] for one in lexington["sources"]] == [1]
+    assert lexington["missing"]["culprit"]["operator"] == "in"
+    assert (luxemburg["first"], luxemburg["second"]) == (None, {"key": "'LUX'", "value": 2})
+    assert output["notes"] == []
+
+
+def test_elements_of_all_kinds_as_text_that_can_be_asked_for() -> None:
+    values = [None, True, -3, 2.5, "it's", b"x", (), (1,), [1, (2, "a")], {"b": 1, "a": {3, 1}}]
+    for value in values:
+        assert is_literal(literal(value))
+        assert ast.literal_eval(literal(value)) == value
+    assert literal({"a": 1, "b": 2}) == literal({"b": 2, "a": 1})
+    for odd in (float("nan"), set(), frozenset([1]), Path("x"), [Path("x")], "long" * 1000):
+        assert not is_literal(literal(odd))
+        assert literal(odd) == literal(odd)
+    _, take, merge = tabled.kinds_of_all()
+    kinds = [take((), element) for element in [(1, 2), (3, 2.5), 4, 2.5, "a", (1, "a"), (True, 1 << 70)]]
+    assert kinds == [(0, 0), (0, 1), (0,), (1,), (2,), (0, 2), (2, 2)]
+    assert (merge((0, 0), (0, 1)), merge((), (1,)), merge((0, 0), (0,))) == ((0, 1), (1,), (2,))
+    assert tabled.row_of((1, 2))((3, None)) == (3.0, "None")
 
 
 def test_without_spark_only_what_was_recorded(

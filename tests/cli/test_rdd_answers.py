@@ -79,6 +79,8 @@ def answers(folder: Path) -> dict[str, Answer]:
             "--json",
         ],
         "narrow": ["trace", "last", "2", "--narrow", "--where", "x == 'OR NOT'", "--json"],
+        "why": ["why-not", "last", "1", "--where", "key == 'be' and value > 3", "--json"],
+        "why not": ["why-not", "last", "1", "--where", "key == 'be' and value > 3"],
         "rows": ["show", "last", "--rows", "--json"],
         "isolate": ["isolate", "last", "1", "--failing", "key == 'to' and value > 1", "--json"],
         "isolated": ["isolate", "last", "1", "--failing", "value > 1"],
@@ -136,6 +138,20 @@ def test_a_trace_is_narrowed(answers: dict[str, Answer]) -> None:
     jsonschema.validate(content, schema("trace"))
     assert [record["value"] for record in content["sources"][0]["records"]] == ["or not"]
     assert "give the rows again; none of them can be left out" in content["notes"][-1]
+
+
+def test_why_an_element_is_missing(answers: dict[str, Answer]) -> None:
+    assert answers["why"].code == 0, answers["why"].err
+    content = json.loads(answers["why"].out)
+    jsonschema.validate(content, schema("why-not"))
+    assert [(step["operator"], step["rows_out"]) for step in content["steps"]] == [
+        ("lines.txt", 1), ("flatMap", 1), ("map", 1), ("reduceByKey", 0),
+    ]  # fmt: skip
+    assert (content["culprit"], content["exact"]) == (3, True)
+    assert content["dropped"] == [
+        {"row": {"value": ["be", 1]}, "reasons": ["value > 3 is false"], "near": []}
+    ]
+    assert '["be", 1]  value > 3 is false' in answers["why not"].out
 
 
 def test_elements_of_each_operator_are_counted(answers: dict[str, Answer]) -> None:

@@ -25,7 +25,7 @@ from windows import Window
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node as DataflowNode
-from bigdebug.lineage.forward import ForwardTrace
+from bigdebug.lineage.forward import ForwardTrace, forward_trace
 from bigdebug.lineage.index.building import build_index
 from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.location import TracedRecord
@@ -198,7 +198,7 @@ class Judge:
         if not leaves:
             return None
         condition = F.col(number).isin(*sorted(records))
-        return ForwardTrace((question, leaves[0]), [(question, None, leaves)], condition)
+        return forward_trace((question, leaves[0]), [(question, None, leaves)], condition)
 
     @property
     def is_kept_in_place(self) -> bool:

@@ -60,6 +60,39 @@ def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]]
             assert traced(later, given_data, sizes) == found, "live and post-mortem differ"
         if seed % 4 == 0 and matching:
             assert all(step.count > 0 for step in trace.steps)
+        judge_forward(session, [rdd, frame], given_data, expected, seed)
+
+
+def judge_forward(
+    session: bigdebug.Session,
+    sources: list[Any],
+    given_data: list[list[Pair]],
+    expected: list[Element],
+    seed: int,
+) -> None:
+    """The records of one source that are alike went into just the rows that the reference has of them."""
+    of_frame = seed % 2
+    pairs = given_data[of_frame]
+    wanted = pairs[seed % len(pairs)]
+    where: Any = lambda pair: pair == wanted  # noqa: E731
+    if of_frame:
+        where = f"k <=> {'null' if wanted[0] is None else wanted[0]} and v = {wanted[1]}"
+    first = len(given_data[0]) if of_frame else 0
+    chosen = {first + place for place, pair in enumerate(pairs) if pair == wanted}
+    forward = session.trace(sources[of_frame], where, direction="forward")
+    assert forward.matched == len(chosen)
+    assert all("made an element of, only its function knows" in note for note in forward.notes), (
+        "of the sizes"
+    )
+    name = f"output {len(session.outputs)}"
+    if name in [source.name for source in forward.sources]:
+        found = [
+            tuple(record.value.values() if isinstance(record.value, dict) else record.value)
+            for record in forward.collect_source(name)
+        ]
+    else:
+        found = []
+    assert Counter(found) == Counter(pair for pair, ids in expected if ids & chosen)
 
 
 def traced(trace: Any, given_data: list[list[Pair]], sizes: list[int]) -> frozenset[int]:
