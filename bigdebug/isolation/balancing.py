@@ -66,7 +66,7 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
             groups.candidates.release()
             raise
         jobs = len(catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
-        notes = [*trace.notes, str(heavy)]
+        notes = [*trace.notes, *replays.reading.notes, str(heavy)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
         return Isolation(

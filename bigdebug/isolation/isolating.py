@@ -271,7 +271,7 @@ class _Isolating:
         candidates = groups.candidates
         matched = groups.matched if self._differing is None else self._differing.count
         answers = [answer(row, candidates, influence=self._influence(row)) for row in rows if row.again]
-        notes = list(trace.notes)
+        notes = [*trace.notes, *self._replays.reading.notes]
         if rows and not answers:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records of each alone",

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.isolation.candidate_set import Members
+from bigdebug.isolation.subqueries import Subqueries, is_one_row
 from bigdebug.lineage.annotated import Boundary
-from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.catalyst import PLAN_EXPRESSION, Catalyst, class_name, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.rewriting import with_expressions
 
 _PASSING = frozenset(
     {
@@ -55,6 +57,7 @@ class Tagger:
         members: by the operator where replays begin its source and what gives its rows by subset.
         subsets: gives a plan of all subsets' numbers, with that attribute.
         sources: of the original leaves.
+        subqueries: within the operators' expressions.
 
     Attributes:
         sources: of the new leaves.
@@ -66,8 +69,10 @@ class Tagger:
         members: Mapping[Operator, tuple[SourceLeaf, Members]],
         subsets: Callable[[], tuple[Any, Any]],
         sources: Mapping[Operator, SourceLeaf],
+        subqueries: Subqueries,
     ) -> None:
         self._catalyst = catalyst
+        self._asked = subqueries
         self._members = members
         self._subsets = subsets
         self.sources = dict(sources)
@@ -78,8 +83,19 @@ class Tagger:
         if operator in self._members:
             return self._leaf(operator)
         children = [self.tagged(child) for child in operator.children]
+        values = [self.tagged(subquery) for subquery in self._asked.of(operator)]
+        if any(value.subset is not None for value in values):
+            asking, given = self._with_values(operator, children, values)
+            made = self._by_rule(asking, given)
+            plan = self._catalyst.project(
+                [*self._catalyst.output(operator.plan), made.subset], made.operator.plan
+            )
+            return self._made(self._as_project(operator), plan, [made], made.subset)
         if all(child.subset is None for child in children):
             return Tagged(operator, None)
+        return self._by_rule(operator, children)
+
+    def _by_rule(self, operator: Operator, children: list[Tagged]) -> Tagged:
         if not operator.plan.deterministic() and not self._is_deterministic(operator):
             raise NotBatchedError(operator.described())  # it would number, or draw for, all subsets together
         kind = operator.kind
@@ -100,6 +116,44 @@ class Tagger:
         if rule is None:
             raise NotBatchedError(operator.described())
         return rule(operator, children)
+
+    def _with_values(
+        self, operator: Operator, children: list[Tagged], values: list[Tagged]
+    ) -> tuple[Operator, list[Tagged]]:
+        """An operator with the values that its subqueries have in each subset, joined to the rows of its input."""
+        catalyst = self._catalyst
+        if len(children) != 1:
+            raise NotBatchedError(operator.described())
+        (child,) = children
+        if child.subset is None:
+            child = self._in_every_subset(child)
+        there: set[str] = set()
+        for subquery, value in zip(self._asked.of(operator), values, strict=True):
+            if value.subset is None:
+                continue
+            key = catalyst.attribute_key(catalyst.output(subquery.plan)[0])
+            if key in there or not is_one_row(subquery):
+                raise NotBatchedError(operator.described())
+            there.add(key)
+            same = catalyst.expressions.EqualTo(child.subset, value.subset)
+            child = self._told(
+                self._joined("Inner", operator, child.operator, value.operator, same), child.subset
+            )
+        left = zip(self._asked.of(operator), values, strict=True)
+
+        def in_place(expression: Any) -> Any:
+            if catalyst.is_instance(expression, PLAN_EXPRESSION):
+                subquery, value = next(left)
+                if value.subset is None:
+                    return expression
+                if class_name(expression) != "ScalarSubquery":
+                    raise NotBatchedError(operator.described())
+                return catalyst.output(subquery.plan)[0]
+            below = catalyst.items(expression.children())
+            return expression.withNewChildren(catalyst.seq(map(in_place, below))) if below else expression
+
+        plan = with_expressions(catalyst, operator.plan, in_place)
+        return Operator(plan, operator.kind, operator.children, operator.node, operator.tag), [child]
 
     def natural_key(self, boundary: Boundary, key: Any) -> list[Any]:
         """The parts of a boundary's key that aren't subsets' numbers.

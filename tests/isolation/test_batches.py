@@ -39,6 +39,10 @@ QUERIES = {
         "m > 6 or c > 1",
     ),
     "a running sum": ("select n, sum(v) over (partition by k order by n) as s from {o}", "s > 12"),
+    "a mean of all that decides about each": (
+        "select k, sum(v) as s from {o} where v > (select avg(v) from {o}) group by k",
+        "s > 8",
+    ),
     "groups numbered by position": (
         "select k, s, monotonically_increasing_id() % 1000 as i from (select k, sum(v) as s from {o} group by k)",
         "i > 0",
