@@ -357,7 +357,7 @@ class Replays:
         tagged = tagger.tagged(self._root)
         if tagged.subset is None:
             raise NotBatchedError("no candidate is below")
-        annotated = Annotator(catalyst, tagger.sources).annotate(tagged.operator)
+        annotated = Annotator(catalyst, tagger.sources, apart=tagger.numbers).annotate(tagged.operator)
         return self._read(annotated, tagger, tagged.subset, rows)
 
     def _alone(self, subset: FrozenBitMap, rows: Sequence[Identity], candidates: Candidates) -> Found:

@@ -14,6 +14,7 @@ from bigdebug.isolation.candidate_set import Members
 from bigdebug.isolation.subqueries import Subqueries, is_one_row
 from bigdebug.lineage.annotated import Boundary
 from bigdebug.lineage.catalyst import PLAN_EXPRESSION, Catalyst, class_name, fresh_name
+from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.rewriting import with_expressions
@@ -61,6 +62,7 @@ class Tagger:
 
     Attributes:
         sources: of the new leaves.
+        numbers: names the columns that hold subsets' numbers.
     """
 
     def __init__(
@@ -76,7 +78,7 @@ class Tagger:
         self._members = members
         self._subsets = subsets
         self.sources = dict(sources)
-        self._numbers: set[str] = set()
+        self.numbers: set[str] = set()
 
     def tagged(self, operator: Operator) -> Tagged:
         """Raises NotBatchedError where an operator has no rule."""
@@ -111,6 +113,7 @@ class Tagger:
             "Union": self._union,
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,
+            **dict.fromkeys(GROUPED_FUNCTIONS, self._grouped_function),
         }
         rule = rules.get(kind)
         if rule is None:
@@ -322,6 +325,21 @@ class Tagger:
         plan = self._catalyst.copy(operator.plan, keys=keys, child=child.operator.plan)
         return self._made(operator, plan, children, child.subset)
 
+    def _grouped_function(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        catalyst = self._catalyst
+        known = [child if child.subset is not None else self._in_every_subset(child) for child in children]
+        inputs = [
+            catalyst.project_more([child.subset], child.operator.plan, original.plan)
+            for child, original in zip(known, operator.children, strict=True)
+        ]
+        keys = [child.subset for child in known]
+        plan, (number,) = carried_past(catalyst, operator, inputs, keys[:1], constant=True, keys=keys)
+        below = [
+            self._made(self._as_project(operator), plan, [child], child.subset)
+            for child, plan in zip(known, catalyst.items(plan.children()), strict=True)
+        ]
+        return self._made(operator, plan, below, number)
+
     # -- shared -------------------------------------------------------------------------------------
 
     def _in_every_subset(self, side: Tagged) -> Tagged:
@@ -332,7 +350,7 @@ class Tagger:
 
     def _all_subsets(self) -> tuple[Operator, Any]:
         plan, number = self._subsets()
-        self._numbers.add(self._catalyst.attribute_key(number))
+        self.numbers.add(self._catalyst.attribute_key(number))
         return Operator(plan, "OneRowRelation", ()), number
 
     def _joined(self, kind: str, of: Operator, left: Operator, right: Operator, condition: Any) -> Operator:
@@ -352,10 +370,10 @@ class Tagger:
         return self._told(Operator(plan, operator.kind, below, operator.node, operator.tag), subset)
 
     def _told(self, operator: Operator, subset: Any) -> Tagged:
-        self._numbers.add(self._catalyst.attribute_key(subset))
+        self.numbers.add(self._catalyst.attribute_key(subset))
         return Tagged(operator, subset)
 
     def _is_number(self, expression: Any) -> bool:
         if class_name(expression) != "AttributeReference":
             return False
-        return self._catalyst.attribute_key(expression) in self._numbers
+        return self._catalyst.attribute_key(expression) in self.numbers

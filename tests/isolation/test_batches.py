@@ -1,10 +1,12 @@
 """Subsets that are replayed together, in one job, come out as each does alone."""
 
 import random
+from collections.abc import Callable
 
+import pandas as pd
 import pytest
 from pyroaring import FrozenBitMap
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 import bigdebug
 from bigdebug.isolation.replays import Replays
@@ -17,8 +19,34 @@ from bigdebug.lineage.where import rows_where
 ORDERS = [(n, n % 3, float((n * 7) % 10)) for n in range(9)]
 KINDS = [(0, "a"), (1, "a"), (2, "b"), (4, "d")]
 
+Made = Callable[[DataFrame, DataFrame], DataFrame]
+
+
+def _summed_up(key: tuple[int, ...], group: pd.DataFrame) -> pd.DataFrame:
+    assert len(key) == 1
+    return pd.DataFrame({"k": [key[0]], "s": [group["v"].sum()], "c": [len(group.columns)]})
+
+
+def _both_counted(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"c": [len(left)], "t": [len(right)], "least": [left["v"].min()]})
+
+
+def _in_groups(orders: DataFrame, _: DataFrame) -> DataFrame:
+    by_k = orders.groupBy("k").applyInPandas(_summed_up, "k int, s double, c int")
+    return (
+        by_k.where("c = 3")
+        .groupBy()
+        .applyInPandas(lambda all_of_it: all_of_it[["k", "s"]], "k int, s double")
+    )
+
+
+def _in_cogroups(orders: DataFrame, kinds: DataFrame) -> DataFrame:
+    both = orders.groupBy("k").cogroup(kinds.groupBy("k"))
+    return both.applyInPandas(_both_counted, "c int, t int, least double")
+
+
 # By query which of its rows fail. Each holds what rows of different subsets could meet in.
-QUERIES = {
+QUERIES: dict[str, tuple[str | Made, str]] = {
     "an aggregate of a table joined with itself": (
         "select a.k, sum(a.v * b.v) as s, count(*) as c from {o} a join {o} b on a.k = b.k group by a.k",
         "s > 90 or c > 6",
@@ -43,6 +71,8 @@ QUERIES = {
         "select k, sum(v) as s from {o} where v > (select avg(v) from {o}) group by k",
         "s > 8",
     ),
+    "functions of groups": (_in_groups, "s > 10"),
+    "functions of two groups": (_in_cogroups, "c + t > 3 or least > 1"),
     "groups numbered by position": (
         "select k, s, monotonically_increasing_id() % 1000 as i from (select k, sum(v) as s from {o} group by k)",
         "i > 0",
@@ -57,7 +87,8 @@ def test_subsets_together_are_as_each_alone(
 ) -> None:
     text, failing = QUERIES[name]
     orders = spark.createDataFrame(ORDERS, "n int, k int, v double")
-    frame = spark.sql(text, o=orders, t=spark.createDataFrame(KINDS, "k int, kind string"))
+    kinds = spark.createDataFrame(KINDS, "k int, kind string")
+    frame = spark.sql(text, o=orders, t=kinds) if isinstance(text, str) else text(orders, kinds)
     question = live_question(session._attachment.spark, session._recorder, frame)
     catalyst = question.catalyst
     condition = rows_where(catalyst, question.root, failing).condition
