@@ -13,6 +13,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.blamed import together
+from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.output_key import looked_up
 from bigdebug.isolation.replays import FailingGroups, Identity, Replays
@@ -65,8 +66,8 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         except BaseException:
             groups.candidates.release()
             raise
-        jobs = len(catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
-        notes = [*trace.notes, *replays.reading.notes, str(heavy)]
+        cost = Cost(catalyst.spark.sparkContext, began, group)
+        notes = [*trace.notes, *replays.notes, str(heavy)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
         return Isolation(
@@ -78,8 +79,7 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
             exact=trace.exact,
             notes=tuple(notes),
             replays=1 if answers else 0,
-            jobs=jobs,
-            seconds=round(time.monotonic() - began, 3),
+            _cost=cost,
             _release=groups.candidates.release,
         )
 

@@ -88,7 +88,6 @@ class Replays:
 
     Attributes:
         catalyst: the same.
-        reading: how the dataflow reads its sources.
         count: how many subsets were tried.
         without_rows: what became of a row that isn't there.
     """
@@ -104,10 +103,20 @@ class Replays:
         self._sources = sources
         self._failing = failing
         self._root = without_last_limits(catalyst, root)
-        self.reading = Reading(catalyst, self._root, sources, self._root)
+        self._reading = Reading(catalyst, self._root, sources, self._root)
         self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
-        self._batched = True
+        self._one_by_one: str | None = None
         self.count = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person must know of the replays."""
+        found = self._reading.notes
+        if self._one_by_one is not None:
+            found.append(
+                f"{self._one_by_one} can't tell parts of the candidates apart: each was a job of its own"
+            )
+        return found
 
     def _identified(self, annotated: Annotated, tagger: Tagger | None) -> list[Any]:
         """Two named expressions that tell an annotated output row from others, the same in every replay."""
@@ -182,7 +191,7 @@ class Replays:
             closed: make do with what a closed form takes, where there is one.
         """
         catalyst = self._catalyst
-        shape = shape_of(catalyst, self._root) if closed and not self.reading.whole else None
+        shape = shape_of(catalyst, self._root) if closed and not self._reading.whole else None
         of_one = keyed(catalyst, self._root, self._sources)
         grouped = shape or of_one
         if grouped is None:
@@ -225,7 +234,7 @@ class Replays:
                 identities,
                 boundary,
                 keys,
-                self.reading.readers,
+                self._reading.readers,
             )
             if closing is not None:
                 return FailingGroups(rows.count, told, *closing)
@@ -240,7 +249,7 @@ class Replays:
     def members(self, rows: Sequence[FailingRow], candidates: Candidates) -> dict[Identity, FrozenBitMap]:
         """The candidates that each of the failing rows comes from."""
         identities = [row.identity for row in rows]
-        if len(rows) > 1 and not self._holds_windows and not self.reading.whole:
+        if len(rows) > 1 and not self._holds_windows and not self._reading.whole:
             root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
             found = members_of(self._catalyst, root, sources, identities)
             if found is not None:
@@ -258,7 +267,7 @@ class Replays:
         trace = Trace(self._catalyst, root, sources, asked)
         found = FrozenBitMap()
         for stand in candidates.stands:
-            if stand.leaf.operator in self.reading.whole:
+            if stand.leaf.operator in self._reading.whole:
                 found = found | stand.numbers
         for leaf, records in trace.found_records.items():
             found = found | candidates.numbers_of(leaf.name, records.rows)
@@ -277,7 +286,7 @@ class Replays:
 
     def candidates(self, records: dict[SourceLeaf, SourceRecords]) -> Candidates:
         """The candidates of records on the trace."""
-        return Candidates.of_records(self._catalyst, records, self.reading)
+        return Candidates.of_records(self._catalyst, records, self._reading)
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -306,11 +315,11 @@ class Replays:
         return known is not None and all(row in known for row in rows)
 
     def _try(self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: CandidateSet) -> None:
-        if self._batched and (len(batch) > 1 or candidates.only_together):
+        if self._one_by_one is None and (len(batch) > 1 or candidates.only_together):
             try:
                 found = self._together(batch, rows, candidates)
-            except NotBatchedError:
-                self._batched = False
+            except NotBatchedError as error:
+                self._one_by_one = str(error)
             except (PySparkException, Py4JJavaError):
                 raise_if_interrupted()
                 # One of them can't be computed; which, their halves tell.
@@ -352,7 +361,7 @@ class Replays:
             candidates.members(batch),
             lambda: subset_numbers(catalyst, len(batch)),
             self._sources,
-            self.reading.subqueries,
+            self._reading.subqueries,
         )
         tagged = tagger.tagged(self._root)
         if tagged.subset is None:
@@ -373,7 +382,7 @@ class Replays:
             numbered: the records' ids are their numbers among the candidates.
         """
         stored = candidates.numbered if numbered else candidates.alone
-        return self.reading.of(
+        return self._reading.of(
             {point.operator: (point.stand.leaf, stored(point, subset)) for point in candidates.points}
         )
 

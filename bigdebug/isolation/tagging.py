@@ -6,7 +6,7 @@ together: grouping keys, windows' partitions, joins, distinct rows. Rows of diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from bigdebug.lineage.annotated import Boundary
 from bigdebug.lineage.catalyst import PLAN_EXPRESSION, Catalyst, class_name, fresh_name
 from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past
 from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.rewriting import with_expressions
 
@@ -31,6 +32,12 @@ _PASSING = frozenset(
         "CollectMetrics",
     }
 )
+
+
+_JOINS = frozenset(
+    {"Inner", "Cross", "LeftOuter", "RightOuter", "FullOuter", "LeftSemi", "LeftAnti", "ExistenceJoin"}
+)
+_LIMITS = frozenset({"GlobalLimit", "LocalLimit", "Offset"})
 
 
 class NotBatchedError(Exception):
@@ -84,6 +91,8 @@ class Tagger:
         """Raises NotBatchedError where an operator has no rule."""
         if operator in self._members:
             return self._leaf(operator)
+        if operator.kind in _LIMITS:
+            return self._limited(operator)
         children = [self.tagged(child) for child in operator.children]
         values = [self.tagged(subquery) for subquery in self._asked.of(operator)]
         if any(value.subset is not None for value in values):
@@ -105,11 +114,12 @@ class Tagger:
             return self._with_children(operator, children)
         rules: dict[str, Callable[[Operator, list[Tagged]], Tagged]] = {
             "Project": self._project,
-            "Generate": self._with_children,
+            "Generate": self._generate,
             "BinBy": self._with_children,
             "Expand": self._expand,
             "Window": self._window,
             "Join": self._join,
+            "AsOfJoin": self._as_of_join,
             "Union": self._union,
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,
@@ -136,7 +146,7 @@ class Tagger:
                 continue
             key = catalyst.attribute_key(catalyst.output(subquery.plan)[0])
             if key in there or not is_one_row(subquery):
-                raise NotBatchedError(operator.described())
+                raise NotBatchedError(operator.described())  # none, or several, for some subsets
             there.add(key)
             same = catalyst.expressions.EqualTo(child.subset, value.subset)
             child = self._told(
@@ -149,7 +159,7 @@ class Tagger:
                 subquery, value = next(left)
                 if value.subset is None:
                     return expression
-                if class_name(expression) != "ScalarSubquery":
+                if class_name(expression) != "ScalarSubquery" or not expression.outerAttrs().isEmpty():
                     raise NotBatchedError(operator.described())
                 return catalyst.output(subquery.plan)[0]
             below = catalyst.items(expression.children())
@@ -192,6 +202,11 @@ class Tagger:
         columns = self._catalyst.extended(operator.plan.projectList(), [child.subset])
         plan = self._catalyst.logical.Project(columns, child.operator.plan)
         return self._made(operator, plan, children, child.subset)
+
+    def _generate(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        if is_mapped(operator):
+            raise NotBatchedError(operator.described())  # it keeps something from one row to the next
+        return self._with_children(operator, children)
 
     def _with_children(self, operator: Operator, children: list[Tagged]) -> Tagged:
         (child,) = children
@@ -238,7 +253,7 @@ class Tagger:
     def _join(self, operator: Operator, children: list[Tagged]) -> Tagged:
         catalyst, (left, right) = self._catalyst, children
         kind = operator.join_kind
-        if kind not in ("Inner", "Cross", "LeftOuter", "RightOuter", "FullOuter", "LeftSemi", "LeftAnti"):
+        if kind not in _JOINS:
             raise NotBatchedError(operator.described())
         # A side that keeps rows without a partner keeps them in every subset.
         if left.subset is None and kind not in ("Inner", "Cross", "RightOuter"):
@@ -253,10 +268,7 @@ class Tagger:
         if left.subset is not None and right.subset is not None:
             inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
             changes = {"joinType": inner} if kind == "Cross" else {}
-            same = catalyst.expressions.EqualTo(left.subset, right.subset)
-            given = operator.plan.condition()
-            condition = catalyst.expressions.And(given.get(), same) if given.isDefined() else same
-            plan = catalyst.copy(plan, condition=catalyst.some(condition), **changes)
+            plan = catalyst.copy(plan, condition=self._in_one_subset(operator, left, right), **changes)
         made = self._made(operator, plan, [left, right], number)
         if kind != "FullOuter":
             return made
@@ -264,6 +276,69 @@ class Tagger:
         alias = catalyst.alias(either, fresh_name("subset"))
         kept = catalyst.project([*catalyst.output(operator.plan), alias], plan)
         return self._made(self._as_project(operator), kept, [made], alias.toAttribute())
+
+    def _as_of_join(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        catalyst, (left, right) = self._catalyst, children
+        if left.subset is None:
+            left = self._in_every_subset(left)
+        assert left.subset is not None
+        plan = operator.plan.withNewChildren(catalyst.seq([left.operator.plan, right.operator.plan]))
+        if right.subset is not None:
+            plan = catalyst.copy(plan, condition=self._in_one_subset(operator, left, right))
+        return self._made(operator, plan, [left, right], left.subset)
+
+    def _in_one_subset(self, operator: Operator, left: Tagged, right: Tagged) -> Any:
+        """A join's condition, and that both sides are of one subset."""
+        catalyst = self._catalyst
+        same = catalyst.expressions.EqualTo(left.subset, right.subset)
+        given = operator.plan.condition()
+        return catalyst.some(catalyst.expressions.And(given.get(), same) if given.isDefined() else same)
+
+    def _limited(self, operator: Operator) -> Tagged:
+        """The first rows of an order, of each subset: limits and offsets, with projections between, above a sort."""
+        catalyst, expressions = self._catalyst, self._catalyst.expressions
+        chain, below = [], operator
+        while below.kind in _LIMITS or below.kind == "Project":
+            chain.append(below)
+            below = below.child
+        tagged = self.tagged(below.child if below.kind == "Sort" else below)
+        if tagged.subset is None:
+            return Tagged(operator, None)
+        if below.kind != "Sort" or not getattr(below.plan, "global")():
+            raise NotBatchedError(operator.described())  # they are taken by position
+        first, last = _taken(operator, chain)
+        number = catalyst.alias(self._numbered(below.plan.order(), tagged.subset), fresh_name("place"))
+        made = self._made(
+            self._as_project(below),
+            catalyst.project_more([number], tagged.operator.plan),
+            [tagged],
+            tagged.subset,
+        )
+        place = number.toAttribute()
+        for each in reversed(chain):
+            if each.kind == "Project":
+                columns = catalyst.extended(each.plan.projectList(), [tagged.subset, place])
+                made = self._made(
+                    each, catalyst.logical.Project(columns, made.operator.plan), [made], tagged.subset
+                )
+        taken = [expressions.GreaterThan(place, catalyst.literal(first))]
+        if last is not None:
+            taken.append(expressions.LessThanOrEqual(place, catalyst.literal(last)))
+        kept = catalyst.filter(catalyst.all_of(taken), made.operator.plan)
+        filtered = Operator(kept, "Filter", (made.operator,), operator.node)
+        plan = catalyst.project([*catalyst.output(operator.plan), tagged.subset], kept)
+        return self._told(Operator(plan, "Project", (filtered,), operator.node), tagged.subset)
+
+    def _numbered(self, order: Any, subset: Any) -> Any:
+        """The place of a row in an order within its subset, from 1."""
+        expressions = self._catalyst.expressions
+        bounds = [
+            self._catalyst.singleton(expressions, name)
+            for name in ("RowFrame", "UnboundedPreceding", "CurrentRow")
+        ]
+        frame = expressions.SpecifiedWindowFrame(*bounds)
+        within = expressions.WindowSpecDefinition(self._catalyst.seq([subset]), order, frame)
+        return expressions.WindowExpression(expressions.RowNumber(), within)
 
     def _union(self, operator: Operator, children: list[Tagged]) -> Tagged:
         catalyst = self._catalyst
@@ -377,3 +452,25 @@ class Tagger:
         if class_name(expression) != "AttributeReference":
             return False
         return self._catalyst.attribute_key(expression) in self.numbers
+
+
+def _taken(operator: Operator, chain: Sequence[Operator]) -> tuple[int, int | None]:
+    """Which places limits and offsets leave: those above the first number, up to the second.
+
+    Args:
+        operator: for messages.
+        chain: of them, the uppermost first.
+    """
+    first, last = 0, None
+    for each in reversed(chain):
+        if each.kind == "Project" or each.kind == "LocalLimit":
+            continue  # a local limit stands below the global one that it is a part of
+        number = each.plan.offsetExpr() if each.kind == "Offset" else each.plan.limitExpr()
+        if not number.foldable():
+            raise NotBatchedError(operator.described())
+        if each.kind == "Offset":
+            first += int(number.eval(None))
+        else:
+            most = first + int(number.eval(None))
+            last = most if last is None else min(last, most)
+    return first, last

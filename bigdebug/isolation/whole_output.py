@@ -55,7 +55,7 @@ class OutputReplays(Replays):
         super().__init__(catalyst, root, sources, literal.TrueLiteral())
         self._root, self._first = _without_limit(root)
         # What a limit left out may come in for what is gone.
-        self.reading = Reading(catalyst, self._root, sources, root)
+        self._reading = Reading(catalyst, self._root, sources, root)
         self._judge = judge
 
     def failing_groups(

@@ -1,12 +1,14 @@
 """Subsets that are replayed together, in one job, come out as each does alone."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 import pytest
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.functions import udtf
 
 import bigdebug
 from bigdebug.isolation.replays import Replays
@@ -45,6 +47,29 @@ def _in_cogroups(orders: DataFrame, kinds: DataFrame) -> DataFrame:
     return both.applyInPandas(_both_counted, "c int, t int, least double")
 
 
+def _as_of(orders: DataFrame, kinds: DataFrame) -> DataFrame:
+    each = kinds.withColumnRenamed("k", "n")
+    joined = each._joinAsOf(orders, "n", "n", on=None, direction="backward")
+    return joined.groupBy("kind").agg(F.sum("v").alias("s"))
+
+
+class Running:
+    """Keeps a sum from one row to the next."""
+
+    def __init__(self) -> None:
+        self._sum = 0.0
+
+    def eval(self, v: float) -> Iterator[tuple[float]]:
+        self._sum += v
+        yield (self._sum,)
+
+
+def _by_state(orders: DataFrame, _: DataFrame) -> DataFrame:
+    orders.sparkSession.udtf.register("running", udtf(Running, returnType="total double").asDeterministic())
+    text = "select n, total from {orders}, lateral running(v)"
+    return orders.sparkSession.sql(text, orders=orders.repartition(1).sortWithinPartitions("n"))
+
+
 # By query which of its rows fail. Each holds what rows of different subsets could meet in.
 QUERIES: dict[str, tuple[str | Made, str]] = {
     "an aggregate of a table joined with itself": (
@@ -71,6 +96,12 @@ QUERIES: dict[str, tuple[str | Made, str]] = {
         "select k, sum(v) as s from {o} where v > (select avg(v) from {o}) group by k",
         "s > 8",
     ),
+    "the first of an order": (
+        "select k, sum(v) as s from (select k, v from {o} order by v desc, n limit 4 offset 1) group by k",
+        "s > 6",
+    ),
+    "an order that came before": (_as_of, "s > 6"),
+    "what is kept from row to row": (_by_state, "total > 30"),
     "functions of groups": (_in_groups, "s > 10"),
     "functions of two groups": (_in_cogroups, "c + t > 3 or least > 1"),
     "groups numbered by position": (
@@ -79,6 +110,9 @@ QUERIES: dict[str, tuple[str | Made, str]] = {
     ),
     "everything": ("select count(*) as c, sum(v) as s from {o}", "s > 40 or c = 0"),
 }
+
+BY_POSITION = {"groups numbered by position": ["Project"], "what is kept from row to row": ["Generate"]}
+"""Of those whose subsets are replayed one by one, the operator that is told."""
 
 
 @pytest.mark.parametrize("name", QUERIES)
@@ -102,11 +136,11 @@ def test_subsets_together_are_as_each_alone(
         candidates = groups.candidates
         everything = candidates.full.everything
         some = FrozenBitMap([each for each in everything if dice.random() < 0.6])
-        subsets = [FrozenBitMap(), some, everything]
+        subsets = [FrozenBitMap(), some, everything - some, everything]
         told = together.outcomes(subsets, rows, candidates)
-        assert together._batched == (name != "groups numbered by position")
-        expected = [alone.outcomes([subset], rows, candidates)[0] for subset in subsets[:2]]
-        assert told[:2] == expected
-        assert set(told[2].values()) == {Outcome.FAILED}
+        assert [note.split()[0] for note in together.notes] == BY_POSITION.get(name, [])
+        expected = [alone.outcomes([subset], rows, candidates)[0] for subset in subsets[:3]]
+        assert told[:3] == expected
+        assert set(told[3].values()) == {Outcome.FAILED}
         assert len({outcome for each in told for outcome in each.values()}) > 1
         candidates.release()
