@@ -109,6 +109,11 @@ class Replays:
         self.count = 0
 
     @property
+    def reads_again(self) -> bool:
+        """Whether records of a source are read by another one, too."""
+        return any(leaf is not first for leaf, first in self._reading.readers.items())
+
+    @property
     def notes(self) -> list[str]:
         """What a person must know of the replays."""
         found = self._reading.notes
