@@ -8,6 +8,7 @@ from typing import Any
 from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
+from bigdebug.isolation.rdd.candidates import same_records
 from bigdebug.isolation.reading import Reading
 from bigdebug.isolation.same_records import reading_as
 from bigdebug.lineage.errors import BigDebugError
@@ -76,9 +77,13 @@ def rerun_elements(
         raise BigDebugError("an output of a DataFrame isn't made of elements: call rerun")
     rows = replay.question().rows
     sources = sources_in(contributing_in_order(rows.operator))
-    fed = _Fed(
-        spark.sparkContext, {find_source(sources, name).operator: each for name, each in inputs.items()}
-    )
+    given = {find_source(sources, name).operator: each for name, each in inputs.items()}
+    alike = {same_records(operator): each for operator, each in given.items()}
+    rows_of = {
+        source.operator: given.get(source.operator, alike.get(same_records(source.operator)))
+        for source in sources
+    }
+    fed = _Fed(spark.sparkContext, {source: each for source, each in rows_of.items() if each is not None})
     elements: list[Any] = fed.plain(rows.operator, rows.frozen).collect()
     return elements
 

@@ -186,7 +186,7 @@ class _Balancing:
         for key, number in groups.keys.items():
             mine = {operator: table for (of, operator), table in found.items() if of == number}
             source = max(mine, key=lambda operator: len(mine[operator]))
-            (stand,) = (each for each in candidates.stands if each.leaf.operator is source)
+            (stand,) = (each for each in candidates.every if each.leaf.operator is source)
             numbers = stand.numbers_of(*mine[source][["partition", "place"]].to_numpy().T)
             held = mine[source]["weight"].to_numpy()
             taken, of_records = fewest(numbers, held, heavy.limit)
