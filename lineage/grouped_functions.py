@@ -95,6 +95,31 @@ def carried_past(
     return grown.withNewChildren(catalyst.seq(inputs)), carried
 
 
+def carried_through(
+    catalyst: Catalyst, operator: Operator, child: Any, number: Any, parts: int
+) -> tuple[Any, Any]:
+    """The node of a function of whole partitions over another input, of which it is called with each part alone.
+
+    Args:
+        child: a plan of the child's columns in their order, then the part's number; rows of a part follow one another.
+        number: that attribute.
+        parts: how many there are.
+
+    Returns:
+        The node, and the attribute of the part's number in its output.
+    """
+    plan = operator.plan
+    function = plan.functionExpr()
+    name = fresh_name("carried")
+    wrapper = worker_columns.of_partition(command_of(catalyst, function), [name], parts)
+    carried = catalyst.alias(catalyst.null(number.dataType()), name).toAttribute()
+    output = [*catalyst.output(plan), carried]
+    wrapped = _with_function(catalyst, function, wrapper, output)
+    wrapped = catalyst.copy(wrapped, children=catalyst.extended(function.children(), [number]))
+    grown = catalyst.copy(plan, functionExpr=wrapped, output=catalyst.seq(output))
+    return grown.withNewChildren(catalyst.seq([child])), carried
+
+
 def python_aggregate(catalyst: Catalyst, column: Any) -> Any | None:
     """The first aggregate function in Python that an expression holds."""
     if class_name(column) == "PythonUDAF":

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 Load = Callable[[], tuple[Any, int]]
@@ -72,6 +74,44 @@ def of_batches(
             yield joined(result, names, values)
 
     return carried
+
+
+def of_partition(command: bytes, names: list[str], parts: int) -> Callable[[Any], Iterator[Any]]:
+    """A function of whole partitions, called anew for each part of one, its rows beside the part's number.
+
+    Args:
+        command: the user's function, as Spark pickled it.
+        names: of the number, in the result.
+        parts: how many there are; rows of a part follow one another, its number in their last column.
+    """
+    load = loader(command)
+
+    def carried(batches: Iterable[Any]) -> Iterator[Any]:
+        function, _ = load()
+        left = set(range(parts))
+        for number, run in groupby(runs(batches), itemgetter(0)):
+            left.discard(number)
+            for result in function(data for _, data in run):
+                yield joined(result, names, [number])
+        for number in sorted(left):  # of no rows, too, it may make some
+            for result in function(iter(())):
+                yield joined(result, names, [number])
+
+    return carried
+
+
+def runs(batches: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """Batches, cut where the number in their last column changes."""
+    for batch in batches:
+        data, (numbers,) = parted(batch, 1)
+        first = 0
+        for number, run in groupby(numbers.tolist() if hasattr(numbers, "tolist") else numbers.to_pylist()):
+            size = sum(1 for _ in run)
+            if hasattr(data, "schema"):
+                yield number, data.slice(first, size)
+            else:
+                yield number, data.iloc[first : first + size].reset_index(drop=True)
+            first += size
 
 
 def any_of_series(flags: Any) -> bool:

@@ -24,7 +24,8 @@ from bigdebug.isolation.reach import without_last_limits
 from bigdebug.isolation.reading import Reading
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.shape import shape_of
-from bigdebug.isolation.tagging import NotBatchedError, Tagger
+from bigdebug.isolation.tagged import NotBatchedError
+from bigdebug.isolation.tagging import Tagger
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.asking import raise_if_interrupted
@@ -365,6 +366,7 @@ class Replays:
             catalyst,
             candidates.members(batch),
             lambda: subset_numbers(catalyst, len(batch)),
+            len(batch),
             self._sources,
             self._reading.subqueries,
         )

@@ -6,16 +6,15 @@ together: grouping keys, windows' partitions, joins, distinct rows. Rows of diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from bigdebug.isolation.candidate_set import Members
-from bigdebug.isolation.subqueries import Subqueries, is_one_row
+from bigdebug.isolation.subqueries import is_one_row
+from bigdebug.isolation.tagged import NotBatchedError, Tagged
+from bigdebug.isolation.tagged_joins import TaggedJoins
 from bigdebug.lineage.annotated import Boundary
-from bigdebug.lineage.catalyst import PLAN_EXPRESSION, Catalyst, class_name, fresh_name
-from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past
-from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.catalyst import PLAN_EXPRESSION, class_name, fresh_name
+from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, carried_through
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.rewriting import with_expressions
@@ -34,58 +33,11 @@ _PASSING = frozenset(
 )
 
 
-_JOINS = frozenset(
-    {"Inner", "Cross", "LeftOuter", "RightOuter", "FullOuter", "LeftSemi", "LeftAnti", "ExistenceJoin"}
-)
 _LIMITS = frozenset({"GlobalLimit", "LocalLimit", "Offset"})
 
 
-class NotBatchedError(Exception):
-    """An operator goes by position, or otherwise can't tell subsets apart: its replays run one by one."""
-
-
-@dataclass(frozen=True)
-class Tagged:
-    """An operator over many subsets.
-
-    Attributes:
-        operator: it, with the number of the subset among its columns.
-        subset: that column, a JVM attribute; None where no candidate is below: it is the same for all subsets.
-    """
-
-    operator: Operator
-    subset: Any
-
-
-class Tagger:
-    """Applies the rules to a mirrored plan.
-
-    Args:
-        catalyst: of the pinned session.
-        members: by the operator where replays begin its source and what gives its rows by subset.
-        subsets: gives a plan of all subsets' numbers, with that attribute.
-        sources: of the original leaves.
-        subqueries: within the operators' expressions.
-
-    Attributes:
-        sources: of the new leaves.
-        numbers: names the columns that hold subsets' numbers.
-    """
-
-    def __init__(
-        self,
-        catalyst: Catalyst,
-        members: Mapping[Operator, tuple[SourceLeaf, Members]],
-        subsets: Callable[[], tuple[Any, Any]],
-        sources: Mapping[Operator, SourceLeaf],
-        subqueries: Subqueries,
-    ) -> None:
-        self._catalyst = catalyst
-        self._asked = subqueries
-        self._members = members
-        self._subsets = subsets
-        self.sources = dict(sources)
-        self.numbers: set[str] = set()
+class Tagger(TaggedJoins):
+    """Applies the rules to a mirrored plan."""
 
     def tagged(self, operator: Operator) -> Tagged:
         """Raises NotBatchedError where an operator has no rule."""
@@ -124,6 +76,7 @@ class Tagger:
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,
             **dict.fromkeys(GROUPED_FUNCTIONS, self._grouped_function),
+            **dict.fromkeys(("MapInPandas", "MapInArrow"), self._mapped),
         }
         rule = rules.get(kind)
         if rule is None:
@@ -250,50 +203,6 @@ class Tagger:
         )
         return self._made(operator, plan, children, number)
 
-    def _join(self, operator: Operator, children: list[Tagged]) -> Tagged:
-        catalyst, (left, right) = self._catalyst, children
-        kind = operator.join_kind
-        if kind not in _JOINS:
-            raise NotBatchedError(operator.described())
-        # A side that keeps rows without a partner keeps them in every subset.
-        if left.subset is None and kind not in ("Inner", "Cross", "RightOuter"):
-            left = self._in_every_subset(left)
-        if right.subset is None and kind in ("RightOuter", "FullOuter"):
-            right = self._in_every_subset(right)
-        sides = catalyst.seq([left.operator.plan, right.operator.plan])
-        plan = operator.plan.withNewChildren(sides)
-        number = left.subset if right.subset is None or kind != "RightOuter" else right.subset
-        if left.subset is None:
-            number = right.subset
-        if left.subset is not None and right.subset is not None:
-            inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
-            changes = {"joinType": inner} if kind == "Cross" else {}
-            plan = catalyst.copy(plan, condition=self._in_one_subset(operator, left, right), **changes)
-        made = self._made(operator, plan, [left, right], number)
-        if kind != "FullOuter":
-            return made
-        either = catalyst.expressions.Coalesce(catalyst.seq([left.subset, right.subset]))
-        alias = catalyst.alias(either, fresh_name("subset"))
-        kept = catalyst.project([*catalyst.output(operator.plan), alias], plan)
-        return self._made(self._as_project(operator), kept, [made], alias.toAttribute())
-
-    def _as_of_join(self, operator: Operator, children: list[Tagged]) -> Tagged:
-        catalyst, (left, right) = self._catalyst, children
-        if left.subset is None:
-            left = self._in_every_subset(left)
-        assert left.subset is not None
-        plan = operator.plan.withNewChildren(catalyst.seq([left.operator.plan, right.operator.plan]))
-        if right.subset is not None:
-            plan = catalyst.copy(plan, condition=self._in_one_subset(operator, left, right))
-        return self._made(operator, plan, [left, right], left.subset)
-
-    def _in_one_subset(self, operator: Operator, left: Tagged, right: Tagged) -> Any:
-        """A join's condition, and that both sides are of one subset."""
-        catalyst = self._catalyst
-        same = catalyst.expressions.EqualTo(left.subset, right.subset)
-        given = operator.plan.condition()
-        return catalyst.some(catalyst.expressions.And(given.get(), same) if given.isDefined() else same)
-
     def _limited(self, operator: Operator) -> Tagged:
         """The first rows of an order, of each subset: limits and offsets, with projections between, above a sort."""
         catalyst, expressions = self._catalyst, self._catalyst.expressions
@@ -339,17 +248,6 @@ class Tagger:
         frame = expressions.SpecifiedWindowFrame(*bounds)
         within = expressions.WindowSpecDefinition(self._catalyst.seq([subset]), order, frame)
         return expressions.WindowExpression(expressions.RowNumber(), within)
-
-    def _union(self, operator: Operator, children: list[Tagged]) -> Tagged:
-        catalyst = self._catalyst
-        branches = []
-        for child, original in zip(children, operator.children, strict=True):
-            known = child if child.subset is not None else self._in_every_subset(child)
-            columns = [*catalyst.output(original.plan), known.subset]
-            plan = catalyst.project(columns, known.operator.plan)
-            branches.append(self._made(self._as_project(operator), plan, [known], known.subset))
-        plan = operator.plan.withNewChildren(catalyst.seq([each.operator.plan for each in branches]))
-        return self._made(operator, plan, branches, plan.output().last())
 
     def _aggregate(self, operator: Operator, children: list[Tagged]) -> Tagged:
         catalyst, (child,) = self._catalyst, children
@@ -415,43 +313,21 @@ class Tagger:
         ]
         return self._made(operator, plan, below, number)
 
-    # -- shared -------------------------------------------------------------------------------------
-
-    def _in_every_subset(self, side: Tagged) -> Tagged:
-        """Rows that are the same in every subset, once for each."""
-        every, number = self._all_subsets()
-        joined = self._joined("Inner", side.operator, side.operator, every, None)
-        return self._told(joined, number)
-
-    def _all_subsets(self) -> tuple[Operator, Any]:
-        plan, number = self._subsets()
-        self.numbers.add(self._catalyst.attribute_key(number))
-        return Operator(plan, "OneRowRelation", ()), number
-
-    def _joined(self, kind: str, of: Operator, left: Operator, right: Operator, condition: Any) -> Operator:
-        catalyst = self._catalyst
-        join_type = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, kind)
-        no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
-        given = catalyst.none if condition is None else catalyst.some(condition)
-        plan = catalyst.logical.Join(left.plan, right.plan, join_type, given, no_hint)
-        return Operator(plan, "Join", (left, right), of.node)
-
-    @staticmethod
-    def _as_project(operator: Operator) -> Operator:
-        return Operator(operator.plan, "Project", (), operator.node)
-
-    def _made(self, operator: Operator, plan: Any, children: list[Tagged], subset: Any) -> Tagged:
-        below = tuple(child.operator for child in children)
-        return self._told(Operator(plan, operator.kind, below, operator.node, operator.tag), subset)
-
-    def _told(self, operator: Operator, subset: Any) -> Tagged:
-        self.numbers.add(self._catalyst.attribute_key(subset))
-        return Tagged(operator, subset)
-
-    def _is_number(self, expression: Any) -> bool:
-        if class_name(expression) != "AttributeReference":
-            return False
-        return self._catalyst.attribute_key(expression) in self.numbers
+    def _mapped(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        """Called with the rows of each subset in a partition, in their order, as if they were alone there."""
+        catalyst, (child,) = self._catalyst, children
+        number = child.subset
+        place = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("place"))
+        placed = self._made(
+            self._as_project(operator), catalyst.project_more([place], child.operator.plan), [child], number
+        )
+        names = [str(each.name()) for each in (number, place)]
+        ordered = catalyst.frame(placed.operator.plan).sortWithinPartitions(*names)
+        by_subset = Operator(catalyst.analyzed(ordered), "Sort", (placed.operator,), operator.node)
+        own = catalyst.project([*catalyst.output(operator.child.plan), number], by_subset.plan)
+        below = Operator(own, "Project", (by_subset,), operator.node)
+        plan, carried = carried_through(catalyst, operator, own, number, self._count)
+        return self._made(operator, plan, [self._told(below, number)], carried)
 
 
 def _taken(operator: Operator, chain: Sequence[Operator]) -> tuple[int, int | None]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame, SparkSession
@@ -51,6 +52,27 @@ def _as_of(orders: DataFrame, kinds: DataFrame) -> DataFrame:
     each = kinds.withColumnRenamed("k", "n")
     joined = each._joinAsOf(orders, "n", "n", on=None, direction="backward")
     return joined.groupBy("kind").agg(F.sum("v").alias("s"))
+
+
+def _running(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    total, rows = 0.0, 0
+    for batch in batches:
+        assert list(batch.columns) == ["n", "k", "v"]
+        yield pd.DataFrame({"k": batch["k"], "total": total + batch["v"].cumsum()})
+        total, rows = total + batch["v"].sum(), rows + len(batch)
+    yield pd.DataFrame({"k": [-1], "total": [float(rows)]})
+
+
+def _at_first(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch.slice(0, 1)
+        return  # the rest isn't read
+
+
+def _of_partitions(orders: DataFrame, _: DataFrame) -> DataFrame:
+    sums = orders.mapInPandas(_running, "k int, total double").groupBy("k").agg(F.sum("total").alias("s"))
+    first = orders.mapInArrow(_at_first, orders.schema).groupBy("k").agg(F.sum("v").alias("s"))
+    return sums.unionAll(first)
 
 
 class Running:
@@ -102,6 +124,7 @@ QUERIES: dict[str, tuple[str | Made, str]] = {
     ),
     "an order that came before": (_as_of, "s > 6"),
     "what is kept from row to row": (_by_state, "total > 30"),
+    "functions of partitions": (_of_partitions, "s > 8"),
     "functions of groups": (_in_groups, "s > 10"),
     "functions of two groups": (_in_cogroups, "c + t > 3 or least > 1"),
     "groups numbered by position": (
