@@ -8,7 +8,7 @@ grouping expressions (Ikeda and Widom, "RAMP", CIDR 2011; Interlandi et al., "Ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +66,7 @@ class Annotator:
         kept: inputs that must not be computed anew, by the operator that reads them; shared and added to.
         beside: what counts as contributors, too.
         packings: how ids of some sources are packed while they travel; who gives any has to spell them out.
+        apart: names columns of ours that functions of groups are grouped by, too, and that are no part of a key.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Annotator:
         kept: dict[Operator, KeptInput] | None = None,
         beside: Beside | None = None,
         packings: Mapping[SourceLeaf, Packing] | None = None,
+        apart: Container[str] = (),
     ) -> None:
         self.catalyst = catalyst
         self.sources = sources
@@ -84,6 +86,7 @@ class Annotator:
         self.kept: dict[Operator, KeptInput] = {} if kept is None else kept
         self.beside = beside or Beside()
         self.packings = packings or {}
+        self._apart = apart
         self._rules: dict[str, Callable[[Operator], Annotated]] = {
             **dict.fromkeys(_PASSING, self._passing),
             "Project": self._project,
@@ -106,14 +109,26 @@ class Annotator:
     def without_values(self) -> Annotator:
         """The same rules, ids of files' records alone."""
         return Annotator(
-            self.catalyst, self.sources, kept=self.kept, beside=self.beside, packings=self.packings
+            self.catalyst,
+            self.sources,
+            kept=self.kept,
+            beside=self.beside,
+            packings=self.packings,
+            apart=self._apart,
         )
 
     def without_packing(self) -> Annotator:
         """The same rules, ids spelled out."""
         if not self.packings:
             return self
-        return Annotator(self.catalyst, self.sources, values=self.values, kept=self.kept, beside=self.beside)
+        return Annotator(
+            self.catalyst,
+            self.sources,
+            values=self.values,
+            kept=self.kept,
+            beside=self.beside,
+            apart=self._apart,
+        )
 
     def spelled_out(self, ids: Sequence[IdColumn]) -> tuple[list[Any], tuple[IdColumn, ...]]:
         """Columns that give ids and what travels with them as others know them; and these.
@@ -291,7 +306,10 @@ class Annotator:
 
     def _grouped_function(self, operator: Operator) -> Annotated:
         catalyst = self.catalyst
-        groupings = grouping_of(catalyst, operator)
+        groupings = [
+            [each for each in grouping if catalyst.attribute_key(each) not in self._apart]
+            for grouping in grouping_of(catalyst, operator)
+        ]
         if not any(groupings):
             keys = [catalyst.alias(self.key_struct(()), fresh_name("key")) for _ in groupings]
             ids = self._of_sides(operator, keys, [() for _ in groupings])

@@ -37,7 +37,13 @@ def grouping_of(catalyst: Catalyst, operator: Operator) -> list[list[Any]]:
 
 
 def carried_past(
-    catalyst: Catalyst, operator: Operator, inputs: Sequence[Any], ours: Sequence[Any], *, constant: bool
+    catalyst: Catalyst,
+    operator: Operator,
+    inputs: Sequence[Any],
+    ours: Sequence[Any],
+    *,
+    constant: bool,
+    keys: Sequence[Any] = (),
 ) -> tuple[Any, list[Any]]:
     """A grouped or cogrouped function's node over other inputs, whose last columns reach its output.
 
@@ -45,6 +51,7 @@ def carried_past(
         inputs: a plan for each child: the child's columns in their order, then as many of ours, never null.
         ours: attributes of the types of our columns.
         constant: our columns have one value in each group; else the output gets their maxima.
+        keys: of each input an attribute of ours that it is grouped by, too, if it is.
 
     Returns:
         The node, and the attributes of our columns in its output.
@@ -52,13 +59,13 @@ def carried_past(
     plan = operator.plan
     function = plan.functionExpr()
     names = [fresh_name("carried") for _ in ours]
-    command = command_of(catalyst, function)
+    command, in_key = command_of(catalyst, function), min(len(keys), 1)
     if len(inputs) > 1:
-        wrapper: Any = worker_columns.of_cogroup(command, names)
+        wrapper: Any = worker_columns.of_cogroup(command, names, in_key)
     elif function.evalType() in _MAPPING_BATCHES:
-        wrapper = worker_columns.of_batches(command, names, constant)
+        wrapper = worker_columns.of_batches(command, names, in_key, constant)
     else:
-        wrapper = worker_columns.of_group(command, names)
+        wrapper = worker_columns.of_group(command, names, in_key)
     carried = [
         catalyst.alias(catalyst.null(attribute.dataType()), name).toAttribute()
         for attribute, name in zip(ours, names, strict=True)
@@ -69,7 +76,48 @@ def carried_past(
     wrapped = _with_function(catalyst, function, wrapper, output)
     wrapped = catalyst.copy(wrapped, children=catalyst.seq([*catalyst.items(function.children()), *given]))
     grown = catalyst.copy(plan, functionExpr=wrapped, output=catalyst.seq(output))
+    if keys and len(inputs) > 1:
+        lengths = {
+            "leftGroupingLen": plan.leftGroupingLen() + 1,
+            "rightGroupingLen": plan.rightGroupingLen() + 1,
+        }
+        grown = catalyst.copy(grown, **lengths)
+    elif keys:
+        grown = catalyst.copy(grown, groupingAttributes=catalyst.extended(plan.groupingAttributes(), keys))
+    if keys:
+        # The columns that it is grouped by stand first, and are no columns of the group.
+        groupings = grouping_of(catalyst, operator)
+        inputs = [
+            catalyst.project([*given[: len(grouping)], key, *given[len(grouping) :]], child)
+            for child, grouping, key in zip(inputs, groupings, keys, strict=True)
+            for given in [catalyst.output(child)]
+        ]
     return grown.withNewChildren(catalyst.seq(inputs)), carried
+
+
+def carried_through(
+    catalyst: Catalyst, operator: Operator, child: Any, number: Any, parts: int
+) -> tuple[Any, Any]:
+    """The node of a function of whole partitions over another input, of which it is called with each part alone.
+
+    Args:
+        child: a plan of the child's columns in their order, then the part's number; rows of a part follow one another.
+        number: that attribute.
+        parts: how many there are.
+
+    Returns:
+        The node, and the attribute of the part's number in its output.
+    """
+    plan = operator.plan
+    function = plan.functionExpr()
+    name = fresh_name("carried")
+    wrapper = worker_columns.of_partition(command_of(catalyst, function), [name], parts)
+    carried = catalyst.alias(catalyst.null(number.dataType()), name).toAttribute()
+    output = [*catalyst.output(plan), carried]
+    wrapped = _with_function(catalyst, function, wrapper, output)
+    wrapped = catalyst.copy(wrapped, children=catalyst.extended(function.children(), [number]))
+    grown = catalyst.copy(plan, functionExpr=wrapped, output=catalyst.seq(output))
+    return grown.withNewChildren(catalyst.seq([child])), carried
 
 
 def python_aggregate(catalyst: Catalyst, column: Any) -> Any | None:

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 Load = Callable[[], tuple[Any, int]]
 
 
-def of_group(command: bytes, names: list[str]) -> Callable[[Any, Any], Any]:
+def of_group(command: bytes, names: list[str], in_key: int) -> Callable[[Any, Any], Any]:
     """The function of a group (pandas or Arrow), each row of its result beside our columns' maxima in the group.
 
     Args:
         command: the user's function, as Spark pickled it.
         names: of our columns, in the result.
+        in_key: how many of the key's last parts are ours.
     """
     load = loader(command)
 
@@ -25,12 +28,13 @@ def of_group(command: bytes, names: list[str]) -> Callable[[Any, Any], Any]:
     def carried(key: Any, group: Any) -> Any:
         function, arity = load()
         theirs, ours = parted(group, len(names))
-        return joined(function(theirs) if arity == 1 else function(key, theirs), names, maxima([ours]))
+        result = function(theirs) if arity == 1 else function(their_key(key, in_key), theirs)
+        return joined(result, names, maxima([ours]))
 
     return carried
 
 
-def of_cogroup(command: bytes, names: list[str]) -> Callable[[Any, Any, Any], Any]:
+def of_cogroup(command: bytes, names: list[str], in_key: int) -> Callable[[Any, Any, Any], Any]:
     """The same for a function of two groups of one key; the maxima are those of both."""
     load = loader(command)
 
@@ -38,13 +42,15 @@ def of_cogroup(command: bytes, names: list[str]) -> Callable[[Any, Any, Any], An
         function, arity = load()
         left, ours = parted(left, len(names))
         right, ours_too = parted(right, len(names))
-        result = function(left, right) if arity == 2 else function(key, left, right)
+        result = function(left, right) if arity == 2 else function(their_key(key, in_key), left, right)
         return joined(result, names, maxima([ours, ours_too]))
 
     return carried
 
 
-def of_batches(command: bytes, names: list[str], constant: bool) -> Callable[[Any, Any], Iterator[Any]]:
+def of_batches(
+    command: bytes, names: list[str], in_key: int, constant: bool
+) -> Callable[[Any, Any], Iterator[Any]]:
     """The same for a function that is given a group batch by batch.
 
     Args:
@@ -64,10 +70,48 @@ def of_batches(command: bytes, names: list[str], constant: bool) -> Callable[[An
             for batch in rest:
                 yield parted(batch, len(names))[0]
 
-        for result in function(given()) if arity == 1 else function(key, given()):
+        for result in function(given()) if arity == 1 else function(their_key(key, in_key), given()):
             yield joined(result, names, values)
 
     return carried
+
+
+def of_partition(command: bytes, names: list[str], parts: int) -> Callable[[Any], Iterator[Any]]:
+    """A function of whole partitions, called anew for each part of one, its rows beside the part's number.
+
+    Args:
+        command: the user's function, as Spark pickled it.
+        names: of the number, in the result.
+        parts: how many there are; rows of a part follow one another, its number in their last column.
+    """
+    load = loader(command)
+
+    def carried(batches: Iterable[Any]) -> Iterator[Any]:
+        function, _ = load()
+        left = set(range(parts))
+        for number, run in groupby(runs(batches), itemgetter(0)):
+            left.discard(number)
+            for result in function(data for _, data in run):
+                yield joined(result, names, [number])
+        for number in sorted(left):  # of no rows, too, it may make some
+            for result in function(iter(())):
+                yield joined(result, names, [number])
+
+    return carried
+
+
+def runs(batches: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """Batches, cut where the number in their last column changes."""
+    for batch in batches:
+        data, (numbers,) = parted(batch, 1)
+        first = 0
+        for number, run in groupby(numbers.tolist() if hasattr(numbers, "tolist") else numbers.to_pylist()):
+            size = sum(1 for _ in run)
+            if hasattr(data, "schema"):
+                yield number, data.slice(first, size)
+            else:
+                yield number, data.iloc[first : first + size].reset_index(drop=True)
+            first += size
 
 
 def any_of_series(flags: Any) -> bool:
@@ -103,6 +147,11 @@ def loader(command: bytes) -> Load:
         return loaded[0]
 
     return load
+
+
+def their_key(key: Any, ours: int) -> Any:
+    """A group's key as the user's function knows it, without its last parts."""
+    return key[: len(key) - ours]
 
 
 def parted(data: Any, width: int) -> tuple[Any, list[Any]]:

@@ -143,7 +143,7 @@ def answer_isolation(
     with stage("Finding the failing rows and their candidates") as say:
         place = (store, run.run_id, output.number, tuple(run.redact))
         isolation = _isolated(question, wrong, budget, lambda progress: say(_told(progress)), place)
-        if isolation.matched and isinstance(wrong, str):
+        if isolation.matched:
             say("Looking for what the culprits share")
             isolation = _explained(isolation)
     return IsolateAnswer(run, output, str(wrong), isolation)

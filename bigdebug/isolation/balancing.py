@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -13,14 +14,16 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.blamed import together
-from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
+from bigdebug.isolation.cost import Cost
+from bigdebug.isolation.explaining_skew import explain_skew
+from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, Proof
 from bigdebug.isolation.output_key import looked_up
 from bigdebug.isolation.replays import FailingGroups, Identity, Replays
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.weighing import MOST_ROWS, Heavy, Numbers, Weights, fewest
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.identity import SourceLeaf
@@ -60,13 +63,16 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
                 f"{MOST_RECORDS:,} that can be weighed here",
                 hint="ask with a larger factor, or about a part of the output",
             )
+        held: dict[Identity, tuple[Numbers, Weights]] = {}
         try:
-            answers = _balanced(replays, groups, heavy) if groups.rows else []
+            if groups.rows:
+                held = _held_by(replays, groups, heavy.skew)
+            answers = _balanced(replays, groups, heavy, held) if held else []
         except BaseException:
             groups.candidates.release()
             raise
-        jobs = len(catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
-        notes = [*trace.notes, str(heavy)]
+        cost = Cost(catalyst.spark.sparkContext, began, group)
+        notes = [*trace.notes, *replays.notes, str(heavy)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
         return Isolation(
@@ -78,10 +84,30 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
             exact=trace.exact,
             notes=tuple(notes),
             replays=1 if answers else 0,
-            jobs=jobs,
-            seconds=round(time.monotonic() - began, 3),
+            _cost=cost,
             _release=groups.candidates.release,
+            _explain=cost.counting(
+                "what the records of heavy groups share",
+                lambda: explain_skew(
+                    catalyst, groups.candidates.full, held, heavy.limit, _key_columns(question)
+                ),
+            ),
         )
+
+
+def _key_columns(question: Question) -> set[str]:
+    """Names of the sources' columns that are grouped by as they are."""
+    catalyst = question.catalyst
+    aggregate = top_aggregate(question.root)
+    assert aggregate is not None
+    grouping = catalyst.items(aggregate.plan.groupingExpressions())
+    keys = {catalyst.attribute_key(each) for each in grouping if class_name(each) == "AttributeReference"}
+    return {
+        str(column.name())
+        for leaf in question.sources
+        for column in catalyst.output(leaf.plan)
+        if catalyst.attribute_key(column) in keys
+    }
 
 
 def _heavy(question: Question, skew: Skew) -> tuple[Heavy, Column]:
@@ -133,11 +159,17 @@ def _weight(catalyst: Catalyst, aggregate: Operator, skew: Skew) -> Any:
     return plan.projectList().head()
 
 
-def _balanced(replays: Replays, groups: FailingGroups, heavy: Heavy) -> list[IsolatedRow]:
-    held = _held_by(replays, groups, heavy.skew)
+def _balanced(
+    replays: Replays,
+    groups: FailingGroups,
+    heavy: Heavy,
+    held: Mapping[Identity, tuple[Numbers, Weights]],
+) -> list[IsolatedRow]:
     taken = {row.identity: fewest(*held[row.identity], heavy.limit) for row in groups.rows}
     gone = FrozenBitMap().union(*(records for records, _ in taken.values()))
     left = _held_by(replays, groups, heavy.skew, without=gone)
+    # A record that is read twice may weigh more than where it was weighed.
+    proof: Proof = "sufficient" if replays.reads_again else "1-minimal"
     answers = []
     for row in groups.rows:
         numbers, weights = held[row.identity]
@@ -148,7 +180,7 @@ def _balanced(replays: Replays, groups: FailingGroups, heavy: Heavy) -> list[Iso
                 value=row.value,
                 candidates=len(numbers),
                 culprits=IsolatedRecords(
-                    groups.candidates, records, "1-minimal" if now <= heavy.limit else "none", of_records
+                    groups.candidates, records, proof if now <= heavy.limit else "none", of_records
                 ),
                 reproduction=IsolatedRecords(groups.candidates, FrozenBitMap(), "none"),
                 notes=(heavy.note(float(weights.sum()), now),),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 from bigdebug.isolation.candidate_set import CandidateSet, Members, Numbers
 from bigdebug.isolation.gathering import Gathering, Point, Stand
 from bigdebug.isolation.groups import as_array
+from bigdebug.isolation.reading import Reading
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
@@ -47,7 +48,7 @@ class Candidates(CandidateSet):
         self._catalyst = catalyst
         self._gathering = gathering
         self.points = list(points)
-        self.stands: list[Stand] = [point.stand for point in points]
+        self.stands: list[Stand] = [point.stand for point in points if not point.stand.again]
 
     @property
     def full(self) -> Candidates:
@@ -57,25 +58,28 @@ class Candidates(CandidateSet):
     def of_records(
         cls,
         catalyst: Catalyst,
-        root: Operator,
         records: Mapping[SourceLeaf, SourceRecords],
-        whole: Container[Operator] = (),
+        reading: Reading,
     ) -> Candidates:
         """The candidates of records on a trace.
 
         Args:
             catalyst: of the pinned session.
-            root: the dataflow that is replayed.
             records: of each source its records on the trace.
-            whole: the sources of which all records are candidates.
+            reading: how the dataflow reads its sources.
         """
         gathering = Gathering(catalyst)
         stands: list[Stand] = []
-        for leaf, found in records.items():
-            first = sum(stand.count for stand in stands)
-            stands.append(gathering.by_id(leaf, None if leaf.operator in whole else found.rows, first))
-        above = {child: operator for operator in root.walk() for child in operator.children}
-        return cls(catalyst, gathering, [gathering.point(stand, above) for stand in stands])
+        first = 0
+        for reader in dict.fromkeys(reading.readers[leaf] for leaf in records):
+            alike = [leaf for leaf, its_first in reading.readers.items() if its_first is reader]
+            rows = None
+            if reader.operator not in reading.whole:
+                rows = gathering.together([records[leaf].rows for leaf in alike if leaf in records])
+            stand = gathering.by_id(reader, rows, first)
+            stands += [stand, *(gathering.again(leaf, stand) for leaf in alike if leaf is not reader)]
+            first += stand.count
+        return cls(catalyst, gathering, [gathering.point(stand, reading.above) for stand in stands])
 
     def release(self) -> None:
         for frame in self._gathering.persisted:
@@ -98,7 +102,7 @@ class Candidates(CandidateSet):
     def numbers_of(self, source: str, ids: RowSet) -> FrozenBitMap:
         """The numbers of a source's candidates with some ids."""
         catalyst = self._catalyst
-        (stand,) = (each for each in self.stands if each.leaf.name == source)
+        (stand,) = (point.stand for point in self.points if point.stand.leaf.name == source)
         wanted = ids.columns(catalyst.output(ids.plan)[:1])
         found = semi_joined(
             catalyst, stand.plan, wanted, lambda columns: [catalyst.same(stand.id, columns[0])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ def closed_groups(
     rows: Sequence[Identity],
     boundary: Boundary,
     keys: RowSet,
+    readers: Mapping[SourceLeaf, SourceLeaf],
 ) -> tuple[GroupRows, ClosedForm | None] | None:
     """What the groups of failing rows hold, and their outcomes in closed form; None where these have none.
 
@@ -50,6 +51,7 @@ def closed_groups(
         rows: the failing rows, by the hash of their group's key.
         boundary: at the aggregate.
         keys: of the groups, one struct column, in the order of the rows.
+        readers: of each source the first that reads the same records.
     """
     if len({row[0] for row in rows}) < len(rows):
         return None
@@ -73,7 +75,7 @@ def closed_groups(
             Ids(leaf, attribute, tuple(np.zeros((width_of(leaf), 0), np.int64)))
             for leaf, attribute in zip(leaves, attributes, strict=True)
         ]
-        return GroupRows(catalyst, root, shape.aggregate.child, nothing, none), None
+        return GroupRows(catalyst, root, shape.aggregate.child, nothing, none, readers), None
     narrowed = matching_keys(catalyst, boundary, keys)(wanted)
     # Where nothing else is kept than ids of all records, Spark mustn't take it for the source itself.
     mark = catalyst.text(fresh_name("kept"))
@@ -85,7 +87,7 @@ def closed_groups(
             return None
         ids = [Ids(leaf, attribute, ()) for leaf, attribute in zip(leaves, attributes, strict=True)]
         table = _table(catalyst, kept, shape, ids, rows)
-        known, numbers, table = _numbered(ids, table)
+        known, numbers, table = _numbered(ids, table, readers)
         numbered_rows = {row: number for number, row in enumerate(rows)}
         groups = dict(groups_of(shape, table, numbers, numbered_rows))
     except NotInClosedFormError:
@@ -94,7 +96,7 @@ def closed_groups(
     except BaseException:
         kept.unpersist()
         raise
-    held = GroupRows(catalyst, root, shape.aggregate.child, kept, known)
+    held = GroupRows(catalyst, root, shape.aggregate.child, kept, known, readers)
     return held, ClosedForm(catalyst, shape, failing, groups, _literal(catalyst, keys))
 
 
@@ -119,21 +121,32 @@ def _table(
     return frame.select(*compared, number, *names).toArrow().combine_chunks()
 
 
-def _numbered(ids: Sequence[Ids], table: pa.Table) -> tuple[list[Ids], list[Array], pa.Table]:
+def _numbered(
+    ids: Sequence[Ids], table: pa.Table, readers: Mapping[SourceLeaf, SourceLeaf]
+) -> tuple[list[Ids], list[Array], pa.Table]:
     """The ids, of each source each row's number, and the table's other columns."""
-    known: list[Ids] = []
-    numbers: list[Array] = []
+    columns: list[tuple[list[Array], Array]] = []
     taken = 0
     for each in ids:
         parts = table.columns[taken : taken + each.width]
         taken += each.width
-        unique, places = numbered(
-            [pc.fill_null(part, 0).to_numpy() for part in parts], parts[0].is_valid().to_numpy()
-        )
-        first = sum(len(one.parts[0]) for one in known)
-        numbers.append(np.where(places < 0, -1, places + first))
-        known.append(Ids(each.leaf, each.attribute, unique))
-    return known, numbers, table.select(range(taken, table.num_columns))
+        filled = [pc.fill_null(part, 0).to_numpy() for part in parts]
+        columns.append((filled, parts[0].is_valid().to_numpy()))
+    known: dict[int, Ids] = {}
+    numbers: dict[int, Array] = {}
+    first = 0
+    for reader in dict.fromkeys(readers[each.leaf] for each in ids):
+        # Sources that read the same records have the numbers of these in common.
+        mine = [place for place, each in enumerate(ids) if readers[each.leaf] is reader]
+        parts = [np.concatenate(part) for part in zip(*(columns[place][0] for place in mine), strict=True)]
+        unique, places = numbered(parts, np.concatenate([columns[place][1] for place in mine]))
+        for place, part in zip(mine, np.split(places, len(mine)), strict=True):
+            numbers[place] = np.where(part < 0, -1, part + first)
+            known[place] = Ids(ids[place].leaf, ids[place].attribute, unique)
+        first += len(unique[0])
+    every = range(len(ids))
+    rest = table.select(range(taken, table.num_columns))
+    return [known[place] for place in every], [numbers[place] for place in every], rest
 
 
 def _literal(catalyst: Catalyst, keys: RowSet) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,7 @@ class Told:
         culprits: how many there are.
         others: how many there are of these.
         usual: fetches records of the source, candidates or not, as `c0`, `c1`, …; None where they can't be had.
+        enough: of conditions over the frame, whether those that fulfil each are enough to be told; None for any.
     """
 
     source: str
@@ -75,6 +77,7 @@ class Told:
     culprits: int
     others: int
     usual: Callable[[], DataFrame] | None
+    enough: Callable[[DataFrame, Sequence[Column]], list[bool]] | None = None
 
 
 def patterns_of(told: Told) -> list[Pattern]:
@@ -147,9 +150,12 @@ class _OfSource:
     # -- counting -----------------------------------------------------------------------------------
 
     def _counted(self, found: Sequence[Conjunction]) -> list[Counted]:
+        fits = [F.coalesce(F.expr(each.inner), F.lit(False)) for each in found]
+        if found and self._told.enough is not None:
+            enough = self._told.enough(self._with_fields(self._told.frame), fits)
+            found, fits = list(compress(found, enough)), list(compress(fits, enough))
         if not found:
             return []
-        fits = [F.coalesce(F.expr(each.inner), F.lit(False)) for each in found]
         sums = [F.count_if(fit).alias(f"n{i}") for i, fit in enumerate(fits)]
         counts = {
             row["culprit"]: row

@@ -50,7 +50,7 @@ def _told(
     return Told(
         source=leaf.name,
         frame=_frame(catalyst, candidates, stand, culprits, others),
-        terms=(*terms, *_places(leaf)),
+        terms=(*terms, *places_of(leaf)),
         line=terms[0] if len(schema) == 1 and kind_of(schema[0].dataType) == "string" else None,
         culprits=len(culprits),
         others=len(others),
@@ -73,7 +73,8 @@ def _frame(
     return SourceRecords(catalyst, stand.leaf, RowSet(catalyst, valued, count, few)).frame()
 
 
-def _places(leaf: SourceLeaf) -> list[Term]:
+def places_of(leaf: SourceLeaf) -> list[Term]:
+    """What says where records of a source stand."""
     if leaf.in_files:
         rows = "_metadata.row_index" if leaf.kind == "parquet" else None
         return [

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from bigdebug.isolation.cost import Cost
 from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table, records_table
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import find_source
@@ -153,8 +154,8 @@ class Isolation(Described):
         exact: whether nothing is known that may make a replay differ from the run.
         notes: why it isn't exact, and what else a person must know.
         replays: how many subsets of the candidates the pipeline was run on.
-        jobs: how many Spark jobs it took.
-        seconds: how long it took.
+        jobs: how many Spark jobs it took, those for `explanation` and `operators` with it, once these were asked for.
+        seconds: how long it took, likewise.
     """
 
     failing: str
@@ -165,8 +166,7 @@ class Isolation(Described):
     exact: bool
     notes: tuple[str, ...]
     replays: int
-    jobs: int
-    seconds: float
+    _cost: Cost = field(repr=False, compare=False)
     _release: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
     _explain: Callable[[], tuple[Pattern, ...]] = field(repr=False, compare=False, default=tuple)
 
@@ -199,6 +199,14 @@ class Isolation(Described):
                 hint='say what is wrong in SQL, such as "total < 0", or of an RDD in Python: "value < 0"',
             )
         return self._write_test(path)
+
+    @property
+    def jobs(self) -> int:
+        return self._cost.jobs
+
+    @property
+    def seconds(self) -> float:
+        return round(self._cost.seconds, 3)
 
     @cached_property
     def operators(self) -> tuple[Suspect, ...]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidate_set import Share
 from bigdebug.isolation.keyed import Keyed
+from bigdebug.isolation.same_records import compared, reading_as, reads_alike
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
@@ -45,11 +46,13 @@ class Stand(Share):
     Attributes:
         plan: JVM plan of the source's own columns, the record id and the candidate's number.
         id, number: JVM attributes of the last two.
+        again: another source reads the same records, whose candidates these are already.
     """
 
     plan: Any
     id: Any
     number: Any
+    again: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,20 @@ class Gathering:
         *_, number = catalyst.output(plan)
         return Stand(leaf, first, count, plan, annotated.id, number)
 
+    def together(self, parts: Sequence[RowSet]) -> RowSet:
+        """The ids that sources which read the same records have on a trace, each once."""
+        if len(parts) == 1:
+            return parts[0]
+        catalyst = self._catalyst
+        frames = [rows.columns(catalyst.output(rows.plan)[:1]).frame() for rows in parts]
+        plan = catalyst.analyzed(reduce(DataFrame.unionAll, frames).distinct())
+        found = fetch(catalyst, plan, catalyst.output(plan), valued=False)
+        assert found is not None
+        rows, persisted = found
+        if persisted is not None:
+            self.persisted.append(persisted)
+        return rows
+
     def by_number(self, leaf: SourceLeaf, wanted: DataFrame, match: Match, first: int, count: int) -> Stand:
         """The records of a source that are numbered already.
 
@@ -139,6 +156,32 @@ class Gathering:
         kept = catalyst.frame(catalyst.project(own, plan)).persist()
         self.persisted.append(kept)
         return Stand(leaf, first, count, catalyst.analyzed(kept), annotated.id, own[-1])
+
+    def again(self, leaf: SourceLeaf, stand: Stand) -> Stand:
+        """The candidates of a source, as another that reads the same records gives them: under the same numbers."""
+        catalyst = self._catalyst
+        if not reads_alike(catalyst, stand.leaf, leaf):
+            numbers = catalyst.frame(catalyst.project([stand.id, stand.number], stand.plan))
+            identity, number = numbers.columns
+            parts = compared(stand.leaf, F.col(identity))
+            names = [fresh_name("id") for _ in parts]
+            wanted = numbers.select(
+                *(part.alias(name) for part, name in zip(parts, names, strict=True)),
+                F.col(number).alias(fresh_name("number")),
+            )
+            found = self.by_number(leaf, wanted, partial(compared, leaf), stand.first, stand.count)
+            return replace(found, again=True)
+        # Both may meet in a join, so that their ids and numbers need names of their own.
+        more = [
+            catalyst.alias(each, fresh_name(name))
+            for name, each in (("id", stand.id), ("number", stand.number))
+        ]
+        own = catalyst.project(
+            [*catalyst.output(stand.leaf.operator.plan), stand.id, stand.number], stand.plan
+        )
+        plan = reading_as(catalyst, own, leaf, more)
+        identity, number = (each.toAttribute() for each in more)
+        return Stand(leaf, stand.first, stand.count, plan, identity, number, again=True)
 
     def by_key(self, keyed: Keyed, leaf: SourceLeaf, boundary: Boundary, keys: RowSet) -> Point | None:
         """The records of a source that stand in some groups, and what the aggregate takes of them, in one pass.
@@ -195,7 +238,7 @@ class Gathering:
 
         Args:
             stand: the candidates.
-            above: by operator the one above it.
+            above: by operator the one above it, where that does the same with a row in every subset.
         """
         top = stand.leaf.operator
         chain: list[Operator] = []

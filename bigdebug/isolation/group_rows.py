@@ -21,9 +21,10 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidate_set import CandidateSet, Members, Numbers, Share
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.gathering import Gathering
+from bigdebug.isolation.gathering import Gathering, Stand
 from bigdebug.isolation.groups import as_array
 from bigdebug.isolation.measures import Array
+from bigdebug.isolation.same_records import compared
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
@@ -63,9 +64,7 @@ class Ids:
 
     def compared(self, identity: Column) -> list[Column]:
         """What of an id is compared."""
-        if self.leaf.identified_by_file:
-            return [F.xxhash64(identity["file"]), identity["position"]]
-        return [identity]
+        return compared(self.leaf, identity)
 
     def same_as(self, names: Sequence[str]) -> Column:
         """That what is compared is what columns of these names hold."""
@@ -159,30 +158,44 @@ class GroupRows(CandidateSet):
         root: the dataflow that is replayed.
         operator: below its aggregate.
         kept: the persisted rows: ids and the columns that the aggregate looks at.
-        ids: of each source.
+        ids: of each source; of those that read the same records the very same ones.
+        readers: of each source the first that reads the same records.
     """
 
     only_together = True
 
     def __init__(
-        self, catalyst: Catalyst, root: Operator, operator: Operator, kept: DataFrame, ids: Sequence[Ids]
+        self,
+        catalyst: Catalyst,
+        root: Operator,
+        operator: Operator,
+        kept: DataFrame,
+        ids: Sequence[Ids],
+        readers: Mapping[SourceLeaf, SourceLeaf],
     ) -> None:
         self._catalyst = catalyst
         self._root = root
         self._operator = operator
         self._kept = kept
         self._ids = ids
-        self.stands: list[Share] = []
+        self._readers = readers
+        shares: dict[SourceLeaf, Share] = {}
         for each in ids:
-            first = sum(stand.count for stand in self.stands)
-            self.stands.append(Share(each.leaf, first, len(each.parts[0])))
+            first = sum(share.count for share in shares.values())
+            shares.setdefault(readers[each.leaf], Share(readers[each.leaf], first, len(each.parts[0])))
+        self.stands: list[Share] = list(shares.values())
+        self._shares = [shares[readers[each.leaf]] for each in ids]
 
     @cached_property
     def full(self) -> Candidates:
         gathering = Gathering(self._catalyst)
         above = {child: operator for operator in self._root.walk() for child in operator.children}
-        stands = []
-        for share, ids in zip(self.stands, self._ids, strict=True):
+        stands: list[Stand] = []
+        for share, ids in zip(self._shares, self._ids, strict=True):
+            if ids.leaf is not share.leaf:
+                (stand,) = (each for each in stands if each.leaf is share.leaf)
+                stands.append(gathering.again(ids.leaf, stand))
+                continue
             names = [fresh_name("id") for _ in ids.parts]
             columns = [*ids.parts, np.arange(share.first, share.first + share.count)]
             wanted = self._catalyst.spark.createDataFrame(
@@ -199,19 +212,18 @@ class GroupRows(CandidateSet):
     def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
         found: list[tuple[int | None, TracedRecord]] = []
         with asking(self._catalyst, "the records found"):
-            for stand, ids in zip(self.stands, self._ids, strict=True):
+            for stand in self.stands:
                 if chosen := numbers & stand.numbers:
-                    pairs = self._records(stand, ids, chosen).collect_with_ids(limit)
+                    pairs = self._records(stand, chosen).collect_with_ids(limit)
+                    ids = self._ids_of(stand)[0]
                     places = ids.places_of(self._parts_of(ids, [identity for identity, _ in pairs]))
                     known = [stand.first + int(place) for place in places]
                     found += zip(known, (record for _, record in pairs), strict=True)
         return found
 
     def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:
-        ((stand, ids),) = (
-            (stand, ids) for stand, ids in zip(self.stands, self._ids, strict=True) if stand.leaf is source
-        )
-        return self._records(stand, ids, numbers & stand.numbers).frame()
+        (stand,) = (each for each in self.stands if each.leaf is source)
+        return self._records(stand, numbers & stand.numbers).frame()
 
     def members(self, subsets: Numbers) -> Mapping[Operator, tuple[SourceLeaf, Members]]:
         return {self._operator: (self.stands[0].leaf, partial(self._by_subset, subsets))}
@@ -255,7 +267,7 @@ class GroupRows(CandidateSet):
         frames = []
         for n, subset in enumerate(subsets):
             frame = self._kept
-            for stand, ids in zip(self.stands, self._ids, strict=True):
+            for stand, ids in zip(self._shares, self._ids, strict=True):
                 inside = subset & stand.numbers
                 outside = stand.numbers - inside
                 if not outside:
@@ -274,7 +286,7 @@ class GroupRows(CandidateSet):
         frame = self._kept
         columns = frame.columns
         mine: list[Column] = []
-        for stand, ids in zip(self.stands, self._ids, strict=True):
+        for stand, ids in zip(self._shares, self._ids, strict=True):
             parts = [subset & stand.numbers for subset in subsets]
             if any(len(part) < stand.count for part in parts):
                 frame, told = self._told(frame, stand, ids, parts)
@@ -309,20 +321,26 @@ class GroupRows(CandidateSet):
             ids.column.isNull(), _listed(range(len(parts)))
         ).otherwise(told)
 
-    def _records(self, stand: Share, ids: Ids, numbers: FrozenBitMap) -> SourceRecords:
+    def _ids_of(self, stand: Share) -> list[Ids]:
+        """The ids of candidates, as each source gives them that reads these, the first one's first."""
+        return [ids for share, ids in zip(self._shares, self._ids, strict=True) if share is stand]
+
+    def _records(self, stand: Share, numbers: FrozenBitMap) -> SourceRecords:
         """Some candidates of a source, by their ids, which don't pass through Python."""
         catalyst = self._catalyst
+        every = self._ids_of(stand)
+        ids = every[0]
         names = [fresh_name("id") for _ in ids.parts]
         places = as_array(numbers) - stand.first
         wanted = catalyst.spark.createDataFrame(pa.table([part[places] for part in ids.parts], names=names))
         if not ids.leaf.identified_by_file:
             there = wanted
         else:
-            there = (
-                self._kept.join(F.broadcast(wanted), ids.same_as(names), "left_semi")
-                .select(ids.column)
-                .distinct()
-            )
+            found = [
+                self._kept.join(F.broadcast(wanted), each.same_as(names), "left_semi").select(each.column)
+                for each in every
+            ]
+            there = reduce(DataFrame.unionAll, found).distinct()
         plan = catalyst.analyzed(there)
         rows = fetch(catalyst, plan, catalyst.output(plan), valued=False)
         assert rows is not None

@@ -20,6 +20,7 @@ from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.confirming import confirmed
+from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.expected import Differing, differing, told_of_missing
 from bigdebug.isolation.explaining_frames import explain
 from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
@@ -271,7 +272,7 @@ class _Isolating:
         candidates = groups.candidates
         matched = groups.matched if self._differing is None else self._differing.count
         answers = [answer(row, candidates, influence=self._influence(row)) for row in rows if row.again]
-        notes = list(trace.notes)
+        notes = [*trace.notes, *self._replays.notes]
         if rows and not answers:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records of each alone",
@@ -287,7 +288,7 @@ class _Isolating:
         reproduced = FrozenBitMap().union(*(each.reproduction.numbers for each in answers))
         behind = FrozenBitMap().union(*(row.candidates for row in rows if row.again))
         exact = trace.exact
-        jobs = len(self._catalyst.spark.sparkContext.statusTracker().getJobIdsForGroup(group))
+        cost = Cost(self._catalyst.spark.sparkContext, self._began, group)
         return Isolation(
             failing=_described(self._failing),
             matched=matched,
@@ -297,13 +298,23 @@ class _Isolating:
             exact=exact,
             notes=tuple(notes),
             replays=self._replays.count,
-            jobs=jobs,
-            seconds=round(time.monotonic() - self._began, 3),
+            _cost=cost,
             _release=candidates.release,
-            _explain=lambda: explain(self._catalyst, candidates.full, blamed, behind),
+            _explain=cost.counting(
+                "what the culprits share",
+                lambda: explain(self._catalyst, candidates.full, blamed, behind),
+            ),
             _write_test=self._test_of(candidates, reproduced),
-            _suspect=lambda: suspects(
-                self._catalyst, self._question.root, self._question.sources, candidates.full, blamed, behind
+            _suspect=cost.counting(
+                "the operators to suspect",
+                lambda: suspects(
+                    self._catalyst,
+                    self._question.root,
+                    self._question.sources,
+                    candidates.full,
+                    blamed,
+                    behind,
+                ),
             ),
         )
 

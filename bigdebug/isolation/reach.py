@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.operators import NEAREST, Operator, is_distinct
+from bigdebug.lineage.operators import NEAREST, Operator, is_distinct, is_one_sided
 
 _LIMITS = frozenset({"GlobalLimit", "LocalLimit", "Offset", "Tail"})
 _KEEPING_ROWS = frozenset({"Project", "Sort", "Filter", "Repartition", "RepartitionByExpression"})
@@ -38,4 +38,13 @@ def replaceable(root: Operator) -> set[Operator]:
         one_of_several = operator.kind == "Deduplicate" and not is_distinct(operator)
         if operator.kind in _LIMITS or operator.kind in NEAREST or one_of_several:
             found.update(operator.leaves())
+    return found
+
+
+def deciding_alone(root: Operator) -> set[Operator]:
+    """The leaves whose records only decide which others stay: no trace goes to them."""
+    found: set[Operator] = set()
+    for operator in root.walk():
+        if is_one_sided(operator):
+            found.update(operator.children[1].leaves())
     return found

@@ -20,10 +20,12 @@ from bigdebug.isolation.gathering import Gathering
 from bigdebug.isolation.keyed import boundary_of, keyed, members_of
 from bigdebug.isolation.proposals import orders_of
 from bigdebug.isolation.ranking import Order
-from bigdebug.isolation.reach import replaceable, without_last_limits
+from bigdebug.isolation.reach import without_last_limits
+from bigdebug.isolation.reading import Reading
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.shape import shape_of
-from bigdebug.isolation.tagging import NotBatchedError, Tagger
+from bigdebug.isolation.tagged import NotBatchedError
+from bigdebug.isolation.tagging import Tagger
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.asking import raise_if_interrupted
@@ -98,14 +100,29 @@ class Replays:
     ) -> None:
         self.catalyst = self._catalyst = catalyst
         self._output = root
-        self._root = without_last_limits(catalyst, root)
-        self._whole = replaceable(self._root)
         self._holds_windows = any(operator.kind == "Window" for operator in root.walk())
         self._sources = sources
         self._failing = failing
+        self._root = without_last_limits(catalyst, root)
+        self._reading = Reading(catalyst, self._root, sources, self._root)
         self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
-        self._batched = True
+        self._one_by_one: str | None = None
         self.count = 0
+
+    @property
+    def reads_again(self) -> bool:
+        """Whether records of a source are read by another one, too."""
+        return any(leaf is not first for leaf, first in self._reading.readers.items())
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person must know of the replays."""
+        found = self._reading.notes
+        if self._one_by_one is not None:
+            found.append(
+                f"{self._one_by_one} can't tell parts of the candidates apart: each was a job of its own"
+            )
+        return found
 
     def _identified(self, annotated: Annotated, tagger: Tagger | None) -> list[Any]:
         """Two named expressions that tell an annotated output row from others, the same in every replay."""
@@ -180,7 +197,7 @@ class Replays:
             closed: make do with what a closed form takes, where there is one.
         """
         catalyst = self._catalyst
-        shape = shape_of(catalyst, self._root) if closed and not self._whole else None
+        shape = shape_of(catalyst, self._root) if closed and not self._reading.whole else None
         of_one = keyed(catalyst, self._root, self._sources)
         grouped = shape or of_one
         if grouped is None:
@@ -215,7 +232,15 @@ class Replays:
         if shape is not None:
             identities = [row.identity for row in told]
             closing = closed_groups(
-                catalyst, self._root, self._sources, shape, self._failing, identities, boundary, keys
+                catalyst,
+                self._root,
+                self._sources,
+                shape,
+                self._failing,
+                identities,
+                boundary,
+                keys,
+                self._reading.readers,
             )
             if closing is not None:
                 return FailingGroups(rows.count, told, *closing)
@@ -230,7 +255,7 @@ class Replays:
     def members(self, rows: Sequence[FailingRow], candidates: Candidates) -> dict[Identity, FrozenBitMap]:
         """The candidates that each of the failing rows comes from."""
         identities = [row.identity for row in rows]
-        if len(rows) > 1 and not self._holds_windows and not self._whole:
+        if len(rows) > 1 and not self._holds_windows and not self._reading.whole:
             root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
             found = members_of(self._catalyst, root, sources, identities)
             if found is not None:
@@ -248,7 +273,7 @@ class Replays:
         trace = Trace(self._catalyst, root, sources, asked)
         found = FrozenBitMap()
         for stand in candidates.stands:
-            if stand.leaf.operator in self._whole:
+            if stand.leaf.operator in self._reading.whole:
                 found = found | stand.numbers
         for leaf, records in trace.found_records.items():
             found = found | candidates.numbers_of(leaf.name, records.rows)
@@ -267,7 +292,7 @@ class Replays:
 
     def candidates(self, records: dict[SourceLeaf, SourceRecords]) -> Candidates:
         """The candidates of records on the trace."""
-        return Candidates.of_records(self._catalyst, self._root, records, self._whole)
+        return Candidates.of_records(self._catalyst, records, self._reading)
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -296,11 +321,11 @@ class Replays:
         return known is not None and all(row in known for row in rows)
 
     def _try(self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: CandidateSet) -> None:
-        if self._batched and (len(batch) > 1 or candidates.only_together):
+        if self._one_by_one is None and (len(batch) > 1 or candidates.only_together):
             try:
                 found = self._together(batch, rows, candidates)
-            except NotBatchedError:
-                self._batched = False
+            except NotBatchedError as error:
+                self._one_by_one = str(error)
             except (PySparkException, Py4JJavaError):
                 raise_if_interrupted()
                 # One of them can't be computed; which, their halves tell.
@@ -338,12 +363,17 @@ class Replays:
     ) -> Found:
         catalyst = self._catalyst
         tagger = Tagger(
-            catalyst, candidates.members(batch), lambda: subset_numbers(catalyst, len(batch)), self._sources
+            catalyst,
+            candidates.members(batch),
+            lambda: subset_numbers(catalyst, len(batch)),
+            len(batch),
+            self._sources,
+            self._reading.subqueries,
         )
         tagged = tagger.tagged(self._root)
         if tagged.subset is None:
             raise NotBatchedError("no candidate is below")
-        annotated = Annotator(catalyst, tagger.sources).annotate(tagged.operator)
+        annotated = Annotator(catalyst, tagger.sources, apart=tagger.numbers).annotate(tagged.operator)
         return self._read(annotated, tagger, tagged.subset, rows)
 
     def _alone(self, subset: FrozenBitMap, rows: Sequence[Identity], candidates: Candidates) -> Found:
@@ -358,25 +388,10 @@ class Replays:
         Args:
             numbered: the records' ids are their numbers among the candidates.
         """
-        sources = dict(self._sources)
-        points = {point.operator: point for point in candidates.points}
-
-        def rebuilt(operator: Operator) -> Operator:
-            point = points.get(operator)
-            if point is not None:
-                stored = candidates.numbered(point, subset) if numbered else candidates.alone(point, subset)
-                plan = self._catalyst.project(self._catalyst.output(operator.plan), stored)
-                leaf = Operator(plan, "LocalRelation", (), operator.node, stored=stored)
-                del sources[point.stand.leaf.operator]
-                sources[leaf] = point.stand.leaf.moved_to(leaf)
-                return leaf
-            if not operator.children:
-                return operator
-            children = tuple(rebuilt(child) for child in operator.children)
-            plan = operator.plan.withNewChildren(self._catalyst.seq([child.plan for child in children]))
-            return Operator(plan, operator.kind, children, operator.node, operator.tag)
-
-        return rebuilt(self._root), sources
+        stored = candidates.numbered if numbered else candidates.alone
+        return self._reading.of(
+            {point.operator: (point.stand.leaf, stored(point, subset)) for point in candidates.points}
+        )
 
     def _subset(self, number: Any | None) -> Any:
         """The number of a row's subset as a named expression; 0 where there is one subset."""

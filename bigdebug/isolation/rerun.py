@@ -8,11 +8,11 @@ from typing import Any
 from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
-from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.isolation.rdd.candidates import same_records
+from bigdebug.isolation.reading import Reading
+from bigdebug.isolation.same_records import reading_as
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import find_source
-from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.postmortem import Replay, open_output
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.freezing import Frozen
@@ -44,9 +44,16 @@ def rerun(
         raise BigDebugError("an output of an RDD can't be computed from other records")
     question = replay.question()
     leaves = list(question.sources.values())
-    wanted = {find_source(leaves, name).operator: frame for name, frame in inputs.items()}
+    given = {find_source(leaves, name): frame for name, frame in inputs.items()}
     catalyst = question.catalyst
-    return catalyst.frame(_fed(catalyst, question.root, question.sources, wanted))
+    reading = Reading(catalyst, question.root, question.sources, question.root)
+    rows = {}
+    for leaf, first in reading.readers.items():
+        frame = given.get(leaf, given.get(first))
+        if frame is not None:
+            rows[leaf.operator] = (leaf, reading_as(catalyst, catalyst.analyzed(frame), leaf))
+    root, _ = reading.of(rows)
+    return catalyst.frame(root.plan)
 
 
 def rerun_elements(
@@ -70,9 +77,13 @@ def rerun_elements(
         raise BigDebugError("an output of a DataFrame isn't made of elements: call rerun")
     rows = replay.question().rows
     sources = sources_in(contributing_in_order(rows.operator))
-    fed = _Fed(
-        spark.sparkContext, {find_source(sources, name).operator: each for name, each in inputs.items()}
-    )
+    given = {find_source(sources, name).operator: each for name, each in inputs.items()}
+    alike = {same_records(operator): each for operator, each in given.items()}
+    rows_of = {
+        source.operator: given.get(source.operator, alike.get(same_records(source.operator)))
+        for source in sources
+    }
+    fed = _Fed(spark.sparkContext, {source: each for source, each in rows_of.items() if each is not None})
     elements: list[Any] = fed.plain(rows.operator, rows.frozen).collect()
     return elements
 
@@ -96,21 +107,3 @@ class _Fed(Annotator):
 
     def _own(self, operator: RddOperator) -> Any | None:
         return None
-
-
-def _fed(
-    catalyst: Catalyst,
-    operator: Operator,
-    sources: Mapping[Operator, SourceLeaf],
-    inputs: Mapping[Operator, DataFrame],
-) -> object:
-    """The plan of an operator over other records."""
-    if operator in inputs:
-        plan = catalyst.analyzed(inputs[operator])
-        columns = zip(catalyst.output(operator.plan), catalyst.output(plan), strict=True)
-        renamed = [catalyst.alias(new, old.name(), old.exprId()) for old, new in columns]
-        return catalyst.project(renamed, plan)
-    if not operator.children:
-        return operator.plan
-    children = [_fed(catalyst, child, sources, inputs) for child in operator.children]
-    return operator.plan.withNewChildren(catalyst.seq(children))

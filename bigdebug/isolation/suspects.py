@@ -142,7 +142,7 @@ class _Spectrum:
         """The dataflow over nothing but the candidates, whose ids are their numbers, and its sources."""
         catalyst = self._catalyst
         moved = dict(sources)
-        stands = {stand.leaf.operator: stand for stand in candidates.stands}
+        stands = {point.stand.leaf.operator: point.stand for point in candidates.points}
 
         def rebuilt(operator: Operator) -> Operator:
             stand = stands.get(operator)

@@ -6,15 +6,18 @@ together: grouping keys, windows' partitions, joins, distinct rows. Rows of diff
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from bigdebug.isolation.candidate_set import Members
+from bigdebug.isolation.subqueries import is_one_row
+from bigdebug.isolation.tagged import NotBatchedError, Tagged
+from bigdebug.isolation.tagged_joins import TaggedJoins
 from bigdebug.lineage.annotated import Boundary
-from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
-from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.catalyst import PLAN_EXPRESSION, class_name, fresh_name
+from bigdebug.lineage.grouped_functions import GROUPED_FUNCTIONS, carried_past, carried_through
+from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.rewriting import with_expressions
 
 _PASSING = frozenset(
     {
@@ -30,56 +33,32 @@ _PASSING = frozenset(
 )
 
 
-class NotBatchedError(Exception):
-    """An operator goes by position, or otherwise can't tell subsets apart: its replays run one by one."""
+_LIMITS = frozenset({"GlobalLimit", "LocalLimit", "Offset"})
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """An operator over many subsets.
-
-    Attributes:
-        operator: it, with the number of the subset among its columns.
-        subset: that column, a JVM attribute; None where no candidate is below: it is the same for all subsets.
-    """
-
-    operator: Operator
-    subset: Any
-
-
-class Tagger:
-    """Applies the rules to a mirrored plan.
-
-    Args:
-        catalyst: of the pinned session.
-        members: by the operator where replays begin its source and what gives its rows by subset.
-        subsets: gives a plan of all subsets' numbers, with that attribute.
-        sources: of the original leaves.
-
-    Attributes:
-        sources: of the new leaves.
-    """
-
-    def __init__(
-        self,
-        catalyst: Catalyst,
-        members: Mapping[Operator, tuple[SourceLeaf, Members]],
-        subsets: Callable[[], tuple[Any, Any]],
-        sources: Mapping[Operator, SourceLeaf],
-    ) -> None:
-        self._catalyst = catalyst
-        self._members = members
-        self._subsets = subsets
-        self.sources = dict(sources)
-        self._numbers: set[str] = set()
+class Tagger(TaggedJoins):
+    """Applies the rules to a mirrored plan."""
 
     def tagged(self, operator: Operator) -> Tagged:
         """Raises NotBatchedError where an operator has no rule."""
         if operator in self._members:
             return self._leaf(operator)
+        if operator.kind in _LIMITS:
+            return self._limited(operator)
         children = [self.tagged(child) for child in operator.children]
+        values = [self.tagged(subquery) for subquery in self._asked.of(operator)]
+        if any(value.subset is not None for value in values):
+            asking, given = self._with_values(operator, children, values)
+            made = self._by_rule(asking, given)
+            plan = self._catalyst.project(
+                [*self._catalyst.output(operator.plan), made.subset], made.operator.plan
+            )
+            return self._made(self._as_project(operator), plan, [made], made.subset)
         if all(child.subset is None for child in children):
             return Tagged(operator, None)
+        return self._by_rule(operator, children)
+
+    def _by_rule(self, operator: Operator, children: list[Tagged]) -> Tagged:
         if not operator.plan.deterministic() and not self._is_deterministic(operator):
             raise NotBatchedError(operator.described())  # it would number, or draw for, all subsets together
         kind = operator.kind
@@ -87,19 +66,60 @@ class Tagger:
             return self._with_children(operator, children)
         rules: dict[str, Callable[[Operator, list[Tagged]], Tagged]] = {
             "Project": self._project,
-            "Generate": self._with_children,
+            "Generate": self._generate,
             "BinBy": self._with_children,
             "Expand": self._expand,
             "Window": self._window,
             "Join": self._join,
+            "AsOfJoin": self._as_of_join,
             "Union": self._union,
             "Aggregate": self._aggregate,
             "Deduplicate": self._deduplicate,
+            **dict.fromkeys(GROUPED_FUNCTIONS, self._grouped_function),
+            **dict.fromkeys(("MapInPandas", "MapInArrow"), self._mapped),
         }
         rule = rules.get(kind)
         if rule is None:
             raise NotBatchedError(operator.described())
         return rule(operator, children)
+
+    def _with_values(
+        self, operator: Operator, children: list[Tagged], values: list[Tagged]
+    ) -> tuple[Operator, list[Tagged]]:
+        """An operator with the values that its subqueries have in each subset, joined to the rows of its input."""
+        catalyst = self._catalyst
+        if len(children) != 1:
+            raise NotBatchedError(operator.described())
+        (child,) = children
+        if child.subset is None:
+            child = self._in_every_subset(child)
+        there: set[str] = set()
+        for subquery, value in zip(self._asked.of(operator), values, strict=True):
+            if value.subset is None:
+                continue
+            key = catalyst.attribute_key(catalyst.output(subquery.plan)[0])
+            if key in there or not is_one_row(subquery):
+                raise NotBatchedError(operator.described())  # none, or several, for some subsets
+            there.add(key)
+            same = catalyst.expressions.EqualTo(child.subset, value.subset)
+            child = self._told(
+                self._joined("Inner", operator, child.operator, value.operator, same), child.subset
+            )
+        left = zip(self._asked.of(operator), values, strict=True)
+
+        def in_place(expression: Any) -> Any:
+            if catalyst.is_instance(expression, PLAN_EXPRESSION):
+                subquery, value = next(left)
+                if value.subset is None:
+                    return expression
+                if class_name(expression) != "ScalarSubquery" or not expression.outerAttrs().isEmpty():
+                    raise NotBatchedError(operator.described())
+                return catalyst.output(subquery.plan)[0]
+            below = catalyst.items(expression.children())
+            return expression.withNewChildren(catalyst.seq(map(in_place, below))) if below else expression
+
+        plan = with_expressions(catalyst, operator.plan, in_place)
+        return Operator(plan, operator.kind, operator.children, operator.node, operator.tag), [child]
 
     def natural_key(self, boundary: Boundary, key: Any) -> list[Any]:
         """The parts of a boundary's key that aren't subsets' numbers.
@@ -135,6 +155,11 @@ class Tagger:
         columns = self._catalyst.extended(operator.plan.projectList(), [child.subset])
         plan = self._catalyst.logical.Project(columns, child.operator.plan)
         return self._made(operator, plan, children, child.subset)
+
+    def _generate(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        if is_mapped(operator):
+            raise NotBatchedError(operator.described())  # it keeps something from one row to the next
+        return self._with_children(operator, children)
 
     def _with_children(self, operator: Operator, children: list[Tagged]) -> Tagged:
         (child,) = children
@@ -178,46 +203,51 @@ class Tagger:
         )
         return self._made(operator, plan, children, number)
 
-    def _join(self, operator: Operator, children: list[Tagged]) -> Tagged:
-        catalyst, (left, right) = self._catalyst, children
-        kind = operator.join_kind
-        if kind not in ("Inner", "Cross", "LeftOuter", "RightOuter", "FullOuter", "LeftSemi", "LeftAnti"):
-            raise NotBatchedError(operator.described())
-        # A side that keeps rows without a partner keeps them in every subset.
-        if left.subset is None and kind not in ("Inner", "Cross", "RightOuter"):
-            left = self._in_every_subset(left)
-        if right.subset is None and kind in ("RightOuter", "FullOuter"):
-            right = self._in_every_subset(right)
-        sides = catalyst.seq([left.operator.plan, right.operator.plan])
-        plan = operator.plan.withNewChildren(sides)
-        number = left.subset if right.subset is None or kind != "RightOuter" else right.subset
-        if left.subset is None:
-            number = right.subset
-        if left.subset is not None and right.subset is not None:
-            inner = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, "Inner")
-            changes = {"joinType": inner} if kind == "Cross" else {}
-            same = catalyst.expressions.EqualTo(left.subset, right.subset)
-            given = operator.plan.condition()
-            condition = catalyst.expressions.And(given.get(), same) if given.isDefined() else same
-            plan = catalyst.copy(plan, condition=catalyst.some(condition), **changes)
-        made = self._made(operator, plan, [left, right], number)
-        if kind != "FullOuter":
-            return made
-        either = catalyst.expressions.Coalesce(catalyst.seq([left.subset, right.subset]))
-        alias = catalyst.alias(either, fresh_name("subset"))
-        kept = catalyst.project([*catalyst.output(operator.plan), alias], plan)
-        return self._made(self._as_project(operator), kept, [made], alias.toAttribute())
+    def _limited(self, operator: Operator) -> Tagged:
+        """The first rows of an order, of each subset: limits and offsets, with projections between, above a sort."""
+        catalyst, expressions = self._catalyst, self._catalyst.expressions
+        chain, below = [], operator
+        while below.kind in _LIMITS or below.kind == "Project":
+            chain.append(below)
+            below = below.child
+        tagged = self.tagged(below.child if below.kind == "Sort" else below)
+        if tagged.subset is None:
+            return Tagged(operator, None)
+        if below.kind != "Sort" or not getattr(below.plan, "global")():
+            raise NotBatchedError(operator.described())  # they are taken by position
+        first, last = _taken(operator, chain)
+        number = catalyst.alias(self._numbered(below.plan.order(), tagged.subset), fresh_name("place"))
+        made = self._made(
+            self._as_project(below),
+            catalyst.project_more([number], tagged.operator.plan),
+            [tagged],
+            tagged.subset,
+        )
+        place = number.toAttribute()
+        for each in reversed(chain):
+            if each.kind == "Project":
+                columns = catalyst.extended(each.plan.projectList(), [tagged.subset, place])
+                made = self._made(
+                    each, catalyst.logical.Project(columns, made.operator.plan), [made], tagged.subset
+                )
+        taken = [expressions.GreaterThan(place, catalyst.literal(first))]
+        if last is not None:
+            taken.append(expressions.LessThanOrEqual(place, catalyst.literal(last)))
+        kept = catalyst.filter(catalyst.all_of(taken), made.operator.plan)
+        filtered = Operator(kept, "Filter", (made.operator,), operator.node)
+        plan = catalyst.project([*catalyst.output(operator.plan), tagged.subset], kept)
+        return self._told(Operator(plan, "Project", (filtered,), operator.node), tagged.subset)
 
-    def _union(self, operator: Operator, children: list[Tagged]) -> Tagged:
-        catalyst = self._catalyst
-        branches = []
-        for child, original in zip(children, operator.children, strict=True):
-            known = child if child.subset is not None else self._in_every_subset(child)
-            columns = [*catalyst.output(original.plan), known.subset]
-            plan = catalyst.project(columns, known.operator.plan)
-            branches.append(self._made(self._as_project(operator), plan, [known], known.subset))
-        plan = operator.plan.withNewChildren(catalyst.seq([each.operator.plan for each in branches]))
-        return self._made(operator, plan, branches, plan.output().last())
+    def _numbered(self, order: Any, subset: Any) -> Any:
+        """The place of a row in an order within its subset, from 1."""
+        expressions = self._catalyst.expressions
+        bounds = [
+            self._catalyst.singleton(expressions, name)
+            for name in ("RowFrame", "UnboundedPreceding", "CurrentRow")
+        ]
+        frame = expressions.SpecifiedWindowFrame(*bounds)
+        within = expressions.WindowSpecDefinition(self._catalyst.seq([subset]), order, frame)
+        return expressions.WindowExpression(expressions.RowNumber(), within)
 
     def _aggregate(self, operator: Operator, children: list[Tagged]) -> Tagged:
         catalyst, (child,) = self._catalyst, children
@@ -268,40 +298,55 @@ class Tagger:
         plan = self._catalyst.copy(operator.plan, keys=keys, child=child.operator.plan)
         return self._made(operator, plan, children, child.subset)
 
-    # -- shared -------------------------------------------------------------------------------------
-
-    def _in_every_subset(self, side: Tagged) -> Tagged:
-        """Rows that are the same in every subset, once for each."""
-        every, number = self._all_subsets()
-        joined = self._joined("Inner", side.operator, side.operator, every, None)
-        return self._told(joined, number)
-
-    def _all_subsets(self) -> tuple[Operator, Any]:
-        plan, number = self._subsets()
-        self._numbers.add(self._catalyst.attribute_key(number))
-        return Operator(plan, "OneRowRelation", ()), number
-
-    def _joined(self, kind: str, of: Operator, left: Operator, right: Operator, condition: Any) -> Operator:
+    def _grouped_function(self, operator: Operator, children: list[Tagged]) -> Tagged:
         catalyst = self._catalyst
-        join_type = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.catalyst.plans, kind)
-        no_hint = catalyst.singleton(catalyst.logical, "JoinHint").NONE()
-        given = catalyst.none if condition is None else catalyst.some(condition)
-        plan = catalyst.logical.Join(left.plan, right.plan, join_type, given, no_hint)
-        return Operator(plan, "Join", (left, right), of.node)
+        known = [child if child.subset is not None else self._in_every_subset(child) for child in children]
+        inputs = [
+            catalyst.project_more([child.subset], child.operator.plan, original.plan)
+            for child, original in zip(known, operator.children, strict=True)
+        ]
+        keys = [child.subset for child in known]
+        plan, (number,) = carried_past(catalyst, operator, inputs, keys[:1], constant=True, keys=keys)
+        below = [
+            self._made(self._as_project(operator), plan, [child], child.subset)
+            for child, plan in zip(known, catalyst.items(plan.children()), strict=True)
+        ]
+        return self._made(operator, plan, below, number)
 
-    @staticmethod
-    def _as_project(operator: Operator) -> Operator:
-        return Operator(operator.plan, "Project", (), operator.node)
+    def _mapped(self, operator: Operator, children: list[Tagged]) -> Tagged:
+        """Called with the rows of each subset in a partition, in their order, as if they were alone there."""
+        catalyst, (child,) = self._catalyst, children
+        number = child.subset
+        place = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("place"))
+        placed = self._made(
+            self._as_project(operator), catalyst.project_more([place], child.operator.plan), [child], number
+        )
+        names = [str(each.name()) for each in (number, place)]
+        ordered = catalyst.frame(placed.operator.plan).sortWithinPartitions(*names)
+        by_subset = Operator(catalyst.analyzed(ordered), "Sort", (placed.operator,), operator.node)
+        own = catalyst.project([*catalyst.output(operator.child.plan), number], by_subset.plan)
+        below = Operator(own, "Project", (by_subset,), operator.node)
+        plan, carried = carried_through(catalyst, operator, own, number, self._count)
+        return self._made(operator, plan, [self._told(below, number)], carried)
 
-    def _made(self, operator: Operator, plan: Any, children: list[Tagged], subset: Any) -> Tagged:
-        below = tuple(child.operator for child in children)
-        return self._told(Operator(plan, operator.kind, below, operator.node, operator.tag), subset)
 
-    def _told(self, operator: Operator, subset: Any) -> Tagged:
-        self._numbers.add(self._catalyst.attribute_key(subset))
-        return Tagged(operator, subset)
+def _taken(operator: Operator, chain: Sequence[Operator]) -> tuple[int, int | None]:
+    """Which places limits and offsets leave: those above the first number, up to the second.
 
-    def _is_number(self, expression: Any) -> bool:
-        if class_name(expression) != "AttributeReference":
-            return False
-        return self._catalyst.attribute_key(expression) in self._numbers
+    Args:
+        operator: for messages.
+        chain: of them, the uppermost first.
+    """
+    first, last = 0, None
+    for each in reversed(chain):
+        if each.kind == "Project" or each.kind == "LocalLimit":
+            continue  # a local limit stands below the global one that it is a part of
+        number = each.plan.offsetExpr() if each.kind == "Offset" else each.plan.limitExpr()
+        if not number.foldable():
+            raise NotBatchedError(operator.described())
+        if each.kind == "Offset":
+            first += int(number.eval(None))
+        else:
+            most = first + int(number.eval(None))
+            last = most if last is None else min(last, most)
+    return first, last

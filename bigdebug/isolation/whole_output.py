@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from pyspark.sql import Column, DataFrame, Row
 
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.reach import replaceable
+from bigdebug.isolation.reading import Reading
 from bigdebug.isolation.replays import FailingGroups, FailingRow, Found, Identity, Replays
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.tagging import Tagger
@@ -54,7 +54,8 @@ class OutputReplays(Replays):
         literal = catalyst.singleton(catalyst.expressions, "Literal")
         super().__init__(catalyst, root, sources, literal.TrueLiteral())
         self._root, self._first = _without_limit(root)
-        self._whole = replaceable(root)  # what a limit left out may come in for what is gone
+        # What a limit left out may come in for what is gone.
+        self._reading = Reading(catalyst, self._root, sources, root)
         self._judge = judge
 
     def failing_groups(

@@ -18,6 +18,7 @@ from pyspark.sql import DataFrame
 from bigdebug.isolation.builders import READERS, Builder, NoBuilderError, Read, find_builder
 from bigdebug.isolation.candidate_set import CandidateSet, Share
 from bigdebug.isolation.literals import NoLiteralError, has_literals, imports_of, source_of
+from bigdebug.isolation.same_records import first_readers
 from bigdebug.isolation.writing import (
     LONGEST_LINE,
     Origin,
@@ -107,10 +108,11 @@ def write_test(
     sites = [each.call_site for each in question.root.walk() if each.node is not None and each.node.id]
     leaves = {each.operator for each in question.sources.values()}
     top = next((each.call_site for each in _made(question.root) if each not in leaves), None)
+    # A source that reads another one's records is that one.
+    readers = first_readers(question.catalyst, question.sources.values())
+    sources = list(dict.fromkeys(readers.values()))
     reads = [each.read for each in inputs] + [
-        _read(leaf.operator, leaf.name)
-        for leaf in question.sources.values()
-        if leaf.name not in {each.name for each in inputs}
+        _read(leaf.operator, leaf.name) for leaf in sources if leaf.name not in {each.name for each in inputs}
     ]
     builder: Builder | None = None
     reason = ""
@@ -126,7 +128,7 @@ def write_test(
             hint="build it in a function that returns it, or call an action on it before you isolate",
         )
     target.parent.mkdir(parents=True, exist_ok=True)
-    everything = len(inputs) == len(question.sources)
+    everything = len(inputs) == len(sources)
     target.write_text(_text(target, builder, reason, inputs, failing, origin, settings, everything))
     return target
 

@@ -51,7 +51,10 @@ def test_memory_and_odd_names_are_explained(session: bigdebug.Session, spark: Sp
     bad = F.when(F.col("a word") == "is", F.col("v")).otherwise(100.0)
     found = session.isolate(data.agg(F.max(bad).alias("most")), "most = 100")
     assert found.culprits.total == 8
+    cost = found.jobs, found.seconds
     first = found.explanation[0]
+    assert found.jobs > cost[0], "what is looked for later counts, too"
+    assert found.seconds > cost[1]
     assert first.text == "a word = 'it\\'s'"
     require_true(found, data, first)
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -98,6 +99,32 @@ def _deduplicated(orders: DataFrame, _: DataFrame) -> DataFrame:
     return orders.select("k", "word").dropDuplicates().groupBy("word").agg(F.count("k").alias("n"))
 
 
+def _paired(orders: DataFrame, _: DataFrame, again: DataFrame | None = None) -> DataFrame:
+    others = (orders if again is None else again).select(
+        "k", F.col("v").alias("w"), F.col("id").alias("other")
+    )
+    return (
+        orders.join(others, "k")
+        .where("id != other")
+        .groupBy("k")
+        .agg(F.max(F.col("v") * F.col("w")).alias("m"))
+    )
+
+
+def _lacking(orders: DataFrame, _: DataFrame) -> DataFrame:
+    bad = orders.where("v < 0").select("k", "word")
+    return orders.join(bad, ["k", "word"], "left_anti").groupBy("word").agg(F.sum("v").alias("total"))
+
+
+def _repeated(orders: DataFrame, _: DataFrame) -> DataFrame:
+    return orders.unionAll(orders.where("v > 4")).groupBy("k").agg(F.sum("v").alias("total"))
+
+
+def _above_mean(orders: DataFrame, _: DataFrame) -> DataFrame:
+    text = "select k, sum(v) as total from {orders} where v > (select avg(v) from {orders}) group by k"
+    return orders.sparkSession.sql(text, orders=orders)
+
+
 PIPELINES = {
     "sum": Pipeline(_summed, "total < 0", ("k",)),
     "count": Pipeline(_summed, "n > 3", ("k",)),
@@ -116,6 +143,10 @@ PIPELINES = {
     "semi join": Pipeline(_matched, "total > 9", ("word",), influenced=True),
     "limit": Pipeline(_latest, "s < -5", ("k",)),
     "duplicates": Pipeline(_deduplicated, "n > 2", ("word",)),
+    "joined with itself": Pipeline(_paired, "m > 30", ("k",)),
+    "less what is in itself": Pipeline(_lacking, "total > 9", ("word",)),
+    "more of itself": Pipeline(_repeated, "total > 20", ("k",)),
+    "above its mean": Pipeline(_above_mean, "total > 12", ("k",)),
 }
 
 
@@ -162,11 +193,28 @@ def without(data: list, chosen: set[int]) -> list:
     return [each for each in data if each[0] not in chosen]
 
 
-@pytest.mark.parametrize("name", ["sum", "join", "outer join", "two levels", "rank", "nothing left", "limit"])
+@pytest.mark.parametrize(
+    "name", ["sum", "join", "outer join", "two levels", "rank", "nothing left", "limit", "above its mean"]
+)
 def test_culprits_repair_and_the_reproduction_fails(
     name: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:
     assert judged(PIPELINES[name], session, spark, seed=1, most=1)
+
+
+def test_a_record_is_one_wherever_it_is_read(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "orders.csv")
+    spark.createDataFrame(rows(1), SCHEMA).coalesce(1).write.csv(file)
+    orders, again = (
+        spark.read.csv(file, schema=each) for each in (SCHEMA, SCHEMA.replace("word string", "w string"))
+    )
+    made = _paired(orders, orders, again)
+    assert judged(PIPELINES["joined with itself"], session, spark, 1, most=1, made=made) > 1
+    other = spark.read.csv(file, schema=SCHEMA, comment="#")
+    found = session.isolate(_paired(orders, orders, other), "m > 30")
+    assert [note for note in found.notes if "orders.csv and orders.csv#2 read the same files" in note]
 
 
 @pytest.mark.proof("culprits and reproductions of all failing rows, by plain runs without each record")
@@ -176,14 +224,21 @@ def test_all_failing_rows(name: str, seed: int, session: bigdebug.Session, spark
     judged(PIPELINES[name], session, spark, seed, most=20)
 
 
-def judged(pipeline: Pipeline, session: bigdebug.Session, spark: SparkSession, seed: int, most: int) -> int:
-    """Judge what is found for so many failing rows at most; how many there are."""
+def judged(
+    pipeline: Pipeline,
+    session: bigdebug.Session,
+    spark: SparkSession,
+    seed: int,
+    most: int,
+    made: DataFrame | None = None,
+) -> int:
+    """Judge what is found for so many failing rows at most, of a frame made otherwise if given; how many fail."""
     judge = Judge(spark, pipeline)
     orders = rows(seed)
     expected = {key for key, fails in judge.fate(orders, KINDS).items() if fails}
-    made = pipeline.made(
-        spark.createDataFrame(orders, SCHEMA), spark.createDataFrame(KINDS, "k int, kind string")
-    )
+    if made is None:
+        frames = spark.createDataFrame(orders, SCHEMA), spark.createDataFrame(KINDS, "k int, kind string")
+        made = pipeline.made(*frames)
     found = session.isolate(made, pipeline.failing)
     assert found.matched == len(expected)
     assert {tuple(row.value[part] for part in pipeline.key) for row in found.rows} == expected

@@ -1,5 +1,7 @@
 """Groups that hold too much, and the records that must go so that they don't."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -32,6 +34,27 @@ def test_a_group_of_too_many_records(session: bigdebug.Session, sales: DataFrame
     assert row.notes == ("it holds 44 records, 66.7 % of all; without the culprits 20 records",)
     assert found.notes == ("20 records are too much for a group: 5 times the median of 6 groups, 4",)
     assert found.failing == "more than 5 times the median of records"
+
+
+@pytest.mark.parametrize("folder", [None, "parquet"])
+def test_what_the_records_of_a_heavy_group_share_is_told_where_it_is_enough(
+    folder: str | None, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    usual = [(f"c{n % 6}", n % 7, "web", "odd" if n % 6 == 1 else "x") for n in range(60)]
+    robots = [("c1", n % 7, "bot", "x") for n in range(90)]
+    data = spark.createDataFrame([*usual, *robots], "customer string, amount int, agent string, note string")
+    if folder is not None:
+        few, many = (data.where(each) for each in ("agent = 'web'", "agent = 'bot'"))
+        few.coalesce(1).write.parquet(str(tmp_path / "few"))
+        many.coalesce(1).write.parquet(str(tmp_path / "many"))
+        data = spark.read.parquet(str(tmp_path / "few"), str(tmp_path / "many"))
+    found = session.isolate(data.groupBy("customer").count(), bigdebug.Skew())
+    told = {each.text.partition(" ")[0]: each for each in found.explanation}
+    assert "customer" not in told, "that is the group itself"
+    assert "note" not in told, "there would still be too many without them"
+    assert (told["agent"].text, told["agent"].condition) == ("agent = 'bot'", "agent = 'bot'")
+    assert (told["agent"].culprits, told["agent"].others) == ((90, 100), (0, 50))
+    assert ("file" in told) == (folder is not None)
 
 
 def test_a_group_of_too_many_bytes(session: bigdebug.Session, sales: DataFrame) -> None:

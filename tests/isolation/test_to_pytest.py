@@ -151,7 +151,8 @@ def test_without_a_function_the_recipe_is_run_on_the_records(
 ) -> None:
     data = spark.createDataFrame([(n % 3, float(n)) for n in range(90)], "k int, v double")
     bad = F.when(F.col("v") == 40, -1e6).otherwise(F.col("v"))
-    totals = data.groupBy("k").agg(F.sum(bad).alias("total"))
+    before = data.select(F.col("v").alias("w"))  # one source, read twice
+    totals = data.join(before, F.col("w") == F.col("v") - 1).groupBy("k").agg(F.sum(bad).alias("total"))
     with pytest.raises(BigDebugError, match="no function builds this frame"):
         session.isolate(totals, "total < 0").to_pytest(tmp_path / "test_none.py")
     totals.collect()
@@ -161,8 +162,9 @@ def test_without_a_function_the_recipe_is_run_on_the_records(
     assert f'"{session.run_id}", {session.outputs[-1].number}\n' in text
     assert "(1, 40.0)" in text
     assert not ran(spark, written, monkeypatch)
-    written.write_text(text.replace("(1, 40.0)", "(1, 41.0)"))
-    assert ran(spark, written, monkeypatch)
+    for record, other in (("(1, 40.0)", "(1, 41.0)"), ("(0, 39.0)", "(0, 37.0)")):
+        written.write_text(text.replace(record, other))
+        assert ran(spark, written, monkeypatch)
 
 
 def test_many_records_stand_in_a_file_beside_the_test(

@@ -12,6 +12,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.blamed import together
+from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.rdd import weights
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, Places, RddCandidates, session_of
@@ -76,7 +77,7 @@ class _Balancing:
             found = self._weighed(groups)
             candidates = RddCandidates(self._trace, _places(found))
             answers = self._balanced(found, groups, candidates, heavy)
-            jobs = len(context.statusTracker().getJobIdsForGroup(group))
+            cost = Cost(context, self._began, group)
         notes = [*self._trace.static_notes, str(heavy)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
@@ -89,8 +90,7 @@ class _Balancing:
             exact=not self._trace.static_notes,
             notes=tuple(notes),
             replays=1 if answers else 0,
-            jobs=jobs,
-            seconds=round(time.monotonic() - self._began, 3),
+            _cost=cost,
         )
 
     # -- the groups ---------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class _Balancing:
         for key, number in groups.keys.items():
             mine = {operator: table for (of, operator), table in found.items() if of == number}
             source = max(mine, key=lambda operator: len(mine[operator]))
-            (stand,) = (each for each in candidates.stands if each.leaf.operator is source)
+            (stand,) = (each for each in candidates.every if each.leaf.operator is source)
             numbers = stand.numbers_of(*mine[source][["partition", "place"]].to_numpy().T)
             held = mine[source]["weight"].to_numpy()
             taken, of_records = fewest(numbers, held, heavy.limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from bigdebug.isolation.rdd import fetching
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd.kinds import IN_FILES
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import Place, RddSource
 from bigdebug.lineage.rdd.trace import RddTrace
@@ -101,19 +102,23 @@ class RddCandidates:
 
     Attributes:
         trace: this.
-        stands: the candidates of each source.
+        stands: the candidates of each source, those that others read already left out.
+        every: the candidates of each source; of those that read the same records under the same numbers.
         count: how many there are.
     """
 
     def __init__(self, trace: RddTrace, places: Mapping[RddOperator, Places]) -> None:
         self.trace = trace
         self.stands: list[RddStand] = []
+        self.every: list[RddStand] = []
         self.count = 0
-        for source in trace.found_sources:
-            mine = places.get(source.operator, {})
-            stand = RddStand(source, mine, self.count, sum(map(len, mine.values())))
-            self.stands.append(stand)
-            self.count += stand.count
+        for alike in _by_records(trace.found_sources):
+            mine = _united([places.get(source.operator, {}) for source in alike])
+            count = sum(map(len, mine.values()))
+            stands = [RddStand(source, mine, self.count, count) for source in alike]
+            self.stands.append(stands[0])
+            self.every += stands
+            self.count += count
 
     @classmethod
     def traced(cls, trace: RddTrace) -> Self:
@@ -161,6 +166,32 @@ class RddCandidates:
 
     def _asking(self) -> Any:
         return jobs_of_ours(self.trace.context, "the records found")
+
+
+def same_records(operator: RddOperator) -> Hashable:
+    """Equal for operators that read the same records, in the same partitions."""
+    if operator.kind not in IN_FILES:
+        return operator.serial
+    return operator.kind, repr(sorted(operator.arguments.items()))
+
+
+def _by_records(sources: Iterable[RddSource]) -> list[list[RddSource]]:
+    """Sources, those together that read the same records: a record is one, wherever it is read."""
+    found: dict[Hashable, list[RddSource]] = {}
+    for source in sources:
+        found.setdefault(same_records(source.operator), []).append(source)
+    return list(found.values())
+
+
+def _united(several: Sequence[Places]) -> Places:
+    """The places of records that have any of some."""
+    if len(several) == 1:
+        return several[0]
+    parts: dict[int, list[np.ndarray[Any, np.dtype[np.int64]]]] = {}
+    for places in several:
+        for partition, mine in places.items():
+            parts.setdefault(partition, []).append(mine)
+    return {partition: np.unique(np.concatenate(parts[partition])) for partition in sorted(parts)}
 
 
 def _places(ids: Any) -> Places:

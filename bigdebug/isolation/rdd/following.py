@@ -29,7 +29,7 @@ class Following:
     """
 
     def __init__(self, root: RddOperator, annotator: Annotator, candidates: RddCandidates) -> None:
-        self._stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.stands}
+        self._stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.every}
         self._followed: dict[int, int] = {}
         self._by_partition: set[int] = set()
         self._by_first: set[int] = set()

@@ -11,6 +11,7 @@ from typing import Any
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.blamed import Searched, answer, together
+from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.ranking import Ranking
@@ -103,8 +104,8 @@ class _Isolating:
                 self._search(elements, replays, candidates)
             else:
                 candidates = RddCandidates.traced(self._trace)
-            jobs = len(context.statusTracker().getJobIdsForGroup(group))
-        return self._answer(elements, candidates, notes, replays.count if replays else 0, jobs)
+            cost = Cost(context, self._began, group)
+        return self._answer(elements, candidates, notes, replays.count if replays else 0, cost)
 
     # -- the elements -------------------------------------------------------------------------------
 
@@ -164,7 +165,7 @@ class _Isolating:
         candidates: RddCandidates,
         notes: list[str],
         replays: int,
-        jobs: int,
+        cost: Cost,
     ) -> Isolation:
         answers = [answer(element, candidates, "element") for element in elements if element.again]
         matched = self._trace.matched
@@ -183,9 +184,10 @@ class _Isolating:
             exact=self._trace.exact,
             notes=(*self._trace.notes, *notes),
             replays=replays,
-            jobs=jobs,
-            seconds=round(time.monotonic() - self._began, 3),
-            _explain=lambda: explain_elements(candidates, blamed, behind),
+            _cost=cost,
+            _explain=cost.counting(
+                "what the culprits share", lambda: explain_elements(candidates, blamed, behind)
+            ),
             _write_test=self._test_of(candidates, answers),
         )
 

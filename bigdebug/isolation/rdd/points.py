@@ -143,7 +143,7 @@ def fetched_point(annotated: Any, annotator: Annotator, candidates: RddCandidate
         annotator: that made it.
         candidates: all there are.
     """
-    stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.stands}
+    stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.every}
     wanted = {leaf: bits_of(stand.places) for leaf, stand in stands.items()}
     parts: list[list[bytes]] = [[] for _ in range(annotated.getNumPartitions())]
     widths: list[list[Any]] = [[] for _ in parts]

@@ -127,7 +127,7 @@ class RddReplays:
         walk = _WalkHere(self._rows, whole, lambda element, ids: self._following.of(element, ids) == identity)
         found = FrozenBitMap()
         with unheard():
-            for stand in self._candidates.stands:
+            for stand in self._candidates.every:
                 found = found | FrozenBitMap(walk.ids(stand.leaf.operator).collect())
         return found
 
@@ -140,9 +140,7 @@ class RddReplays:
 
     def is_source(self, leaf: int) -> bool:
         """Whether a leaf's number names a source, and no group."""
-        return any(
-            self._walk.annotator.leaf(stand.leaf.operator) == leaf for stand in self._candidates.stands
-        )
+        return any(self._walk.annotator.leaf(stand.leaf.operator) == leaf for stand in self._candidates.every)
 
     # -- inside -------------------------------------------------------------------------------------
 

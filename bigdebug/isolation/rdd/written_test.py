@@ -85,7 +85,7 @@ def write_rdd_test(
     inputs = _inputs(candidates, reproduction)
     reads = [each.read for each in inputs]
     operators = [each for each in root.walk() if each.node is not None]
-    sources = {each.leaf.operator for each in candidates.stands}
+    sources = {each.leaf.operator for each in candidates.every}
     top = next((each.call_site for each in operators if each not in sources), None)
     builder: Builder | None = None
     reason = ""

@@ -1,5 +1,6 @@
 """What isolation finds for elements of RDDs, judged by plain Python that knows nothing of Spark."""
 
+import runpy
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -260,6 +261,25 @@ def test_an_output_of_a_file_by_an_expression(
         "value": "k2,-500",
         "_record": {"file": prices, "position": 17, "partition": None},
     }
+
+
+def test_a_record_of_a_file_that_is_read_twice_is_one(
+    prices: str, session: bigdebug.Session, context: SparkContext, tmp_path: Path
+) -> None:
+    once, twice = (context.textFile(prices, 3).map(parsed) for _ in range(2))
+    sums = once.union(twice.filter(lambda pair: pair[1] < 5)).reduceByKey(add)
+    sums.collect()
+    found = session.isolate(session.outputs[-1], "value < -600")
+    (row,) = found.rows
+    assert row.candidates == 13
+    assert [record.value for record in found.culprits] == ["k2,-500"]
+    assert [record.value for record in found.reproduction] == ["k2,-500"]
+    assert found.reproduction.proof == "1-minimal"
+    written = runpy.run_path(str(found.to_pytest(tmp_path / "test_sums.py")))
+    recorded = [written[name] for name in ("STORE", "RUN", "OUTPUT")]
+    inputs = {"prices.txt": ["k2,-500"]}
+    again = written["rerun_elements"](SparkSession.builder.getOrCreate(), *recorded, inputs)
+    assert again == [("k2", -1000)]
 
 
 def test_replays_run_no_job(prices: str, session: bigdebug.Session, context: SparkContext) -> None:
