@@ -11,7 +11,7 @@ from pyspark import RDD
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.forward import ForwardTrace, OutputReached, matching_of
+from bigdebug.lineage.forward import ForwardTrace, OutputReached
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.live import plan_of
 from bigdebug.lineage.nodes import FROM_RDD
@@ -28,6 +28,7 @@ from bigdebug.lineage.rdd.operator import known_operator
 from bigdebug.lineage.rdd.reading import require_all_unchanged, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.trace import contributing_in_order
+from bigdebug.lineage.reached import matching_of
 from bigdebug.lineage.recorder import Recorder
 
 _UNKNOWN = "output {} ({}) may be made of the records, too, and isn't traced: {}"

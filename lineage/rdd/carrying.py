@@ -18,7 +18,6 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.flags import Flagging
-from bigdebug.lineage.forward import flagging_of, steps_of, unfollowed
 from bigdebug.lineage.found import Step
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.questions import Question
@@ -34,6 +33,7 @@ from bigdebug.lineage.rdd.mixed import all_operators
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import Predicate
+from bigdebug.lineage.reached import flagging_of, steps_of, unfollowed
 
 _BARRIER = "it reads what a barrier stage gave"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bigdebug.lineage.errors import UnknownNameError
 from bigdebug.lineage.finding import find_source, numbered
-from bigdebug.lineage.forward import ForwardTrace, OutputReached, RowsReached, matching_of, unfollowed
+from bigdebug.lineage.forward import ForwardTrace, OutputReached, RowsReached
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import Location, TracedRecord
@@ -27,6 +27,7 @@ from bigdebug.lineage.rdd.reading import RddSource, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import Given, only_given
 from bigdebug.lineage.rdd.trace import require_understood
+from bigdebug.lineage.reached import matching_of, unfollowed
 
 
 class ElementsReached:

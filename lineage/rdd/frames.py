@@ -27,6 +27,7 @@ from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import Annotator, has_fixed_order
 from bigdebug.lineage.rdd.joints import joints_among, rows_of_elements
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.segments import RowSet, Segment, fetch, semi_joined
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf, Where
@@ -212,10 +213,11 @@ def take_elements_once(
 def _maker(annotator: Annotator, catalyst: Catalyst, leaf: SourceLeaf, joint: RddOperator) -> Any:
     def make() -> Any:
         frozen = joint.frozen or {}
-        rdd = annotator.kept_input(joint, frozen)
-        functions = annotator.arguments(joint, frozen)["functions"]
         own = leaf.operator.plan
-        plan = rows_of_elements(catalyst, rdd, functions, str(own.schema().json()))
+        with travelling():
+            rdd = annotator.kept_input(joint, frozen)
+            functions = annotator.arguments(joint, frozen)["functions"]
+            plan = rows_of_elements(catalyst, rdd, functions, str(own.schema().json()))
         number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("id"))
         pairs = zip(catalyst.output(plan), catalyst.output(own), strict=True)
         columns = [catalyst.alias(new, old.name(), old.exprId()) for new, old in pairs]

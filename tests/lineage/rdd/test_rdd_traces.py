@@ -335,6 +335,10 @@ with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
     print([record.value for record in forward.collect()])
     with travelling():
         print(forward.placed_records("output 3").collect())
+from pyspark.sql import SparkSession
+with bigdebug.attach(SparkSession(context), store=tempfile.mkdtemp()) as session:
+    frame = context.parallelize([1, 2, 3], 2).map(lambda x: (x % 2, x)).distinct().toDF(["k", "v"])
+    print([record.value for record in session.trace(frame, "k = 1").collect()])
 """
 
 
@@ -349,7 +353,7 @@ def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
         [sys.executable, str(tmp_path / "remote.py")],
         env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    told = ["True", "[1, 3] 7", "[1, 3]", "[3] 1", "[(3, 3)]", "[(None, None, None, (3, 3))]"]
+    told = ["True", "[1, 3] 7", "[1, 3]", "[3] 1", "[(3, 3)]", "[(None, None, None, (3, 3))]", "[1, 3]"]
     assert done.stdout.splitlines() == told, done.stdout + done.stderr[-3000:]
 
 
