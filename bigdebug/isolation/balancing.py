@@ -16,9 +16,10 @@ from pyspark.sql import functions as F
 from bigdebug.isolation.blamed import together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.explaining_skew import explain_skew
+from bigdebug.isolation.failing import FailingGroups, Identity
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, Proof
 from bigdebug.isolation.output_key import looked_up
-from bigdebug.isolation.replays import FailingGroups, Identity, Replays
+from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.weighing import MOST_ROWS, Heavy, Numbers, Weights, fewest
 from bigdebug.lineage.annotate import Annotator

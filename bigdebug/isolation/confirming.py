@@ -9,7 +9,8 @@ from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.closed_form import ClosedForm
-from bigdebug.isolation.replays import Identity, Replays
+from bigdebug.isolation.failing import Identity
+from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import AT_ONCE, Outcome
 from bigdebug.isolation.search_row import Blame
 

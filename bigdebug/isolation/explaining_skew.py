@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.explaining import Pattern, Told, patterns_of
 from bigdebug.isolation.explaining_frames import places_of
+from bigdebug.isolation.failing import Identity
 from bigdebug.isolation.features import terms_of
 from bigdebug.isolation.gathering import Stand
-from bigdebug.isolation.replays import Identity
 from bigdebug.isolation.same_records import compared
 from bigdebug.isolation.weighing import Numbers, Weights
 from bigdebug.lineage.asking import asking

@@ -23,9 +23,10 @@ from bigdebug.isolation.confirming import confirmed
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.expected import Differing, differing, told_of_missing
 from bigdebug.isolation.explaining_frames import explain
+from bigdebug.isolation.failing import FailingGroups, FailingRow, Identity
 from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
 from bigdebug.isolation.ranking import Ranking
-from bigdebug.isolation.replays import FailingGroups, FailingRow, Identity, Replays
+from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import AT_ONCE, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import suspects

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -14,8 +13,8 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidate_set import CandidateSet, subset_numbers
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.closed_groups import closed_groups
+from bigdebug.isolation.failing import FailingGroups, FailingRow, Found, Identity
 from bigdebug.isolation.gathering import Gathering
 from bigdebug.isolation.keyed import boundary_of, keyed, members_of
 from bigdebug.isolation.proposals import orders_of
@@ -41,41 +40,6 @@ from bigdebug.lineage.where import RowsOf, Where
 
 MOST_RECORDS = 20_000_000
 """Records in all subsets of one job."""
-
-Identity = tuple[int, int]
-"""Of an output row: hashes of the records and keys that it stands on."""
-Found = dict[tuple[int, Identity], Outcome]
-"""By place of a subset and row what became of it."""
-
-
-@dataclass(frozen=True)
-class FailingRow:
-    """A row of the output that fails.
-
-    Attributes:
-        identity: followed through the replays.
-        value: its columns by name.
-    """
-
-    identity: Identity
-    value: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class FailingGroups:
-    """Rows that fail, each of a group of records.
-
-    Attributes:
-        matched: how many there are.
-        rows: the first of them, in the order of their keys.
-        candidates: the records that these come from.
-        closed: what becomes of these rows in closed form, where there is one.
-    """
-
-    matched: int
-    rows: list[FailingRow]
-    candidates: CandidateSet
-    closed: ClosedForm | None = None
 
 
 class Replays:

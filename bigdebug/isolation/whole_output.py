@@ -10,8 +10,9 @@ from typing import Any, TypeGuard
 from pyspark.sql import Column, DataFrame, Row
 
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.failing import FailingGroups, FailingRow, Found, Identity
 from bigdebug.isolation.reading import Reading
-from bigdebug.isolation.replays import FailingGroups, FailingRow, Found, Identity, Replays
+from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.tagging import Tagger
 from bigdebug.lineage.annotated import Annotated
