@@ -3,8 +3,9 @@
 A test marked `proof` says what it covers. One that draws examples says how many, takes a `part`, and runs once
 for each hundred of them, so that little is lost when it is stopped. What passed is kept in pytest's cache, for
 the commit, if nothing but results differs from it; the table is written to `benchmarks/results/proof.md`, to be
-committed: what wasn't asked for stays in it as it was proved at another commit. With `PROOF_SHARE=0.02` in the
-environment a fiftieth of the examples is drawn, as a rehearsal, whose table stays in the cache.
+committed: what wasn't asked for stays in it as it was proved at another commit, and so do the parts of a proof
+that haven't run at the present one. With `PROOF_SHARE=0.02` in the environment a fiftieth of the examples is drawn,
+as a rehearsal, whose table stays in the cache.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class Proved:
         result: `passed`, `failed` or `not run`.
         part: which part it is, if it draws examples.
         examples: how many examples it drew.
+        commit: at which it ran; None for the present one.
     """
 
     test: str
@@ -66,6 +68,7 @@ class Proved:
     result: str = "not run"
     part: int | None = None
     examples: int | None = None
+    commit: str | None = None
 
 
 class Proofs:
@@ -119,7 +122,10 @@ class Proofs:
         if not self._begun:
             return
         asked = [item for item in session.items if _mark(item)]
-        known = {item.nodeid: _described(item) for item in asked} | self._kept | self._ran
+        now = {item.nodeid: _described(item) for item in asked} | self._kept | self._ran
+        tests = {test.partition("[")[0] for test in now}
+        earlier = {test: each for test, each in self._earlier.items() if test.partition("[")[0] in tests}
+        known = earlier | {test: each for test, each in now.items() if each.seconds or test not in earlier}
         self._written = (RESULTS if self._share == 1 else self._folder or RESULTS) / "proof.md"
         standing = self._written.read_text() if self._written.exists() else ""
         self._written.write_text(self._head() + table(known.values(), self._commit, standing))
@@ -152,6 +158,21 @@ class Proofs:
             return {}
         lines = [Proved(**json.loads(line)) for line in self._file.read_text().splitlines()]
         return {proved.test: proved for proved in lines}
+
+    @cached_property
+    def _earlier(self) -> dict[str, Proved]:
+        """How parts of proofs ended at other commits, the last time that they ran."""
+        if self._file is None or self._folder is None:
+            return {}
+        _, _, ours = self._file.name.partition(" ")
+        others = {path for path in self._folder.glob(f"* {ours}") if path != self._file}
+        found = {}
+        for path in sorted(others, key=lambda each: each.stat().st_mtime):
+            for line in path.read_text().splitlines():
+                proved = Proved(**json.loads(line) | {"commit": path.name.partition(" ")[0]})
+                if proved.part is not None:
+                    found[proved.test] = proved
+        return found
 
     def _head(self) -> str:
         drawn = "" if self._share == 1 else f" A rehearsal, with {self._share:.1%} of the examples."
@@ -214,7 +235,8 @@ def table(proved: Iterable[Proved], commit: str, standing: str = "") -> str:
         ran = [each for each in parts if each.seconds is not None]
         if ran or test not in lines:
             seconds = f"{sum(each.seconds or 0 for each in ran):,.0f}" if ran else "-"
-            told = (test, _covers(parts), seconds, _result(parts), commit if ran else "-")
+            commits = dict.fromkeys(each.commit or commit for each in sorted(ran, key=lambda one: one.test))
+            told = (test, _covers(parts), seconds, _result(parts), ", ".join(commits) or "-")
             lines[test] = f"| {' | '.join(told)} |"
     head = ["| test | covers | seconds | result | commit |", "|---|---|---|---|---|"]
     return "\n".join([*head, *(line for _, line in sorted(lines.items()))]) + "\n"
