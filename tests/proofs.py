@@ -246,7 +246,8 @@ def _covers(parts: list[Proved]) -> str:
     examples = sum(each.examples or 0 for each in parts)
     if not examples:
         return parts[0].covers
-    return f"{examples:,} {parts[0].covers}, in {len(parts)} parts (seeds 0 to {len(parts) - 1})"
+    in_parts = f", in {len(parts)} parts (seeds 0 to {len(parts) - 1})" if len(parts) > 1 else ""
+    return f"{examples:,} {parts[0].covers}{in_parts}"
 
 
 def _result(parts: list[Proved]) -> str:
