@@ -112,6 +112,23 @@ def trace_description(trace: Any) -> Description:
     return Description(f"{repr(trace)[1:-1]}: {trace.matched:,} matched, {exact}", tables, trace.notes)
 
 
+def why_not_description(why_not: Any, counted: str) -> Description:
+    """Of any answer to why rows are missing: the operators with their counts, where these cost little.
+
+    Args:
+        why_not: the answer.
+        counted: what of them the operators' counts are.
+    """
+    if why_not.bytes > FEW_BYTES and "_counts" not in vars(why_not):
+        told = f"it reads {why_not.bytes:,} bytes: ask for .culprit, .steps or .dropped"
+        return Description(repr(why_not), notes=[told])
+    rows = [(each.operator, site_label(each), each.rows_in, each.rows_out) for each in why_not.steps]
+    steps = Table(counted, ("operator", "at", "rows in", "rows out"), rows)
+    dropped = why_not.culprit
+    told = "nothing is missing" if dropped is None else f"dropped by {dropped.operator} {site_label(dropped)}"
+    return Description(f"{repr(why_not)[1:-1]}: {told}", [steps], why_not.notes)
+
+
 def records_table(caption: str, records: Sequence[Any], total: int | None = None) -> Table:
     """Source records, with their places.
 

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from pyspark.sql import Column, DataFrame
 
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.estimate import bytes_read
@@ -117,9 +116,7 @@ class RowsReached:
 
     def doubts(self) -> list[str]:
         question = self._question
-        with asking(question.catalyst, "what a second run can't tell"):
-            own = doubts(question.catalyst, question.root, question.sources.values())
-        found = [*question.notes, *own, *unfollowed(question)]
+        found = [*question.doubts(), *unfollowed(question)]
         if self._below is not None:
             self._flagging.annotate(question.root)  # what keys there are is seen on the way
             found += self._below.doubts()

@@ -8,8 +8,10 @@ from typing import Any
 
 from pyspark.sql import Column, SparkSession
 
+from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.comparison import Comparison
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.depth import deep_plans
@@ -41,6 +43,11 @@ class Question:
     sources: dict[Operator, SourceLeaf]
     notes: tuple[str, ...]
     comparison: Comparison | None
+
+    def doubts(self) -> list[str]:
+        """Why a second run may give other rows, or is already known to."""
+        with asking(self.catalyst, "what a second run can't tell"):
+            return [*self.notes, *doubts(self.catalyst, self.root, self.sources.values())]
 
 
 def question_about(

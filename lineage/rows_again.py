@@ -10,9 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst
-from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.finding import numbered
@@ -51,8 +49,7 @@ def rows_computed(question: Question) -> RowsAgain:
     Where something in the dataflow can vary, they are compared with what is known of those that the run gave.
     """
     catalyst, root = question.catalyst, question.root
-    with asking(catalyst, "what a second run can't tell"):
-        notes = [*question.notes, *doubts(catalyst, root, question.sources.values())]
+    notes = question.doubts()
     if notes and question.comparison is not None:
         notes += question.comparison.notes
     frame = catalyst.frame(root.plan)

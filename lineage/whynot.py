@@ -9,11 +9,10 @@ from pyspark.sql import Column
 
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.conditions import Conjunct, conjuncts_of, text_of
 from bigdebug.lineage.culprits import culprits, upwards
 from bigdebug.lineage.depth import deep_plans
-from bigdebug.lineage.described import FEW_BYTES, Described, Description, Table, site_label
+from bigdebug.lineage.described import Described, Description, why_not_description
 from bigdebug.lineage.dropped import dropped_at
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.estimate import bytes_read
@@ -126,18 +125,7 @@ class WhyNot(Described):
         return bytes_read(self._question.catalyst, self._question.sources.values())
 
     def _description(self) -> Description:
-        if self.bytes > FEW_BYTES and "_counts" not in vars(self):
-            told = f"it reads {self.bytes:,} bytes: ask for .culprit, .steps or .dropped"
-            return Description(repr(self), notes=[told])
-        rows = [(each.operator, site_label(each), each.rows_in, each.rows_out) for each in self.steps]
-        steps = Table("rows like it", ("operator", "at", "rows in", "rows out"), rows)
-        dropped = self.culprit
-        told = (
-            "nothing is missing"
-            if dropped is None
-            else f"dropped by {dropped.operator} {site_label(dropped)}"
-        )
-        return Description(f"{repr(self)[1:-1]}: {told}", [steps], self.notes)
+        return why_not_description(self, "rows like it")
 
     def __repr__(self) -> str:
         return f"<WhyNot of {self._question.root.described()}>"
@@ -194,11 +182,7 @@ class WhyNot(Described):
 
     @cached_property
     def _doubts(self) -> list[str]:
-        with asking(self._catalyst, "what a second run can't tell"):
-            found = [
-                *self._question.notes,
-                *doubts(self._catalyst, self._question.root, self._question.sources.values()),
-            ]
+        found = self._question.doubts()
         if not found and self._question.comparison is not None:
             found += self._question.comparison.python_doubts
         return found

@@ -15,7 +15,6 @@ from typing import Any
 from bigdebug.lineage.annotated import Annotated, IdColumn
 from bigdebug.lineage.asking import asking, jobs_of_ours
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
-from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.estimate import bytes_read
 from bigdebug.lineage.flags import Flagging
 from bigdebug.lineage.found import Step
@@ -143,10 +142,7 @@ class Ways:
         tops = [*self._tops, *(joint for each in self._frames for joint in each.joints.values())]
         found = [doubt for top in tops for doubt in doubts_about(top)]
         for frame in self._frames:
-            question = frame.question
-            with asking(question.catalyst, "what a second run can't tell"):
-                found += question.notes
-                found += doubts(question.catalyst, question.root, question.sources.values())
+            found += frame.question.doubts()
         found += self.ends()
         found += doubts_about_keys(self._carrier.flagger.nan_keys & self._operators)
         return list(dict.fromkeys(found))

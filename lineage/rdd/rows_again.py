@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
-from bigdebug.lineage.asking import asking, jobs_of_ours
-from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.pinned import pinned_session
 from bigdebug.lineage.rdd import literals, tabled, workers
 from bigdebug.lineage.rdd.annotator import Annotator
@@ -66,9 +65,7 @@ def elements_computed(
         *given.doubts,
     ]
     for frame in frames.values():
-        question = frame.question
-        with asking(question.catalyst, "what a second run can't tell"):
-            found += [*question.notes, *doubts(question.catalyst, question.root, question.sources.values())]
+        found += frame.question.doubts()
     key = ("key",) if len(kinds) == 2 and _is_grouped(rows.operator) else ()
     return RowsAgain(catalyst, table, key, tuple(dict.fromkeys(found)), condition)
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from pyspark.sql import functions as F
 
-from bigdebug.lineage.asking import asking, jobs_of_ours
-from bigdebug.lineage.certainty import doubts
+from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.culprits import culprits
-from bigdebug.lineage.described import FEW_BYTES, Described, Description, Table, site_label
+from bigdebug.lineage.described import Described, Description, why_not_description
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd import held, workers
 from bigdebug.lineage.rdd.annotator import Annotator, frozen_for
@@ -182,18 +181,7 @@ class RddWhyNot(Described):
         return sum(size for each in self._rows.operator.walk() for _, size, _ in each.listed or ())
 
     def _description(self) -> Description:
-        if self.bytes > FEW_BYTES and "_counts" not in vars(self):
-            told = f"it reads {self.bytes:,} bytes: ask for .culprit, .steps or .dropped"
-            return Description(repr(self), notes=[told])
-        rows = [(each.operator, site_label(each), each.rows_in, each.rows_out) for each in self.steps]
-        steps = Table("elements like it", ("operator", "at", "rows in", "rows out"), rows)
-        dropped = self.culprit
-        told = (
-            "nothing is missing"
-            if dropped is None
-            else f"dropped by {dropped.operator} {site_label(dropped)}"
-        )
-        return Description(f"{repr(self)[1:-1]}: {told}", [steps], self.notes)
+        return why_not_description(self, "elements like it")
 
     def __repr__(self) -> str:
         return f"<RddWhyNot of {self._rows.operator.described()}>"
@@ -334,10 +322,7 @@ class RddWhyNot(Described):
         root = self._rows.operator
         found = [*self._static, *doubts_about(root, opaque=False), *doubts_about_taken(self._rows)]
         for frame in self._frames.values():
-            question = frame.question
-            with asking(question.catalyst, "what a second run can't tell"):
-                found += question.notes
-                found += doubts(question.catalyst, question.root, question.sources.values())
+            found += frame.question.doubts()
         return list(dict.fromkeys(found))
 
 
