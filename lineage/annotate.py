@@ -108,27 +108,21 @@ class Annotator:
 
     def without_values(self) -> Annotator:
         """The same rules, ids of files' records alone."""
-        return Annotator(
-            self.catalyst,
-            self.sources,
-            kept=self.kept,
-            beside=self.beside,
-            packings=self.packings,
-            apart=self._apart,
-        )
+        return self._but(values=False)
 
     def without_packing(self) -> Annotator:
         """The same rules, ids spelled out."""
-        if not self.packings:
-            return self
-        return Annotator(
-            self.catalyst,
-            self.sources,
-            values=self.values,
-            kept=self.kept,
-            beside=self.beside,
-            apart=self._apart,
-        )
+        return self._but(packings=None) if self.packings else self
+
+    def _but(self, **changed: Any) -> Annotator:
+        same: dict[str, Any] = {
+            "values": self.values,
+            "kept": self.kept,
+            "beside": self.beside,
+            "packings": self.packings,
+            "apart": self._apart,
+        }
+        return Annotator(self.catalyst, self.sources, **same | changed)
 
     def spelled_out(self, ids: Sequence[IdColumn]) -> tuple[list[Any], tuple[IdColumn, ...]]:
         """Columns that give ids and what travels with them as others know them; and these.

@@ -21,10 +21,10 @@ from bigdebug.lineage.found import Step
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.rdd import flags
-from bigdebug.lineage.rdd.annotator import contributing, frozen_for
+from bigdebug.lineage.rdd.annotator import contributing
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys
 from bigdebug.lineage.rdd.flagging import Flagger
-from bigdebug.lineage.rdd.frames import Frame
+from bigdebug.lineage.rdd.frames import Frame, functions_given
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.joints import rows_of_elements
 from bigdebug.lineage.rdd.kinds import INTO_FRAME, OF_FRAME
@@ -124,7 +124,8 @@ class Ways:
 
     def steps(self) -> Iterator[Step]:
         """The operators that chosen records may go through, from the source up."""
-        carrier, given = self._carrier, self._given()
+        carrier = self._carrier
+        given = functions_given(self._tops, carrier.frames, contributing)
         for operator in sorted(given, key=lambda each: each.serial):
             if operator.kind == INTO_FRAME or not carrier.leads(operator):
                 continue
@@ -175,21 +176,6 @@ class Ways:
     @property
     def _frames(self) -> list[Frame]:
         return [frame for operator, frame in self._carrier.frames.items() if operator in self._operators]
-
-    def _given(self) -> dict[RddOperator, Frozen]:
-        """The operators on the way, with the functions given to each."""
-        given: dict[RddOperator, Frozen] = dict(self._tops)
-        waiting = list(self._tops)
-        while waiting:
-            operator = waiting.pop()
-            below = {each: frozen_for(operator, given[operator]) for each in contributing(operator)}
-            if operator.kind == OF_FRAME:
-                below = {each: each.frozen or {} for each in self._carrier.frames[operator].joints.values()}
-            for each, frozen in below.items():
-                if each not in given:
-                    given[each] = frozen
-                    waiting.append(each)
-        return given
 
     def _shown(self, elements: Callable[[], Any]) -> Any:
         with self._carrier.asking("elements of a step"):

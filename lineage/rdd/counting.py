@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.counting import rows_of_operators
-from bigdebug.lineage.rdd.annotator import Annotator, frozen_for
-from bigdebug.lineage.rdd.frames import Frame
+from bigdebug.lineage.rdd.annotator import Annotator
+from bigdebug.lineage.rdd.frames import Frame, functions_given
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import INTO_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -27,19 +27,9 @@ def elements_of_operators(
             elements, all of them are counted.
         frames: the DataFrames below, as `frames_below` found them.
     """
-    given: dict[RddOperator, Frozen] = dict(tops)
     for top in tops:
         require_understood(top)
-    waiting = list(tops)
-    while waiting:
-        operator = waiting.pop()
-        below = {each: frozen_for(operator, given[operator]) for each in operator.inputs}
-        if operator in frames:
-            below = {each: each.frozen or {} for each in frames[operator].joints.values()}
-        for each, frozen in below.items():
-            if each not in given:
-                given[each] = frozen
-                waiting.append(each)
+    given = functions_given(tops, frames, lambda operator: operator.inputs)
     (context,) = {top.context for top in tops}
     annotator = Annotator(context)
     found: dict[int, int] = {}

@@ -7,7 +7,7 @@ are on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,7 +24,8 @@ from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.pushdown import unpushed
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.rdd import placing, workers
-from bigdebug.lineage.rdd.annotator import Annotator, has_fixed_order
+from bigdebug.lineage.rdd.annotator import Annotator, frozen_for, has_fixed_order
+from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.joints import joints_among, rows_of_elements
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.travelling import travelling
@@ -224,3 +225,30 @@ def _maker(annotator: Annotator, catalyst: Catalyst, leaf: SourceLeaf, joint: Rd
         return catalyst.project([*columns, number], plan)
 
     return make
+
+
+def functions_given(
+    tops: Mapping[RddOperator, Frozen],
+    frames: Mapping[RddOperator, Frame],
+    read: Callable[[RddOperator], Iterable[RddOperator]],
+) -> dict[RddOperator, Frozen]:
+    """All operators of a program, on through DataFrames, with the functions given to each.
+
+    Args:
+        tops: those that it begins with, and the functions given to these.
+        frames: the DataFrames below, as `frames_below` found them.
+        read: gives of the others those inputs where it goes on.
+    """
+    given = dict(tops)
+    waiting = list(tops)
+    while waiting:
+        operator = waiting.pop()
+        if operator in frames:
+            below = {each: each.frozen or {} for each in frames[operator].joints.values()}
+        else:
+            below = {each: frozen_for(operator, given[operator]) for each in read(operator)}
+        for each, frozen in below.items():
+            if each not in given:
+                given[each] = frozen
+                waiting.append(each)
+    return given
