@@ -18,6 +18,7 @@ from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.results import Summary, summarize
 from bigdebug.lineage.run import OutputHandle
+from bigdebug.lineage.table_location import names_table, note_location
 
 # The number of rows an action gives: its argument's name and position, and what it is when left out.
 _FIRST_ROWS: dict[str, tuple[str, int, int | None]] = {
@@ -69,6 +70,7 @@ class Running:
         guards: what is known of these.
         spark: the PySpark session; None for a bare context.
         subject: what the action is called on in the place of the user's own; None for that itself.
+        written_table: the name of the table that it writes to; None where it writes to none.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Running:
         self.guards: Any = None
         self.spark = spark
         self.subject: Any = None
+        self.written_table: str | None = None
         self._execution = execution
 
     def rewrite(self, subject: Any) -> None:
@@ -101,6 +104,7 @@ class Running:
         """Note that the action ended well."""
         if not self.output.ended:
             self.output.end("done", rows=rows, content_hash=content_hash)
+            note_location(self.output, self.spark, self.written_table)
             self.capture()
 
     def capture(self) -> None:
@@ -128,6 +132,7 @@ def begin_action(
         target = _argument(_TARGETS[action.label], args, kwargs)
     if action.label == "write.save" and target is None:
         target = _path_option(args[0])
+    target = target if isinstance(target, str) else None
     plan = acted_on._jdf.logicalPlan()
     guard = attachment.recorder.crash_guard
     guarded = None if guard is None else guard.guarded_plan(attachment, action.label, acted_on)
@@ -146,10 +151,12 @@ def begin_action(
             frame=weakref.ref(acted_on) if as_it_is else None,
         ),
         spark=attachment.spark,
-        target=target if isinstance(target, str) else None,
+        target=target,
     )
     own = acted_on._jdf.queryExecution() if as_it_is else None
     running = Running(attachment.recorder, output, attachment.spark, own)
+    if target is not None and names_table(action.label):
+        running.written_table = target
     if guard is not None:
         running.frame = acted_on
         running.guarded_plan = guarded

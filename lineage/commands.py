@@ -15,6 +15,7 @@ from bigdebug.lineage.catalyst import class_name
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.failed_query import failed_query
 from bigdebug.lineage.nodes import Operation, call_site, mark, node_id_of, record_operator
+from bigdebug.lineage.table_location import note_location
 
 _SQL = Operation("sql", "sql")
 
@@ -85,6 +86,7 @@ def record_command(
     recorded = None if node is None else attachment.recorder.dataflow.get(node)
     if recorded is not None:
         _link(attachment, recorded, query)
+    target = _target(text)
     output = attachment.recorder.add_output(
         f"sql {verb}",
         node=node,
@@ -92,9 +94,10 @@ def record_command(
         started=began[0],
         rows=rows_of(attachment, query),
         spark=attachment.spark,
-        target=_target(text),
+        target=target,
     )
     output.end("done", seconds=took)
+    note_location(output, attachment.spark, target)
     capture(attachment.recorder, attachment.spark, output.number)
 
 

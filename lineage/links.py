@@ -27,11 +27,13 @@ class Writing:
         run: the run.
         output: its output.
         target: the absolute path, or the table's name.
+        location: the absolute path of the table's files; None where it is no table or that isn't known.
     """
 
     run: StoredRun
     output: Output
     target: str
+    location: str | None = None
 
     def seconds_off(self, moment: float) -> float:
         """How far from the time it took a moment is: 0 within, in seconds."""
@@ -49,7 +51,8 @@ class Writing:
             written = self.output.target.replace("`", "").casefold()
             if f".{table.casefold()}".endswith(f".{written}"):
                 return True
-        return path == self.target or path.startswith(f"{self.target}/")
+        places = (self.target, self.location)
+        return any(path == place or path.startswith(f"{place}/") for place in places if place is not None)
 
     def __str__(self) -> str:
         return f"output {self.output.number} of the run {self.run.run_id}"
@@ -67,13 +70,17 @@ def writings(store: Store, run_id: str | None, before: float) -> list[Writing]:
         UnreachableError: there is no store, or it can't be read.
     """
     found = [
-        Writing(run, output, absolute_target(output.target, run.folder or "/"))
+        Writing(run, output, absolute_target(output.target, run.folder or "/"), _location(output))
         for run in store.runs()
         if run.run_id != run_id and run.started <= before
         for output in run.outputs
         if output.target and output.status == "done" and output.started <= before
     ]
     return sorted(found, key=lambda each: each.output.started, reverse=True)
+
+
+def _location(output: Output) -> str | None:
+    return None if output.location is None else plain_path(output.location).rstrip("/")
 
 
 def written_by(

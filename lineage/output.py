@@ -23,6 +23,7 @@ class Output:
         rows: how many rows it returned, where the driver knows.
         content_hash: order-free hash of the rows the driver got (hex), where it is known.
         target: path or table an action wrote to, as the user gave it.
+        location: where the files of the table lie that an action wrote to, where its catalog tells.
         error: class and first line of the exception of a failed action.
         recipe: `pending`, `stored` or `unavailable`.
         recipe_problem: why there is no recipe.
@@ -46,6 +47,7 @@ class Output:
     recipe_problem: str | None = None
     missing: int = 0
     repaired: int = 0
+    location: str | None = None
 
     def updated(self, **changes: Any) -> "Output":
         return replace(self, **changes)

@@ -247,6 +247,8 @@ class Recorder:
 
     def change(self, run: Run, number: int, **changes: Any) -> None:
         """Note what has become of an output."""
+        if changes.get("location"):
+            changes["location"] = self._masking.shown(changes["location"])
         with self._lock:
             output = run.outputs[number] = run.outputs[number].updated(**changes)
         self._write_output(run, output)

@@ -66,6 +66,14 @@ class OutputHandle:
             for each in self.then:
                 each()
 
+    def note(self, **found: Any) -> None:
+        """Note what else is known of it.
+
+        Args:
+            found: fields of the `Output`.
+        """
+        self._recorder.change(self._run, self.number, **found)
+
 
 class Masking:
     """What of paths, tables and the command line may be stored.

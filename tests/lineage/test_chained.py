@@ -31,6 +31,18 @@ SCHEMA = "id int, name string, price decimal(8,2), day timestamp"
 Read = Callable[[SparkSession, str], DataFrame]
 Write = Callable[[DataFrame, str], None]
 
+
+def place_of_table(spark: SparkSession) -> str:
+    described = spark.sql("describe extended kept").where("col_name = 'Location'")
+    return str(described.first()["data_type"])
+
+
+def inserted(frame: DataFrame) -> None:
+    frame.limit(0).write.saveAsTable("kept")
+    frame.createOrReplaceTempView("rows")
+    frame.sparkSession.sql("insert into kept select * from rows")
+
+
 WAYS: dict[str, tuple[Write, Read]] = {
     "parquet": (lambda f, p: f.write.parquet(p), lambda s, p: s.read.parquet(p)),
     "orc": (lambda f, p: f.write.orc(p), lambda s, p: s.read.orc(p)),
@@ -58,6 +70,18 @@ WAYS: dict[str, tuple[Write, Read]] = {
     "a table of the second kind of writers": (
         lambda f, _: f.writeTo("default.kept").using("orc").create(),
         lambda s, _: s.table("kept"),
+    ),
+    "a table, read by its path": (
+        lambda f, _: f.write.saveAsTable("kept"),
+        lambda s, _: s.read.parquet(place_of_table(s)),
+    ),
+    "a table that is inserted into, read by its path": (
+        lambda f, _: inserted(f),
+        lambda s, _: s.read.parquet(place_of_table(s)),
+    ),
+    "a table of the second kind of writers, read by its path": (
+        lambda f, _: f.writeTo("spark_catalog.default.kept").using("json").create(),
+        lambda s, _: s.read.json(place_of_table(s)),
     ),
     "with a map": (
         lambda f, p: f.withColumn("all", F.create_map("id", "price")).write.parquet(p),
@@ -119,7 +143,8 @@ def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_
     last = live.sources[-1]
     # The later run read the id alone, for its key, which it gives.
     assert (last.columns, last.deciding_columns) == (("id",), ())
-    assert (last.run, last.output, last.count) == (earlier, 1, 2)
+    wrote = Store(str(store)).find(earlier).outputs[-1].number
+    assert (last.run, last.output, last.count) == (earlier, wrote, 2)
     assert (of_count.columns, of_count.deciding_columns) == ((), ("id",))
     assert live.records("people.csv").count() == 2
     assert [step.operator for step in live.steps][-1] != "Aggregate"
@@ -128,8 +153,9 @@ def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_
     assert answered(replay.trace("odd = 0")) == there
     index = open_index(run.tables, run.output("last").number)
     assert index is not None
-    found = index.written_by(writings(Store(str(store)), run_id, time.time()))
-    assert [str(writing) for _, writing in found] == [f"output 1 of the run {earlier}"]
+    found = list(index.written_by(writings(Store(str(store)), run_id, time.time())))
+    assert f"output {wrote} of the run {earlier}" in [str(writing) for _, writing in found]
+    assert {writing.run.run_id for _, writing in found} == {earlier}
 
 
 def test_rows_that_are_alike_are_all_traced_and_that_is_told(spark: SparkSession, tmp_path: Path) -> None:
