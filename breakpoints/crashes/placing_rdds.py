@@ -13,6 +13,7 @@ from bigdebug.lineage.rdd import workers as tracing
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.kinds import OF_FRAME, RECORD_WISE, SAMPLING, UNIONS
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.packing import named
 from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.rows import rows_of_rdd
 from bigdebug.lineage.rdd.trace import contributing_in_order
@@ -47,7 +48,7 @@ def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place
         sources = {each.operator: each for each in sources_in(contributing_in_order(below))}
         by_source: dict[RddOperator, dict[Place, list[Place]]] = {}
         for place, ids in found:
-            for leaf, name in ids:
+            for leaf, name in named(ids):
                 by_source.setdefault(annotator.of_leaf(leaf), {}).setdefault(name, []).append(place)
         records: dict[Place, TracedRecord] = {}
         for each, names in by_source.items():

@@ -1,34 +1,53 @@
-"""Ids as numbers, where they go through a shuffle: most elements have one id, which is the place of a record.
+"""Ids as numbers, where they name a place: nested tuples take Python longer to make, and to send, than elements do.
 
-Nested tuples take Python longer to pickle, and to read again, than the elements themselves. Travels by value.
+The ids of an element are a number, or a tuple of ids. An id is the number of a leaf and of a place in it, a partition
+and a position; or a pair, of the number of a leaf and the key of a group. Travels by value to Spark's workers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-_PLACE_BITS = 40
-_PARTITION_BITS = 20
+Id = int | tuple[int, Any]
+Ids = int | tuple[Id, ...]
+
+_PARTITION = 40
+_LEAF = _PARTITION + 31
+_POSITIONS = (1 << _PARTITION) - 1
+_PARTITIONS = (1 << _LEAF - _PARTITION) - 1
 
 
-def packed(ids: tuple[tuple[int, Any], ...]) -> Any:
-    """Ids as a number, if there is but one that is a partition and a place in it; else as they are."""
-    if len(ids) == 1:
-        leaf, name = ids[0]
-        if type(name) is tuple and len(name) == 2 and leaf >= 0:
-            partition, place = name
-            if type(place) is int and type(partition) is int and place >= 0 and partition >= 0:
-                if place >> _PLACE_BITS or partition >> _PARTITION_BITS:
-                    return ids
-                return (leaf << _PARTITION_BITS | partition) << _PLACE_BITS | place
-    return ids
+def place_id(leaf: int, partition: int, position: int = 0) -> int:
+    """The id of a place. Never 0; that of the next position is one more.
+
+    Args:
+        leaf: its number, from 0.
+        partition: under 2³¹, as Spark has it.
+        position: under 2⁴⁰.
+    """
+    return (leaf + 1) << _LEAF | partition << _PARTITION | position
 
 
-def unpacked(packed_ids: Any) -> tuple[tuple[int, Any], ...]:
-    """The way back."""
-    if type(packed_ids) is not int:
-        ids: tuple[tuple[int, Any], ...] = packed_ids
-        return ids
-    place = packed_ids & ((1 << _PLACE_BITS) - 1)
-    rest = packed_ids >> _PLACE_BITS
-    return ((rest >> _PARTITION_BITS, (rest & ((1 << _PARTITION_BITS) - 1), place)),)
+def each_id(ids: Ids) -> tuple[Id, ...]:
+    """Ids as a tuple."""
+    return (ids,) if isinstance(ids, int) else ids
+
+
+def both(left: Ids, right: Ids) -> Ids:
+    """The ids of what is made of two elements."""
+    return each_id(left) + each_id(right)
+
+
+def without_doubles(ids: Ids) -> Ids:
+    """The same, each once."""
+    return ids if isinstance(ids, int) or len(ids) == 1 else tuple(dict.fromkeys(ids))
+
+
+def named(ids: Ids) -> Iterator[tuple[int, Any]]:
+    """Of each id the leaf, and what it names there: a partition and a position, or a key."""
+    for each in each_id(ids):
+        if isinstance(each, int):
+            yield (each >> _LEAF) - 1, (each >> _PARTITION & _PARTITIONS, each & _POSITIONS)
+        else:
+            yield each

@@ -20,6 +20,7 @@ from bigdebug.lineage.rdd.annotator import (
     is_boundary,
     within,
 )
+from bigdebug.lineage.rdd.asked_keys import asked_of_keys
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -109,11 +110,20 @@ class Walk:
         self._arrived: dict[RddOperator, list[Any]] = {}
         self._given: dict[RddOperator, Frozen] = {}  # the functions that boundaries were asked for with
         self._ids: dict[RddOperator, Any] = {}
+        self._known: dict[
+            RddOperator, Segment
+        ] = {}  # the segments below boundaries that were found before these
 
     @cached_property
     def first(self) -> Segment:
         assert self.rows is not None
-        return self._segment([(self.rows.operator, self.rows.frozen)], self.asked)
+        tops = [(self.rows.operator, self.rows.frozen)]
+        keys = self._asked_keys()
+        if keys is None:
+            return self._segment(tops, self.asked)
+        keys.persist(StorageLevel.MEMORY_AND_DISK)
+        self.kept.append(keys)
+        return Segment(tops, self.asked, keys, None)
 
     def asked(self, annotated: Any) -> Any:
         """The elements asked about, of all of an annotated RDD."""
@@ -162,9 +172,34 @@ class Walk:
 
     # -- inside -------------------------------------------------------------------------------------
 
-    def _segment(self, tops: list[tuple[RddOperator, Frozen]], narrow: Narrow) -> Segment:
+    def _asked_keys(self) -> Any | None:
+        """The ids of the elements asked about, where these are groups that can be told by what they are made of."""
+        assert self.rows is not None
+        asked = asked_of_keys(self.rows, self._where)
+        if asked is None:
+            return None
+        boundary, given, test = asked
+        key = self.annotator.input_keys(boundary, given)
+        tops = [(below, given) for below in contributing(boundary)]
+
+        def narrow(annotated: Any) -> Any:
+            return annotated.mapPartitionsWithIndex(workers.with_key_that(test, key))
+
+        segment = self._segment(tops, narrow, workers.key_and_ids(key))
+        keys = segment.found.map(workers.element_of).distinct()
+        if not keys.filter(workers.stands_for_nan).isEmpty():
+            return None  # of how many elements these are the keys only the elements tell
+        self._known[boundary] = segment
+        return keys.map(workers.keyed(self.annotator.leaf(boundary), workers.itself))
+
+    def _segment(
+        self,
+        tops: list[tuple[RddOperator, Frozen]],
+        narrow: Narrow,
+        of_each: Callable[[Any], Any] = workers.without_element,
+    ) -> Segment:
         annotated = [self.annotator.annotated(top, frozen) for top, frozen in tops]
-        return self._found(tops, narrow, annotated, None)
+        return self._found(tops, narrow, annotated, None, of_each)
 
     def _found(
         self,
@@ -172,10 +207,11 @@ class Walk:
         narrow: Narrow,
         annotated: list[Any],
         kept: RddOperator | None,
+        of_each: Callable[[Any], Any] = workers.without_element,
     ) -> Segment:
         narrowed = [narrow(each) for each in annotated]
         every = self._context.union(narrowed) if len(narrowed) > 1 else narrowed[0]
-        found = every.map(workers.without_element).persist(StorageLevel.MEMORY_AND_DISK)
+        found = every.map(of_each).persist(StorageLevel.MEMORY_AND_DISK)
         self.kept.append(found)
         return Segment(tops, narrow, found, kept)
 
@@ -210,6 +246,8 @@ class Walk:
 
     def _below(self, boundary: RddOperator) -> Segment | None:
         """The segment below a boundary: the elements of its input in the groups on the trace."""
+        if boundary in self._known:
+            return self._known[boundary]
         arrived = self._arrived[boundary]
         names = self._context.union(arrived) if len(arrived) > 1 else arrived[0]
         given = self._given[boundary]
@@ -268,7 +306,7 @@ class Walk:
 
 
 def _among(annotated: Any, keys: frozenset[Any], key: Callable[[Any], Any]) -> Any:
-    return annotated.filter(workers.among(keys, key))
+    return annotated.mapPartitionsWithIndex(workers.among(keys, key), True)
 
 
 def _joined(annotated: Any, pairs: Any, key: Callable[[Any], Any]) -> Any:

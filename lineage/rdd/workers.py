@@ -1,18 +1,19 @@
 """What a trace has Spark's Python workers do. Travels by value: they need not have bigdebug.
 
-An annotated element is a pair of the element and its ids. An id is a pair: the number of a leaf of the segment
-(a source or a boundary below) and what names the record or the group there.
+An annotated element is a pair of the element and its ids, as `packing` has them: they name records and groups of the
+leaves of a segment, the sources and boundaries below it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from typing import Any
 
 from bigdebug.lineage.rdd.joining import IDS_BESIDE, values_by_side
-from bigdebug.lineage.rdd.packing import packed, unpacked
+from bigdebug.lineage.rdd.packing import Ids, both, each_id, named, place_id, without_doubles
 
-Annotated = tuple[Any, tuple[tuple[int, Any], ...]]
+Annotated = tuple[Any, Ids]
 
 NAN = "bigdebug: not a number"
 """Stands for the keys that aren't equal to themselves."""
@@ -22,8 +23,7 @@ def numbered(leaf: int) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
     """Give elements their partition and place in it as their id."""
 
     def annotate(partition: int, elements: Iterable[Any]) -> Iterator[Annotated]:
-        for place, element in enumerate(elements):
-            yield element, ((leaf, (partition, place)),)
+        return zip(elements, count(place_id(leaf, partition)), strict=False)
 
     return annotate
 
@@ -52,7 +52,7 @@ def pulled(
                 yield element
 
         for made in function(partition, watched()):
-            yield made, ((leaf, (partition, read)),)
+            yield made, place_id(leaf, partition, read)
 
     return annotate
 
@@ -100,7 +100,7 @@ def marked(mark: int, keep: bool = False) -> Callable[[int, Iterable[Annotated]]
     def annotate(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
         for place, (element, ids) in enumerate(elements):
             own = (partition, place, element) if keep else (partition, place)
-            yield element, (*ids, (mark, own))
+            yield element, (*each_id(ids), (mark, own))
 
     return annotate
 
@@ -176,14 +176,14 @@ def ids_of(leaf: int) -> Callable[[Annotated], Iterator[Any]]:
     """The ids that an annotated element has of a leaf."""
 
     def ids(annotated: Annotated) -> Iterator[Any]:
-        return (name for number, name in annotated[1] if number == leaf)
+        return (name for number, name in named(annotated[1]) if number == leaf)
 
     return ids
 
 
 def without_element(annotated: Annotated) -> Annotated:
     """Only the ids, each once."""
-    return None, tuple(dict.fromkeys(annotated[1]))
+    return None, without_doubles(annotated[1])
 
 
 def element_of(annotated: Annotated) -> Any:
@@ -206,19 +206,19 @@ def with_no_ids(element: Any) -> Annotated:
 def pair_up(annotated: Annotated) -> tuple[Any, Any]:
     """A pair (key, value) with ids, as a pair of the key and the value with ids."""
     (key, value), ids = annotated
-    return key, (value, packed(ids))
+    return key, (value, ids)
 
 
 def value_up(annotated: Annotated) -> tuple[Any, Any]:
     """The same where Spark looks at the first two parts of an element only."""
     element, ids = annotated
-    return element[0], (element[1], packed(ids))
+    return element[0], (element[1], ids)
 
 
 def pair_down(pair: tuple[Any, Any]) -> Annotated:
     """The way back."""
     key, (value, ids) = pair
-    return (key, value), unpacked(ids)
+    return (key, value), ids
 
 
 def on_side(side: int) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[Any, Any]]]:
@@ -226,7 +226,10 @@ def on_side(side: int) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[An
 
     def told(_: int, elements: Iterable[Annotated]) -> Iterator[tuple[Any, Any]]:
         beside = IDS_BESIDE + side
-        return ((element[0], (beside, element[1], packed(ids))) for element, ids in elements)
+        return (
+            (element[0], (ids << 1 | side, element[1]) if isinstance(ids, int) else (beside, element[1], ids))
+            for element, ids in elements
+        )
 
     return told
 
@@ -234,9 +237,12 @@ def on_side(side: int) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[An
 def joined(kind: str) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
     """The annotated pairs of a join, out of the values of each key with their ids."""
 
+    def own(ids: Ids) -> tuple[Any, ...]:
+        return (ids >> 1,) if isinstance(ids, int) else ids
+
     def made(_: int, groups: Iterable[Any]) -> Iterator[Annotated]:
         return (
-            ((key, (of_left, of_right)), unpacked(left_ids) + unpacked(right_ids))
+            ((key, (of_left, of_right)), own(left_ids) + own(right_ids))
             for key, left, right in values_by_side(groups, kind, ((), None), ((), None))
             for left_ids, of_left in left
             for right_ids, of_right in right
@@ -248,7 +254,7 @@ def joined(kind: str) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
 def zipped_pair(pair: tuple[Annotated, Annotated]) -> Annotated:
     """Two annotated elements as an annotated pair."""
     (left, left_ids), (right, right_ids) = pair
-    return (left, right), left_ids + right_ids
+    return (left, right), both(left_ids, right_ids)
 
 
 def numbered_pair(pair: tuple[Annotated, int]) -> Annotated:
@@ -257,13 +263,38 @@ def numbered_pair(pair: tuple[Annotated, int]) -> Annotated:
     return (element, number), ids
 
 
-def among(keys: frozenset[Any], key: Callable[[Any], Any]) -> Callable[[Annotated], bool]:
-    """Whether an annotated element has one of the keys."""
+def among(
+    keys: frozenset[Any], key: Callable[[Any], Any]
+) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """The annotated elements that have one of the keys, which are `known_key`s."""
+    if any(map(stands_for_nan, keys)):
+        return with_key_that(lambda own: known_key(own) in keys, key)
+    return with_key_that(keys.__contains__, key)
 
-    def is_among(annotated: Annotated) -> bool:
-        return known_key(key(annotated[0])) in keys
 
-    return is_among
+def with_key_that(
+    test: Callable[[Any], Any], key: Callable[[Any], Any]
+) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
+    """The annotated elements whose key passes a test."""
+
+    by_first = key is first_of
+
+    def chosen(_: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
+        if by_first:
+            return (each for each in elements if test(each[0][0]))
+        return (each for each in elements if test(key(each[0])))
+
+    return chosen
+
+
+def key_and_ids(key: Callable[[Any], Any]) -> Callable[[Annotated], Annotated]:
+    """The key of an annotated element in its place, with its ids, each once."""
+
+    def pair(annotated: Annotated) -> Annotated:
+        element, ids = annotated
+        return known_key(key(element)), without_doubles(ids)
+
+    return pair
 
 
 def most_of(most: int) -> tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]:
@@ -342,7 +373,7 @@ def joined_left(pair: Any) -> Any:
 
 def marks_of(annotated: Annotated) -> Iterator[tuple[int, Any]]:
     """The marks among the ids of an annotated element."""
-    return ((number, name) for number, name in annotated[1] if number < 0)
+    return ((number, name) for number, name in named(annotated[1]) if number < 0)
 
 
 def framed(leaf: int) -> Callable[[Any], Annotated]:

@@ -9,6 +9,9 @@ from typing import Any
 
 from pyspark import cloudpickle
 
+from bigdebug.lineage.rdd.packing import named, without_doubles
+from bigdebug.lineage.rdd.workers import Annotated
+
 BATCH = 2_000
 """Elements that are sent together."""
 
@@ -43,7 +46,7 @@ def of_candidates(
     def fetch(partition: int, elements: Iterable[Any]) -> Iterator[Fetched]:
         widths, flat, pickles = array("q"), array("q"), list[bytes]()
         for element, ids in elements:
-            several = ids if len(ids) == 1 else tuple(dict.fromkeys(ids))
+            several = tuple(named(without_doubles(ids)))
             if all(is_wanted(leaf, *place) for leaf, place in several):
                 widths.append(len(several))
                 for leaf, place in several:
@@ -68,10 +71,10 @@ def all_pickled(partition: int, elements: Iterable[Any]) -> Iterator[tuple[int, 
     yield partition, pickles
 
 
-def key_and_ids(annotated: tuple[Any, tuple[Any, ...]]) -> tuple[Any, tuple[Any, ...]]:
+def key_and_ids(annotated: Annotated) -> Annotated:
     """Of an annotated element what it is followed by: the first part of a pair, and its ids, each once."""
     element, ids = annotated
-    return first_part(element), tuple(dict.fromkeys(ids))
+    return first_part(element), without_doubles(ids)
 
 
 def first_part(element: Any) -> Any:

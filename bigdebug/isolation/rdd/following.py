@@ -10,11 +10,10 @@ from bigdebug.isolation.rdd.fetching import first_part
 from bigdebug.lineage.rdd.annotator import Annotator, contributing, is_boundary
 from bigdebug.lineage.rdd.kinds import BY_PARTITION
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.packing import Ids, named
 
 Identity = frozenset[tuple[int, Hashable]]
 """What names an element among those of one replay: by leaf a key, or the number of a candidate."""
-
-Ids = Iterable[tuple[int, Any]]
 
 
 class Following:
@@ -52,17 +51,17 @@ class Following:
             first,
             (
                 (leaf, self._stands[leaf].number_of(name) if leaf in self._stands else name)
-                for leaf, name in ids
+                for leaf, name in named(ids)
             ),
         )
 
     def of(self, element: Any, ids: Ids) -> Identity:
         """The identity of an element of a replay."""
-        return self._identity(first_part(element), ids)
+        return self._identity(first_part(element), named(ids))
 
-    def _identity(self, first: Any, ids: Ids) -> Identity:
+    def _identity(self, first: Any, names: Iterable[tuple[int, Any]]) -> Identity:
         found = set()
-        for leaf, name in ids:
+        for leaf, name in names:
             number = self._followed.get(leaf)
             if number is None:
                 continue

@@ -15,6 +15,7 @@ from bigdebug.isolation.proposals import MOST_CANDIDATES, MOST_COLUMNS
 from bigdebug.isolation.ranking import Order
 from bigdebug.isolation.rdd.replays import Elements, RddReplays
 from bigdebug.lineage.rdd.kinds import COGROUPS, KEYED, KEYED_VALUES, VALUE_ACTIONS
+from bigdebug.lineage.rdd.packing import each_id, named
 
 _OF_PAIRS = KEYED | COGROUPS | KEYED_VALUES
 _GROUPING = _OF_PAIRS | VALUE_ACTIONS | {"groupBy"}
@@ -45,9 +46,10 @@ def _orders(replays: RddReplays, elements: Elements, *, of_pairs: bool) -> Itera
     values = [element[1] if of_pairs else element for element, _ in elements]
     names = list(dict.fromkeys(name for value in values[:_LOOKED_AT] for name in _parts(value)))
     columns = [_column(values, name) for name in names[:MOST_COLUMNS]]
-    widths = np.fromiter((len(ids) for _, ids in elements), np.int64, len(elements))
+    widths = np.fromiter((len(each_id(ids)) for _, ids in elements), np.int64, len(elements))
     pairs = np.fromiter(
-        (part for _, ids in elements for leaf, number in ids for part in (leaf, _as_number(number))), np.int64
+        (part for _, ids in elements for leaf, number in named(ids) for part in (leaf, _as_number(number))),
+        np.int64,
     ).reshape(-1, 2)
     places = np.repeat(np.arange(len(elements)), widths)
     # A record of one source that many elements are made of has the extremes of all of them: each has its own orders.

@@ -9,6 +9,8 @@ from typing import Any
 
 from pyspark import cloudpickle
 
+from bigdebug.lineage.rdd.packing import named, without_doubles
+
 Weigh = Callable[[Any], float]
 
 
@@ -97,7 +99,7 @@ def of_groups(
             if number is None:
                 continue
             weight = weigh(element)
-            for leaf, name in dict.fromkeys(ids):
+            for leaf, name in named(without_doubles(ids)):
                 partition, place = name if _is_place(name) else (-1, -1)
                 part = parts.setdefault((number, leaf, partition), (array("q"), array("d")))
                 part[0].append(place)
@@ -118,7 +120,7 @@ def of_leaf(leaf: int, groups: Mapping[Any, int]) -> Callable[[Any], Iterator[tu
 
     def found(annotated: Any) -> Iterator[tuple[int, Any]]:
         element, ids = annotated
-        for number, name in ids:
+        for number, name in named(ids):
             if number == leaf and name in groups:
                 yield groups[name], element
 

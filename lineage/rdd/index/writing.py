@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any
 
 from bigdebug.lineage.rdd.index.names import name_of, place_number
+from bigdebug.lineage.rdd.packing import Ids, named
 
 AT_ONCE = 1 << 20
 """So many names are held at most before they are written."""
@@ -144,15 +145,15 @@ class RelationWriter:
         self._by_place = by_place
         self._clear()
 
-    def add(self, ids: Iterable[tuple[int, Any]], name: Any) -> None:
+    def add(self, ids: Ids, name: Any) -> None:
         """What an element of a name stems from.
 
         Args:
-            ids: of each the leaf's number, and a place (partition, place) or a key there.
+            ids: places or keys of leaves.
             name: a place as a number, or a key.
         """
         known = name if self._placed else self._codes[name]
-        for leaf, identity in ids:
+        for leaf, identity in named(ids):
             self._leaves.append(leaf)
             if leaf in self._by_place:
                 self._places.append(place_number(identity))
@@ -270,7 +271,7 @@ def written_value(filesystem: Any, folder: str, leaf: int, value: Any) -> None:
     """
     with TaskFile(filesystem, folder, "0" + RELATION, schema_of(True)) as file:
         writer = RelationWriter(file, True, frozenset())
-        writer.add([(leaf, None)], 0)
+        writer.add(((leaf, None),), 0)
         writer.flush()
     with TaskFile(filesystem, folder, "0" + ELEMENTS, elements_schema()) as file:
         elements = ElementWriter(file, 0)
