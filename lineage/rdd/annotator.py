@@ -17,6 +17,7 @@ from bigdebug.lineage.rdd.kinds import (
     BY_PARTITION,
     COGROUPS,
     GROUPING,
+    IN_FILES,
     INTO_FRAME,
     KEYED_VALUES,
     NUMBERING,
@@ -31,6 +32,7 @@ from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import read_again
 from bigdebug.lineage.rdd.record_wise import is_declared
 from bigdebug.lineage.rdd.rules import annotated_by_rule
+from bigdebug.lineage.rdd.tallies import Tally, Tallying
 
 _BY_ELEMENT = frozenset({"distinct", "intersection", "countByValue"})
 
@@ -69,6 +71,7 @@ class Annotator:
         self._plain: dict[tuple[RddOperator, int], Any] = {}
         self._annotated: dict[tuple[RddOperator, int, Marks | None], Any] = {}
         self._arguments: dict[tuple[RddOperator, int], dict[str, Any]] = {}
+        self._tallies: dict[RddOperator, Any] = {}
 
     def leaf(self, operator: RddOperator) -> int:
         """The number that ids name a source or a boundary with."""
@@ -144,15 +147,27 @@ class Annotator:
             kept._jrdd.rdd().doCheckpoint()
         return self.kept[operator].map(workers.element_of, True)
 
+    def counted(self, operator: RddOperator) -> Tally:
+        """How many records partitions of a source have, of those that were read to the end so far."""
+        found: Tally = self._tallies[operator].value if operator in self._tallies else {}
+        return found
+
     # -- inside -------------------------------------------------------------------------------------
+
+    def _tally(self, operator: RddOperator) -> Any | None:
+        """Counts the records of files, for the numbers that people know them by."""
+        if operator.kind not in IN_FILES:
+            return None
+        if operator not in self._tallies:
+            self._tallies[operator] = self.context.accumulator({}, Tallying())
+        return self._tallies[operator]
 
     def _annotate(self, operator: RddOperator, frozen: Frozen, marks: Marks | None) -> Any:
         if operator.kind == OF_FRAME:
             return self.frames[operator].elements(self.leaf(operator))
         if not operator.inputs:
-            return self.plain(operator, frozen).mapPartitionsWithIndex(
-                workers.numbered(self.leaf(operator)), True
-            )
+            numbers = workers.numbered(self.leaf(operator), self._tally(operator))
+            return self.plain(operator, frozen).mapPartitionsWithIndex(numbers, True)
         if is_declared(operator):
             return self._record_by_record(operator, frozen, marks)
         if operator.kind in BY_PARTITION:

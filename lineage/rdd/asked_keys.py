@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.rdd.annotator import frozen_for, is_boundary
 from bigdebug.lineage.rdd.conditions import ElementCondition, KeyCondition
-from bigdebug.lineage.rdd.conjuncts import conjuncts_of
+from bigdebug.lineage.rdd.conjuncts import about_x, conjuncts_of
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import COGROUPS, KEYED, KEYED_VALUES, MOVING
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -21,7 +22,6 @@ from bigdebug.lineage.rdd.rows import RddRows
 Test = Callable[[Any], Any]
 
 _GROUPS = KEYED | COGROUPS | KEYED_VALUES | {"groupBy"}
-_KEEP_ELEMENTS = MOVING
 _KEEP_KEYS = MOVING | {"mapValues"}
 
 # What Python says alike of keys that are equal, though one be 1 and the other 1.0 or True.
@@ -33,8 +33,25 @@ _LIKE = (
 _OF_TEXTS = frozenset({"casefold", "endswith", "lower", "startswith", "strip", "upper"})
 
 
-def asked_of_keys(rows: RddRows, where: Test | None) -> tuple[RddOperator, Frozen, Test] | None:
-    """The operator that groups by the keys that a question is about, its functions, and the condition on keys.
+@dataclass(frozen=True)
+class AskedKeys:
+    """A question about the keys of groups.
+
+    Attributes:
+        operator: that makes the groups.
+        frozen: the functions to use for it.
+        of_key: the condition on a key.
+        of_keyed: the same on what has the key as its first part; of `distinct`, on what is the key.
+    """
+
+    operator: RddOperator
+    frozen: Frozen
+    of_key: Test
+    of_keyed: Test
+
+
+def asked_of_keys(rows: RddRows, where: Test | None) -> AskedKeys | None:
+    """The question about keys that a question about elements is.
 
     Args:
         rows: what is asked about.
@@ -48,20 +65,19 @@ def asked_of_keys(rows: RddRows, where: Test | None) -> tuple[RddOperator, Froze
     operator, frozen = rows.operator, rows.frozen
     moved = True
     while operator.kind in _KEEP_KEYS:
-        moved = moved and operator.kind in _KEEP_ELEMENTS
+        moved = moved and operator.kind in MOVING
         frozen = frozen_for(operator, frozen)
         (operator,) = operator.inputs
     if not is_boundary(operator) or not _says_alike(where.text):
         return None
     frozen = frozen_for(operator, frozen)
     if operator.kind == "distinct":
-        return (operator, frozen, where) if moved else None
-    if operator.kind not in _GROUPS:
-        return None
+        return AskedKeys(operator, frozen, where, where) if moved else None
     conjuncts = conjuncts_of(where)
-    if any(each.path[:1] != (0,) for each in conjuncts):
+    if operator.kind not in _GROUPS or any(each.path[:1] != (0,) for each in conjuncts):
         return None
-    return operator, frozen, KeyCondition([(each.path[1:], each.test) for each in conjuncts])
+    of_key = KeyCondition([(each.path[1:], each.test) for each in conjuncts])
+    return AskedKeys(operator, frozen, of_key, ElementCondition(about_x(where.text)))
 
 
 def _says_alike(text: str) -> bool:

@@ -6,6 +6,7 @@ SQL has no words for an object's attributes, for a tuple's third part, for `None
 
 from __future__ import annotations
 
+import ast
 import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +36,17 @@ class ElementCondition:
         if isinstance(x, tuple) and len(x) == 2:
             return bool(self._of_pair(x, *x))
         return bool(self._of_others(x))
+
+    def function(self) -> Callable[[Any], Any]:
+        """The same as a function of Python's own, where it knows elements by `x` alone."""
+        if any(
+            isinstance(node, ast.Name) and node.id in ("key", "value")
+            for node in ast.walk(ast.parse(self.text.strip()))
+        ):
+            return self
+        self._compile()
+        function: Callable[[Any], Any] = self._of_others
+        return function
 
     def _compile(self) -> None:
         # Functions: an expression that gets its names anew for each element takes twice as long.

@@ -60,6 +60,15 @@ def conjuncts_of(where: str | Callable[[Any], Any]) -> list[Conjunct]:
     return list(map(_conjunct, _flat(ast.parse(predicate.text.strip(), mode="eval").body)))
 
 
+def about_x(text: str) -> str:
+    """An expression in which parts of elements have no names of their own.
+
+    Args:
+        text: in Python, without functions and comprehensions, whose names might be the same.
+    """
+    return ast.unparse(_Moved(0).visit(ast.parse(text.strip(), mode="eval").body))
+
+
 def _flat(expression: ast.expr) -> Iterator[ast.expr]:
     if isinstance(expression, ast.BoolOp) and isinstance(expression.op, ast.And):
         for value in expression.values:

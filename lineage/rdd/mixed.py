@@ -22,7 +22,7 @@ from bigdebug.lineage.rdd.kinds import INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.rows import RddRows
-from bigdebug.lineage.rdd.trace import RddTrace, require_understood
+from bigdebug.lineage.rdd.trace import RddTrace, know_what_is_counted, require_understood
 from bigdebug.lineage.rdd.walk import Predicate, Walk, release_walk
 
 Frames = dict[RddOperator, Frame]
@@ -116,6 +116,7 @@ class MixedTrace(RddTrace):
             doubts += doubts_about_taken(rows)
         self._static_doubts = [*notes, *dict.fromkeys(doubts)]
         self._walk = Walk(rows, where, self._context, frames, seeds)
+        know_what_is_counted(self._sources, self._walk)
         for frame in frames.values():
             take_elements_once(self._walk.annotator, frame.trace._catalyst, frame.joints)
         weakref.finalize(self, release_walk, self._walk)
@@ -198,6 +199,10 @@ class MixedTrace(RddTrace):
         return f"<RddTrace of {self._root.described()} back to {names}>"
 
     # -- inside -------------------------------------------------------------------------------------
+
+    @property
+    def _once(self) -> None:
+        """One pass is never enough."""
 
     @cached_property
     def _of_frames(self) -> list[_OfFrame]:

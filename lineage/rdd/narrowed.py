@@ -8,6 +8,7 @@ from bigdebug.lineage.found import Step
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.rdd.narrowing import NarrowedRecords, below_conservative, narrowed, places_of
 from bigdebug.lineage.rdd.reading import RddSource
+from bigdebug.lineage.rdd.summary import Summary
 from bigdebug.lineage.rdd.trace import RddTrace
 
 
@@ -17,6 +18,7 @@ class NarrowedRddTrace(RddTrace):
     def __init__(self, whole: RddTrace, found: NarrowedRecords) -> None:
         self.__dict__.update(whole.__dict__)
         self.__dict__.pop("sources", None)
+        self._once = None
         self._whole = whole  # what it keeps in Spark is needed still
         self._found = found
 
@@ -34,6 +36,13 @@ class NarrowedRddTrace(RddTrace):
         if source not in self._found.places:
             return super()._ids(source)
         return self._context.parallelize(self._found.places[source])
+
+    def _summary(self, source: RddSource) -> Summary:
+        if source not in self._found.places:
+            return super()._summary(source)
+        places = sorted(self._found.places[source])
+        partitions = sorted({partition for partition, _ in places})
+        return Summary(len(places), tuple(partitions), tuple(places))
 
 
 def narrowed_trace(whole: RddTrace, seconds: float) -> RddTrace:

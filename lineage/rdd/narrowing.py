@@ -104,7 +104,7 @@ def narrowed(walk: Walk, records: Mapping[RddSource, list[Place]], seconds: floa
 
 def _asked(walk: Walk) -> Counter[bytes]:
     """Digests of the elements asked for."""
-    require_few(int(walk.first.found.count()))
+    require_few(walk.matched)
     ((top, frozen),) = walk.first.tops
     elements = walk.first.narrow(walk.annotator.annotated(top, frozen)).map(workers.element_of)
     return Counter(elements.map(likeness.digest).collect())

@@ -6,7 +6,7 @@ and a position; or a pair, of the number of a leaf and the key of a group. Trave
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 Id = int | tuple[int, Any]
@@ -34,6 +34,11 @@ def each_id(ids: Ids) -> tuple[Id, ...]:
     return (ids,) if isinstance(ids, int) else ids
 
 
+def leaf_of(one: Id) -> int:
+    """The number of an id's leaf."""
+    return (one >> _LEAF) - 1 if isinstance(one, int) else one[0]
+
+
 def both(left: Ids, right: Ids) -> Ids:
     """The ids of what is made of two elements."""
     return each_id(left) + each_id(right)
@@ -44,9 +49,9 @@ def without_doubles(ids: Ids) -> Ids:
     return ids if isinstance(ids, int) or len(ids) == 1 else tuple(dict.fromkeys(ids))
 
 
-def named(ids: Ids) -> Iterator[tuple[int, Any]]:
+def named(ids: int | Iterable[Id]) -> Iterator[tuple[int, Any]]:
     """Of each id the leaf, and what it names there: a partition and a position, or a key."""
-    for each in each_id(ids):
+    for each in (ids,) if isinstance(ids, int) else ids:
         if isinstance(each, int):
             yield (each >> _LEAF) - 1, (each >> _PARTITION & _PARTITIONS, each & _POSITIONS)
         else:

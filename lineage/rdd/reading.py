@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -81,6 +81,7 @@ class RddSource:
         self.name = name
         self.kind = _KINDS.get(operator.kind, operator.kind)
         self._counts: dict[int, int] = {}
+        self._counted: Callable[[], Mapping[int, int]] = dict
 
     @property
     def call_site(self) -> CallSite | None:
@@ -138,9 +139,9 @@ class RddSource:
         self._count_before(set(every))
         return {partition: (self.splits[partition][0], self._before(partition)) for partition in every}
 
-    def know_counts(self, counts: dict[int, int]) -> None:
-        """Take in how many records some partitions have, which need not be counted then."""
-        self._counts.update(counts)
+    def know_counts(self, counted: Callable[[], Mapping[int, int]]) -> None:
+        """Take what tells how many records some partitions have, which need not be counted then."""
+        self._counted = counted
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -164,6 +165,7 @@ class RddSource:
     def _count_before(self, partitions: set[int]) -> None:
         if self.splits is None:
             return
+        self._counts.update(self._counted())
         missing = sorted({n for each in partitions for n in self._earlier(each)} - self._counts.keys())
         if missing:
             counts = self.rdd.context.runJob(self.rdd, placing.counted, missing)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import Any
@@ -18,9 +18,11 @@ from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import Marks, contributing, mark_of
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_keys, doubts_about_taken
 from bigdebug.lineage.rdd.kinds import UNKNOWN
+from bigdebug.lineage.rdd.one_pass import OnePass, one_pass
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import Place, RddSource, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.summary import Summary
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import Predicate, Segment, Walk, release_walk
 
@@ -36,11 +38,14 @@ class RddTrace(Described):
 
     def __init__(self, rows: RddRows, where: Predicate | None = None, notes: tuple[str, ...] = ()) -> None:
         self._root = rows.operator
+        self._rows = rows
+        self._where = where
         self._context = rows.operator.context
         require_understood(self._root)
         self._sources = sources_in(contributing_in_order(self._root))
         self._static_doubts = [*notes, *doubts_about(self._root), *doubts_about_taken(rows)]
         self._walk = Walk(rows, where, self._context)
+        know_what_is_counted(self._sources, self._walk)
         weakref.finalize(self, release_walk, self._walk)
 
     # -- the public face ----------------------------------------------------------------------------
@@ -49,7 +54,8 @@ class RddTrace(Described):
     def matched(self) -> int:
         """How many elements the trace starts from."""
         with self._asking("matching elements"):
-            return int(self._walk.first.found.count())
+            once = self._once
+            return self._walk.matched if once is None else once.matched
 
     @cached_property
     def sources(self) -> list[Source]:
@@ -92,7 +98,14 @@ class RddTrace(Described):
         """Up to `limit` records of one source."""
         chosen = self._chosen(source)
         with self._asking("records"):
-            return chosen.located(self._values(chosen, self._ids(chosen).takeOrdered(limit)))
+            once = self._once
+            seen = None if once is None else once.records(limit)
+            if seen is not None:
+                return chosen.located(seen)
+            places = self._summary(chosen).first_places(limit)
+            if places is None:
+                places = self._ids(chosen).takeOrdered(limit)
+            return chosen.located(self._values(chosen, places))
 
     @property
     def exact(self) -> bool:
@@ -197,8 +210,25 @@ class RddTrace(Described):
         """An RDD of the places of a source's records on the trace, each once."""
         return self._walk.ids(source.operator)
 
+    @cached_property
+    def _once(self) -> OnePass | None:
+        """What one pass over the only source tells, where that is enough."""
+        if len(self._sources) != 1:
+            return None
+        (source,) = self._sources
+        found = one_pass(self._rows, self._where, source, self._walk.annotator)
+        if found is not None:
+            source.know_counts(lambda: found.totals)
+        return found
+
+    def _summary(self, source: RddSource) -> Summary:
+        """How many of a source's records there are, and the first of them."""
+        if self._once is not None:
+            return self._once.summary
+        return self._walk.summaries.get(source.operator, Summary())
+
     def _count(self, source: RddSource) -> int:
-        return int(self._ids(source).count())
+        return self._summary(source).count
 
     def _values(self, source: RddSource, places: list[tuple[int, int]]) -> list[tuple[tuple[int, int], Any]]:
         wanted: dict[int, set[int]] = {}
@@ -224,7 +254,7 @@ class RddTrace(Described):
                 return source.files((), [[path] for path in found.map(placing.path_of).distinct().collect()])
             if source.splits is None:
                 return []
-            return source.files(self._ids(source).map(workers.first_of).distinct().collect())
+            return source.files(self._summary(source).partitions)
 
     def _marked(self, segments: list[Segment], marks: Marks) -> Any:
         narrowed = []
@@ -269,6 +299,12 @@ class _Files:
 
     def files(self) -> list[str]:
         return self._trace._files(self._source)
+
+
+def know_what_is_counted(sources: Sequence[RddSource], walk: Walk) -> None:
+    """Have sources know how many records a walk saw in them."""
+    for source in sources:
+        source.know_counts(partial(walk.annotator.counted, source.operator))
 
 
 def contributing_in_order(root: RddOperator) -> list[RddOperator]:

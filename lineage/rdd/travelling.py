@@ -15,8 +15,11 @@ from bigdebug.lineage.rdd import (
     likeness,
     packing,
     parts,
+    passing,
     placing,
     standins,
+    summary,
+    tallies,
     workers,
 )
 from bigdebug.lineage.rdd.capture import heads, joined, notes, taps
@@ -26,6 +29,9 @@ _MODULES = (
     workers,
     joining,
     packing,
+    passing,
+    summary,
+    tallies,
     placing,
     standins,
     conditions,

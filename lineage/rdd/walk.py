@@ -26,6 +26,7 @@ from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
+from bigdebug.lineage.rdd.summary import Summary, sum_up
 
 MOST_KEYS = 5_000
 """So many keys of a boundary at most are sent to the workers with the question; more are joined there."""
@@ -109,7 +110,8 @@ class Walk:
         self.doubts: tuple[str, ...] = ()
         self._arrived: dict[RddOperator, list[Any]] = {}
         self._given: dict[RddOperator, Frozen] = {}  # the functions that boundaries were asked for with
-        self._ids: dict[RddOperator, Any] = {}
+        self._of_sources: list[Any] = []
+        self._groups: int | None = None
         self._known: dict[
             RddOperator, Segment
         ] = {}  # the segments below boundaries that were found before these
@@ -119,11 +121,7 @@ class Walk:
         assert self.rows is not None
         tops = [(self.rows.operator, self.rows.frozen)]
         keys = self._asked_keys()
-        if keys is None:
-            return self._segment(tops, self.asked)
-        keys.persist(StorageLevel.MEMORY_AND_DISK)
-        self.kept.append(keys)
-        return Segment(tops, self.asked, keys, None)
+        return self._segment(tops, self.asked) if keys is None else Segment(tops, self.asked, keys, None)
 
     def asked(self, annotated: Any) -> Any:
         """The elements asked about, of all of an annotated RDD."""
@@ -158,19 +156,33 @@ class Walk:
                     heapq.heappush(waiting, (-each.serial, each))
         return segments
 
+    @cached_property
+    def matched(self) -> int:
+        """How many elements are on the trace at its beginning."""
+        found = self.first.found
+        return int(found.count()) if self._groups is None else self._groups
+
     def ids(self, source: RddOperator) -> Any:
         """An RDD of the places of a source's records on the trace, each once."""
-        self.segments  # noqa: B018
-        if source not in self._ids:
-            arrived = self._arrived.get(source)
-            if not arrived:
-                return self._context.emptyRDD()
-            every = self._context.union(arrived) if len(arrived) > 1 else arrived[0]
-            self._ids[source] = every.distinct().persist(StorageLevel.MEMORY_AND_DISK)
-            self.kept.append(self._ids[source])
-        return self._ids[source]
+        return self._records.flatMap(workers.names_of(self.annotator.leaf(source)))
+
+    @cached_property
+    def summaries(self) -> dict[RddOperator, Summary]:
+        """What the records on the trace come to, by source."""
+        found = sum_up(self._records)
+        return {self.annotator.of_leaf(leaf): summary for leaf, summary in found.items()}
 
     # -- inside -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _records(self) -> Any:
+        """An RDD of the ids of all records on the trace, each once."""
+        self.segments  # noqa: B018
+        found = self._of_sources or [self._context.emptyRDD()]
+        every = self._context.union(found) if len(found) > 1 else found[0]
+        records = every.distinct().persist(StorageLevel.MEMORY_AND_DISK)
+        self.kept.append(records)
+        return records
 
     def _asked_keys(self) -> Any | None:
         """The ids of the elements asked about, where these are groups that can be told by what they are made of."""
@@ -178,17 +190,19 @@ class Walk:
         asked = asked_of_keys(self.rows, self._where)
         if asked is None:
             return None
-        boundary, given, test = asked
+        boundary, given = asked.operator, asked.frozen
         key = self.annotator.input_keys(boundary, given)
         tops = [(below, given) for below in contributing(boundary)]
 
         def narrow(annotated: Any) -> Any:
-            return annotated.mapPartitionsWithIndex(workers.with_key_that(test, key))
+            return annotated.mapPartitionsWithIndex(workers.with_key_that(asked.of_key, key))
 
         segment = self._segment(tops, narrow, workers.key_and_ids(key))
         keys = segment.found.map(workers.element_of).distinct()
-        if not keys.filter(workers.stands_for_nan).isEmpty():
+        counts = keys.mapPartitions(workers.counted_keys).collect()
+        if any(unequal for _, unequal in counts):
             return None  # of how many elements these are the keys only the elements tell
+        self._groups = sum(count for count, _ in counts)
         self._known[boundary] = segment
         return keys.map(workers.keyed(self.annotator.leaf(boundary), workers.itself))
 
@@ -217,11 +231,16 @@ class Walk:
 
     def _arrive(self, segment: Segment) -> None:
         """Note the ids by which a segment names records and groups below."""
+        sources: set[int] = set()
         for operator, _ in segment.operators():
-            if not operator.inputs or is_boundary(operator):
+            if not operator.inputs and operator.kind != OF_FRAME:
+                sources.add(self.annotator.leaf(operator))
+            elif is_boundary(operator):
                 ids = segment.found.flatMap(workers.ids_of(self.annotator.leaf(operator)))
                 self._arrived.setdefault(operator, []).append(ids)
                 self._given.setdefault(operator, self._frozen_at(segment, operator))
+        if sources:
+            self._of_sources.append(segment.found.flatMap(workers.ids_among(frozenset(sources))))
 
     def _arrive_at(self, operator: RddOperator, ids: Any) -> None:
         """Note the ids of the rows of a DataFrame that an operator made."""

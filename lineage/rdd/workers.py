@@ -7,11 +7,12 @@ leaves of a segment, the sources and boundaries below it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from bigdebug.lineage.rdd.joining import IDS_BESIDE, values_by_side
-from bigdebug.lineage.rdd.packing import Ids, both, each_id, named, place_id, without_doubles
+from bigdebug.lineage.rdd.packing import Id, Ids, both, each_id, leaf_of, named, place_id, without_doubles
+from bigdebug.lineage.rdd.tallies import told_at_end
 
 Annotated = tuple[Any, Ids]
 
@@ -19,11 +20,19 @@ NAN = "bigdebug: not a number"
 """Stands for the keys that aren't equal to themselves."""
 
 
-def numbered(leaf: int) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
-    """Give elements their partition and place in it as their id."""
+def numbered(leaf: int, tally: Any = None) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
+    """Give elements their partition and place in it as their id.
+
+    Args:
+        leaf: their source.
+        tally: an accumulator of how many there are; None where nobody asks.
+    """
 
     def annotate(partition: int, elements: Iterable[Any]) -> Iterator[Annotated]:
-        return zip(elements, count(place_id(leaf, partition)), strict=False)
+        first = place_id(leaf, partition)
+        ids = count(first)
+        pairs = zip(elements, ids, strict=False)
+        return pairs if tally is None else chain(pairs, told_at_end(tally, partition, first, ids))
 
     return annotate
 
@@ -181,6 +190,33 @@ def ids_of(leaf: int) -> Callable[[Annotated], Iterator[Any]]:
     return ids
 
 
+def names_of(leaf: int) -> Callable[[Id], Iterator[Any]]:
+    """What an id names in a leaf."""
+
+    def names(each: Id) -> Iterator[Any]:
+        return (name for number, name in named((each,)) if number == leaf)
+
+    return names
+
+
+def ids_among(leaves: frozenset[int]) -> Callable[[Annotated], Iterator[Id]]:
+    """The ids that an annotated element has of some leaves."""
+
+    def ids(annotated: Annotated) -> Iterator[Id]:
+        return (each for each in each_id(annotated[1]) if leaf_of(each) in leaves)
+
+    return ids
+
+
+def counted_keys(keys: Iterable[Any]) -> Iterator[tuple[int, bool]]:
+    """How many keys there are, and whether one stands for one that isn't equal to itself."""
+    count, unequal = 0, False
+    for key in keys:
+        count += 1
+        unequal = unequal or stands_for_nan(key)
+    yield count, unequal
+
+
 def without_element(annotated: Annotated) -> Annotated:
     """Only the ids, each once."""
     return None, without_doubles(annotated[1])
@@ -285,6 +321,15 @@ def with_key_that(
         return (each for each in elements if test(key(each[0])))
 
     return chosen
+
+
+def of_key(test: Callable[[Any], Any], key: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A condition on keys as one on elements."""
+
+    def passes(element: Any) -> Any:
+        return test(key(element))
+
+    return passes
 
 
 def key_and_ids(key: Callable[[Any], Any]) -> Callable[[Annotated], Annotated]:

@@ -127,6 +127,9 @@ class LocalAnnotator(Annotator):
     def _own(self, operator: RddOperator) -> Any | None:
         return None
 
+    def _tally(self, operator: RddOperator) -> None:
+        """A subset's records aren't counted."""
+
     def _function(self, operator: RddOperator, plain: Any, arguments: dict[str, Any]) -> Any:
         if operator.kind == "pipe":
             return workers.by_partition_only(RDD.pipe(_Catching(), **arguments))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import defaultdict
+from functools import partial
 from typing import Any
 
 from bigdebug.lineage.asking import jobs_of_ours
@@ -137,7 +138,7 @@ def _manifest(
             counts[teller.head.leaf] |= {n: records for n, (_, records) in _found(store, teller).items()}
     sources = sources_in(contributing_in_order(root))
     for source in sources:
-        source.know_counts(counts[source.operator.serial])
+        source.know_counts(partial(counts.__getitem__, source.operator.serial))
     writer = SourceWriter(filesystem, path, folder)
     stored = tuple(writer.stored(source, source.operator.serial) for source in sources)
     size = store.size(folder) + sum(store.size(each.folder) for each in {tap, *taps.values()})
