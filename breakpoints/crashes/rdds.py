@@ -26,6 +26,7 @@ from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, OF_FRAME, RECORD_WISE
 from bigdebug.lineage.rdd.mixed import Frames, MixedTrace, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.packing import named
 from bigdebug.lineage.rdd.reading import RddSource, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.trace import RddTrace, contributing_in_order
@@ -188,19 +189,19 @@ class RddSearch:
         places: list[list[Place]] = [[] for _ in every]
         wanted: dict[RddOperator, list[tuple[int, Any]]] = {}
         for number, ids in enumerate(every):
-            for leaf, name in ids:
+            for leaf, name in named(ids):
                 if leaf >= 0:
                     wanted.setdefault(self._annotator.of_leaf(leaf), []).append((number, name))
         sources = {each.operator: each for each in sources_in(contributing_in_order(below))}
-        for operator, named in wanted.items():
-            names = [name for _, name in named]
+        for operator, asked in wanted.items():
+            names = [name for _, name in asked]
             if operator.kind == OF_FRAME:
                 found = self._in_frame(operator, names)
             elif operator in sources:
                 found = self._in_source(sources[operator], names)
             else:
                 found = self._behind(operator, names)
-            for (number, _), place in zip(named, found, strict=True):
+            for (number, _), place in zip(asked, found, strict=True):
                 places[number].append(place)
         return [_of_all(each) for each in places]
 

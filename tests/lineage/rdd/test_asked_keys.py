@@ -98,7 +98,9 @@ def test_one_pass_sees_records_their_numbers_and_their_files(
     session: bigdebug.Session, context: SparkContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, first in (("a.txt", 0), ("b.txt", 50)):
-        (tmp_path / name).write_text("".join(f"{n % 7} w{n % 7} w{n % 7} line {first + n}\n" for n in range(50)))
+        (tmp_path / name).write_text(
+            "".join(f"{n % 7} w{n % 7} w{n % 7} line {first + n}\n" for n in range(50))
+        )
     lines = context.textFile(str(tmp_path), 5)
     assert lines.getNumPartitions() > 2, "files are read in parts"
     words = lines.flatMap(str.split).map(lambda word: (word, 1)).reduceByKey(added)
