@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bigdebug.lineage.rdd.annotator import contributing, has_fixed_order
-from bigdebug.lineage.rdd.kinds import FIRST_ROWS, NUMBERING, RECORD_WISE, SAMPLING, SORTING
+from bigdebug.lineage.rdd.kinds import BY_SETTINGS, FIRST_ROWS, NUMBERING, RECORD_WISE, SAMPLING, SORTING
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.record_wise import is_opaque
 from bigdebug.lineage.rdd.rows import RddRows
@@ -15,6 +15,8 @@ _OPAQUE = (
     "partition by then"
 )
 _POSITION = "{} goes by position, and after a shuffle elements may come in another order"
+_SPLIT_ANEW = "{} goes by partition, and {} comes in other partitions than it came in when the run read it"
+_READ_ANEW = "{} was read anew, and nothing tells whether it holds what it held when the run read it"
 
 _TAKEN = "{} takes elements by position, and they may come in another order"
 
@@ -52,6 +54,11 @@ def _is_sorted(operator: RddOperator) -> bool:
     return operator.kind in SORTING or has_fixed_order(operator)
 
 
+def _split_anew(operator: RddOperator) -> RddOperator | None:
+    """A source below it that is split otherwise than the run split it."""
+    return next((below for below in operator.walk() if below.split_anew), None)
+
+
 def doubts_about(root: RddOperator, *, opaque: bool = True) -> list[str]:
     """Why a trace of an operator's elements isn't exact, the latest operator first; empty where it is.
 
@@ -64,10 +71,16 @@ def doubts_about(root: RddOperator, *, opaque: bool = True) -> list[str]:
     waiting = [root]
     while waiting:
         operator = waiting.pop()
+        told = operator.described()
+        if operator.kind in BY_SETTINGS and operator.listed == []:
+            found.append((operator, _READ_ANEW.format(told)))
         if is_opaque(operator):
-            found += [(operator, _OPAQUE.format(operator.described()))] if opaque else []
+            found += [(operator, _OPAQUE.format(told))] if opaque else []
+        anew = _split_anew(operator) if is_opaque(operator) or operator.kind in _BY_POSITION else None
+        if anew is not None:
+            found.append((operator, _SPLIT_ANEW.format(told, anew.described())))
         elif operator.kind in _BY_POSITION and not all(map(has_fixed_order, operator.inputs)):
-            found.append((operator, _POSITION.format(operator.described())))
+            found.append((operator, _POSITION.format(told)))
         for below in contributing(operator):
             if below not in seen:
                 seen.add(below)
