@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from bigdebug.lineage.rdd.annotator import contributing, has_fixed_order
-from bigdebug.lineage.rdd.kinds import BY_SETTINGS, FIRST_ROWS, NUMBERING, RECORD_WISE, SAMPLING, SORTING
+from bigdebug.lineage.rdd.chance import chance_in
+from bigdebug.lineage.rdd.kinds import (
+    BY_SETTINGS,
+    EXTREME_ROWS,
+    FIRST_ROWS,
+    NUMBERING,
+    RECORD_WISE,
+    SAMPLING,
+    SORTING,
+)
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.record_wise import is_opaque
 from bigdebug.lineage.rdd.rows import RddRows
@@ -16,6 +26,7 @@ _OPAQUE = (
 )
 _POSITION = "{} goes by position, and after a shuffle elements may come in another order"
 _SPLIT_ANEW = "{} goes by partition, and {} comes in other partitions than it came in when the run read it"
+_VARIES = "{} uses {}, which {}"
 _READ_ANEW = "{} was read anew, and nothing tells whether it holds what it held when the run read it"
 
 _TAKEN = "{} takes elements by position, and they may come in another order"
@@ -42,9 +53,25 @@ def doubts_about_taken(rows: RddRows) -> list[str]:
     Args:
         rows: what the action was about.
     """
+    if rows.action in EXTREME_ROWS and rows.arguments is not None:
+        return _varying(rows.action, rows.arguments.thawed().values())
     if rows.action not in FIRST_ROWS | {"takeSample"} or _is_sorted(rows.operator):
         return []
     return [_TAKEN.format(rows.action)]
+
+
+def _varying(told: str, arguments: Iterable[Any]) -> list[str]:
+    """What functions use that gives something else each time.
+
+    Args:
+        told: what they were given to.
+        arguments: they, and what else it was given.
+    """
+    found: dict[str, str] = {}
+    for each in arguments:
+        if callable(each) or isinstance(each, list):
+            found |= chance_in(each)
+    return [_VARIES.format(told, name, what) for name, what in found.items()]
 
 
 def _is_sorted(operator: RddOperator) -> bool:
@@ -66,7 +93,9 @@ def doubts_about(root: RddOperator, *, opaque: bool = True) -> list[str]:
         root: whose elements are traced.
         opaque: count that only functions know what they made elements of.
     """
-    found = []
+    # What only decides about elements varies them, too. A sample has its seed, from the program or from Spark.
+    given = (each for each in root.walk() if each.inputs and each.kind not in SAMPLING)
+    found = [(each, text) for each in given for text in _varying(each.described(), each.arguments.values())]
     seen = {root}
     waiting = [root]
     while waiting:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
 from bigdebug.lineage.location import Location
+from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.rdd.doubts import doubts_about
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
@@ -163,6 +166,32 @@ def test_elements_taken_in_an_order_of_chance_are_marked(
     ):
         action()
         assert session.trace(session.outputs[-1]).exact
+
+
+def test_functions_of_chance_and_time_are_marked(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession
+) -> None:
+    kept = context.parallelize(range(8), 2).filter(lambda _: random.random() < 2)
+    near = context.parallelize(range(4), 2).subtract(kept.map(lambda x: x + 4))
+    assert sorted(near.collect()) == [0, 1, 2, 3]
+    output = session.outputs[-1]
+    trace = session.trace(output, where=lambda x: x == 2)
+    assert (trace.exact, [record.value for record in trace.collect()]) == (False, [2])
+    (note,) = trace.notes
+    assert note.startswith("filter at test_rdd_traces.py:")
+    assert note.endswith(" uses random.random, which draws random numbers")
+    session._recorder.drain()
+    run = Store(session._recorder.store).find(session.run_id)
+    assert open_output(run, output, spark=spark).trace("x == 2").notes == [note]
+    kept.top(2, key=lambda x: (time.time(), x))
+    assert session.trace(session.outputs[-1]).notes == [note, "top uses time.time, which tells the time"]
+
+    first, _ = context.parallelize(range(50), 2).randomSplit([1, 1])
+    for sampled in (first, context.parallelize(range(50), 2).sample(False, 0.5)):
+        given = sampled.collect()
+        trace = session.trace(session.outputs[-1])
+        assert trace.exact
+        assert [record.value for record in trace.collect()] == given
 
 
 def test_elements_that_rank_alike_are_marked_where_one_of_them_was_left_out(
