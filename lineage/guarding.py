@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from pyspark.core.rdd import RDD
+
 from bigdebug.lineage.actions import Running
 from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.hooks import GuardedCall
@@ -27,7 +29,7 @@ def guarded_call(
         args, kwargs: it is called with.
         frame: of the caller.
     """
-    attachment = attachments.of_context(args[0].ctx) if args else None
+    attachment = attachments.of_context(args[0].ctx) if args and isinstance(args[0], RDD) else None
     guard = None if attachment is None else attachment.recorder.crash_guard
     return None if guard is None else guard.guarded_call(kind, args, kwargs, method, frame)
 

@@ -85,6 +85,11 @@ def text_format(kind: str, options: Mapping[str, str], zone: str | None = None) 
     return TextFormat("csv", header, separator, comment, null_value, zone)
 
 
+def is_compressed(path: str) -> bool:
+    """Whether Spark reads a file through a decompressor, by its name."""
+    return Path(path).suffix in (".gz", ".bz2", ".zst", ".snappy", ".lz4", ".deflate", ".xz")
+
+
 def read_lines(
     path: str, first_byte: int, ordinals: Iterable[int], form: TextFormat, columns: Sequence[Column]
 ) -> dict[int, list[Any]]:
@@ -109,7 +114,7 @@ def read_lines(
 def _read(
     path: str, first_byte: int, ordinals: list[int], form: TextFormat, columns: Sequence[Column]
 ) -> dict[int, list[Any]]:
-    if Path(path).suffix in (".gz", ".bz2", ".zst", ".snappy", ".lz4", ".deflate", ".xz"):
+    if is_compressed(path):
         raise UnreadableError("it is compressed")
     readers = [_reader(kind, form.zone) for _, kind in columns]
     wanted, found, passed = set(ordinals), {}, -1 if form.header and first_byte == 0 else 0

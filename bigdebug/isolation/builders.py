@@ -19,7 +19,7 @@ READERS = ("csv", "json", "orc", "parquet", "text", "load")
 """Methods of a DataFrameReader."""
 RDD_READERS = (
     "textFile", "wholeTextFiles", "binaryFiles", "binaryRecords", "sequenceFile", "pickleFile", "newAPIHadoopFile",
-    "hadoopFile",
+    "hadoopFile", "newAPIHadoopRDD", "hadoopRDD",
 )  # fmt: skip
 """Methods of a SparkContext."""
 

@@ -274,7 +274,7 @@ def has_fixed_order(operator: RddOperator) -> bool:
     """Whether its elements come in the same partitions and the same order whenever it is computed."""
     fixed = RECORD_WISE | SAMPLING | NUMBERING | UNIONS | BY_PARTITION | {"coalesce"}
     for below in operator.walk():
-        if below.kind == OF_FRAME and not below.in_order:
+        if below.split_anew or (below.kind == OF_FRAME and not below.in_order):
             return False
         if below.inputs and below.kind not in fixed:
             return False

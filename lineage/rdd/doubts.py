@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from bigdebug.lineage.rdd.annotator import contributing, has_fixed_order
-from bigdebug.lineage.rdd.kinds import FIRST_ROWS, NUMBERING, RECORD_WISE, SAMPLING, SORTING
+from bigdebug.lineage.rdd.chance import chance_in
+from bigdebug.lineage.rdd.kinds import (
+    BY_SETTINGS,
+    EXTREME_ROWS,
+    FIRST_ROWS,
+    NUMBERING,
+    RECORD_WISE,
+    SAMPLING,
+    SORTING,
+)
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.record_wise import is_opaque
 from bigdebug.lineage.rdd.rows import RddRows
@@ -15,6 +25,9 @@ _OPAQUE = (
     "partition by then"
 )
 _POSITION = "{} goes by position, and after a shuffle elements may come in another order"
+_SPLIT_ANEW = "{} goes by partition, and {} comes in other partitions than it came in when the run read it"
+_VARIES = "{} uses {}, which {}"
+_READ_ANEW = "{} was read anew, and nothing tells whether it holds what it held when the run read it"
 
 _TAKEN = "{} takes elements by position, and they may come in another order"
 
@@ -40,9 +53,25 @@ def doubts_about_taken(rows: RddRows) -> list[str]:
     Args:
         rows: what the action was about.
     """
+    if rows.action in EXTREME_ROWS and rows.arguments is not None:
+        return _varying(rows.action, rows.arguments.thawed().values())
     if rows.action not in FIRST_ROWS | {"takeSample"} or _is_sorted(rows.operator):
         return []
     return [_TAKEN.format(rows.action)]
+
+
+def _varying(told: str, arguments: Iterable[Any]) -> list[str]:
+    """What functions use that gives something else each time.
+
+    Args:
+        told: what they were given to.
+        arguments: they, and what else it was given.
+    """
+    found: dict[str, str] = {}
+    for each in arguments:
+        if callable(each) or isinstance(each, list):
+            found |= chance_in(each)
+    return [_VARIES.format(told, name, what) for name, what in found.items()]
 
 
 def _is_sorted(operator: RddOperator) -> bool:
@@ -52,6 +81,11 @@ def _is_sorted(operator: RddOperator) -> bool:
     return operator.kind in SORTING or has_fixed_order(operator)
 
 
+def _split_anew(operator: RddOperator) -> RddOperator | None:
+    """A source below it that is split otherwise than the run split it."""
+    return next((below for below in operator.walk() if below.split_anew), None)
+
+
 def doubts_about(root: RddOperator, *, opaque: bool = True) -> list[str]:
     """Why a trace of an operator's elements isn't exact, the latest operator first; empty where it is.
 
@@ -59,15 +93,23 @@ def doubts_about(root: RddOperator, *, opaque: bool = True) -> list[str]:
         root: whose elements are traced.
         opaque: count that only functions know what they made elements of.
     """
-    found = []
+    # What only decides about elements varies them, too. A sample has its seed, from the program or from Spark.
+    given = (each for each in root.walk() if each.inputs and each.kind not in SAMPLING)
+    found = [(each, text) for each in given for text in _varying(each.described(), each.arguments.values())]
     seen = {root}
     waiting = [root]
     while waiting:
         operator = waiting.pop()
+        told = operator.described()
+        if operator.kind in BY_SETTINGS and operator.listed == []:
+            found.append((operator, _READ_ANEW.format(told)))
         if is_opaque(operator):
-            found += [(operator, _OPAQUE.format(operator.described()))] if opaque else []
+            found += [(operator, _OPAQUE.format(told))] if opaque else []
+        anew = _split_anew(operator) if is_opaque(operator) or operator.kind in _BY_POSITION else None
+        if anew is not None:
+            found.append((operator, _SPLIT_ANEW.format(told, anew.described())))
         elif operator.kind in _BY_POSITION and not all(map(has_fixed_order, operator.inputs)):
-            found.append((operator, _POSITION.format(operator.described())))
+            found.append((operator, _POSITION.format(told)))
         for below in contributing(operator):
             if below not in seen:
                 seen.add(below)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 
 from bigdebug.lineage.errors import SourceChangedError
 from bigdebug.lineage.failure import first_line
@@ -21,26 +23,39 @@ _BETWEEN = re.compile(r",(?![^{}]*})")
 _HADOOP = ("HadoopRDD", "NewHadoopRDD", "BinaryFileRDD", "WholeTextFileRDD")
 
 
+@dataclass(frozen=True)
+class Split:
+    """What a partition of a Hadoop input reads.
+
+    Attributes:
+        paths: Hadoop's, of its files; none of what isn't in files.
+        start: where in the file it begins; None where there isn't just one file.
+    """
+
+    paths: tuple[str, ...]
+    start: int | None = None
+
+
 def file_splits(jrdd: Any) -> list[tuple[str, int]] | None:
     """By partition of a Hadoop input the file and where in it the partition begins; None if there are several."""
     found = []
     for split in _splits(jrdd):
-        if not hasattr(split, "getStart") or split.getClass().getSimpleName().startswith("Combine"):
+        if split.start is None:
             return None
-        found.append((plain_path(split.getPath().toString()), int(split.getStart())))
+        found.append((plain_path(split.paths[0]), split.start))
     return found
 
 
 def fingerprint(operator: RddOperator, jrdd: Any) -> Fingerprint:
-    """Path, size and modification time of the files that a source reads; empty where it reads none."""
+    """Path, size and modification time of the files that a source reads; empty where it reads none.
+
+    How they are split is noted with the operator.
+    """
     if operator.kind not in IN_FILES:
         return []
-    paths: dict[str, Any] = {}
-    for split in _splits(jrdd):
-        combined = split.getClass().getSimpleName().startswith("Combine")
-        for path in split.getPaths() if combined else [split.getPath()]:
-            paths.setdefault(path.toString(), path)
-    return files_at(operator.context._jsc.hadoopConfiguration(), paths.values())
+    splits = _splits(jrdd)
+    operator.splits = hashlib.blake2b(repr(splits).encode(), digest_size=8).hexdigest()
+    return files_now(operator.context, list(dict.fromkeys(path for split in splits for path in split.paths)))
 
 
 def absolute_paths(context: Any, paths: str) -> str:
@@ -91,19 +106,36 @@ def require_unchanged(operator: RddOperator, then: Fingerprint, since: float | N
         )
 
 
-def _splits(jrdd: Any) -> Iterator[Any]:
-    """The Hadoop splits of an RDD read from files, a partition after the other.
+def hadoop_rdd(jrdd: Any) -> Any:
+    """The RDD that reads, of one that Spark made of it."""
+    rdd = jrdd.rdd()
+    while rdd.getClass().getSimpleName() not in _HADOOP:
+        rdd = rdd.dependencies().head().rdd()
+    return rdd
+
+
+def _splits(jrdd: Any) -> list[Split]:
+    """The splits of an RDD that is read with Hadoop, by partition.
 
     Raises:
         SourceChangedError: the files can't be listed.
     """
-    rdd = jrdd.rdd()
-    while rdd.getClass().getSimpleName() not in _HADOOP:
-        rdd = rdd.dependencies().head().rdd()
+    rdd = hadoop_rdd(jrdd)
     old = rdd.getClass().getSimpleName() == "HadoopRDD"
     try:
         partitions = rdd.partitions()
     except Py4JJavaError as error:
         raise SourceChangedError(f"a source's files can't be listed: {first_line(error)}") from error
-    for partition in partitions:
-        yield (partition.inputSplit() if old else partition.serializableHadoopSplit()).value()
+    return [
+        _split((partition.inputSplit() if old else partition.serializableHadoopSplit()).value())
+        for partition in partitions
+    ]
+
+
+def _split(split: Any) -> Split:
+    if split.getClass().getSimpleName().startswith("Combine"):
+        return Split(tuple(str(path.toString()) for path in split.getPaths()))
+    try:
+        return Split((str(split.getPath().toString()),), int(split.getStart()))
+    except Py4JError:  # rows of a database
+        return Split(())

@@ -53,7 +53,10 @@ OPERATORS = (
 SHUFFLING = (MOVING - {"coalesce"}) | JOINS | SUBTRACTING | GROUPING
 """Spark takes the functions below these when they are called, not when their RDD is computed."""
 
-IN_FILES = _names(
+BY_SETTINGS = _names("newAPIHadoopRDD hadoopRDD")
+"""Read whatever Hadoop's settings name: files, as a rule."""
+
+IN_FILES = BY_SETTINGS | _names(
     "textFile wholeTextFiles binaryFiles binaryRecords sequenceFile pickleFile newAPIHadoopFile hadoopFile"
 )
 SOURCES = IN_FILES | _names("parallelize range emptyRDD")

@@ -50,6 +50,10 @@ class RddOperator:
             (a shuffle), or first computed and kept; None where Spark takes them anew for whatever reads it.
         computed: the same as they were when the RDD itself was first computed.
         listed: of a source in files, what these were: path, size and modification time of each.
+        splits: of such a source, a digest of which parts of the files its partitions are.
+        settings: of such a source, what Hadoop was told of how to read them.
+        split_anew: of such a source, whether the files are split otherwise than the run split them; known once a
+            recipe was opened.
         frame: of `df.rdd`, the DataFrame.
         in_order: of `df.rdd`, whether its rows come in the same partitions and order whenever they are computed;
             known once a question has looked at the DataFrame.
@@ -69,6 +73,9 @@ class RddOperator:
     frozen: dict[RddOperator, Any] | None = None
     computed: dict[RddOperator, Any] | None = None
     listed: list[list[Any]] | None = None
+    splits: str | None = None
+    settings: dict[str, str] | None = None
+    split_anew: bool = False
     frame: FrameRows | None = None
     in_order: bool = False
     problem: str | None = None

@@ -67,7 +67,7 @@ def located(
     def locate(found: tuple[tuple[int, int], Any]) -> tuple[str | None, int, int | None, Any]:
         (partition, place), value = found
         if whole_files:
-            path = value[0]
+            path = path_in(value)
             return (
                 "/" + path.removeprefix("file:").lstrip("/") if path.startswith("file:") else path,
                 0,
@@ -107,9 +107,15 @@ def counted_up_to(most: int) -> Callable[[Iterable[Any]], Iterator[int]]:
     return count
 
 
-def path_of(found: tuple[Any, tuple[tuple[str, Any], Any]]) -> str:
-    """The path of a file that is a record, of what a join by place gave."""
-    return found[1][0][0]
+def path_in(record: tuple[str | bytes, Any]) -> str:
+    """The path of a file that is a record."""
+    path = record[0]
+    return path.decode() if isinstance(path, bytes) else path
+
+
+def path_of(found: tuple[Any, tuple[tuple[str | bytes, Any], Any]]) -> str:
+    """The same, of what a join by place gave."""
+    return path_in(found[1][0])
 
 
 def place_of_number(row: Any) -> tuple[int, int]:

@@ -121,7 +121,7 @@ class RddSource:
     def files(self, partitions: Iterable[int], records: Iterable[Any] = ()) -> list[str]:
         """The files that partitions, or these records of whole files, stand in."""
         if self.operator.kind in _WHOLE_FILES:
-            return sorted({plain_path(record[0]) for record in records})
+            return sorted({plain_path(placing.path_in(record)) for record in records})
         if self.splits is None:
             return []
         return sorted({self.splits[partition][0] for partition in partitions})
@@ -148,7 +148,7 @@ class RddSource:
     def _location(self, place: Place, value: Any) -> Location:
         partition, position = place
         if self.whole_files:
-            return Location(plain_path(value[0]), 0)
+            return Location(plain_path(placing.path_in(value)), 0)
         if self.splits is None:
             return Location(None, position, partition)
         return Location(self.splits[partition][0], self._before(partition) + position)
@@ -157,10 +157,11 @@ class RddSource:
         return sum(self._counts[earlier] for earlier in self._earlier(partition))
 
     def _earlier(self, partition: int) -> list[int]:
-        """The partitions with earlier parts of the same file."""
+        """The partitions with earlier parts of the same file, each part once: a file may be read twice."""
         assert self.splits is not None
         file, start = self.splits[partition]
-        return [n for n, (name, offset) in enumerate(self.splits) if name == file and offset < start]
+        earlier = {o: n for n, (name, o) in enumerate(self.splits) if name == file and o < start}
+        return list(earlier.values())
 
     def _count_before(self, partitions: set[int]) -> None:
         if self.splits is None:

@@ -19,6 +19,7 @@ from bigdebug.lineage.listing import Fingerprint
 from bigdebug.lineage.rdd.annotator import frozen_for
 from bigdebug.lineage.rdd.files import absolute_paths, fingerprint
 from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled
+from bigdebug.lineage.rdd.hadoop import PATHS, read_settings
 from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME, UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import read_again
@@ -48,6 +49,11 @@ _LIBRARIES = (
     "spark.driver.extraClassPath",
     "spark.executor.extraClassPath",
     "spark.default.parallelism",
+    "spark.files.maxPartitionBytes",
+    "spark.files.openCostInBytes",
+    "spark.files.ignoreCorruptFiles",
+    "spark.files.ignoreMissingFiles",
+    "spark.hadoopRDD.ignoreEmptySplits",
 )
 
 
@@ -58,8 +64,9 @@ class RddRecipe:
     Attributes:
         spark: Spark's version when it was recorded.
         python: Python's version, which pickled functions depend on.
-        operators: inputs first: kind, inputs by number, node, of a source in files these, and of the rows of a
-            DataFrame that by number; its inputs are then the operators that made DataFrames that it reads.
+        operators: inputs first: kind, inputs by number, node, of a source in files these, how they were split and
+            what Hadoop was told of how to read them, and of the rows of a DataFrame that by number; its inputs are
+            then the operators that made DataFrames that it reads.
         tops: by number, the operators that it is a recipe of.
         action: the action, where it gave only some of the elements.
         libraries: settings of the Spark it ran in that say where classes are, and how RDDs are split.
@@ -273,7 +280,15 @@ class _Writer:
         node = self._lookup(operator.tag) if operator.tag else None
         number = node.id if node else None
         self.operators.append(
-            {"kind": operator.kind, "inputs": inputs, "node": number, "files": files, "frame": frame}
+            {
+                "kind": operator.kind,
+                "inputs": inputs,
+                "node": number,
+                "files": files,
+                "splits": operator.splits,
+                "settings": operator.settings,
+                "frame": frame,
+            }
         )
 
     def _below(self, operator: RddOperator) -> tuple[RddOperator, ...]:
@@ -306,17 +321,28 @@ def _source(operator: RddOperator) -> tuple[Fingerprint, dict[str, Any]]:
     if operator.kind not in IN_FILES:
         return [], arguments if operator.source is None else {"partitions": _data(operator)}
     least = _LEAST_PARTITIONS.get(operator.kind)
-    if least is not None and arguments[least] is None:
-        arguments[least] = operator.context.defaultMinPartitions
+    if least is not None:
+        arguments[least] = arguments[least] or operator.context.defaultMinPartitions
+    if operator.kind == "binaryFiles":
+        # Spark takes as many as there are cores, if that is more.
+        arguments["minPartitions"] = max(arguments["minPartitions"], operator.context.defaultParallelism)
     for name, value in arguments.items():
-        if isinstance(value, str) and without_user(value) != value:
+        told = value.values() if name == "conf" and value else [value]
+        if any(isinstance(each, str) and without_user(each) != each for each in told):
             raise RecipeError(f"{operator.described()} has a user and password in its address")
         if name in ("path", "name"):
             arguments[name] = absolute_paths(operator.context, value)
         if name == "conf" and value:
-            arguments[name] = {key: each for key, each in value.items() if not is_secret(str(key))}
+            arguments[name] = {
+                key: absolute_paths(operator.context, each) if key in PATHS else each
+                for key, each in value.items()
+                if not is_secret(str(key))
+            }
+    jrdd = read_again(operator, arguments)._jrdd
     if operator.listed is None:
-        operator.listed = fingerprint(operator, read_again(operator, arguments)._jrdd)
+        operator.listed = fingerprint(operator, jrdd)
+    if operator.settings is None:
+        operator.settings = without_secrets(read_settings(jrdd))
     return operator.listed, arguments
 
 

@@ -18,7 +18,8 @@ from bigdebug.lineage.callsite import caller, mask_literals
 from bigdebug.lineage.nodes import call_site
 from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.rdd.freezing import freeze_made
-from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME, SAMPLING
+from bigdebug.lineage.rdd.hadoop import PATHS
+from bigdebug.lineage.rdd.kinds import BY_SETTINGS, IN_FILES, OF_FRAME, SAMPLING
 from bigdebug.lineage.rdd.operator import FrameRows, RddOperator, known_operator
 from bigdebug.lineage.recorder import Recorder
 
@@ -81,7 +82,11 @@ def record_source(
     else:
         operator.arguments = {name: value for name, value in given.items() if name != "c"}  # may be large
         operator.source = result._jrdd, result._jrdd_deserializer
+    if isinstance(given.get("conf"), dict):
+        operator.arguments["conf"] = dict(given["conf"])  # what becomes of the program's own is no matter
     paths = [value for name, value in given.items() if name in _PATHS and isinstance(value, str)]
+    if kind in BY_SETTINGS:
+        paths = [value for name, value in (given["conf"] or {}).items() if name in PATHS]
     _add(attachment, operator, result, frame, paths if kind in IN_FILES else [])
     if made is not None:
         made(operator, result)

@@ -6,14 +6,19 @@ import pickle
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from py4j.protocol import Py4JJavaError
+
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import RecipeError, SourceChangedError
+from bigdebug.lineage.failure import first_line
 from bigdebug.lineage.listing import differences
 from bigdebug.lineage.location import plain_path
 from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.rdd.files import files_now, fingerprint
 from bigdebug.lineage.rdd.freezing import Pickled
+from bigdebug.lineage.rdd.hadoop import read_with
+from bigdebug.lineage.rdd.kinds import IN_FILES
 from bigdebug.lineage.rdd.operator import FrameRows, RddOperator
 from bigdebug.lineage.rdd.reading import read_again
 from bigdebug.lineage.rdd.recipe import RddRecipe, opened_data
@@ -89,8 +94,8 @@ class Reopened:
         )
         if "partitions" in operator.arguments:
             operator.arguments["partitions"] = opened_data(operator.arguments["partitions"])
-        if described["files"]:
-            self._compare(operator, described["files"])
+        if operator.kind in IN_FILES:
+            self._read(operator, described)
         return operator
 
     def _of_frame(self, described: dict[str, Any], joints: tuple[RddOperator, ...]) -> RddOperator:
@@ -106,9 +111,10 @@ class Reopened:
         operator.source = rdd._jrdd, rdd._jrdd_deserializer
         return operator
 
-    def _compare(self, operator: RddOperator, then: Any) -> None:
-        """Note what of a source's files isn't what it was, where that is allowed."""
+    def _read(self, operator: RddOperator, described: dict[str, Any]) -> None:
+        """Read a source as it was read; note what of its files isn't what it was, where that is allowed."""
         context = self._spark.sparkContext
+        then = described["files"]
         known = files_now(context, [path for path, _, _ in then])
         gone = sorted({path for path, _, _ in then} - {path for path, _, _ in known})
         if gone and not (known and self._allow_changed):
@@ -116,7 +122,15 @@ class Reopened:
                 f"{plain_path(gone[0])} is gone since the run read it",
                 hint="put it back where it was; the trace reads its records from there",
             )
-        changes = differences(then, fingerprint(operator, read_again(operator, operator.arguments)._jrdd))
+        try:
+            with read_with(context, described.get("settings")):
+                rdd = read_again(operator, operator.arguments)
+                operator.listed = fingerprint(operator, rdd._jrdd)
+        except Py4JJavaError as error:
+            raise SourceChangedError(f"{operator.described()} can't be read: {first_line(error)}") from error
+        operator.source = rdd._jrdd, rdd._jrdd_deserializer
+        operator.split_anew = described.get("splits") not in (None, operator.splits)
+        changes = differences(then, operator.listed)
         if changes and not self._allow_changed:
             more = f", and {len(changes) - 1:,} more of its files changed, too" if changes[1:] else ""
             raise SourceChangedError(

@@ -19,11 +19,12 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError
-from tests.recipe.operator_queries import INDEXED
+from tests.recipe import operator_queries, rdd_sources
 from tests.recipe.queries import QUERIES
 from tests.recipe.replaying import answer
 from tests.settings import settings
 
+INDEXED = (*operator_queries.INDEXED, *rdd_sources.INDEXED)
 ROOT = Path(__file__).parents[2]
 SPLIT = {
     "spark.sql.files.maxPartitionBytes": "900",
@@ -73,6 +74,7 @@ def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
     ).partitionBy("place").saveAsTable("recipe_places")
     spark.sql("create table recipe_codes (code char(4), n int) using parquet")
     spark.sql("insert into recipe_codes values ('a', 1), ('b', 2), ('b', 3)")
+    rdd_sources.write_files(spark, folder / "sources")
     spark.udf.register("twice", F.udf(lambda amount: amount * 2, "int"))
     spark.sparkContext.setCheckpointDir(str(folder / "checkpoints"))
     live: dict[str, dict[str, Any]] = {}
@@ -129,6 +131,12 @@ def test_traced_as_in_the_live_program(name: str, answers: Answers) -> None:
     assert again == live
     assert live["matched"] > 0
     assert live["records"]
+    expected = rdd_sources.PLACES.get(name)
+    if expected is not None:
+        assert live["exact"]
+        assert (
+            sorted((file and Path(file).name, *place) for _, file, *place, _ in live["records"]) == expected
+        )
 
 
 @pytest.mark.compat

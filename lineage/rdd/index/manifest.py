@@ -45,7 +45,7 @@ class StoredSource:
         splits: by partition the file, where in it the partition begins, and the position of its first record;
             None where records have no such place.
         whole: each record is a file.
-        lines: its records are lines, and can be read without Spark.
+        lines: its records are lines, or whole texts, and can be read without Spark.
         listed: `[path, size, modification time]` of each file.
         records: files with its records, or of whole files with their paths, within the run's folder of indexes.
     """

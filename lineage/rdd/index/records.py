@@ -16,10 +16,11 @@ from bigdebug.lineage.parquet_records import UnreadableError
 from bigdebug.lineage.rdd.index.manifest import StoredSource
 from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, place_of
 from bigdebug.lineage.rdd.index.relations import batches
-from bigdebug.lineage.text_records import TextFormat, read_lines
+from bigdebug.lineage.text_records import TextFormat, is_compressed, read_lines
 from bigdebug.lineage.unchanged import what_became_of
 
 _LINES = TextFormat("text")
+_NEEDS_SPARK = "reading them needs Spark"
 
 
 class IndexedRddRecords:
@@ -78,7 +79,7 @@ class IndexedRddRecords:
         source = self._source
         if source.records:
             return self._kept(numbers)
-        why = "reading them needs Spark"
+        why = _NEEDS_SPARK
         if source.lines and source.splits is not None:
             changed = what_became_of(
                 {source.splits[place_of(number)[0]][0] for number in numbers.tolist()}, source.listed
@@ -124,16 +125,16 @@ class IndexedRddRecords:
         for path in self._kept(numbers).values():
             file = plain_path(path)
             value: Any = None
-            changed = what_became_of([file], self._source.listed)
-            if changed is not None:
-                self._note(changed)
+            binary = self._source.kind == "binaryFiles"
+            why = what_became_of([file], self._source.listed)
+            if why is None and not binary and (not self._source.lines or is_compressed(file)):
+                why = _NEEDS_SPARK
+            if why is not None:
+                self._note(why)
             else:
                 content = Path(file).read_bytes()
-                value = (
-                    path,
-                    content if self._source.kind == "binaryFiles" else content.decode("utf-8", "replace"),
-                )
-            found.append(TracedRecord(self._source.name, Location(file, 0), value, changed is None))
+                value = (path, content if binary else content.decode("utf-8", "replace"))
+            found.append(TracedRecord(self._source.name, Location(file, 0), value, why is None))
         return sorted(found, key=lambda record: _order(record.location))
 
 

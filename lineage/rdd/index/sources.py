@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.rdd import placing
 from bigdebug.lineage.rdd.files import fingerprint
+from bigdebug.lineage.rdd.hadoop import DELIMITER, read_settings
 from bigdebug.lineage.rdd.index import writing
 from bigdebug.lineage.rdd.index.manifest import StoredSource
 from bigdebug.lineage.rdd.reading import RddSource
@@ -41,7 +42,7 @@ class SourceWriter:
         records: tuple[str, ...] = ()
         if source.whole_files or source.splits is None:
             self._progress(f"the records of {source.name}")
-            every = source.rdd.map(workers.first_of) if source.whole_files else source.rdd
+            every = source.rdd.map(placing.path_in) if source.whole_files else source.rdd
             if source.whole_files or source.kind in ("memory", "range"):
                 records = self._records(every, f"records-{leaf}")
         else:
@@ -58,7 +59,7 @@ class SourceWriter:
             call_site=source.call_site,
             splits=splits,
             whole=source.whole_files,
-            lines=source.operator.kind == "textFile" and bool(source.operator.arguments["use_unicode"]),
+            lines=_is_plain_text(source),
             listed=tuple((str(path), int(size), int(at)) for path, size, at in listed),
             records=records,
         )
@@ -67,3 +68,12 @@ class SourceWriter:
         write = writing.elements_written(self._filesystem, f"{self._path}/{name}")
         written = sorted(rdd.mapPartitionsWithIndex(write).collect())
         return tuple(f"{self._folder}/{name}/{file}{writing.ELEMENTS}" for _, file, _ in written)
+
+
+def _is_plain_text(source: RddSource) -> bool:
+    """Whether its records are texts as they stand in the files: lines, or all of a file."""
+    operator = source.operator
+    if operator.kind not in ("textFile", "wholeTextFiles") or not operator.arguments["use_unicode"]:
+        return False
+    settings = operator.settings if operator.settings is not None else read_settings(source.rdd._jrdd)
+    return source.whole_files or DELIMITER not in settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -70,6 +71,14 @@ def test_word_count(session: bigdebug.Session, context: SparkContext, text: str)
 def test_grep(session: bigdebug.Session, context: SparkContext, text: str) -> None:
     assert len(context.textFile(text, 3).filter(lambda line: "w5" in line).collect()) == 8
     judge(session, lambda line: "x5" in line)
+
+
+def test_functions_of_chance(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    """Another attempt at a task, whose notes these may be, gives something else."""
+    context.textFile(text, 3).map(lambda line: (line, random.random())).collect()
+    index, live = captured(session).trace(), session.trace(session.outputs[-1])
+    assert was_tapped(captured(session))
+    assert index.notes == live.notes != []
 
 
 @pytest.mark.compat

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,10 @@ import bigdebug
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnsupportedOperatorError
 from bigdebug.lineage.location import Location
 from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.rdd.doubts import doubts_about
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.postmortem import RddReplay
+from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.store import Store
 
 
@@ -60,16 +67,6 @@ def test_whole_files_and_data_at_hand(session: bigdebug.Session, context: SparkC
     assert [(Path(r.location.file or "").name, r.location.position) for r in found[:1]] == [("b.txt", 0)]
     assert (found[1].location, found[1].value) == (Location(None, 0, 1), (202, "long"))
     assert [source.kind for source in trace.sources] == ["wholeTextFiles", "memory"]
-
-
-def test_binary_and_pickled_files(session: bigdebug.Session, context: SparkContext, tmp_path: Path) -> None:
-    (tmp_path / "records.bin").write_bytes(b"aabbaacc")
-    records = context.binaryRecords(str(tmp_path / "records.bin"), 2)
-    trace = session.trace(records.map(lambda r: (r, 1)).groupByKey(), where=lambda pair: pair[0] == b"aa")
-    assert places(trace) == [("records.bin", 0), ("records.bin", 2)]
-    context.parallelize(range(30), 1).saveAsPickleFile(str(tmp_path / "pickles"))
-    pickles = context.pickleFile(str(tmp_path / "pickles"))
-    assert [r.location.position for r in session.trace(pickles, where=lambda x: x > 27).collect()] == [28, 29]
 
 
 def test_actions_give_what_their_outputs_are_about(session: bigdebug.Session, context: SparkContext) -> None:
@@ -171,6 +168,32 @@ def test_elements_taken_in_an_order_of_chance_are_marked(
         assert session.trace(session.outputs[-1]).exact
 
 
+def test_functions_of_chance_and_time_are_marked(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession
+) -> None:
+    kept = context.parallelize(range(8), 2).filter(lambda _: random.random() < 2)
+    near = context.parallelize(range(4), 2).subtract(kept.map(lambda x: x + 4))
+    assert sorted(near.collect()) == [0, 1, 2, 3]
+    output = session.outputs[-1]
+    trace = session.trace(output, where=lambda x: x == 2)
+    assert (trace.exact, [record.value for record in trace.collect()]) == (False, [2])
+    (note,) = trace.notes
+    assert note.startswith("filter at test_rdd_traces.py:")
+    assert note.endswith(" uses random.random, which draws random numbers")
+    session._recorder.drain()
+    run = Store(session._recorder.store).find(session.run_id)
+    assert open_output(run, output, spark=spark).trace("x == 2").notes == [note]
+    kept.top(2, key=lambda x: (time.time(), x))
+    assert session.trace(session.outputs[-1]).notes == [note, "top uses time.time, which tells the time"]
+
+    first, _ = context.parallelize(range(50), 2).randomSplit([1, 1])
+    for sampled in (first, context.parallelize(range(50), 2).sample(False, 0.5)):
+        given = sampled.collect()
+        trace = session.trace(session.outputs[-1])
+        assert trace.exact
+        assert [record.value for record in trace.collect()] == given
+
+
 def test_elements_that_rank_alike_are_marked_where_one_of_them_was_left_out(
     session: bigdebug.Session, context: SparkContext
 ) -> None:
@@ -253,9 +276,12 @@ def test_many_keys_are_joined_in_spark(
 
 
 @pytest.mark.compat
-def test_unions_of_the_context_and_nothing_at_all(session: bigdebug.Session, context: SparkContext) -> None:
+def test_unions_of_the_context_and_nothing_at_all(
+    session: bigdebug.Session, context: SparkContext, caplog: pytest.LogCaptureFixture
+) -> None:
     one = context.parallelize([1, 2], 2)
     twice = context.union([one, one.map(lambda x: -x), one])
+    assert not caplog.messages
     trace = session.trace(twice, where=lambda x: abs(x) == 1)
     assert trace.matched == 3
     assert [(r.location.partition, r.value) for r in trace.collect()] == [(0, 1)]
@@ -263,37 +289,31 @@ def test_unions_of_the_context_and_nothing_at_all(session: bigdebug.Session, con
     assert (nothing.matched, nothing.collect()) == (0, [])
 
 
-@pytest.mark.compat
-def test_nothing_at_all_in_a_recipe(
-    session: bigdebug.Session, context: SparkContext, spark: SparkSession
+def test_files_that_are_split_otherwise_than_the_run_split_them(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession, words: Path
 ) -> None:
-    context.union([context.emptyRDD(), context.parallelize([1, 2], 2)]).map(lambda x: -x).collect()
+    ((path, _), _) = context.binaryFiles(str(words)).zipWithIndex().collect()[1]
     session._recorder.drain()
-    output = session.outputs[-1]
-    assert output.recipe == "stored", output.recipe_problem
-    run = Store(session._recorder.store).find(session.run_id)
-    (record,) = open_output(run, output, spark=spark).trace("x == -2").collect()
-    assert (record.location.partition, record.value) == (1, 2)
+    run, output = Store(session._recorder.store).find(session.run_id), session.outputs[-1]
+    recipe = RddRecipe.from_bytes(run.recipe(output.number))
+    as_on_more_cores = replace(recipe, operators=[{**each, "splits": "other"} for each in recipe.operators])
+    for opened in (recipe, as_on_more_cores):
+        replay = RddReplay(spark, run, output, opened, allow_changed=False, owned=False)
+        trace = replay.trace("x[1] == 1")
+        assert places(trace) == [(Path(path).name, 0)]
+        assert trace.exact == (opened is recipe)
+    (note,) = trace.notes
+    assert note.startswith("zipWithIndex at test_rdd_traces.py:")
+    assert "comes in other partitions than it came in when the run read it" in note
 
 
-@pytest.mark.compat
-def test_sequence_and_hadoop_files(session: bigdebug.Session, context: SparkContext, tmp_path: Path) -> None:
-    place = str(tmp_path / "pairs")
-    context.parallelize([(n, f"v{n}") for n in range(6)], 1).saveAsSequenceFile(place)
-    pairs = context.sequenceFile(place)
-    assert [r.location.position for r in session.trace(pairs, where=lambda p: p[0] == 4).collect()] == [4]
-    (tmp_path / "lines.txt").write_text("a\nb\nc\n")
-    lines = "org.apache.hadoop.mapreduce.lib.input.TextInputFormat"
-    number, text = "org.apache.hadoop.io.LongWritable", "org.apache.hadoop.io.Text"
-    read = context.newAPIHadoopFile(str(tmp_path / "lines.txt"), lines, number, text)
-    (record,) = session.trace(read.values(), where=lambda line: line == "b").collect()
-    assert (record.location.position, record.value) == (1, (2, "b"))
-    old = context.hadoopFile(
-        str(tmp_path / "lines.txt"), "org.apache.hadoop.mapred.TextInputFormat", number, text
-    )
-    assert places(session.trace(old, where=lambda pair: pair[1] == "c")) == [("lines.txt", 2)]
-    binary = context.binaryFiles(str(tmp_path / "lines.txt"))
-    assert places(session.trace(binary)) == [("lines.txt", 0)]
+def test_what_is_read_from_no_files_is_marked() -> None:
+    rows = RddOperator("newAPIHadoopRDD", (), {}, None, listed=[])
+    assert doubts_about(rows) == [
+        "newAPIHadoopRDD was read anew, and nothing tells whether it holds what it held when the run read it"
+    ]
+    rows.listed = [["file:/a.txt", 1, 1]]
+    assert doubts_about(rows) == []
 
 
 WITHOUT_US = """
