@@ -117,6 +117,21 @@ def place_of_number(row: Any) -> tuple[int, int]:
     return row[0] >> 33, row[0] & ((1 << 33) - 1)
 
 
+def placed_row(leaf: int) -> Callable[[Any], Annotated]:
+    """A row beside its number, with its partition and place as its id."""
+
+    def annotate(row: Any) -> Annotated:
+        return row[0], ((leaf, (row[1] >> 33, row[1] & ((1 << 33) - 1))),)
+
+    return annotate
+
+
+def without_marks(annotated: Annotated) -> Annotated:
+    """Without the ids that operators left on the way."""
+    element, ids = annotated
+    return element, tuple(each for each in ids if each[0] >= 0)
+
+
 def at_places(
     places: dict[int, set[int]],
 ) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:

@@ -406,12 +406,12 @@ def test_only_outputs_can_be_indexed(session: bigdebug.Session, spark: SparkSess
 
 @pytest.fixture(scope="module")
 def recorded(spark: SparkSession, orders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run of one indexed output and one that isn't."""
+    """A store with a run of one indexed output, and one that isn't, whose rows went through an RDD."""
     store = tmp_path_factory.mktemp("recorded") / "store"
     with bigdebug.attach(spark, store=store) as session:
         frame = totals(spark, orders)
         frame.collect()
-        frame.collect()
+        spark.createDataFrame(frame.rdd.map(tuple), frame.schema).collect()
         session.index(session.outputs[0])
     return store
 
