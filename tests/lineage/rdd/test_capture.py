@@ -14,7 +14,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 import bigdebug
-from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.errors import BigDebugError, RecipeError
 from bigdebug.lineage.index.reading import open_index
 from bigdebug.lineage.rdd.capture import notes
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
@@ -172,6 +172,10 @@ def test_what_goes_through_dataframes_takes_a_second_pass(
         assert (trace.matched, trace.exact) == (1, True)
         assert [source.name for source in trace.sources] == ["text.txt"]
         assert [record.value for record in trace.collect()] == [f"w5 w{n % 3} x{n}" for n in range(5, 60, 7)]
+    rows = len(session.outputs) - 1
+    Path(session._recorder.store, session.run_id, "lineage", f"{rows}.json").chmod(0o666)
+    with pytest.raises(RecipeError, match="write"):
+        open_index(session._recorder.tables, rows)
 
 
 def test_a_tap_in_trouble_lets_the_elements_go_on(

@@ -201,8 +201,7 @@ def test_an_index_whose_lower_part_fails_is_none(
     output = session.outputs[-1]
     with pytest.raises(BigDebugError, match=r"keys of type builtins\.complex"):
         session.index(output)
-    tables = session._recorder.tables
-    assert (open_index(tables, output.number), tables.unfinished(output.number)) == (None, {})
+    assert open_index(session._recorder.tables, output.number) is None
 
 
 @pytest.mark.compat
@@ -368,6 +367,11 @@ def test_functions_of_partitions_and_positions_are_marked(
     lazy = orders.rdd.mapPartitions(lambda part: (row.n for row in part)).map(lambda n: (n,)).toDF(["n"])
     trace = session.trace(lazy, "n = 2")
     assert (places(trace), trace.exact) == ([("orders.csv", n) for n in (0, 1, 2)], False)
+    lazy.join(orders, "n").collect()
+    output = session.outputs[-1]
+    both = session.trace(output, "n = 2")
+    assert places(both) == [("orders.csv", 2), *(("orders.csv#2", n) for n in (0, 1, 2))]
+    judge_index(session, output, "n = 2", both)
     with pytest.raises(BigDebugError, match="can't be narrowed"):
         trace.narrow()
 
