@@ -6,6 +6,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -59,11 +60,12 @@ def build_index(
     about = f"the lineage of output {output}"
     joints = followed(joints_among(question.catalyst.spark.sparkContext, question.sources.values()))
     below = _below(question, joints, store, folder, lookup, redact, progress, since) if joints else None
-    with deep_plans(), asking(question.catalyst, about), store.making(output, folder):
+    workers_asked = telling_why() if below is not None else nullcontext()
+    with workers_asked, deep_plans(), asking(question.catalyst, about), store.making(output, folder):
         if below is None:
             manifest = DataflowWriter(question, store, folder, redact, progress, {}).of_output(execution)
         else:
-            with telling_why(), travelling(), below.kept_meanwhile(question.catalyst, joints) as leaves:
+            with travelling(), below.kept_meanwhile(question.catalyst, joints) as leaves:
                 writer = DataflowWriter(question, store, folder, redact, progress, leaves)
                 manifest = writer.of_output(execution)
                 content = json.loads(below.manifest().to_bytes())

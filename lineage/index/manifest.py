@@ -200,6 +200,12 @@ class Manifest:
         joints = dict(self.joints)
         return [(number, each) for number, each in enumerate(self.sources) if number not in joints]
 
+    def all_notes(self) -> tuple[str, ...]:
+        """Why no trace made of it is exact, and what else there is to know, also of what is below."""
+        below = self.below or {"notes": (), "frames": ()}
+        parts = [self.notes, below["notes"], *(each["index"]["notes"] for each in below["frames"])]
+        return tuple(dict.fromkeys(note for part in parts for note in part))
+
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode("ascii")
 

@@ -370,6 +370,11 @@ def test_redacted_values_arent_in_an_index(spark: SparkSession, tmp_path: Path) 
         assert index.trace("s = 2").sources[0].count == 1
         with pytest.raises(BigDebugError, match="aren't in the index"):
             index.trace("name = 'Cornelius'")
+        spark.createDataFrame(people.rdd.map(tuple), people.schema).collect()
+        with pytest.raises(
+            BigDebugError, match=r"can be redacted \(createDataFrame of an RDD at test_index\.py"
+        ):
+            session.index(session.outputs[1])
         for path in (tmp_path / "store").rglob("*"):
             if path.is_file():
                 assert b"Cornelius" not in path.read_bytes(), path

@@ -20,6 +20,7 @@ from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnknownNa
 from bigdebug.lineage.index.reading import open_index
 from bigdebug.lineage.nodes import FROM_RDD
 from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.rows_again import rows_indexed
 from bigdebug.lineage.store import Store
 
 
@@ -199,7 +200,7 @@ def test_an_index_whose_lower_part_fails_is_none(
     pairs = lines.map(lambda line: (complex(line.partition(" ")[0]), 1)).reduceByKey(lambda a, b: a + b)
     spark.createDataFrame(pairs.map(lambda pair: (pair[1],)), "n int").where("n > 3").collect()
     output = session.outputs[-1]
-    with pytest.raises(BigDebugError, match=r"keys of type builtins\.complex"):
+    with pytest.raises(BigDebugError, match=r"can't be written down: keys of type builtins\.complex"):
         session.index(output)
     assert open_index(session._recorder.tables, output.number) is None
 
@@ -372,6 +373,9 @@ def test_functions_of_partitions_and_positions_are_marked(
     both = session.trace(output, "n = 2")
     assert places(both) == [("orders.csv", 2), *(("orders.csv#2", n) for n in (0, 1, 2))]
     judge_index(session, output, "n = 2", both)
+    again = rows_indexed(orders.sparkSession, session._recorder.tables, output.number)
+    assert again is not None
+    assert (again.frame.count(), list(again.notes)) == (12, both.notes)
     with pytest.raises(BigDebugError, match="can't be narrowed"):
         trace.narrow()
 
