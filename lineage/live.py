@@ -127,7 +127,15 @@ def live_index(
             "there is no store to write an index to", hint="name one that can be written: attach(store=…)"
         )
     question = question_about(spark, rows, recorder.node_of, action=output)
-    manifest = build_index(question, recorder.tables, output.number, recorder.redact, execution=execution)
+    manifest = build_index(
+        question,
+        recorder.tables,
+        output.number,
+        recorder.node_of,
+        recorder.redact,
+        execution=execution,
+        since=output.started,
+    )
     return Index(recorder.tables, manifest)
 
 

@@ -211,7 +211,7 @@ class Replay(Recomputed):
             UnreachableError: the store can't be written.
         """
         tables, number = self._run.tables, self._output.number
-        manifest = build_index(self.question(), tables, number, self._run.redact, progress)
+        manifest = build_index(self.question(), tables, number, self._node_of, self._run.redact, progress)
         return Index(tables, manifest)
 
     def _open(self) -> Opened:

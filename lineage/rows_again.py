@@ -90,4 +90,4 @@ def rows_indexed(spark: SparkSession, tables: TableStore, output: int) -> RowsAg
             f"the index of output {output} can't be read by Spark: {first_line(error)}",
             hint="make it anew while the sources are what they were: bigdebug index",
         ) from error
-    return RowsAgain(catalyst, frame, None, tuple(manifest.notes))
+    return RowsAgain(catalyst, frame, None, manifest.all_notes())

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from bigdebug.lineage.forward import ForwardTrace
-    from bigdebug.lineage.index.reading import Index, IndexedTrace
+    from bigdebug.lineage.index.reading import Index
+    from bigdebug.lineage.index.trace import IndexedTrace
     from bigdebug.lineage.rdd.index.reading import IndexedRddTrace, RddIndex
     from bigdebug.lineage.rdd.trace import RddTrace
     from bigdebug.lineage.trace import Trace

@@ -2,65 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.certainty import doubts
-from bigdebug.lineage.columns import ColumnLineage
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.failure import unwritable
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.index.manifest import (
-    Block,
-    IndexedSegment,
-    IndexedSource,
-    Manifest,
-    OutputColumn,
-    RestsOn,
-)
-from bigdebug.lineage.index.records import written_records
-from bigdebug.lineage.index.tables import SegmentTable, Tables
-from bigdebug.lineage.layout import FileLayout
-from bigdebug.lineage.listing import listed_files
-from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT, address_in_rows, readable_path
-from bigdebug.lineage.partitions import Partitioned
+from bigdebug.lineage.index.manifest import THROUGH_RDDS, Manifest
+from bigdebug.lineage.index.writing import DataflowWriter
+from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.rdd.index.building import ProgramWriter, telling_why
 from bigdebug.lineage.rdd.joints import joints_among
-from bigdebug.lineage.rdd.mixed import ends_there
-from bigdebug.lineage.reading import stored_columns
-from bigdebug.lineage.recipe.redaction import RedactedColumns
+from bigdebug.lineage.rdd.mixed import all_operators, followed, frames_below
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.reading import require_all_unchanged
+from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.store.tables import TableStore
-from bigdebug.lineage.text_records import text_format
-
-# Numbers that go up take little room in this; rows are looked up by groups of so many bytes.
-_WRITING = {
-    "parquet.writer.version": "PARQUET_2_0",
-    "parquet.block.size": str(1 << 20),
-    "parquet.page.size": str(1 << 18),
-    "compression": "zstd",
-}
-_SETTINGS = {
-    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
-    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
-}
 
 
 def build_index(
     question: Question,
     store: TableStore,
     output: int,
+    lookup: NodeLookup,
     redact: Sequence[str] = (),
     progress: Callable[[str], None] = lambda _: None,
     execution: Any | None = None,
+    since: float | None = None,
 ) -> Manifest:
     """Index an output; its former index, if there is one, stands until this one does.
 
@@ -68,239 +43,59 @@ def build_index(
         question: about all its rows.
         store: where its run lies.
         output: its number.
+        lookup: gives the recorded node of a tag's value.
         redact: columns whose values must not be stored.
         progress: told what is done next.
         execution: the JVM `QueryExecution` that gave the output's rows, where it has just run.
+        since: when the program computed them, in seconds since the epoch; None where that was compared before.
 
     Raises:
         UnsupportedOperatorError: the dataflow holds an operator whose lineage isn't understood.
+        SourceChangedError: a file that it reads through RDDs isn't what it was.
         UnreachableError: the store can't be written.
-        BigDebugError: the dataflow goes on below in RDDs.
         BigDebugError: Spark couldn't compute it.
     """
     folder = f"{output}-{secrets.token_hex(4)}"
     began = time.monotonic()
     about = f"the lineage of output {output}"
-    _require_no_rdds(question)
-    with deep_plans(), asking(question.catalyst, about), store.making(output, folder):
-        builder = _Builder(question, store, folder, redact, progress, execution)
-        manifest = builder.manifest(began)
+    joints = followed(joints_among(question.catalyst.spark.sparkContext, question.sources.values()))
+    below = _below(question, joints, store, folder, lookup, redact, progress, since) if joints else None
+    workers_asked = telling_why() if below is not None else nullcontext()
+    with workers_asked, deep_plans(), asking(question.catalyst, about), store.making(output, folder):
+        if below is None:
+            manifest = DataflowWriter(question, store, folder, redact, progress, {}).of_output(execution)
+        else:
+            with travelling(), below.kept_meanwhile(question.catalyst, joints) as leaves:
+                writer = DataflowWriter(question, store, folder, redact, progress, leaves)
+                manifest = writer.of_output(execution)
+                content = json.loads(below.manifest().to_bytes())
+            manifest = replace(manifest, below=content, format=THROUGH_RDDS)
+        seconds = round(time.monotonic() - began, 3)
+        manifest = replace(manifest, seconds=seconds, size=store.size(folder))
         store.publish(output, folder, manifest.to_bytes())
     return manifest
 
 
-def _require_no_rdds(question: Question) -> None:
-    joints = joints_among(question.catalyst.spark.sparkContext, question.sources.values())
-    for leaf, joint in joints.items():
-        if not ends_there(leaf, joint):
-            raise BigDebugError(
-                f"lineage through an RDD can't be written down yet ({joint.described()})",
-                hint="trace the output without an index",
-            )
-
-
-class _Builder:
-    def __init__(
-        self,
-        question: Question,
-        store: TableStore,
-        folder: str,
-        redact: Sequence[str],
-        progress: Callable[[str], None],
-        execution: Any | None,
-    ) -> None:
-        self._question = question
-        self._catalyst = question.catalyst
-        self._store = store
-        self._folder = folder
-        self._progress = progress
-        self._execution = execution
-        self._redacted = RedactedColumns(question.catalyst, question.root.plan, redact)
-        self._known: dict[int, dict[int, int]] = {}
-        for name, value in _SETTINGS.items():
-            self._catalyst.jsession.sessionState().conf().setConfString(name, value)
-
-    def manifest(self, began: float) -> Manifest:
-        question, catalyst = self._question, self._catalyst
-        found = doubts(catalyst, question.root, question.sources.values())
-        notes = [*question.notes, *found]
-        if notes and question.comparison is not None:
-            notes += question.comparison.notes
-        columns = ColumnLineage(catalyst, question.root)
-        tables = Tables(question, self._redacted.holds, self._execution)
-        stored: tuple[str | None, ...] = ()
-        segments = []
-        for number, table in enumerate(tables.segments()):
-            if number == 0:
-                stored = table.columns
-            segments.append(self._segment(number, table))
-        sources = tuple(self._source(i, leaf, columns) for i, leaf in enumerate(question.sources.values()))
-        output = catalyst.output(question.root.plan)
-        by_column = columns.by_column(list(question.sources.values()))
-        conf = catalyst.jsession.sessionState().conf()
-        return Manifest(
-            folder=self._folder,
-            spark=catalyst.spark.version,
-            time_zone=str(conf.sessionLocalTimeZone()),
-            case_sensitive=bool(conf.caseSensitiveAnalysis()),
-            seconds=round(time.monotonic() - began, 3),
-            size=self._store.size(self._folder),
-            exact=not [*question.notes, *found],
-            notes=(
-                *dict.fromkeys(notes),
-                *(note for leaf in question.sources.values() for note in leaf.notes),
-            ),
-            columns=tuple(
-                OutputColumn(
-                    str(column.name()),
-                    str(column.dataType().catalogString()),
-                    name,
-                    tuple(RestsOn(*used) for used in by_source),
-                )
-                for column, name, by_source in zip(output, stored, by_column, strict=True)
-            ),
-            sources=sources,
-            segments=tuple(segments),
+def _below(
+    question: Question,
+    joints: Mapping[SourceLeaf, RddOperator],
+    store: TableStore,
+    folder: str,
+    lookup: NodeLookup,
+    redact: Sequence[str],
+    progress: Callable[[str], None],
+    since: float | None,
+) -> ProgramWriter:
+    """What writes the RDDs below down."""
+    if redact:
+        raise BigDebugError(
+            "elements of RDDs have no columns, so that none of their values can be redacted "
+            f"({next(iter(joints.values())).described()})",
+            hint="trace the output in the running program",
         )
-
-    # -- tables -------------------------------------------------------------------------------------
-
-    def _segment(self, number: int, table: SegmentTable) -> IndexedSegment:
-        name = f"segment-{number}"
-        self._progress("the output's rows" if number == 0 else f"the rows below boundary {number}")
-        frame = self._catalyst.frame(table.plan)
-        if table.sorted_by:
-            frame = frame.sortWithinPartitions(*table.sorted_by)
-        rows = self._write(frame, name)
-        if table.counts is not None:
-            (column,) = table.ids[0].columns[-1:]
-            self._known[table.counts] = _sizes(self._store.table(f"{self._folder}/{name}"), column)
-        return IndexedSegment(name, rows, table.keyed, table.sessions, table.unique, table.ids, table.steps)
-
-    def _write(self, frame: DataFrame, name: str) -> int:
-        """Write a table; how many rows it has."""
-        writer = frame.write.mode("error")
-        for option, value in _WRITING.items():
-            writer = writer.option(option, value)
-        try:
-            writer.parquet(self._store.hadoop_uri(f"{self._folder}/{name}"))
-        except Py4JJavaError as error:
-            why = unwritable(error)
-            if why is None:
-                raise
-            raise BigDebugError(
-                f"the index can't be written to {self._store.location}: {why}",
-                hint="name another store, or make room there",
-            ) from error
-        return self._store.rows(f"{self._folder}/{name}")
-
-    # -- sources ------------------------------------------------------------------------------------
-
-    def _source(self, number: int, leaf: SourceLeaf, columns: ColumnLineage) -> IndexedSource:
-        reached, deciding = columns.of(leaf)
-        found: dict[str, Any] = {"columns": ()}
-        if leaf.identified_by_file and not leaf.in_files:
-            raise BigDebugError(
-                f"records of {leaf.kind} tables can't be indexed yet", hint="trace them without an index"
-            )
-        if leaf.identified_by_file:
-            found |= {"identity": "file", **self._files(leaf)}
-        elif leaf.in_files:
-            found |= {"identity": "block", **self._blocks(leaf, self._known.get(number, {}))}
-        elif leaf.kind == "range":
-            plan = leaf.operator.plan
-            name = str(self._catalyst.output(plan)[0].name())
-            found = {"identity": "range", "first": int(plan.start()), "step": int(plan.step())}
-            found["columns"] = ((name, "bigint"),)
-        else:
-            found["identity"] = "memory" if leaf.has_positions else "none"
-            frame, found["columns"] = written_records(self._catalyst, leaf, self._redacted.holds)
-            if frame is not None:
-                self._progress(f"the records of {leaf.name}")
-                self._write(frame, f"records-{number}")
-                found["records"] = f"records-{number}"
-        if leaf.in_files:
-            relation = leaf.operator.plan.relation()
-            listed = leaf.listed if leaf.listed is not None else listed_files(self._catalyst, relation)
-            found["listed"] = tuple((str(path), int(size), int(at)) for path, size, at in listed)
-        return IndexedSource(
-            name=leaf.name,
-            kind=leaf.kind,
-            call_site=leaf.call_site,
-            table=leaf.table,
-            reached=tuple(reached),
-            deciding=tuple(deciding),
-            **found,
-        )
-
-    def _files(self, leaf: SourceLeaf) -> dict[str, Any]:
-        packed = Partitioned(self._catalyst, leaf.operator.plan).packed
-        files = sorted({uri for blocks in packed for uri, _ in blocks})
-        if not files:
-            return {}
-        spelled = [(address_in_rows(uri),) for uri in files]
-        hashed = self._catalyst.spark.createDataFrame(spelled, "uri string")
-        rows = hashed.select("uri", F.xxhash64("uri").alias("hash")).collect()
-        by_hash = {row.hash: row.uri for row in rows}
-        if len(by_hash) < len(files):
-            raise BigDebugError(
-                f"two files of {leaf.name} have the same hash of their paths",
-                hint="rename one of them, or trace without an index",
-            )
-        columns = stored_columns(self._catalyst, leaf)
-        return {
-            "files": tuple(by_hash.values()),
-            "hashes": tuple(by_hash),
-            "columns": tuple(columns) if columns else (),
-        }
-
-    @property
-    def _zone(self) -> str | None:
-        """The time zone of times that don't name theirs, where Spark reads times as it does today."""
-        conf = self._catalyst.jsession.sessionState().conf()
-        policy = str(conf.getConfString("spark.sql.legacy.timeParserPolicy", "CORRECTED"))
-        return None if policy.upper() == "LEGACY" else str(conf.sessionLocalTimeZone())
-
-    def _blocks(self, leaf: SourceLeaf, known: dict[int, int]) -> dict[str, Any]:
-        layout = FileLayout(self._catalyst, leaf, known)
-        packed = layout.packed
-        if not packed:
-            return {}
-        self._progress(f"where the records of {leaf.name} stand")
-        blocks = layout.blocks(set(range(len(packed))))
-        files = {readable_path(uri): uri for each in packed for uri, _ in each}
-        numbers = {path: number for number, path in enumerate(files)}
-        options = self._catalyst.entries(leaf.operator.plan.relation().options())
-        columns = None if leaf.pinned is not None else stored_columns(self._catalyst, leaf)
-        form = text_format(leaf.kind, options, self._zone)
-        return {
-            "text": form if columns else None,
-            "columns": tuple(columns) if columns and form else (),
-            "files": tuple(files.values()),
-            "blocks": tuple(
-                Block(
-                    block.first_id,
-                    numbers[block.file],
-                    block.first_position,
-                    block.first_byte,
-                    layout.ranks[block.first_id >> PARTITION_SHIFT],
-                )
-                for block in blocks
-            ),
-        }
-
-
-def _sizes(files: Sequence[Any], column: str) -> dict[int, int]:
-    """How many records each partition of a scan has, by the greatest id in a table that holds them all."""
-    sizes: dict[int, int] = {}
-    for file in files:
-        at = file.schema_arrow.names.index(column)
-        for group in range(file.num_row_groups):
-            statistics = file.metadata.row_group(group).column(at).statistics
-            if statistics is None or not statistics.has_min_max:
-                return {}
-            partition = statistics.max >> PARTITION_SHIFT
-            if statistics.min >> PARTITION_SHIFT != partition:
-                return {}  # rows of several partitions stand here together
-            sizes[partition] = max(sizes.get(partition, 0), (statistics.max & ORDINAL_MASK) + 1)
-    return sizes
+    tops = list(dict.fromkeys(joints.values()))
+    frames = frames_below(tops, lookup)
+    require_all_unchanged(all_operators(tops, frames), since)
+    own = [leaf.name for leaf in question.sources.values() if leaf not in joints]
+    given = {top: top.frozen or {} for top in tops}
+    return ProgramWriter(given, frames, store, f"{folder}/below", progress, own)

@@ -14,6 +14,8 @@ from bigdebug.lineage.store.damage import ANEW
 from bigdebug.lineage.text_records import TextFormat
 
 FORMAT = 2
+THROUGH_RDDS = 3
+"""The format of one that goes on below in RDDs, and of one within another."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,9 @@ class Manifest:
         columns: the output's.
         sources: in the plan's order.
         segments: the output's first.
+        joints: the sources where it goes on in an RDD, by number, each with the number of the leaf there.
+        below: what the index of those RDDs says of itself, as JSON has it; None where there are none, and in an
+            index that is itself a part of one.
     """
 
     folder: str
@@ -186,7 +191,20 @@ class Manifest:
     columns: tuple[OutputColumn, ...]
     sources: tuple[IndexedSource, ...]
     segments: tuple[IndexedSegment, ...]
+    joints: tuple[tuple[int, int], ...] = ()
+    below: dict[str, Any] | None = None
     format: int = field(default=FORMAT)
+
+    def own_sources(self) -> list[tuple[int, IndexedSource]]:
+        """The sources with their numbers, but for those where it goes on in an RDD."""
+        joints = dict(self.joints)
+        return [(number, each) for number, each in enumerate(self.sources) if number not in joints]
+
+    def all_notes(self) -> tuple[str, ...]:
+        """Why no trace made of it is exact, and what else there is to know, also of what is below."""
+        below = self.below or {"notes": (), "frames": ()}
+        parts = [self.notes, below["notes"], *(each["index"]["notes"] for each in below["frames"])]
+        return tuple(dict.fromkeys(note for part in parts for note in part))
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode("ascii")
@@ -194,27 +212,43 @@ class Manifest:
     @classmethod
     def from_bytes(cls, data: bytes) -> Manifest:
         """Raises DamagedIndexError where it is damaged or of another format."""
-        with manifest_of(data, FORMAT) as content:
-            found: Manifest = _read(cls, content)
-            return found
+        with manifest_of(data, FORMAT, THROUGH_RDDS) as content:
+            return cls.from_content(content)
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> Manifest:
+        """The same of what JSON holds."""
+        found: Manifest = _read(cls, content)
+        return found
 
 
 @contextmanager
-def manifest_of(data: bytes, known: int | str) -> Iterator[dict[str, Any]]:
+def manifest_of(data: bytes, *known: int | str) -> Iterator[dict[str, Any]]:
     """What the file of an index holds, for as long as it is read.
 
     Args:
         data: of the file.
-        known: the format that is understood.
+        known: the formats that are understood.
 
     Raises:
         DamagedIndexError: it is damaged, or of another format.
     """
-    try:
+    with undamaged():
         content = json.loads(data)
-        if content["format"] != known:
+        if content["format"] not in known:
             raise DamagedIndexError("the index was written by another version of bigdebug", hint=ANEW)
         yield content
+
+
+@contextmanager
+def undamaged() -> Iterator[None]:
+    """Around the reading of what an index says of itself.
+
+    Raises:
+        DamagedIndexError: it isn't what was written.
+    """
+    try:
+        yield
     except (ValueError, TypeError, KeyError) as error:
         raise DamagedIndexError(f"the index is damaged ({error})", hint=ANEW) from None
 
@@ -234,7 +268,7 @@ _PARTS: dict[tuple[type, str], type] = {
 
 
 # What indexes of this format didn't always hold.
-_ADDED = frozenset({"rests_on", "table", "null_value", "zone"})
+_ADDED = frozenset({"rests_on", "table", "null_value", "zone", "joints", "below"})
 
 
 def _read(kind: type, content: dict[str, Any]) -> Any:

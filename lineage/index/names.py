@@ -6,6 +6,9 @@ KEY = ("h1", "h2")
 AT = "at"
 """Where keys hold a session: when the row's own window starts. A row belongs to the session that this falls into."""
 
+NUMBER = "number"
+"""Where the rows are those that an RDD is made of: the number that Spark gave each of them."""
+
 ID = "id"
 """Record ids in the table of a source's records; its columns are `c0`, `c1`, …"""
 

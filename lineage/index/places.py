@@ -61,6 +61,11 @@ class IndexedRecords:
         """How many records."""
         return self._rows.count if self._streamed else self._distinct.num_rows
 
+    def numbers(self) -> Any:
+        """Their ids, each once and sorted, where these are numbers."""
+        batches = [as_numpy(batch.column(0)) for batch in self._ids()]
+        return np.unique(np.concatenate(batches)) if batches else np.empty(0, dtype=np.int64)
+
     def files(self) -> list[str]:
         """The files the records stand in."""
         if self._source.identity not in ("file", "block") or not self.count:

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
-from bigdebug.lineage.described import Described, Description, trace_description
-from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.finding import find_source, place_of_column
-from bigdebug.lineage.found import Source, Step
-from bigdebug.lineage.index.conditions import NeedsSparkError, parse_condition
-from bigdebug.lineage.index.manifest import Manifest
-from bigdebug.lineage.index.places import IndexedRecords
-from bigdebug.lineage.index.rows import Rows, SegmentRows
+from bigdebug.lineage.index.manifest import Manifest, undamaged
+from bigdebug.lineage.index.trace import IndexedTrace
 from bigdebug.lineage.links import Writing, written_by
-from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd.index.crossing import CrossingIndexedTrace
+from bigdebug.lineage.rdd.index.manifest import RddManifest
 from bigdebug.lineage.store.tables import TableStore
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 
 class Index:
@@ -28,11 +18,16 @@ class Index:
     Args:
         store: where its run lies.
         manifest: what it says of itself.
+
+    Raises:
+        DamagedIndexError: it is damaged.
     """
 
     def __init__(self, store: TableStore, manifest: Manifest) -> None:
         self._store = store
         self._manifest = manifest
+        with undamaged():
+            self._below = None if manifest.below is None else RddManifest.from_content(manifest.below)
 
     @property
     def rows(self) -> int:
@@ -61,7 +56,10 @@ class Index:
             NeedsSparkError: only Spark can evaluate `where`, or tell of a single column: the index is an old one.
             UnknownNameError: `where` or `column` names a column that the output doesn't have.
         """
-        return IndexedTrace(self._store, self._manifest, where, column)
+        nearest = IndexedTrace(self._store, self._manifest, where, column)
+        if self._below is None:
+            return nearest
+        return CrossingIndexedTrace(nearest, self._below, self._store)
 
     def written_by(self, candidates: Sequence[Writing]) -> Iterator[tuple[str, Writing]]:
         """The sources whose files some outputs of earlier runs wrote, by name."""
@@ -78,153 +76,12 @@ def open_index(store: TableStore, output: int) -> Index | None:
 
     Raises:
         DamagedIndexError: it is damaged, or of another version.
+        RecipeError: it holds elements of RDDs, and somebody else could have written it.
     """
     data = store.manifest(output)
-    return None if data is None else Index(store, Manifest.from_bytes(data))
-
-
-class IndexedTrace(Described):
-    """Where rows of an output came from. Has the face of a live `Trace`, but for what is a DataFrame there."""
-
-    def __init__(
-        self, store: TableStore, manifest: Manifest, where: str | None, column: str | None = None
-    ) -> None:
-        self._store = store
-        self._manifest = manifest
-        self._column = None
-        if column is not None:
-            names = [each.name for each in manifest.columns]
-            self._column = manifest.columns[place_of_column(names, column)]
-            if len(self._column.rests_on) < len(manifest.sources):
-                raise NeedsSparkError(
-                    "it was written before indexes told what a single column rests on",
-                    hint="make it anew: bigdebug index RUN OUTPUT",
-                )
-        self._condition = None
-        if where is not None:
-            self._condition = parse_condition(
-                where, manifest.columns, manifest.time_zone, case_sensitive=manifest.case_sensitive
-            )
-
-    @cached_property
-    def matched(self) -> int:
-        """How many rows of the output the trace starts from."""
-        return self._segments[0].count
-
-    @cached_property
-    def sources(self) -> list[Source]:
-        """The sources, in the plan's order, with the number of their records on the trace."""
-        found = []
-        for number, source in enumerate(self._manifest.sources):
-            records = self._records.get(number)
-            if records is not None:
-                columns = (source.reached, source.deciding)
-                if self._column is not None:
-                    of_column = self._column.rests_on[number]
-                    columns = (of_column.columns, of_column.deciding)
-                found.append(
-                    Source(
-                        source.name,
-                        source.kind,
-                        source.call_site,
-                        records.count,
-                        records,
-                        partial(_same, columns),
-                    )
-                )
-        return found
-
-    @cached_property
-    def steps(self) -> list[Step]:
-        """The operators on the way back, from the output down."""
-        found = []
-        for number, rows in self._segments.items():
-            segment = self._manifest.segments[number]
-            for step in segment.steps:
-                groups = [segment.ids[i].columns for i in step.ids]
-                found.append(Step(step.operator, step.call_site, rows.distinct_count(groups), _no_rows))
-        return found
-
-    def collect(self, limit: int = 1000) -> list[TracedRecord]:
-        """Up to `limit` records of each source."""
-        return [record for source in self.sources for record in self.collect_source(source.name, limit)]
-
-    def collect_source(self, source: str, limit: int = 1000) -> list[TracedRecord]:
-        """Up to `limit` records of one source."""
-        chosen = find_source(self.sources, source)
-        for number, each in enumerate(self._manifest.sources):
-            if each.name == chosen.name:
-                return self._records[number].collect(limit)
-        raise AssertionError(chosen.name)
-
-    @property
-    def exact(self) -> bool:
-        """Whether these are just the records that the rows came from, told for sure."""
-        return self._manifest.exact
-
-    @property
-    def notes(self) -> list[str]:
-        """Why the trace isn't exact, and what else a person must know about it."""
-        return [*self._manifest.notes, *(note for each in self._records.values() for note in each.notes)]
-
-    def _description(self) -> Description:
-        return trace_description(self)
-
-    def __repr__(self) -> str:
-        return f"<IndexedTrace back to {', '.join(each.name for each in self._manifest.sources)}>"
-
-    # -- how it gets there --------------------------------------------------------------------------
-
-    @cached_property
-    def _segments(self) -> dict[int, Rows]:
-        """The rows of each segment that are on the trace, in the order of a live trace."""
-        return dict(self._descend(0, self._first))
-
-    @cached_property
-    def _first(self) -> Rows:
-        top = self._table(0)
-        return top.all() if self._condition is None else top.where(self._condition)
-
-    def _table(self, number: int) -> SegmentRows:
-        return SegmentRows(self._store, self._manifest.folder, self._manifest.segments[number])
-
-    def _descend(self, number: int, rows: Rows) -> Iterator[tuple[int, Rows]]:
-        yield number, rows
-        for column in self._manifest.segments[number].ids:
-            if column.segment is None:
-                continue
-            below = self._manifest.segments[column.segment]
-            keys = rows.distinct(column.columns)
-            table = self._table(column.segment)
-            if not keys.num_rows:
-                found = table.none()
-            elif below.sessions:
-                found = table.of_sessions(keys)
-            elif below.keyed:
-                found = table.of_keys(keys)
-            else:
-                found = table.all()
-            yield from self._descend(column.segment, found)
-
-    @cached_property
-    def _records(self) -> dict[int, IndexedRecords]:
-        found = {}
-        for number, rows in self._segments.items():
-            for column in self._manifest.segments[number].ids:
-                if column.source is not None:
-                    source = self._manifest.sources[column.source]
-                    found[column.source] = IndexedRecords(
-                        self._store, self._manifest.folder, source, rows, column.columns
-                    )
-        return dict(sorted(found.items()))
-
-
-def _same(columns: tuple[tuple[str, ...], tuple[str, ...]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return columns
-
-
-def _no_rows() -> DataFrame:
-    raise BigDebugError(
-        "an index holds which records rows came from, not the rows of operators",
-        hint="ask with Spark: session.trace(…).steps, or bigdebug show",
-    )
+    if data is None:
+        return None
+    manifest = Manifest.from_bytes(data)
+    if manifest.below is not None:
+        store.check_trusted(output)  # its elements are pickled
+    return Index(store, manifest)

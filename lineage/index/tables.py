@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from bigdebug.lineage.annotate import Annotator
@@ -13,10 +14,11 @@ from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.given import given_rows
 from bigdebug.lineage.index.manifest import IdColumns, IndexedStep
-from bigdebug.lineage.index.names import AT, COMPARABLE, KEY
+from bigdebug.lineage.index.names import AT, COMPARABLE, KEY, NUMBER
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.rdd.frames import Numbered, numbered_rows
 from bigdebug.lineage.segments import local_relation, wrapped
 from bigdebug.lineage.steps import Marking, gives_all_records, gives_records_once, steps_within
 
@@ -55,9 +57,12 @@ class Tables:
         question: about all rows of an output.
         hidden: tells of an attribute whether its values must not be stored.
         execution: the JVM `QueryExecution` that gave the output's rows, where it has just run.
+        numbers: the rows are found again by their numbers, in place of conditions on their columns.
     """
 
-    def __init__(self, question: Question, hidden: Any, execution: Any | None = None) -> None:
+    def __init__(
+        self, question: Question, hidden: Any, execution: Any | None = None, *, numbers: bool = False
+    ) -> None:
         self._question = question
         self._catalyst = question.catalyst
         self._hidden = hidden
@@ -65,13 +70,22 @@ class Tables:
         self._leaves = list(question.sources.values())
         self._annotator = Marking(Annotator(question.catalyst, question.sources))
         self._annotator.check(question.root)
+        self._numbers = numbers
+
+    @cached_property
+    def numbered(self) -> Numbered:
+        """The rows with their numbers, computed once."""
+        return numbered_rows(self._annotator, self._question.root)
 
     def segments(self) -> Iterator[SegmentTable]:
         """The output's first, then those below boundaries, each after the one that leads to it."""
         waiting: list[Boundary | None] = [None]
         for boundary in waiting:  # which grows on the way
             top = self._question.root if boundary is None else boundary.input
-            annotated = boundary.kept if boundary and boundary.kept else self._annotator.annotate(top)
+            if boundary is None and self._numbers:
+                annotated = self.numbered.annotated
+            else:
+                annotated = boundary.kept if boundary and boundary.kept else self._annotator.annotate(top)
             numbers = []
             for column in annotated.ids:
                 numbers.append(len(waiting) if isinstance(column.origin, Boundary) else None)
@@ -92,7 +106,10 @@ class Tables:
             # Spark finds the last rows where it hands them to the program, and nowhere else.
             rows = wrapped(catalyst, catalyst.rows(plan))
             plan = local_relation(catalyst, plan.output(), rows)
-        if boundary is None:
+        if boundary is None and self._numbers:
+            stored = (None,) * len(catalyst.output(top.plan))
+            columns.append(catalyst.alias(self.numbered.number, NUMBER))
+        elif boundary is None:
             output = catalyst.output(top.plan)
             stored = tuple(self._stored(i, column) for i, column in enumerate(output))
             if self._execution is not None:

@@ -14,13 +14,14 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from bigdebug.lineage.annotate import Annotator as RowAnnotator
 from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.mapped import scans
-from bigdebug.lineage.operators import NodeLookup
+from bigdebug.lineage.operators import NodeLookup, Operator
 from bigdebug.lineage.pushdown import unpushed
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.rdd import placing, workers
@@ -109,23 +110,14 @@ class Frame:
     @cached_property
     def numbered(self) -> Numbered:
         """Its rows with their ids and their numbers, computed once."""
-        catalyst, annotator = self._catalyst, self.trace._annotator
-        below = annotator.annotate(self._root)
-        number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("number"))
-        plan = catalyst.project_more([*below.attributes, number], below.plan, self._root.plan)
-        if not scans(annotator, self._root):
-            # Its RDD keeps the rows when a job first comes by, and gives them up when nobody holds it any more.
-            plan = catalyst.analyzed(catalyst.frame(plan).localCheckpoint(eager=False))
-        return Numbered(Annotated(plan, below.ids), number.toAttribute())
+        return numbered_rows(self.trace._annotator, self._root)
 
     def elements(self, leaf: int) -> Any:
         """The annotated RDD of its rows, each with its number as the id of that leaf."""
-        catalyst = self._catalyst
-        with asking(catalyst, "rows of a DataFrame"):
-            own = catalyst.output(self._root.plan)
-            row = catalyst.alias(catalyst.struct((each.name(), each) for each in own), fresh_name("row"))
-            plan = catalyst.project([row, self.numbered.number], self.numbered.annotated.plan)
-            return catalyst.frame(plan).rdd.map(workers.framed(leaf), True)
+        with asking(self._catalyst, "rows of a DataFrame"):
+            return rows_with_numbers(self._catalyst, self._root, self.numbered).map(
+                workers.framed(leaf), True
+            )
 
     def ask(self, numbers: Any) -> None:
         """Trace the rows of these numbers, an RDD."""
@@ -167,6 +159,30 @@ class Frame:
             keys,
             lambda columns: [catalyst.same(unpushed(catalyst, number), columns[0])],
         )
+
+
+def numbered_rows(annotator: RowAnnotator, root: Operator) -> Numbered:
+    """The rows of a DataFrame with their ids and their numbers, which stay the same however often they are read.
+
+    Args:
+        annotator: gives the rows their ids.
+        root: the DataFrame's dataflow.
+    """
+    catalyst = annotator.catalyst
+    below = annotator.annotate(root)
+    number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("number"))
+    plan = catalyst.project_more([*below.attributes, number], below.plan, root.plan)
+    if not scans(annotator, root):
+        # Its RDD keeps the rows when a job first comes by, and gives them up when nobody holds it any more.
+        plan = catalyst.analyzed(catalyst.frame(plan).localCheckpoint(eager=False))
+    return Numbered(Annotated(plan, below.ids), number.toAttribute())
+
+
+def rows_with_numbers(catalyst: Catalyst, root: Operator, numbered: Numbered) -> Any:
+    """An RDD of a DataFrame's rows, each beside its number."""
+    own = catalyst.output(root.plan)
+    row = catalyst.alias(catalyst.struct((each.name(), each) for each in own), fresh_name("row"))
+    return catalyst.frame(catalyst.project([row, numbered.number], numbered.annotated.plan)).rdd
 
 
 class _TraceOfKept(Trace):

@@ -99,11 +99,6 @@ def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:
         BigDebugError: its lineage can't be told.
     """
     rows, frames = _rows_asked(recorder, output)
-    if frames:
-        raise BigDebugError(
-            f"lineage through a DataFrame can't be written down yet ({next(iter(frames)).described()})",
-            hint="trace the output in the running program",
-        )
     if recorder.tables is None:
         raise UnreachableError(
             "there is no store to write an index to", hint="name one that can be written: attach(store=…)"
@@ -113,7 +108,7 @@ def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:
             "elements of RDDs have no columns, so that none of their values can be redacted",
             hint="trace the output in the running program",
         )
-    return RddIndex(recorder.tables, build_rdd_index(rows, recorder.tables, output.number))
+    return RddIndex(recorder.tables, build_rdd_index(rows, recorder.tables, output.number, frames))
 
 
 def _rows_asked(recorder: Recorder, data: Any) -> tuple[RddRows, Frames]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from bigdebug.lineage.rdd.packing import each_id, leaf_of, place_id
 from bigdebug.lineage.rdd.workers import Annotated, first_of
 
 
@@ -121,6 +122,21 @@ def path_of(found: tuple[Any, tuple[tuple[str | bytes, Any], Any]]) -> str:
 def place_of_number(row: Any) -> tuple[int, int]:
     """Partition and place of a row, by Spark's `monotonically_increasing_id`."""
     return row[0] >> 33, row[0] & ((1 << 33) - 1)
+
+
+def placed_row(leaf: int) -> Callable[[Any], Annotated]:
+    """A row beside its number, with its partition and place as its id."""
+
+    def annotate(row: Any) -> Annotated:
+        return row[0], place_id(leaf, row[1] >> 33, row[1] & ((1 << 33) - 1))
+
+    return annotate
+
+
+def without_marks(annotated: Annotated) -> Annotated:
+    """Without the ids that operators left on the way."""
+    element, ids = annotated
+    return element, tuple(each for each in each_id(ids) if leaf_of(each) >= 0)
 
 
 def at_places(

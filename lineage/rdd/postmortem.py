@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from bigdebug.lineage.store import StoredRun
 
-_NOT_YET = "ask for a trace: bigdebug trace RUN OUTPUT --where …"
-
 
 class RddReplay(Recomputed):
     """An RDD's output of a recorded run, ready to be asked about.
@@ -170,22 +168,12 @@ class RddReplay(Recomputed):
             SourceChangedError: a source isn't what it was.
             UnreachableError: the store can't be written.
         """
-        rows, changes = self._rows_alone()
-        tables, number = self._run.tables, self._output.number
-        return RddIndex(tables, build_rdd_index(rows, tables, number, changes, progress))
-
-    # -- inside -------------------------------------------------------------------------------------
-
-    def _rows_alone(self) -> tuple[RddRows, tuple[str, ...]]:
-        """The same, where no DataFrame is below."""
         rows, changes = self._rows()
         frames = frames_below([rows.operator], self._node_of)
-        if frames:
-            raise BigDebugError(
-                f"lineage through a DataFrame can't be written down yet ({next(iter(frames)).described()})",
-                hint=_NOT_YET,
-            )
-        return rows, changes
+        tables, number = self._run.tables, self._output.number
+        return RddIndex(tables, build_rdd_index(rows, tables, number, frames, changes, progress))
+
+    # -- inside -------------------------------------------------------------------------------------
 
     def _rows(self) -> tuple[RddRows, tuple[str, ...]]:
         if self._opened is None:

@@ -370,6 +370,11 @@ def test_redacted_values_arent_in_an_index(spark: SparkSession, tmp_path: Path) 
         assert index.trace("s = 2").sources[0].count == 1
         with pytest.raises(BigDebugError, match="aren't in the index"):
             index.trace("name = 'Cornelius'")
+        spark.createDataFrame(people.rdd.map(tuple), people.schema).collect()
+        with pytest.raises(
+            BigDebugError, match=r"can be redacted \(createDataFrame of an RDD at test_index\.py"
+        ):
+            session.index(session.outputs[1])
         for path in (tmp_path / "store").rglob("*"):
             if path.is_file():
                 assert b"Cornelius" not in path.read_bytes(), path
@@ -406,12 +411,12 @@ def test_only_outputs_can_be_indexed(session: bigdebug.Session, spark: SparkSess
 
 @pytest.fixture(scope="module")
 def recorded(spark: SparkSession, orders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run of one indexed output and one that isn't."""
+    """A store with a run of one indexed output, and one that isn't, whose rows went through an RDD."""
     store = tmp_path_factory.mktemp("recorded") / "store"
     with bigdebug.attach(spark, store=store) as session:
         frame = totals(spark, orders)
         frame.collect()
-        frame.collect()
+        spark.createDataFrame(frame.rdd.map(tuple), frame.schema).collect()
         session.index(session.outputs[0])
     return store
 

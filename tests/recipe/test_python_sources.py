@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
 import bigdebug
-from bigdebug.lineage.index.reading import IndexedTrace
+from bigdebug.lineage.index.trace import IndexedTrace
 from bigdebug.lineage.location import Location
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store, StoredRun

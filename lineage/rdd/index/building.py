@@ -5,25 +5,40 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError, UnreachableError
-from bigdebug.lineage.rdd import workers
+from bigdebug.lineage.finding import numbered
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.index.manifest import Manifest
+from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for, is_boundary
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
+from bigdebug.lineage.rdd.frames import functions_given, take_elements_once
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.index import writing
-from bigdebug.lineage.rdd.index.manifest import RddManifest, StoredRelation
+from bigdebug.lineage.rdd.index.frames import IndexedFrame
+from bigdebug.lineage.rdd.index.manifest import (
+    FORMAT,
+    THROUGH_FRAMES,
+    RddManifest,
+    StoredFrame,
+    StoredRelation,
+)
 from bigdebug.lineage.rdd.index.sources import SourceWriter
-from bigdebug.lineage.rdd.kinds import BY_PARTITION
+from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
+from bigdebug.lineage.rdd.mixed import Frames, in_order_of_names
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import sources_in
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
-from bigdebug.lineage.rdd.trace import contributing_in_order, require_understood
+from bigdebug.lineage.rdd.trace import require_understood
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import release
 from bigdebug.lineage.store.folders import entries
@@ -34,6 +49,7 @@ def build_rdd_index(
     rows: RddRows,
     store: TableStore,
     output: int,
+    frames: Frames,
     notes: tuple[str, ...] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> RddManifest:
@@ -43,6 +59,7 @@ def build_rdd_index(
         rows: what the action was about.
         store: where its run lies.
         output: its number.
+        frames: the DataFrames below, as `frames_below` found them.
         notes: what is already known to make its traces inexact.
         progress: told what is done next.
 
@@ -56,22 +73,21 @@ def build_rdd_index(
     began = time.monotonic()
     about = f"the lineage of output {output}"
     with (
-        _telling_why(),
+        telling_why(),
         jobs_of_ours(rows.operator.context, about),
         travelling(),
         store.making(output, folder),
     ):
-        builder = _Builder(rows, store, folder, progress)
-        try:
-            manifest = builder.manifest(notes, began)
-        finally:
-            release([*builder.annotator.kept.values()])
+        writer = ProgramWriter({rows.operator: rows.frozen}, frames, store, folder, progress)
+        with writer.kept_meanwhile():
+            manifest = writer.manifest(rows, notes)
+        manifest = replace(manifest, seconds=round(time.monotonic() - began, 3))
         store.publish(output, folder, manifest.to_bytes())
     return manifest
 
 
 @contextmanager
-def _telling_why() -> Iterator[None]:
+def telling_why() -> Iterator[None]:
     """Have what is in the way at Spark's workers said in words of ours."""
     try:
         yield
@@ -89,97 +105,175 @@ def _telling_why() -> Iterator[None]:
         raise
 
 
-class _Builder:
+class ProgramWriter:
+    """Writes what elements came from, on through the DataFrames below.
+
+    Args:
+        tops: the operators to begin with, and the functions given to each: the output's, or of a DataFrame above
+            those that made it.
+        frames: the DataFrames below, as `frames_below` found them.
+        store: where the run lies.
+        folder: of what is written, within the run's folder of indexes.
+        progress: told what is done next.
+        above: what sources of a DataFrame above are called; None where there is none.
+    """
+
     def __init__(
-        self, rows: RddRows, store: TableStore, folder: str, progress: Callable[[str], None]
+        self,
+        tops: Mapping[RddOperator, Frozen],
+        frames: Frames,
+        store: TableStore,
+        folder: str,
+        progress: Callable[[str], None] = lambda _: None,
+        above: Sequence[str] | None = None,
     ) -> None:
-        self._rows = rows
+        self._tops = tops
         self._store = store
         self._folder = folder
         self._progress = progress
-        self.annotator = Annotator(rows.operator.context)
+        self._context = next(iter(tops)).context
         self._filesystem, self._path = store.place(folder)
-        self._given: dict[RddOperator, Frozen] = {}
+        order = in_order_of_names([*tops], frames)
+        self._joints = [each for each in order if each.kind == INTO_FRAME]
+        self._frames = {each: IndexedFrame(frames[each]) for each in order if each.kind == OF_FRAME}
+        self._sources = sources_in(order)
+        self._name(above)
+        self._annotator = Annotator(self._context, self._frames)
+        self._given = functions_given(tops, frames, contributing)
         # Leaves have their numbers before ids of them are written.
-        self._boundaries = self._numbered()
+        for operator in self._given:
+            if not operator.inputs or is_boundary(operator):
+                self._annotator.leaf(operator)
 
-    def manifest(self, notes: tuple[str, ...], began: float) -> RddManifest:
-        root, frozen = self._rows.operator, self._rows.frozen
-        sources = sources_in(contributing_in_order(root))
-        by_place = frozenset(
-            self.annotator.leaf(each)
-            for each in [*self._boundaries, *(source.operator for source in sources)]
-            if each.kind in BY_PARTITION or not each.inputs
-        )
-        self._progress("the output's elements")
-        given = only_given(self._rows, self.annotator.annotated(root, frozen))
-        written = self._written(given.elements, "output", None, by_place, elements=True)
-        relations = [StoredRelation(self._files("output", written, writing.RELATION), placed=True)]
-        for boundary in self._boundaries:
-            relations.append(self._below(boundary, by_place))
+    @contextmanager
+    def kept_meanwhile(
+        self, catalyst: Catalyst | None = None, joints: Mapping[SourceLeaf, RddOperator] | None = None
+    ) -> Iterator[dict[SourceLeaf, int]]:
+        """Around all writing: what comes in another order each time is computed once, and kept until the end.
+
+        Args:
+            catalyst: of the session that a DataFrame above belongs to, if there is one.
+            joints: by leaf of that, the operator that made it.
+
+        Yields by such a leaf the number of the operator.
+        """
+        joints = joints or {}
+        if catalyst is not None:
+            take_elements_once(self._annotator, catalyst, joints)
+        for each in self._frames.values():
+            take_elements_once(self._annotator, each.frame.question.catalyst, each.frame.joints)
+        try:
+            yield {leaf: self._annotator.leaf(joint) for leaf, joint in joints.items()}
+        finally:
+            release([*self._annotator.kept.values()])
+
+    def manifest(self, rows: RddRows | None = None, notes: tuple[str, ...] = ()) -> RddManifest:
+        """Write all, and say what was written.
+
+        Args:
+            rows: what an action was about; None below a DataFrame.
+            notes: what is already known to make traces inexact.
+        """
+        began = time.monotonic()
+        doubts = [doubt for top in dict.fromkeys([*self._tops, *self._joints]) for doubt in doubts_about(top)]
+        written: list[writing.Written] = []
+        relations = []
+        given: tuple[str, ...] = ()
+        if rows is not None:
+            self._progress("the output's elements")
+            asked = only_given(rows, self._annotator.annotated(rows.operator, rows.frozen))
+            given = *doubts_about_taken(rows), *asked.doubts
+            written = self._written(asked.elements, "output", None, elements=True)
+            relations.append(StoredRelation(self._files("output", written, writing.RELATION), placed=True))
+        frames = {}
+        # Those that lead to others stand before these.
+        for operator in sorted(self._given, key=lambda each: -each.serial):
+            if operator.kind == OF_FRAME:
+                frames[operator] = self._rows_of(operator)
+                relations.append(self._relation(operator, (), placed=True))
+            elif operator.inputs and is_boundary(operator):
+                relations.append(self._below(operator))
         writer = SourceWriter(self._filesystem, self._path, self._folder, self._progress)
         return RddManifest(
             folder=self._folder,
-            spark=str(root.context.version),
+            spark=str(self._context.version),
             seconds=round(time.monotonic() - began, 3),
             size=self._store.size(self._folder),
             rows=sum(count for _, _, count in written),
-            notes=(*notes, *doubts_about(root), *doubts_about_taken(self._rows), *given.doubts),
-            output=root.described(),
+            notes=(*notes, *dict.fromkeys(doubts), *given),
+            output="" if rows is None else rows.operator.described(),
             elements=self._files("output", written, writing.ELEMENTS),
             relations=tuple(relations),
-            sources=tuple(writer.stored(source, self.annotator.leaf(source.operator)) for source in sources),
+            sources=tuple(
+                writer.stored(source, self._annotator.leaf(source.operator)) for source in self._sources
+            ),
+            frames=tuple(StoredFrame(self._annotator.leaf(each), frames[each]) for each in self._frames),
+            format=THROUGH_FRAMES if self._frames or rows is None else FORMAT,
         )
 
     # -- inside -------------------------------------------------------------------------------------
 
-    def _numbered(self) -> list[RddOperator]:
-        """The boundaries on the way down, those that lead to others first; each with the functions it is given."""
-        seen: set[RddOperator] = set()
-        waiting = [(self._rows.operator, self._rows.frozen)]
-        found = []
-        while waiting:
-            operator, given = waiting.pop()
-            if operator in seen:
-                continue
-            seen.add(operator)
-            frozen = frozen_for(operator, given)
-            if not operator.inputs:
-                self.annotator.leaf(operator)
-            elif is_boundary(operator):
-                self._given[operator] = frozen
-                self.annotator.leaf(operator)
-                found.append(operator)
-            waiting += [(below, frozen) for below in contributing(operator)]
-        return sorted(found, key=lambda each: -each.serial)
+    def _name(self, above: Sequence[str] | None) -> None:
+        """Have all sources called what they are called in other traces."""
+        below = [(each, leaf) for each in self._frames.values() for leaf in each.frame.own_sources()]
+        called = [*(source.name for source in self._sources), *(leaf.name for _, leaf in below)]
+        first = len(self._sources)
+        anew = 0 if above is not None else first
+        called[anew:] = [name.partition("#")[0] for name in called[anew:]]
+        names = numbered([*(above or ()), *called])[len(above or ()) :]
+        for source, name in zip(self._sources, names, strict=False):
+            source.name = name
+        for (frame, leaf), name in zip(below, names[first:], strict=True):
+            frame.names[leaf] = name
 
-    def _below(self, boundary: RddOperator, by_place: frozenset[int]) -> StoredRelation:
+    def _rows_of(self, operator: RddOperator) -> Manifest:
+        """The index of a DataFrame whose rows are elements."""
+        leaf = self._annotator.leaf(operator)
+        frame = self._frames[operator]
+        joints = {each: self._annotator.leaf(joint) for each, joint in frame.frame.joints.items()}
+        return frame.written(self._store, f"{self._folder}/frame-{leaf}", joints, self._progress)
+
+    def _below(self, boundary: RddOperator) -> StoredRelation:
         """The relation of a boundary's input."""
-        leaf, given = self.annotator.leaf(boundary), self._given[boundary]
+        leaf = self._annotator.leaf(boundary)
+        given = frozen_for(boundary, self._given[boundary])
         self._progress(f"what {boundary.described()} was made of")
-        if boundary.kind in BY_PARTITION:
-            (annotated,) = self.annotator.inputs(boundary, given)
+        if boundary.kind in BY_PARTITION or boundary.kind == INTO_FRAME:
+            (annotated,) = self._annotator.inputs(boundary, given)
+            if boundary in self._annotator.kept:
+                annotated = annotated.map(placing.without_marks, True)
             name = None
         else:
-            inputs = [self.annotator.annotated(below, given) for below in contributing(boundary)]
-            annotated = self.annotator.context.union(inputs) if len(inputs) > 1 else inputs[0]
-            name = workers.known_key_of(self.annotator.input_keys(boundary, given))
+            inputs = [self._annotator.annotated(below, given) for below in contributing(boundary)]
+            annotated = self._context.union(inputs) if len(inputs) > 1 else inputs[0]
+            name = workers.known_key_of(self._annotator.input_keys(boundary, given))
         folder = f"group-{leaf}"
-        written = self._written(annotated, folder, name, by_place)
+        written = self._written(annotated, folder, name)
+        return self._relation(boundary, self._files(folder, written, writing.RELATION), placed=name is None)
+
+    def _relation(self, boundary: RddOperator, files: tuple[str, ...], *, placed: bool) -> StoredRelation:
         return StoredRelation(
-            self._files(folder, written, writing.RELATION),
-            placed=name is None,
-            leaf=leaf,
+            files,
+            placed=placed,
+            leaf=self._annotator.leaf(boundary),
             prefix=boundary.kind in BY_PARTITION,
-            label=boundary.label,
+            label="" if boundary.kind == INTO_FRAME else boundary.label,
             described=boundary.described(),
             call_site=boundary.call_site,
         )
 
+    @cached_property
+    def _by_place(self) -> frozenset[int]:
+        """The numbers of the leaves whose ids are places."""
+        return frozenset(
+            self._annotator.leaf(each) for each in self._given if each.kind in BY_PARTITION or not each.inputs
+        )
+
     def _written(
-        self, annotated: Any, name: str, key: Any, by_place: frozenset[int], *, elements: bool = False
+        self, annotated: Any, name: str, key: Any, *, elements: bool = False
     ) -> list[writing.Written]:
-        write = writing.relation_written(self._filesystem, f"{self._path}/{name}", key, by_place, elements)
+        folder = f"{self._path}/{name}"
+        write = writing.relation_written(self._filesystem, folder, key, self._by_place, elements)
         found = sorted(annotated.mapPartitionsWithIndex(write).collect())
         self._require_seen(name, found)
         return found

@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.index.manifest import manifest_of
+from bigdebug.lineage.index.manifest import Manifest, manifest_of
 
 FORMAT = "rdd 1"
+THROUGH_FRAMES = "rdd 2"
+"""The format of one that goes on below in DataFrames, and of one below a DataFrame."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,11 @@ class StoredRelation:
     """What the elements of one segment's top stem from.
 
     Attributes:
-        files: of it, within the run's folder of indexes.
+        files: of it, within the run's folder of indexes; none where the boundary gives the rows of a DataFrame.
         placed: its names are places, and not keys.
         leaf: number of the boundary above; None for the output.
         prefix: elements of that boundary stem from all that had been read of their partition by then.
-        label: of that boundary, as users call it.
+        label: of that boundary, as users call it; empty where it is no step on the way.
         described: the same, with its line.
         call_site: of that boundary.
     """
@@ -62,6 +64,19 @@ class StoredSource:
 
 
 @dataclass(frozen=True)
+class StoredFrame:
+    """A DataFrame whose rows are elements.
+
+    Attributes:
+        leaf: number of the boundary that gives them.
+        index: what the index of its rows says of itself; they are found by their numbers there.
+    """
+
+    leaf: int
+    index: Manifest
+
+
+@dataclass(frozen=True)
 class RddManifest:
     """The whole index.
 
@@ -72,10 +87,11 @@ class RddManifest:
         size: of its files, in bytes.
         rows: how many elements the output has.
         notes: why no trace made of it is exact.
-        output: the operator or action whose elements they are, with its line.
+        output: the operator or action whose elements they are, with its line; empty below a DataFrame.
         elements: files with the output's elements.
-        relations: the output's first.
+        relations: the output's first, if there is one; then those of boundaries, each after all that lead to it.
         sources: in the order that the program reads them.
+        frames: the DataFrames below, in the order that the program reads them.
     """
 
     folder: str
@@ -88,6 +104,7 @@ class RddManifest:
     elements: tuple[str, ...]
     relations: tuple[StoredRelation, ...]
     sources: tuple[StoredSource, ...]
+    frames: tuple[StoredFrame, ...] = ()
     format: str = field(default=FORMAT)
 
     def to_bytes(self) -> bytes:
@@ -96,12 +113,22 @@ class RddManifest:
     @classmethod
     def from_bytes(cls, data: bytes) -> RddManifest:
         """Raises DamagedIndexError where it is damaged or of another format."""
-        with manifest_of(data, FORMAT) as content:
-            content["relations"] = tuple(StoredRelation(**_read(each)) for each in content["relations"])
-            content["sources"] = tuple(StoredSource(**_read(each)) for each in content["sources"])
-            for name in ("notes", "elements"):
-                content[name] = tuple(content[name])
-            return cls(**content)
+        with manifest_of(data, FORMAT, THROUGH_FRAMES) as content:
+            return cls.from_content(content)
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> RddManifest:
+        """The same of what JSON holds."""
+        found = dict(content)
+        found["relations"] = tuple(StoredRelation(**_read(each)) for each in content["relations"])
+        found["sources"] = tuple(StoredSource(**_read(each)) for each in content["sources"])
+        found["frames"] = tuple(
+            StoredFrame(each["leaf"], Manifest.from_content(each["index"]))
+            for each in content.get("frames", ())
+        )
+        for name in ("notes", "elements"):
+            found[name] = tuple(content[name])
+        return cls(**found)
 
 
 def is_rdd_manifest(data: bytes) -> bool:

@@ -10,20 +10,15 @@ import numpy as np
 
 from bigdebug.lineage.described import Described, Description, trace_description
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.finding import find_source
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.links import Writing
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.rdd.conditions import predicate_of
-from bigdebug.lineage.rdd.index.manifest import RddManifest, StoredRelation, is_rdd_manifest
-from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, UNEQUAL, place_of
-from bigdebug.lineage.rdd.index.records import IndexedRddRecords, stored_elements
-from bigdebug.lineage.rdd.index.relations import ByKey, ByPlace, ByPrefix, Stems, Wanted, stems_of
+from bigdebug.lineage.rdd.index.descent import Descent
+from bigdebug.lineage.rdd.index.manifest import RddManifest, is_rdd_manifest
+from bigdebug.lineage.rdd.index.records import stored_elements
+from bigdebug.lineage.rdd.index.relations import ByPlace, Stems
 from bigdebug.lineage.store.tables import TableStore
-
-_UNEQUAL = (
-    "{} has keys that aren't equal to themselves (not a number): the trace holds all elements with such keys"
-)
 
 
 class RddIndex:
@@ -93,8 +88,9 @@ class IndexedRddTrace(Described):
     """Where elements of an output came from. Has the face of a live `RddTrace`, but for what is an RDD there."""
 
     def __init__(self, store: TableStore, manifest: RddManifest, where: Any) -> None:
-        self._filesystem, self._folder = store.place("")
+        self._filesystem, _ = store.place("")
         self._manifest = manifest
+        self._descent = Descent(store, manifest, self._stems)
         self._where = where
         self._predicate = predicate_of(where)
 
@@ -105,48 +101,43 @@ class IndexedRddTrace(Described):
 
     @cached_property
     def sources(self) -> list[Source]:
-        """The sources, in the order that the program reads them, with the number of their records on the trace."""
-        return [
-            Source(
-                each.name, each.kind, each.call_site, self._records[each.leaf].count, self._records[each.leaf]
-            )
-            for each in self._manifest.sources
-        ]
+        """The sources, in the order that the program reads them, with the number of their records on the trace.
+
+        Those of RDDs come first.
+        """
+        return self._descent.sources
 
     @cached_property
     def steps(self) -> list[Step]:
-        """The boundaries on the way back, from the output down: an index has no others' elements."""
-        return [
-            Step(relation.label, relation.call_site, len(keys), _no_elements)
-            for relation, keys in self._passed
-            if keys
-        ]
+        """The boundaries on the way back, from the output down: an index has no others' elements.
+
+        Of DataFrames all operators are among them.
+        """
+        return self._descent.steps
 
     def collect(self, limit: int = 1000) -> list[TracedRecord]:
         """Up to `limit` records of each source, by file and position."""
-        return [
-            record for each in self._manifest.sources for record in self._records[each.leaf].collect(limit)
-        ]
+        return [record for source in self.sources for record in self.collect_source(source.name, limit)]
 
     def collect_source(self, source: str, limit: int = 1000) -> list[TracedRecord]:
         """Up to `limit` records of one source."""
-        return self._records[find_source(self._manifest.sources, source).leaf].collect(limit)
+        return self._descent.collect_source(source, limit)
 
     @property
     def exact(self) -> bool:
         """Whether these are just the records that the elements came from, told for sure."""
-        return not self._doubts
+        return self._descent.exact
 
     @property
     def notes(self) -> list[str]:
         """Why the trace isn't exact, and what else a person must know about it."""
-        return [*self._doubts, *(note for each in self._records.values() for note in each.notes)]
+        return self._descent.notes
 
     def _description(self) -> Description:
         return trace_description(self)
 
     def __repr__(self) -> str:
-        return f"<IndexedRddTrace back to {', '.join(each.name for each in self._manifest.sources)}>"
+        return f"<IndexedRddTrace back to {', '.join(self._descent.names)}>"
 
     # -- how it gets there --------------------------------------------------------------------------
 
@@ -157,7 +148,9 @@ class IndexedRddTrace(Described):
         if predicate is None:
             return ByPlace(None)
         found: list[int] = []
-        for first, _, elements in stored_elements(self._filesystem, self._paths(self._manifest.elements)):
+        for first, _, elements in stored_elements(
+            self._filesystem, self._descent.paths(self._manifest.elements)
+        ):
             found += [first + i for i, element in enumerate(elements()) if self._holds(predicate, element)]
         return ByPlace(np.array(sorted(found), dtype=np.int64))
 
@@ -170,83 +163,9 @@ class IndexedRddTrace(Described):
                 hint=f"it is asked of every element of {self._manifest.output}",
             ) from error
 
-    @cached_property
-    def _descent(self) -> tuple[Stems, list[tuple[StoredRelation, set[Any]]]]:
-        """What the elements stem from, and the boundaries passed with their groups on the trace."""
-        first, *others = self._manifest.relations
-        found = Stems()
-        if self._matching.places is None or len(self._matching.places):
-            found = self._stems(first, self._matching)
-        passed: list[tuple[StoredRelation, set[Any]]] = []
-        # Those that lead to a boundary stand before it.
-        for relation in others:
-            assert relation.leaf is not None
-            names = _groups(found, relation)
-            passed.append((relation, names))
-            if names:
-                found.add(self._stems(relation, _wanted(found, relation)))
-        return found, passed
-
-    @property
-    def _passed(self) -> list[tuple[StoredRelation, set[Any]]]:
-        return self._descent[1]
-
-    @cached_property
-    def _records(self) -> dict[int, IndexedRddRecords]:
-        stems = self._descent[0]
-        return {
-            each.leaf: IndexedRddRecords(
-                self._filesystem,
-                self._path,
-                each,
-                stems.places.get(each.leaf, np.empty(0, dtype=np.int64)),
-            )
-            for each in self._manifest.sources
-        }
-
-    @cached_property
-    def _doubts(self) -> list[str]:
-        unequal = [
-            _UNEQUAL.format(relation.described)
-            for relation, names in self._passed
-            if any(isinstance(name, bytes) and name.startswith(UNEQUAL) for name in names)
-        ]
-        return [*self._manifest.notes, *reversed(unequal)]
-
-    def _stems(self, relation: StoredRelation, wanted: Wanted) -> Stems:
-        return stems_of(self._filesystem, self._paths(relation.files), wanted)
-
-    def _paths(self, files: Sequence[str]) -> list[str]:
-        return [self._path(file) for file in files]
-
-    def _path(self, file: str) -> str:
-        return f"{self._folder.rstrip('/')}/{file}"
-
-
-def _groups(found: Stems, relation: StoredRelation) -> set[Any]:
-    """The groups of a boundary that are on the trace."""
-    assert relation.leaf is not None
-    if relation.placed:
-        return set(found.places.get(relation.leaf, np.empty(0, dtype=np.int64)).tolist())
-    return found.keys.get(relation.leaf, set())
-
-
-def _wanted(found: Stems, relation: StoredRelation) -> Wanted:
-    assert relation.leaf is not None
-    if not relation.placed:
-        return ByKey(frozenset(found.keys[relation.leaf]))
-    places = found.places[relation.leaf]
-    if not relation.prefix:
-        return ByPlace(places)
-    # An id tells the partition, and how many elements had been read of it.
-    reads: dict[int, int] = {}
-    for partition in np.unique(places >> PARTITION_SHIFT).tolist():
-        reads[partition] = place_of(int(places[(places >> PARTITION_SHIFT) == partition].max()))[1]
-    return ByPrefix(reads)
-
-
-def _no_elements() -> Any:
-    raise BigDebugError(
-        "an index holds which records elements came from, not the elements of operators",
-        hint="ask with Spark: session.trace(…).steps",
-    )
+    def _stems(self) -> Stems:
+        """What the elements asked about stem from."""
+        matching = self._matching
+        if matching.places is not None and not len(matching.places):
+            return Stems()
+        return self._descent.stems(self._manifest.relations[0], matching)

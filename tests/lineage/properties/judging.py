@@ -170,7 +170,7 @@ class Judge:
         run = Store(str(self.folder / "store")).create_run()
         run.close("done")
         tables = run.tables
-        return Index(tables, build_index(question_about(self.spark, rows, lookup), tables, 1))
+        return Index(tables, build_index(question_about(self.spark, rows, lookup), tables, 1, lookup))
 
     def plain_condition(self, output: list[tuple[tuple[Any, ...], list[int]]], seed: int) -> str | None:
         """A condition on the first column, as text; None for all rows."""

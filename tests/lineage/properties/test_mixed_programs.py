@@ -41,8 +41,7 @@ def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]]
         wanted = rows[seed % len(rows)] if rows else (0, 0)
         where: Any = lambda pair: pair == wanted  # noqa: E731
         if program[-1].on_frames:
-            key = "null" if wanted[0] is None else wanted[0]
-            where = f"k <=> {key} and v = {wanted[1]}"
+            where = f"k {'is null' if wanted[0] is None else f'= {wanted[0]}'} and v = {wanted[1]}"
         trace = session.trace(session.outputs[-1] if seed % 3 else made, where)
         matching = [ids for pair, ids in expected if pair == wanted]
         assert trace.matched == len(matching)
@@ -58,6 +57,10 @@ def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]]
             later = open_output(run, output, spark=spark).trace(where)
             assert later.matched == trace.matched
             assert traced(later, given_data, sizes) == found, "live and post-mortem differ"
+        else:
+            indexed = session.index(session.outputs[-1]).trace(where)
+            assert (indexed.matched, indexed.exact) == (trace.matched, True)
+            assert traced(indexed, given_data, sizes) == found, "the index says something else"
         if seed % 4 == 0 and matching:
             assert all(step.count > 0 for step in trace.steps)
         judge_forward(session, [rdd, frame], given_data, expected, seed)

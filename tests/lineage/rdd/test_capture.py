@@ -15,7 +15,8 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 import bigdebug
-from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.errors import BigDebugError, RecipeError
+from bigdebug.lineage.index.reading import open_index
 from bigdebug.lineage.rdd.capture import notes
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
 from bigdebug.lineage.sharing import seen_by_workers, warn_unless_shared
@@ -162,6 +163,28 @@ def test_what_taps_do_not_cover_takes_a_second_pass(
     assert [record.location.position for record in index.trace().collect()] == [1]
     assert word_count(context, text).take(1)
     assert captured(session).rows == 1
+
+
+@pytest.mark.compat
+def test_what_goes_through_dataframes_takes_a_second_pass(
+    session: bigdebug.Session, spark: SparkSession, context: SparkContext, text: str
+) -> None:
+    """From lines to a DataFrame, and from that to an RDD: a pass for each output, when its action has ended."""
+    pairs = context.textFile(text, 3).map(lambda line: (line.split()[0], 1)).reduceByKey(add)
+    counts = spark.createDataFrame(pairs, "word string, many int").where("many < 9")
+    assert sorted(map(tuple, counts.collect())) == [("w4", 8), ("w5", 8), ("w6", 8)]
+    index = open_index(session._recorder.tables, session.outputs[-1].number)
+    assert sorted(counts.rdd.map(lambda row: row.word).collect()) == ["w4", "w5", "w6"]
+    assert not was_tapped(captured(session))
+    assert index is not None
+    for trace in (index.trace("word = 'w5'"), captured(session).trace("x == 'w5'")):
+        assert (trace.matched, trace.exact) == (1, True)
+        assert [source.name for source in trace.sources] == ["text.txt"]
+        assert [record.value for record in trace.collect()] == [f"w5 w{n % 3} x{n}" for n in range(5, 60, 7)]
+    rows = len(session.outputs) - 1
+    Path(session._recorder.store, session.run_id, "lineage", f"{rows}.json").chmod(0o666)
+    with pytest.raises(RecipeError, match="write"):
+        open_index(session._recorder.tables, rows)
 
 
 def test_a_tap_in_trouble_lets_the_elements_go_on(

@@ -17,8 +17,10 @@ from pyspark.sql.types import IntegerType
 import bigdebug
 from bigdebug.cli.element_table import element_table
 from bigdebug.lineage.errors import BigDebugError, SourceChangedError, UnknownNameError
+from bigdebug.lineage.index.reading import open_index
 from bigdebug.lineage.nodes import FROM_RDD
 from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.rows_again import rows_indexed
 from bigdebug.lineage.store import Store
 
 
@@ -54,6 +56,30 @@ def later(session: bigdebug.Session, spark: SparkSession, output: Any, where: An
     assert output.recipe == "stored", output.recipe_problem
     run = Store(session._recorder.store).find(session.run_id)
     return open_output(run, output, spark=spark).trace(where)
+
+
+def told(trace: Any) -> Any:
+    """All that a trace says, but for its steps."""
+    return (
+        trace.matched,
+        trace.exact,
+        trace.notes,
+        [
+            (s.name, s.kind, s.call_site, s.count, s.files, s.columns, s.deciding_columns)
+            for s in trace.sources
+        ],
+        trace.collect(),
+    )
+
+
+def judge_index(session: bigdebug.Session, output: Any, where: Any, trace: Any) -> None:
+    """The index of an output tells what a trace tells; of its steps those that change the groups, in order."""
+    index = session.index(session.outputs[output.number - 1])
+    assert index.rows == output.rows
+    found = index.trace(where)
+    assert told(found) == told(trace)
+    steps = iter([(s.operator, s.count, s.call_site) for s in trace.steps])
+    assert all((s.operator, s.count, s.call_site) in steps for s in found.steps)
 
 
 def numbers(line: str) -> tuple[int, ...]:
@@ -168,13 +194,15 @@ def test_a_forward_trace_says_what_it_cannot_judge(
 
 
 @pytest.mark.compat
-def test_a_dataframe_of_an_rdd_has_no_index(
+def test_an_index_whose_lower_part_fails_is_none(
     session: bigdebug.Session, spark: SparkSession, lines: Any
 ) -> None:
-    spark.createDataFrame(lines.map(numbers), "k int, n int").where("n > 3").collect()
-    with pytest.raises(BigDebugError, match="lineage through an RDD can't be written down yet"):
-        session.index(session.outputs[-1])
-    assert places(session.trace(session.outputs[-1], "n = 7")) == [("lines.txt", 7)]
+    pairs = lines.map(lambda line: (complex(line.partition(" ")[0]), 1)).reduceByKey(lambda a, b: a + b)
+    spark.createDataFrame(pairs.map(lambda pair: (pair[1],)), "n int").where("n > 3").collect()
+    output = session.outputs[-1]
+    with pytest.raises(BigDebugError, match=r"can't be written down: keys of type builtins\.complex"):
+        session.index(output)
+    assert open_index(session._recorder.tables, output.number) is None
 
 
 @pytest.mark.compat
@@ -220,6 +248,7 @@ def test_from_an_rdd_to_the_file_of_a_dataframe(
     assert [row.total for row in trace.steps[2].records().collect()] == [22]
     assert sorted(row.n for row in trace.records().collect()) == [1, 4, 7, 10]
     assert (trace.exact, trace.notes) == (True, [])
+    judge_index(session, output, "key == 1", trace)
     again = later(session, spark, output, "key == 1")
     assert repr(again.collect()) == repr(trace.collect())
     assert [(s.operator, s.count, s.call_site) for s in again.steps] == [
@@ -241,6 +270,7 @@ def test_from_a_dataframe_to_the_file_of_an_rdd(
     assert [(s.operator, s.count) for s in trace.steps] == [("Aggregate", 1), ("map", 4)]
     assert sorted(r.location.position for r in trace.records().collect()) == [2, 5, 8, 11]
     assert (trace.exact, trace.notes) == (True, [])
+    judge_index(session, output, "k = 2", trace)
     again = later(session, spark, output, "k = 2")
     assert repr(again.collect()) == repr(trace.collect())
     assert session.why_not(totals, "k = 7").notes[1].endswith("ask why these are missing, in Python")
@@ -268,6 +298,9 @@ def test_to_and_fro(session: bigdebug.Session, spark: SparkSession, orders: Data
     of_frame = session.trace(frame, "odd = 1")
     assert places(of_frame) == places(trace)
     assert [source.count for source in of_frame.sources] == [4, 2]
+    frame.collect()
+    judge_index(session, output, "key == 1", trace)
+    judge_index(session, session.outputs[-1], "odd = 1", of_frame)
     again = later(session, spark, output, "key == 1")
     assert places(again) == places(trace)
     assert [source.name for source in again.sources] == ["lines.txt", "orders.csv"]
@@ -300,8 +333,10 @@ def test_ways_to_make_a_dataframe(
 def test_a_dataframe_with_itself(session: bigdebug.Session, lines: Any) -> None:
     frame = lines.map(numbers).toDF(["k", "n"])
     pairs = frame.alias("a").join(frame.alias("b"), F.expr("a.n = b.n + 1")).selectExpr("a.n", "b.n m")
+    pairs.collect()
     trace = session.trace(pairs, "n = 8")
     assert places(trace) == [("lines.txt", 7), ("lines.txt", 8)]
+    judge_index(session, session.outputs[-1], "n = 8", trace)
 
 
 def test_what_pyspark_gives_stays_as_it_is(
@@ -327,9 +362,20 @@ def test_functions_of_partitions_and_positions_are_marked(
     shuffled = orders.groupBy("k").count().rdd.zipWithIndex()
     trace = session.trace(shuffled, where=lambda pair: pair[0].k == 1)
     assert (len(trace.collect()), trace.exact) == (4, False)
+    shuffled.mapPartitions(lambda part: ((pair[1], 1) for pair in part)).toDF(["n", "one"]).collect()
+    output = session.outputs[-1]
+    judge_index(session, output, "n = 1", session.trace(output, "n = 1"))
     lazy = orders.rdd.mapPartitions(lambda part: (row.n for row in part)).map(lambda n: (n,)).toDF(["n"])
     trace = session.trace(lazy, "n = 2")
     assert (places(trace), trace.exact) == ([("orders.csv", n) for n in (0, 1, 2)], False)
+    lazy.join(orders, "n").collect()
+    output = session.outputs[-1]
+    both = session.trace(output, "n = 2")
+    assert places(both) == [("orders.csv", 2), *(("orders.csv#2", n) for n in (0, 1, 2))]
+    judge_index(session, output, "n = 2", both)
+    again = rows_indexed(orders.sparkSession, session._recorder.tables, output.number)
+    assert again is not None
+    assert (again.frame.count(), list(again.notes)) == (12, both.notes)
     with pytest.raises(BigDebugError, match="can't be narrowed"):
         trace.narrow()
 
