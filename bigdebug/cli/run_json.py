@@ -33,7 +33,7 @@ def run_head(run: StoredRun) -> dict[str, Any]:
 def output_json(output: Output) -> dict[str, Any]:
     """An output, without what only replays need."""
     content = asdict(output)
-    del content["run_id"], content["content_hash"]
+    del content["run_id"], content["content_hash"], content["location"]
     return content | {"started": json_time(output.started)}
 
 
