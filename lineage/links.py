@@ -70,17 +70,18 @@ def writings(store: Store, run_id: str | None, before: float) -> list[Writing]:
         UnreachableError: there is no store, or it can't be read.
     """
     found = [
-        Writing(run, output, absolute_target(output.target, run.folder or "/"), _location(output))
+        Writing(
+            run,
+            output,
+            absolute_target(output.target, run.folder or "/"),
+            None if output.location is None else absolute_target(output.location, "/"),
+        )
         for run in store.runs()
         if run.run_id != run_id and run.started <= before
         for output in run.outputs
         if output.target and output.status == "done" and output.started <= before
     ]
     return sorted(found, key=lambda each: each.output.started, reverse=True)
-
-
-def _location(output: Output) -> str | None:
-    return None if output.location is None else plain_path(output.location).rstrip("/")
 
 
 def written_by(

@@ -23,6 +23,7 @@ from bigdebug.lineage.rdd.joints import joints_among
 from bigdebug.lineage.rdd.mixed import all_operators, followed, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import require_all_unchanged
+from bigdebug.lineage.rdd.recipe import NOT_REDACTED
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.store.tables import TableStore
 
@@ -89,8 +90,7 @@ def _below(
     """What writes the RDDs below down."""
     if redact:
         raise BigDebugError(
-            "elements of RDDs have no columns, so that none of their values can be redacted "
-            f"({next(iter(joints.values())).described()})",
+            f"{NOT_REDACTED} ({next(iter(joints.values())).described()})",
             hint="trace the output in the running program",
         )
     tops = list(dict.fromkeys(joints.values()))

@@ -20,6 +20,7 @@ from bigdebug.lineage.rdd.annotator import (
 )
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import BY_PARTITION
+from bigdebug.lineage.rdd.known_keys import known_key_of, stands_for_nan
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.walk import MOST_KEYS, Predicate
 
@@ -73,16 +74,16 @@ class Flagger(Annotator):
         key = self.input_keys(operator, frozen)
         flagged = [self.reached(below, frozen) for below in contributing(operator)]
         every = self.context.union(flagged) if len(flagged) > 1 else flagged[0]
-        names = every.map(workers.known_key_of(key))
+        names = every.map(known_key_of(key))
         keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
         made = output_key(operator)
-        if any(map(workers.stands_for_nan, keys)):
+        if any(map(stands_for_nan, keys)):
             self.nan_keys.add(operator)
         if not keys:
             return plain.map(workers.with_no_ids, True)
         if len(keys) <= MOST_KEYS:
             return plain.map(flags.flagged_among(frozenset(keys), made), True)
-        if not names.filter(workers.stands_for_nan).isEmpty():
+        if not names.filter(stands_for_nan).isEmpty():
             self.nan_keys.add(operator)
         return _joined(plain, names, made)
 

@@ -9,7 +9,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from bigdebug.lineage.rdd.workers import Annotated, known_key
+from bigdebug.lineage.rdd.known_keys import known_key
+from bigdebug.lineage.rdd.packing import Annotated
 
 FLAG = ((0, None),)
 """The ids of elements with a flag, where nothing else is asked of them; those of others are none."""

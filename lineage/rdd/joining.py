@@ -6,8 +6,10 @@ same pairs, in the same partitions and the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+from bigdebug.lineage.rdd.packing import Annotated, Ids
 
 IDS_BESIDE = -2
 """And the side, 0 or 1: stands in front of a value that is followed by its ids. Ids in front are above."""
@@ -58,3 +60,33 @@ def values_by_side(
             right.append(none_right)
         if left and right:
             yield key, left, right
+
+
+def on_side(side: int) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[Any, Any]]]:
+    """Annotated pairs as a join takes them on a side, 0 or 1."""
+
+    def told(_: int, elements: Iterable[Annotated]) -> Iterator[tuple[Any, Any]]:
+        beside = IDS_BESIDE + side
+        return (
+            (element[0], (ids << 1 | side, element[1]) if isinstance(ids, int) else (beside, element[1], ids))
+            for element, ids in elements
+        )
+
+    return told
+
+
+def joined(kind: str) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
+    """The annotated pairs of a join, out of the values of each key with their ids."""
+
+    def own(ids: Ids) -> tuple[Any, ...]:
+        return (ids >> 1,) if isinstance(ids, int) else ids
+
+    def made(_: int, groups: Iterable[Any]) -> Iterator[Annotated]:
+        return (
+            ((key, (of_left, of_right)), own(left_ids) + own(right_ids))
+            for key, left, right in values_by_side(groups, kind, ((), None), ((), None))
+            for left_ids, of_left in left
+            for right_ids, of_right in right
+        )
+
+    return made

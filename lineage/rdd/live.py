@@ -18,6 +18,7 @@ from bigdebug.lineage.rdd.mixed import Frames, MixedTrace, all_operators, frames
 from bigdebug.lineage.rdd.operator import RddOperator, known_operator
 from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.reading import require_all_unchanged
+from bigdebug.lineage.rdd.recipe import NOT_REDACTED
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
 from bigdebug.lineage.rdd.trace import RddTrace, require_understood
 from bigdebug.lineage.rdd.whynot import RddWhyNot
@@ -105,7 +106,7 @@ def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:
         )
     if recorder.redact:
         raise BigDebugError(
-            "elements of RDDs have no columns, so that none of their values can be redacted",
+            NOT_REDACTED,
             hint="trace the output in the running program",
         )
     return RddIndex(recorder.tables, build_rdd_index(rows, recorder.tables, output.number, frames))

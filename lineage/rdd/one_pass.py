@@ -17,13 +17,14 @@ from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for
 from bigdebug.lineage.rdd.asked_keys import Test, asked_of_keys
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import IN_FILES, RECORD_WISE
+from bigdebug.lineage.rdd.known_keys import stands_for_nan
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import Place, RddSource
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.summary import MOST_PLACES, Summary
+from bigdebug.lineage.rdd.walk import MOST_KEYS
 
 _SOURCES = IN_FILES | {"parallelize", "range"}
-_MOST_KEYS = 5_000
 _MOST_BYTES = 64 << 20
 
 
@@ -85,9 +86,7 @@ def one_pass(rows: RddRows, where: Test | None, source: RddSource, annotator: An
     rdd = source.rdd.mapPartitionsWithIndex(passing.noted(cell), True)
     for operator, frozen in chain.operators:
         rdd = getattr(rdd, operator.kind)(**annotator.arguments(operator, frozen))
-    told = passing.seen(
-        cell, chain.test, chain.key, _MOST_KEYS, _MOST_BYTES // max(1, rdd.getNumPartitions())
-    )
+    told = passing.seen(cell, chain.test, chain.key, MOST_KEYS, _MOST_BYTES // max(1, rdd.getNumPartitions()))
     return _put_together(chain, rdd.mapPartitionsWithIndex(told).collect())
 
 
@@ -95,7 +94,7 @@ def _put_together(chain: _Chain, seen: list[passing.Seen]) -> OnePass | None:
     matched = sum(asked for _, _, asked, *_ in seen)
     if chain.key is not None:
         keys = set().union(*(each[3] for each in seen))
-        if len(keys) > _MOST_KEYS or any(map(workers.stands_for_nan, keys)):
+        if len(keys) > MOST_KEYS or any(map(stands_for_nan, keys)):
             return None  # of how many elements these are the keys only the elements tell
         matched = len(keys)
     values: dict[Place, Any] = {}

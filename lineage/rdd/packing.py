@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT
+
 Id = int | tuple[int, Any]
 Ids = int | tuple[Id, ...]
 
-_PARTITION = 40
+Annotated = tuple[Any, Ids]
+"""An element and its ids."""
+
+_PARTITION = PARTITION_SHIFT
 _LEAF = _PARTITION + 31
 _POSITIONS = (1 << _PARTITION) - 1
 _PARTITIONS = (1 << _LEAF - _PARTITION) - 1
@@ -37,6 +42,11 @@ def each_id(ids: Ids) -> tuple[Id, ...]:
 def leaf_of(one: Id) -> int:
     """The number of an id's leaf."""
     return (one >> _LEAF) - 1 if isinstance(one, int) else one[0]
+
+
+def number_in_leaf(one: int) -> int:
+    """The number of a place, as `place_number` has it, out of its id."""
+    return one & ((1 << _LEAF) - 1)
 
 
 def both(left: Ids, right: Ids) -> Ids:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from bigdebug.lineage.rdd.conditions import ElementCondition
+from bigdebug.lineage.rdd.known_keys import known_key
 from bigdebug.lineage.rdd.summary import MOST_PLACES
-from bigdebug.lineage.rdd.workers import known_key
 
 Seen = tuple[int, int, int, set[Any], int, list[int], list[bytes]]
 """Of a partition: its number, how many records it has, how many elements were asked for, the keys of these, of how many

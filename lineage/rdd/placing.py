@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from bigdebug.lineage.rdd.packing import each_id, leaf_of, place_id
-from bigdebug.lineage.rdd.workers import Annotated, first_of
+from bigdebug.lineage.rdd.packing import Annotated, each_id, leaf_of, place_id
+from bigdebug.lineage.rdd.workers import first_of
 
 
 def read_before(

@@ -32,6 +32,8 @@ FORMAT = "rdd 2"
 
 NodeLookup = Callable[[str], Node | None]
 
+NOT_REDACTED = "elements of RDDs have no columns, so that none of their values can be redacted"
+
 MOST_BYTES = 64 << 20
 """How much data that was in memory a recipe keeps, and how much that was broadcast."""
 
@@ -188,9 +190,7 @@ class _Writer:
 
     def __init__(self, lookup: NodeLookup, redact: frozenset[str], folder: str | None) -> None:
         if redact:
-            raise RecipeError(
-                "elements of RDDs have no columns, so that none of their values can be redacted"
-            )
+            raise RecipeError(NOT_REDACTED)
         self._lookup = lookup
         self._folder = folder
         self.frames: list[bytes] = []

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bigdebug.lineage.rdd import workers
-from bigdebug.lineage.rdd.joining import join
+from bigdebug.lineage.rdd.joining import join, joined, on_side
 from bigdebug.lineage.rdd.kinds import JOINS, RECORD_WISE
 
 Rule = Callable[[list[Any], dict[str, Any]], Any]
@@ -28,10 +28,8 @@ def annotated_by_rule(kind: str, inputs: list[Any], arguments: dict[str, Any]) -
     if kind in RECORD_WISE:
         return _record_wise(kind, inputs[0], arguments)
     if kind in JOINS:
-        left, right = (
-            each.mapPartitionsWithIndex(workers.on_side(side), True) for side, each in enumerate(inputs)
-        )
-        return join(left, right, arguments["numPartitions"], workers.joined(kind))
+        left, right = (each.mapPartitionsWithIndex(on_side(side), True) for side, each in enumerate(inputs))
+        return join(left, right, arguments["numPartitions"], joined(kind))
     return _RULES[kind](inputs, arguments)
 
 

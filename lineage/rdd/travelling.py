@@ -12,6 +12,7 @@ from bigdebug.lineage.rdd import (
     flags,
     held,
     joining,
+    known_keys,
     likeness,
     packing,
     parts,
@@ -27,6 +28,7 @@ from bigdebug.lineage.rdd.index import names, writing
 
 _MODULES = (
     workers,
+    known_keys,
     joining,
     packing,
     passing,

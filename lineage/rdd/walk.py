@@ -23,6 +23,7 @@ from bigdebug.lineage.rdd.annotator import (
 from bigdebug.lineage.rdd.asked_keys import asked_of_keys
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
+from bigdebug.lineage.rdd.known_keys import counted_keys, stands_for_nan
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
@@ -164,7 +165,7 @@ class Walk:
 
     def ids(self, source: RddOperator) -> Any:
         """An RDD of the places of a source's records on the trace, each once."""
-        return self._records.flatMap(workers.names_of(self.annotator.leaf(source)))
+        return self._records.mapPartitions(workers.names_of(self.annotator.leaf(source)), True)
 
     @cached_property
     def summaries(self) -> dict[RddOperator, Summary]:
@@ -199,7 +200,7 @@ class Walk:
 
         segment = self._segment(tops, narrow, workers.key_and_ids(key))
         keys = segment.found.map(workers.element_of).distinct()
-        counts = keys.mapPartitions(workers.counted_keys).collect()
+        counts = keys.mapPartitions(counted_keys).collect()
         if any(unequal for _, unequal in counts):
             return None  # of how many elements these are the keys only the elements tell
         self._groups = sum(count for count, _ in counts)
@@ -294,11 +295,11 @@ class Walk:
         key = self.annotator.input_keys(boundary, given)
         if len(keys) <= MOST_KEYS:
             narrow = partial(_among, keys=frozenset(keys), key=key)
-            nan = any(map(workers.stands_for_nan, keys))
+            nan = any(map(stands_for_nan, keys))
         else:
             pairs = names.map(workers.with_nothing).distinct()
             narrow = partial(_joined, pairs=pairs, key=key)
-            nan = not pairs.keys().filter(workers.stands_for_nan).isEmpty()
+            nan = not pairs.keys().filter(stands_for_nan).isEmpty()
         if nan:
             self.nan_keys.add(boundary)
         return self._segment(tops, narrow)

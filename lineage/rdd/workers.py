@@ -10,14 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, count
 from typing import Any
 
-from bigdebug.lineage.rdd.joining import IDS_BESIDE, values_by_side
-from bigdebug.lineage.rdd.packing import Id, Ids, both, each_id, leaf_of, named, place_id, without_doubles
+from bigdebug.lineage.rdd.known_keys import known_key, stands_for_nan
+from bigdebug.lineage.rdd.packing import (
+    Annotated,
+    Id,
+    both,
+    each_id,
+    leaf_of,
+    named,
+    place_id,
+    without_doubles,
+)
 from bigdebug.lineage.rdd.tallies import told_at_end
-
-Annotated = tuple[Any, Ids]
-
-NAN = "bigdebug: not a number"
-"""Stands for the keys that aren't equal to themselves."""
 
 
 def numbered(leaf: int, tally: Any = None) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
@@ -149,54 +153,23 @@ def one_by_one(
     return annotate
 
 
-def known_key(key: Any) -> Any:
-    """A key that is equal to the keys of its group: as itself, but for what isn't equal to itself."""
-    if isinstance(key, float) and key != key:
-        return NAN
-    if isinstance(key, tuple) and has_nan(key):
-        return tuple(map(known_key, key))
-    return key
+def names_of(leaf: int) -> Callable[[Iterable[Id] | int], Iterator[Any]]:
+    """What ids name in a leaf."""
 
+    def names(ids: Iterable[Id] | int) -> Iterator[Any]:
+        return (name for number, name in named(ids) if number == leaf)
 
-def known_key_of(key: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """What gives the `known_key` of an element."""
-
-    def known(element: Any) -> Any:
-        return known_key(key(element))
-
-    return known
-
-
-def has_nan(key: Any) -> bool:
-    """Whether a key is not a number, or a tuple that holds such a one."""
-    if isinstance(key, tuple):
-        return any(map(has_nan, key))
-    return isinstance(key, float) and key != key
-
-
-def stands_for_nan(key: Any) -> bool:
-    """The same of a `known_key`."""
-    if isinstance(key, tuple):
-        return any(map(stands_for_nan, key))
-    return isinstance(key, str) and key == NAN
+    return names
 
 
 def ids_of(leaf: int) -> Callable[[Annotated], Iterator[Any]]:
-    """The ids that an annotated element has of a leaf."""
+    """What the ids of an annotated element name in a leaf."""
+    names = names_of(leaf)
 
     def ids(annotated: Annotated) -> Iterator[Any]:
-        return (name for number, name in named(annotated[1]) if number == leaf)
+        return names(annotated[1])
 
     return ids
-
-
-def names_of(leaf: int) -> Callable[[Id], Iterator[Any]]:
-    """What an id names in a leaf."""
-
-    def names(each: Id) -> Iterator[Any]:
-        return (name for number, name in named((each,)) if number == leaf)
-
-    return names
 
 
 def ids_among(leaves: frozenset[int]) -> Callable[[Annotated], Iterator[Id]]:
@@ -206,15 +179,6 @@ def ids_among(leaves: frozenset[int]) -> Callable[[Annotated], Iterator[Id]]:
         return (each for each in each_id(annotated[1]) if leaf_of(each) in leaves)
 
     return ids
-
-
-def counted_keys(keys: Iterable[Any]) -> Iterator[tuple[int, bool]]:
-    """How many keys there are, and whether one stands for one that isn't equal to itself."""
-    count, unequal = 0, False
-    for key in keys:
-        count += 1
-        unequal = unequal or stands_for_nan(key)
-    yield count, unequal
 
 
 def without_element(annotated: Annotated) -> Annotated:
@@ -255,36 +219,6 @@ def pair_down(pair: tuple[Any, Any]) -> Annotated:
     """The way back."""
     key, (value, ids) = pair
     return (key, value), ids
-
-
-def on_side(side: int) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[Any, Any]]]:
-    """Annotated pairs as a join takes them on a side, 0 or 1."""
-
-    def told(_: int, elements: Iterable[Annotated]) -> Iterator[tuple[Any, Any]]:
-        beside = IDS_BESIDE + side
-        return (
-            (element[0], (ids << 1 | side, element[1]) if isinstance(ids, int) else (beside, element[1], ids))
-            for element, ids in elements
-        )
-
-    return told
-
-
-def joined(kind: str) -> Callable[[int, Iterable[Any]], Iterator[Annotated]]:
-    """The annotated pairs of a join, out of the values of each key with their ids."""
-
-    def own(ids: Ids) -> tuple[Any, ...]:
-        return (ids >> 1,) if isinstance(ids, int) else ids
-
-    def made(_: int, groups: Iterable[Any]) -> Iterator[Annotated]:
-        return (
-            ((key, (of_left, of_right)), own(left_ids) + own(right_ids))
-            for key, left, right in values_by_side(groups, kind, ((), None), ((), None))
-            for left_ids, of_left in left
-            for right_ids, of_right in right
-        )
-
-    return made
 
 
 def zipped_pair(pair: tuple[Annotated, Annotated]) -> Annotated:

@@ -25,6 +25,7 @@ from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import contributing, frozen_for, is_boundary, within
 from bigdebug.lineage.rdd.freezing import Frozen
 from bigdebug.lineage.rdd.kinds import GROUPING
+from bigdebug.lineage.rdd.known_keys import known_key_of
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.trace import RddTrace
@@ -68,7 +69,7 @@ class _Balancing:
         self._annotator = self._trace.walk.annotator
         self._boundary, self._frozen = self._grouping()
         key = self._annotator.input_keys(self._boundary, self._frozen)
-        self._key = workers.known_key_of(key)
+        self._key = known_key_of(key)
 
     def run(self) -> Isolation:
         context = self._trace.context

@@ -9,8 +9,7 @@ from typing import Any
 
 from pyspark import cloudpickle
 
-from bigdebug.lineage.rdd.packing import named, without_doubles
-from bigdebug.lineage.rdd.workers import Annotated
+from bigdebug.lineage.rdd.packing import Annotated, named, without_doubles
 
 BATCH = 2_000
 """Elements that are sent together."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from typing import Any
 
 from bigdebug.lineage.asking import jobs_of_ours
@@ -17,7 +16,7 @@ from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.manifest import Manifest
-from bigdebug.lineage.rdd import placing, workers
+from bigdebug.lineage.rdd import placing
 from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for, is_boundary
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import functions_given, take_elements_once
@@ -33,6 +32,7 @@ from bigdebug.lineage.rdd.index.manifest import (
 )
 from bigdebug.lineage.rdd.index.sources import SourceWriter
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
+from bigdebug.lineage.rdd.known_keys import known_key_of
 from bigdebug.lineage.rdd.mixed import Frames, in_order_of_names
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import sources_in
@@ -246,7 +246,7 @@ class ProgramWriter:
         else:
             inputs = [self._annotator.annotated(below, given) for below in contributing(boundary)]
             annotated = self._context.union(inputs) if len(inputs) > 1 else inputs[0]
-            name = workers.known_key_of(self._annotator.input_keys(boundary, given))
+            name = known_key_of(self._annotator.input_keys(boundary, given))
         folder = f"group-{leaf}"
         written = self._written(annotated, folder, name)
         return self._relation(boundary, self._files(folder, written, writing.RELATION), placed=name is None)
@@ -262,18 +262,11 @@ class ProgramWriter:
             call_site=boundary.call_site,
         )
 
-    @cached_property
-    def _by_place(self) -> frozenset[int]:
-        """The numbers of the leaves whose ids are places."""
-        return frozenset(
-            self._annotator.leaf(each) for each in self._given if each.kind in BY_PARTITION or not each.inputs
-        )
-
     def _written(
         self, annotated: Any, name: str, key: Any, *, elements: bool = False
     ) -> list[writing.Written]:
         folder = f"{self._path}/{name}"
-        write = writing.relation_written(self._filesystem, folder, key, self._by_place, elements)
+        write = writing.relation_written(self._filesystem, folder, key, elements)
         found = sorted(annotated.mapPartitionsWithIndex(write).collect())
         self._require_seen(name, found)
         return found

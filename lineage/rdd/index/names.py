@@ -11,13 +11,13 @@ import enum
 from collections.abc import Iterable
 from typing import Any
 
+from bigdebug.lineage.rdd.known_keys import NAN
+
 PARTITION_SHIFT = 40
 PLACE_MASK = (1 << PARTITION_SHIFT) - 1
 
 UNEQUAL = b"!"
 """What the names of keys that aren't equal to themselves begin with."""
-
-_NAN = "bigdebug: not a number"  # as `workers.NAN`
 
 
 class UnnameableError(TypeError):
@@ -40,7 +40,7 @@ def name_of(key: Any) -> bytes:
     Raises:
         UnnameableError: its equality is of a class's own.
     """
-    if type(key) is str and key != _NAN:
+    if type(key) is str and key != NAN:
         return b"s" + key.encode("utf-8", "surrogatepass")
     parts: list[bytes] = []
     unequal = _encode(key, parts.append)
@@ -52,7 +52,7 @@ def _encode(key: Any, add: Any) -> bool:
     if key is None:
         add(b"0")
     elif isinstance(key, str):
-        if key == _NAN:
+        if key == NAN:
             add(b"n")
             return True
         add(_sized(b"s", key.encode("utf-8", "surrogatepass")))

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from bigdebug.lineage.rdd.index.names import name_of, place_number
-from bigdebug.lineage.rdd.packing import Ids, named
+from bigdebug.lineage.rdd.packing import Ids, each_id, leaf_of, number_in_leaf
 
 AT_ONCE = 1 << 20
 """So many names are held at most before they are written."""
@@ -136,13 +136,11 @@ class RelationWriter:
     Args:
         file: to write to.
         placed: names are places, as numbers, and not keys.
-        by_place: numbers of the leaves whose ids are places.
     """
 
-    def __init__(self, file: TaskFile, placed: bool, by_place: frozenset[int]) -> None:
+    def __init__(self, file: TaskFile, placed: bool) -> None:
         self._file = file
         self._placed = placed
-        self._by_place = by_place
         self._clear()
 
     def add(self, ids: Ids, name: Any) -> None:
@@ -153,14 +151,14 @@ class RelationWriter:
             name: a place as a number, or a key.
         """
         known = name if self._placed else self._codes[name]
-        for leaf, identity in named(ids):
-            self._leaves.append(leaf)
-            if leaf in self._by_place:
-                self._places.append(place_number(identity))
+        for each in each_id(ids):
+            self._leaves.append(leaf_of(each))
+            if isinstance(each, int):
+                self._places.append(number_in_leaf(each))
                 self._keys.append(-1)
             else:
                 self._places.append(-1)
-                self._keys.append(self._key_codes[identity])
+                self._keys.append(self._key_codes[each[1]])
             self._names.append(known)
         if len(self._names) >= AT_ONCE:
             self.flush()
@@ -270,7 +268,7 @@ def written_value(filesystem: Any, folder: str, leaf: int, value: Any) -> None:
         value: the value.
     """
     with TaskFile(filesystem, folder, "0" + RELATION, schema_of(True)) as file:
-        writer = RelationWriter(file, True, frozenset())
+        writer = RelationWriter(file, True)
         writer.add(((leaf, None),), 0)
         writer.flush()
     with TaskFile(filesystem, folder, "0" + ELEMENTS, elements_schema()) as file:
@@ -295,7 +293,6 @@ def relation_written(
     filesystem: Any,
     folder: str,
     name: Any,
-    by_place: frozenset[int],
     elements: bool = False,
 ) -> Any:
     """What writes the relation of annotated elements, a task its own files.
@@ -304,7 +301,6 @@ def relation_written(
         filesystem: pyarrow's.
         folder: of the relation.
         name: gives the key of an element; None names them by place.
-        by_place: numbers of the leaves whose ids are places.
         elements: write the elements, too.
     """
 
@@ -313,7 +309,7 @@ def relation_written(
         placed = name is None
         with ExitStack() as stack:
             rows = stack.enter_context(TaskFile(filesystem, folder, file_name + RELATION, schema_of(placed)))
-            writer = RelationWriter(rows, placed, by_place)
+            writer = RelationWriter(rows, placed)
             element_writer = None
             if elements:
                 kept = TaskFile(filesystem, folder, file_name + ELEMENTS, elements_schema())

@@ -135,7 +135,7 @@ def test_one_pass_sees_records_their_numbers_and_their_files(
     assert answered(session.trace(words, where="key == 'w3'")) == wanted
     assert all(each is not None for each in found)
     # Of more groups than are told at once nobody knows the number: it is counted.
-    monkeypatch.setattr(passes, "_MOST_KEYS", 2)
+    monkeypatch.setattr(passes, "MOST_KEYS", 2)
     many = session.trace(words, where="key.startswith('w')")
     assert many.matched == 7
     assert found[-1] is None
