@@ -16,8 +16,8 @@ from pyspark.sql import types as T
 
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.callsite import CallSite
-from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.annotator import Annotator, contributing
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import COGROUPS, JOINS, KEYED, OF_FRAME
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.questions import RddQuestion

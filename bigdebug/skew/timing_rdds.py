@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from bigdebug.lineage.asking import jobs_of_ours
-from bigdebug.lineage.rdd.annotator import Annotator, frozen_for
+from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.conditions import SameValue
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import OF_FRAME, RECORD_WISE
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.questions import RddQuestion

@@ -21,8 +21,8 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd import placing
 from bigdebug.lineage.rdd import workers as tracing
-from bigdebug.lineage.rdd.annotator import Annotator, frozen_for, output_key
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.annotator import Annotator, output_key
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, OF_FRAME, RECORD_WISE
 from bigdebug.lineage.rdd.mixed import Frames, MixedTrace, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator

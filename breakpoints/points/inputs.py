@@ -6,7 +6,7 @@ from typing import Any
 
 from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, place_of_node, subplan
 from bigdebug.lineage.output import OutputRows
-from bigdebug.lineage.rdd.annotator import frozen_for
+from bigdebug.lineage.rdd.freezing import frozen_for
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.recorder import Recorder
 

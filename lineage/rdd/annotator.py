@@ -11,7 +11,7 @@ from pyspark.core.rdd import RDD
 from pyspark.storagelevel import StorageLevel
 
 from bigdebug.lineage.rdd import workers
-from bigdebug.lineage.rdd.freezing import SHARED, Frozen
+from bigdebug.lineage.rdd.freezing import SHARED, Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import (
     BOUNDARIES,
     BY_PARTITION,
@@ -228,13 +228,6 @@ class Annotator:
         if operator.kind in KEYED_VALUES:
             return _by_key(operator.kind, first, arguments)
         return getattr(first, operator.kind)(*others, **arguments)
-
-
-def frozen_for(operator: RddOperator, given: Frozen) -> Frozen:
-    """The functions to use for an operator: those given, unless Spark had taken its own before."""
-    if operator not in given and operator.frozen is not None:
-        return operator.frozen
-    return given
 
 
 def is_boundary(operator: RddOperator) -> bool:

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.rdd.annotator import frozen_for, is_boundary
+from bigdebug.lineage.rdd.annotator import is_boundary
 from bigdebug.lineage.rdd.conditions import ElementCondition, KeyCondition
 from bigdebug.lineage.rdd.conjuncts import about_x, conjuncts_of
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import COGROUPS, KEYED, KEYED_VALUES, MOVING
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows

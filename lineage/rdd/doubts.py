@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from bigdebug.lineage.rdd.annotator import contributing, has_fixed_order
+from bigdebug.lineage.rdd.chains import chain_below
 from bigdebug.lineage.rdd.chance import chance_in
 from bigdebug.lineage.rdd.kinds import (
     BY_SETTINGS,
     EXTREME_ROWS,
     FIRST_ROWS,
     NUMBERING,
-    RECORD_WISE,
     SAMPLING,
     SORTING,
 )
@@ -76,9 +76,7 @@ def _varying(told: str, arguments: Iterable[Any]) -> list[str]:
 
 def _is_sorted(operator: RddOperator) -> bool:
     """Whether its elements come in a fixed order, or in one that the program asked for."""
-    while operator.kind in RECORD_WISE and len(operator.inputs) == 1:
-        (operator,) = operator.inputs
-    return operator.kind in SORTING or has_fixed_order(operator)
+    return chain_below(operator, {}).bottom.kind in SORTING or has_fixed_order(operator)
 
 
 def _split_anew(operator: RddOperator) -> RddOperator | None:

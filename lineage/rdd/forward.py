@@ -88,7 +88,8 @@ class ElementsReached:
     def _given(self) -> Given:
         rows = self._rows
         with self._carrier.asking("elements reached"):
-            return only_given(rows, self._carrier.flagger.annotated(rows.operator, rows.frozen))
+            flagger = self._carrier.flagger
+            return only_given(rows, flagger.annotated(rows.operator, rows.frozen), flagger)
 
     @cached_property
     def _elements(self) -> Any:

@@ -25,8 +25,8 @@ from bigdebug.lineage.operators import NodeLookup, Operator
 from bigdebug.lineage.pushdown import unpushed
 from bigdebug.lineage.questions import question_about
 from bigdebug.lineage.rdd import placing, workers
-from bigdebug.lineage.rdd.annotator import Annotator, frozen_for, has_fixed_order
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.annotator import Annotator, has_fixed_order
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.joints import joints_among, rows_of_elements
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.travelling import travelling

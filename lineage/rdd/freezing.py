@@ -54,6 +54,13 @@ Frozen = dict[RddOperator, Pickled]
 """The arguments of operators as they were when Spark took them."""
 
 
+def frozen_for(operator: RddOperator, given: Frozen) -> Frozen:
+    """The functions to use for an operator: those given, unless Spark had taken its own before."""
+    if operator not in given and operator.frozen is not None:
+        return operator.frozen
+    return given
+
+
 class _Pickler(CloudPickler):  # type: ignore[misc]
     """Pickles as Spark does, but for accumulators and broadcast variables."""
 

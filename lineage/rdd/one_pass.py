@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.rdd import passing, workers
-from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for
+from bigdebug.lineage.rdd.annotator import Annotator, contributing
 from bigdebug.lineage.rdd.asked_keys import Test, asked_of_keys
-from bigdebug.lineage.rdd.freezing import Frozen
-from bigdebug.lineage.rdd.kinds import IN_FILES, RECORD_WISE
+from bigdebug.lineage.rdd.chains import Chain, chain_below
+from bigdebug.lineage.rdd.kinds import IN_FILES
 from bigdebug.lineage.rdd.known_keys import stands_for_nan
-from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import Place, RddSource
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.summary import MOST_PLACES, Summary
@@ -53,16 +52,16 @@ class OnePass:
 
 
 @dataclass(frozen=True)
-class _Chain:
-    """Operators over a source that each call a function with one element at a time.
+class _Asked:
+    """What is asked for of a chain over a source.
 
     Attributes:
-        operators: from the source up, each with the functions that it is given.
-        test: which of the last one's elements are asked for.
+        chain: over the source.
+        test: which of the last operator's elements are asked for.
         key: of these, where it is asked for groups.
     """
 
-    operators: list[tuple[RddOperator, Frozen]]
+    chain: Chain
     test: Test | None
     key: Test | None
 
@@ -79,20 +78,19 @@ def one_pass(rows: RddRows, where: Test | None, source: RddSource, annotator: An
     Returns:
         None where a pass doesn't answer it.
     """
-    chain = _chain_of(rows, where, annotator)
-    if chain is None or source.whole_files:
+    asked = _asked_of(rows, where, annotator)
+    if asked is None or source.whole_files:
         return None
     cell = passing.Cell()
     rdd = source.rdd.mapPartitionsWithIndex(passing.noted(cell), True)
-    for operator, frozen in chain.operators:
-        rdd = getattr(rdd, operator.kind)(**annotator.arguments(operator, frozen))
-    told = passing.seen(cell, chain.test, chain.key, MOST_KEYS, _MOST_BYTES // max(1, rdd.getNumPartitions()))
-    return _put_together(chain, rdd.mapPartitionsWithIndex(told).collect())
+    rdd = asked.chain.over(rdd, annotator)
+    told = passing.seen(cell, asked.test, asked.key, MOST_KEYS, _MOST_BYTES // max(1, rdd.getNumPartitions()))
+    return _put_together(asked, rdd.mapPartitionsWithIndex(told).collect())
 
 
-def _put_together(chain: _Chain, seen: list[passing.Seen]) -> OnePass | None:
+def _put_together(question: _Asked, seen: list[passing.Seen]) -> OnePass | None:
     matched = sum(asked for _, _, asked, *_ in seen)
-    if chain.key is not None:
+    if question.key is not None:
         keys = set().union(*(each[3] for each in seen))
         if len(keys) > MOST_KEYS or any(map(stands_for_nan, keys)):
             return None  # of how many elements these are the keys only the elements tell
@@ -115,7 +113,7 @@ def _put_together(chain: _Chain, seen: list[passing.Seen]) -> OnePass | None:
     )
 
 
-def _chain_of(rows: RddRows, where: Test | None, annotator: Annotator) -> _Chain | None:
+def _asked_of(rows: RddRows, where: Test | None, annotator: Annotator) -> _Asked | None:
     top, frozen, test, key = rows.operator, rows.frozen, where, None
     asked = asked_of_keys(rows, where)
     if asked is not None:
@@ -128,11 +126,5 @@ def _chain_of(rows: RddRows, where: Test | None, annotator: Annotator) -> _Chain
         test = asked.of_keyed if in_front else workers.of_key(asked.of_key, key)
     elif rows.action is not None:
         return None
-    operators: list[tuple[RddOperator, Frozen]] = []
-    while top.inputs:
-        if top.kind not in RECORD_WISE:
-            return None
-        frozen = frozen_for(top, frozen)
-        operators.insert(0, (top, frozen))
-        (top,) = top.inputs
-    return _Chain(operators, test, key) if top.kind in _SOURCES else None
+    chain = chain_below(top, frozen)
+    return _Asked(chain, test, key) if chain.bottom.kind in _SOURCES else None

@@ -43,6 +43,20 @@ def noted(cell: Cell) -> Callable[[int, Iterable[Any]], Iterator[Any]]:
     return records
 
 
+def behind(
+    cell: Cell, partition: int, places: set[int]
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[int, Any]]]:
+    """Tell of which record, and which place, the elements at some places of a partition are made."""
+
+    def told(number: int, elements: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        last = max(places) if number == partition else -1
+        for place, _ in zip(range(last + 1), elements, strict=False):
+            if place in places:
+                yield cell.now
+
+    return told
+
+
 def seen(
     cell: Cell,
     test: Callable[[Any], Any] | None,

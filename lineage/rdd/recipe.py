@@ -16,9 +16,8 @@ from pyspark import cloudpickle
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import RecipeError, UnsupportedOperatorError
 from bigdebug.lineage.listing import Fingerprint
-from bigdebug.lineage.rdd.annotator import frozen_for
 from bigdebug.lineage.rdd.files import absolute_paths, fingerprint
-from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled
+from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled, frozen_for
 from bigdebug.lineage.rdd.hadoop import PATHS, read_settings
 from bigdebug.lineage.rdd.kinds import IN_FILES, OF_FRAME, UNKNOWN
 from bigdebug.lineage.rdd.operator import RddOperator

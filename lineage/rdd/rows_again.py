@@ -46,8 +46,9 @@ def elements_computed(
     catalyst = pinned_session(spark)
     context = rows.operator.context
     with jobs_of_ours(context, "the elements of a run"), travelling(literals, tabled):
-        plain = Annotator(context).plain(rows.operator, rows.frozen)
-        given = only_given(rows, plain.map(workers.with_no_ids, True))
+        annotator = Annotator(context)
+        plain = annotator.plain(rows.operator, rows.frozen)
+        given = only_given(rows, plain.map(workers.with_no_ids, True), annotator)
         elements = given.elements.map(workers.element_of)
         kinds = elements.aggregate(*tabled.kinds_of_all())
         names = ["key", "value"] if len(kinds) == 2 else ["x"]

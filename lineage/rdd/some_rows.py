@@ -10,9 +10,10 @@ from pyspark.core.rdd import RDD
 
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.rdd import placing, workers
-from bigdebug.lineage.rdd.annotator import frozen_for, has_fixed_order
-from bigdebug.lineage.rdd.kinds import COGROUPS, EXTREME_ROWS, FIRST_ROWS, KEYED, SORTING
+from bigdebug.lineage.rdd.annotator import Annotator, has_fixed_order
+from bigdebug.lineage.rdd.kinds import COGROUPS, EXTREME_ROWS, FIRST_ROWS, KEYED
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.ties import ties_at_the_end
 
 _TIED = (
     "the last of the elements that {} gave ranks as another does that it left out: which of them comes first may "
@@ -36,12 +37,13 @@ class Given:
     doubts: tuple[str, ...] = ()
 
 
-def only_given(rows: RddRows, annotated: Any) -> Given:
+def only_given(rows: RddRows, annotated: Any, annotator: Annotator | None = None) -> Given:
     """The annotated elements that the action gave.
 
     Args:
         rows: what the action was about.
         annotated: all elements.
+        annotator: of the program; None where it doesn't matter whether sorted elements rank alike.
 
     Raises:
         UnsupportedOperatorError: they were taken by chance, and nothing tells which they were.
@@ -51,7 +53,7 @@ def only_given(rows: RddRows, annotated: Any) -> Given:
     assert rows.arguments is not None
     arguments: dict[str, Any] = rows.arguments.thawed()
     if rows.action in FIRST_ROWS:
-        return _first(rows, annotated, arguments.get("num", 1))
+        return _first(rows, annotated, arguments.get("num", 1), annotator)
     if rows.action in EXTREME_ROWS:
         return _extreme(rows, annotated, arguments["num"], arguments.get("key"))
     if rows.action == "collectAsMap":
@@ -79,7 +81,7 @@ def _extreme(rows: RddRows, annotated: Any, most: int, own: Callable[[Any], Any]
     return Given(given, _doubts(rows, len(found) > most and key(found[most - 1]) == key(found[most])))
 
 
-def _first(rows: RddRows, annotated: Any, most: int) -> Given:
+def _first(rows: RddRows, annotated: Any, most: int, annotator: Annotator | None) -> Given:
     """The first elements, partition by partition."""
     left = most
     quotas: dict[int, int] = {}
@@ -91,24 +93,9 @@ def _first(rows: RddRows, annotated: Any, most: int) -> Given:
         quotas[partition] = count
         left -= count
     given = annotated.mapPartitionsWithIndex(placing.read_before(quotas), True)
-    tied = rows.operator.kind in SORTING and left <= 0 and _ties(rows, annotated, *list(quotas.items())[-1])
-    return Given(given, _doubts(rows, tied))
-
-
-def _ties(rows: RddRows, annotated: Any, partition: int, taken: int) -> bool:
-    """Whether the last element that was taken of a sorted partition ranks as the next one does."""
-    if not taken:
-        return False
-    near = annotated.mapPartitionsWithIndex(placing.picked({partition: {taken - 1, taken}}))
-    elements = [pair[0] for _, pair in annotated.context.runJob(near, workers.itself, [partition])]
-    operator = rows.operator
-    frozen = frozen_for(operator, rows.frozen)
-    arguments = frozen[operator].thawed() if operator in frozen else operator.arguments
-    rank = arguments.get("keyfunc") or workers.itself
-    if operator.kind == "sortByKey":
-        elements = [element[0] for element in elements]
-    ranks = [rank(element) for element in elements]
-    return len(ranks) == 2 and bool(ranks[0] == ranks[1])
+    if annotator is None or left > 0 or not quotas:
+        return Given(given)
+    return Given(given, _doubts(rows, ties_at_the_end(rows, annotator, *list(quotas.items())[-1])))
 
 
 def _last_of_keys(rows: RddRows, annotated: Any) -> Given:

@@ -16,12 +16,11 @@ from bigdebug.lineage.rdd.annotator import (
     Annotator,
     NumberedRows,
     contributing,
-    frozen_for,
     is_boundary,
     within,
 )
 from bigdebug.lineage.rdd.asked_keys import asked_of_keys
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.known_keys import counted_keys, stands_for_nan
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -128,7 +127,7 @@ class Walk:
         """The elements asked about, of all of an annotated RDD."""
         where, rows = self._where, self.rows
         assert rows is not None
-        given = only_given(rows, annotated)
+        given = only_given(rows, annotated, self.annotator)
         self.doubts = given.doubts
         elements = given.elements
         return elements if where is None else elements.filter(lambda pair: where(pair[0]))

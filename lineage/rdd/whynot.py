@@ -15,12 +15,12 @@ from bigdebug.lineage.culprits import culprits
 from bigdebug.lineage.described import Described, Description, why_not_description
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd import held, workers
-from bigdebug.lineage.rdd.annotator import Annotator, frozen_for
+from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.conjuncts import Conjunct, conjuncts_of
 from bigdebug.lineage.rdd.descending import carried_down
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import Frame
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import COGROUPS, JOINS, OF_FRAME, SAMPLING
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import sources_in

@@ -14,8 +14,8 @@ from bigdebug.isolation.rdd.copies import copied
 from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
 from bigdebug.isolation.rdd.points import Chosen, Held, Point
 from bigdebug.lineage.rdd import workers
-from bigdebug.lineage.rdd.annotator import Annotator, Marks, frozen_for
-from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled, pickled
+from bigdebug.lineage.rdd.annotator import Annotator, Marks
+from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled, frozen_for, pickled
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.standins import BroadcastValue
 

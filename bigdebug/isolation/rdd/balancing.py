@@ -22,8 +22,8 @@ from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.pinned import pinned_session
 from bigdebug.lineage.rdd import workers
-from bigdebug.lineage.rdd.annotator import contributing, frozen_for, is_boundary, within
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.annotator import contributing, is_boundary, within
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import GROUPING
 from bigdebug.lineage.rdd.known_keys import known_key_of
 from bigdebug.lineage.rdd.operator import RddOperator

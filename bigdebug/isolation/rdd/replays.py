@@ -21,8 +21,8 @@ from bigdebug.isolation.rdd.replayable import above, goes_by_partition, points_o
 from bigdebug.isolation.search import Outcome
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd import placing
-from bigdebug.lineage.rdd.annotator import contributing, frozen_for
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.annotator import contributing
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import SUBTRACTING
 from bigdebug.lineage.rdd.likeness import digest
 from bigdebug.lineage.rdd.operator import RddOperator

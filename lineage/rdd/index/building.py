@@ -17,10 +17,10 @@ from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.manifest import Manifest
 from bigdebug.lineage.rdd import placing
-from bigdebug.lineage.rdd.annotator import Annotator, contributing, frozen_for, is_boundary
+from bigdebug.lineage.rdd.annotator import Annotator, contributing, is_boundary
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import functions_given, take_elements_once
-from bigdebug.lineage.rdd.freezing import Frozen
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.index import writing
 from bigdebug.lineage.rdd.index.frames import IndexedFrame
 from bigdebug.lineage.rdd.index.manifest import (
@@ -181,7 +181,8 @@ class ProgramWriter:
         given: tuple[str, ...] = ()
         if rows is not None:
             self._progress("the output's elements")
-            asked = only_given(rows, self._annotator.annotated(rows.operator, rows.frozen))
+            annotated = self._annotator.annotated(rows.operator, rows.frozen)
+            asked = only_given(rows, annotated, self._annotator)
             given = *doubts_about_taken(rows), *asked.doubts
             written = self._written(asked.elements, "output", None, elements=True)
             relations.append(StoredRelation(self._files("output", written, writing.RELATION), placed=True))
