@@ -30,10 +30,7 @@ def join(left: Any, right: Any, partitions: int | None, pairs: Any) -> Any:
         partitions: how many the join shall have; None leaves it to Spark.
         pairs: makes the elements out of a partition's number and its keys with all of their values.
     """
-    from pyspark.core.rdd import RDD
-
-    groups: Any = RDD.groupByKey(RDD.union(left, right), partitions)
-    return RDD.mapPartitionsWithIndex(groups, pairs, True)
+    return left.union(right).groupByKey(partitions).mapPartitionsWithIndex(pairs, True)
 
 
 def values_by_side(

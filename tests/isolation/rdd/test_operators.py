@@ -209,6 +209,11 @@ def test_a_subset_gives_here_what_it_gives_in_spark(name: str, given: tuple[Any,
     assert here == spark
 
 
+def test_elements_that_carry_ids_are_the_same(programs: Programs, given: tuple[Any, Any]) -> None:
+    annotated = programs.replays._annotator(programs.some()).annotated(*programs.top)
+    assert by_name([[element for element, _ in part] for part in annotated.parts]) == given[0]
+
+
 def test_nothing_that_is_held_was_changed(programs: Programs, given: tuple[Any, Any]) -> None:
     assert programs.here(programs.some()) == given[0]
 
