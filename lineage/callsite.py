@@ -162,8 +162,7 @@ def _site(frame: FrameType, masked: bool) -> CallSite:
     site = _sites.get(key)
     if site is None:
         text = _statement(code.co_filename, line, frame.f_globals)
-        if masked or _SECRET.search(text):
-            text = mask_literals(text)
+        text = mask_literals(text) if masked else without_secrets(text)
         if len(text) > _MOST_TEXT:
             text = text[: _MOST_TEXT - 1] + "…"
         site = CallSite(_shown_file(code.co_filename), line, text, code.co_name)
@@ -222,6 +221,11 @@ def _spans(file: str, lines: list[str]) -> dict[int, tuple[int, int]]:
             spans.update((number, span) for number in range(span[0], span[1] + 1))
     _statements[file] = (stamp, spans)
     return spans
+
+
+def without_secrets(text: str) -> str:
+    """Source text, its literals masked where it speaks of passwords and the like."""
+    return mask_literals(text) if _SECRET.search(text) else text
 
 
 def mask_literals(text: str) -> str:

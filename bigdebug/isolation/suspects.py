@@ -6,7 +6,7 @@ Spectrum-based fault localization, with records for tests: a branch's score is t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import sqrt
@@ -67,6 +67,48 @@ def ochiai(culprits: int, of_culprits: int, others: int) -> float:
     return culprits / sqrt(taken) if taken else 0.0
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A branch, and how many records took it.
+
+    Attributes:
+        operator: as the user called it, where that is known.
+        call_site: where it stands in the user's code.
+        branch: which of its branches.
+        culprits: how many culprits took it.
+        others: how many others.
+    """
+
+    operator: str
+    call_site: CallSite | None
+    branch: str
+    culprits: int
+    others: int
+
+
+def ranked(taken: Iterable[Taken], culprits: int, others: int) -> tuple[Suspect, ...]:
+    """The branches that some records took and others didn't, the most suspicious first.
+
+    Args:
+        taken: the branches; of those that are equally suspicious the first comes first.
+        culprits: how many there are.
+        others: how many other records.
+    """
+    found = [
+        Suspect(
+            each.operator,
+            each.call_site,
+            round(ochiai(each.culprits, culprits, each.others), 4),
+            each.branch,
+            (each.culprits, culprits),
+            (each.others, others),
+        )
+        for each in taken
+        if each.culprits and (each.culprits, each.others) != (culprits, others)
+    ]
+    return tuple(sorted(found, key=lambda suspect: -suspect.score))
+
+
 def suspects(
     catalyst: Catalyst,
     root: Operator,
@@ -122,17 +164,13 @@ class _Spectrum:
                 break
         if not taken:
             return ()
-        of_culprits = len(self._culprits)
-        of_others = len(self._asked) - of_culprits
         found = []
-        for branch, (culprits, others) in self._counted(taken).items():
-            if culprits and (culprits, others) != (of_culprits, of_others):
-                of = branches[branch]
-                score = round(ochiai(culprits, of_culprits, others), 4)
-                name = of.operator.node.operator if of.operator.node else of.operator.kind
-                fits = (culprits, of_culprits), (others, of_others)
-                found.append((-score, branch, Suspect(name, of.operator.call_site, score, of.text, *fits)))
-        return tuple(suspect for _, _, suspect in sorted(found, key=lambda each: each[:2]))
+        for branch, (culprits, others) in sorted(self._counted(taken).items()):
+            of = branches[branch]
+            name = of.operator.node.operator if of.operator.node else of.operator.kind
+            found.append(Taken(name, of.operator.call_site, of.text, culprits, others))
+        of_culprits = len(self._culprits)
+        return ranked(found, of_culprits, len(self._asked) - of_culprits)
 
     # -- the dataflow -------------------------------------------------------------------------------
 

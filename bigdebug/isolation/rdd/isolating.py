@@ -22,9 +22,11 @@ from bigdebug.isolation.rdd.explaining import explain_elements
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
+from bigdebug.isolation.rdd.suspects import suspects_of
 from bigdebug.isolation.rdd.written_test import write_rdd_test
 from bigdebug.isolation.search import Outcomes
 from bigdebug.isolation.skew import Skew
+from bigdebug.isolation.suspects import Suspect
 from bigdebug.isolation.writing import Origin
 from bigdebug.lineage.asking import jobs_of_ours, raise_if_interrupted, until_interrupted
 from bigdebug.lineage.errors import BigDebugError
@@ -105,7 +107,7 @@ class _Isolating:
             else:
                 candidates = RddCandidates.traced(self._trace)
             cost = Cost(context, self._began, group)
-        return self._answer(elements, candidates, notes, replays.count if replays else 0, cost)
+        return self._answer(elements, candidates, notes, replays, cost)
 
     # -- the elements -------------------------------------------------------------------------------
 
@@ -164,7 +166,7 @@ class _Isolating:
         elements: list[Searched],
         candidates: RddCandidates,
         notes: list[str],
-        replays: int,
+        replays: RddReplays | None,
         cost: Cost,
     ) -> Isolation:
         answers = [answer(element, candidates, "element") for element in elements if element.again]
@@ -183,13 +185,28 @@ class _Isolating:
             rows=tuple(answers),
             exact=self._trace.exact,
             notes=(*self._trace.notes, *notes),
-            replays=replays,
+            replays=replays.count if replays else 0,
             _cost=cost,
             _explain=cost.counting(
                 "what the culprits share", lambda: explain_elements(candidates, blamed, behind)
             ),
             _write_test=self._test_of(candidates, answers),
+            _suspect=cost.counting(
+                "the operators to suspect", lambda: self._suspects(replays, candidates, blamed, behind)
+            ),
         )
+
+    def _suspects(
+        self,
+        replays: RddReplays | None,
+        candidates: RddCandidates,
+        culprits: FrozenBitMap,
+        behind: FrozenBitMap,
+    ) -> tuple[Suspect, ...]:
+        if replays is None or not culprits:
+            return ()
+        with jobs_of_ours(self._trace.context, "the operators to suspect"), travelling(fetching):
+            return suspects_of(replays, candidates, culprits, behind)
 
     def _test_of(
         self, candidates: RddCandidates, answers: Sequence[IsolatedRow]

@@ -65,6 +65,9 @@ class RddReplays:
     Attributes:
         count: how many subsets were tried.
         failure: what the program raised in the last one that couldn't be computed.
+        operators: that replays run, the last one first.
+        begins: the operators where replays begin, with the functions that they are given.
+        annotator: the trace's: of Spark's RDDs.
 
     Raises:
         UnsupportedOperatorError: an operator can't be run on part of its records.
@@ -77,6 +80,7 @@ class RddReplays:
         self._rows = rows
         self._failing = failing
         self._walk = trace.walk
+        self.annotator = trace.walk.annotator
         self._candidates = candidates
         self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
         self.count = 0
@@ -137,6 +141,24 @@ class RddReplays:
             if operator.kind in kinds:
                 for rdd in self._whole.inputs(operator, frozen):
                     yield operator, rdd.collect()
+
+    def arguments(self, operator: RddOperator, given: Frozen | None = None) -> dict[str, Any]:
+        """The arguments of an operator, opened anew: what its functions keep from call to call is as it was.
+
+        Args:
+            operator: of the program.
+            given: the functions to use, as far as the operator hasn't its own; None of one that replays run.
+        """
+        frozen = self._asked[operator] if given is None else frozen_for(operator, given)
+        return self._annotator(self._candidates.everything).arguments(operator, frozen)
+
+    def key(self, operator: RddOperator) -> Callable[[Any], Any]:
+        """What tells the group that an element of a grouping operator's input belongs to."""
+        return self._whole.input_keys(operator, self._asked[operator])
+
+    def leaf(self, operator: RddOperator) -> int:
+        """The number that ids name a source or a boundary with."""
+        return self.annotator.leaf(operator)
 
     def is_source(self, leaf: int) -> bool:
         """Whether a leaf's number names a source, and no group."""
@@ -203,6 +225,7 @@ class RddReplays:
     def _gathered(self, points: set[RddOperator]) -> Material:
         annotator, root = self._walk.annotator, self._rows.operator
         at_points: dict[Asked, Frozen] = {}
+        self.begins: list[tuple[RddOperator, Frozen]] = []
         constant: dict[Asked, Frozen] = {}
         self._asked: dict[RddOperator, Frozen] = {}
         waiting: list[tuple[RddOperator, Frozen]] = [(root, self._rows.frozen)]
@@ -216,6 +239,7 @@ class RddReplays:
             seen.add(key)
             if operator in points:
                 at_points[key] = frozen
+                self.begins.append((operator, frozen))
                 continue
             self._asked.setdefault(operator, frozen)
             waiting += [(below, frozen) for below in contributing(operator)]
