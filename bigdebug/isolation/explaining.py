@@ -68,6 +68,7 @@ class Told:
         others: how many there are of these.
         usual: fetches records of the source, candidates or not, as `c0`, `c1`, …; None where they can't be had.
         enough: of conditions over the frame, whether those that fulfil each are enough to be told; None for any.
+        known: of terms over the frame, whether each says no more than what is known anyhow; None of none.
     """
 
     source: str
@@ -78,6 +79,7 @@ class Told:
     others: int
     usual: Callable[[], DataFrame] | None
     enough: Callable[[DataFrame, Sequence[Column]], list[bool]] | None = None
+    known: Callable[[DataFrame, Sequence[Term]], list[bool]] | None = None
 
 
 def patterns_of(told: Told) -> list[Pattern]:
@@ -98,6 +100,9 @@ class _OfSource:
             fields, split = fields_of_lines(told.line, [row[0] for row in texts])
             self._terms[1:1] = fields
             self._split = split
+        if told.known is not None:
+            known = told.known(self._with_fields(told.frame), self._terms)
+            self._terms = [term for term, is_known in zip(self._terms, known, strict=True) if not is_known]
         found = search(self._table())
         ranked = sorted(found, key=lambda each: (-each.worth, len(each.predicates)))[:_FINALISTS]
         return [self._pattern(each) for each in best(self._counted(ranked), MOST_PATTERNS)]

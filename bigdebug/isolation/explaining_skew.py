@@ -7,7 +7,7 @@ from functools import partial, reduce
 
 import pandas as pd
 from pyroaring import FrozenBitMap
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates
@@ -77,7 +77,7 @@ def _told(
         culprits=len(numbers),
         others=every - len(numbers),
         usual=None,
-        enough=partial(_balances, catalyst, groups, limit),
+        enough=partial(balances, catalyst.spark, groups, limit),
     )
 
 
@@ -110,19 +110,27 @@ def _frame(catalyst: Catalyst, stand: Stand, heavy: FrozenBitMap, every: int) ->
     return SourceRecords(catalyst, leaf, RowSet(catalyst, valued, every, False)).frame()
 
 
-def _balances(
-    catalyst: Catalyst,
+def balances(
+    spark: SparkSession,
     groups: Sequence[tuple[Numbers, Weights]],
     limit: float,
     frame: DataFrame,
     fits: Sequence[Column],
 ) -> list[bool]:
-    """Of each condition, whether some group holds no more than the limit without the records that fulfil it."""
+    """Of each condition, whether some group holds no more than the limit without the records that fulfil it.
+
+    Args:
+        spark: the session of the frame.
+        groups: the numbers of the records of each, and what these add to it.
+        limit: more is too much.
+        frame: the records, by `number`.
+        fits: the conditions.
+    """
     parts = [
         pd.DataFrame({"number": numbers.astype("int64"), "group": i, "weight": weights.astype("float64")})
         for i, (numbers, weights) in enumerate(groups)
     ]
-    held = catalyst.spark.createDataFrame(pd.concat(parts), "number bigint, group bigint, weight double")
+    held = spark.createDataFrame(pd.concat(parts), "number bigint, group bigint, weight double")
     left = [F.sum(F.when(~fit, F.col("weight")).otherwise(0.0)).alias(f"n{i}") for i, fit in enumerate(fits)]
     rows = frame.join(F.broadcast(held), "number").groupBy("group").agg(*left).collect()
     return [any(row[f"n{i}"] <= limit for row in rows) for i in range(len(fits))]

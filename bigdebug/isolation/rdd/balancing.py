@@ -16,6 +16,7 @@ from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.rdd import weights
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, Places, RddCandidates, session_of
+from bigdebug.isolation.rdd.explaining_skew import explain_rdd_skew
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.weighing import MOST_ROWS, Heavy, fewest
 from bigdebug.lineage.asking import jobs_of_ours
@@ -92,6 +93,10 @@ class _Balancing:
             notes=tuple(notes),
             replays=1 if answers else 0,
             _cost=cost,
+            _explain=cost.counting(
+                "what the records of heavy groups share",
+                lambda: explain_rdd_skew(candidates, self._by_key(groups, found), heavy.limit),
+            ),
         )
 
     # -- the groups ---------------------------------------------------------------------------------
@@ -149,6 +154,12 @@ class _Balancing:
         leaf = self._annotator.leaf(self._boundary)
         annotated = self._annotator.annotated(self._rows.operator, self._rows.frozen)
         return dict(annotated.flatMap(weights.of_leaf(leaf, keys)).reduceByKey(workers.left_of).collect())
+
+    def _by_key(
+        self, groups: _Groups, found: dict[tuple[int, RddOperator], pd.DataFrame]
+    ) -> dict[tuple[Any, RddOperator], pd.DataFrame]:
+        keys = {number: key for key, number in groups.keys.items()}
+        return {(keys[number], source): table for (number, source), table in found.items()}
 
     # -- their records ------------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
 
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
@@ -38,7 +41,7 @@ def explain_elements(
             mine = culprits & stand.numbers
             if mine:
                 others = (behind & stand.numbers) - mine
-                told = _OfStand(candidates, stand, mine, others).told()
+                told = ElementsOfStand(candidates, stand, mine, others).told()
                 try:
                     found += patterns_of(told)
                 finally:
@@ -46,7 +49,19 @@ def explain_elements(
     return tuple(found)
 
 
-class _OfStand:
+class ElementsOfStand:
+    """The records of a source, as patterns are told of them.
+
+    Args:
+        candidates: of all failing elements.
+        stand: those of the source.
+        culprits: their numbers.
+        others: numbers of those that they are told from.
+
+    Attributes:
+        spark: a session aside.
+    """
+
     def __init__(
         self,
         candidates: RddCandidates,
@@ -57,13 +72,38 @@ class _OfStand:
         self._stand = stand
         self._culprits, self._others = culprits, others
         # A session aside: what is asked here is none of the program's outputs.
-        self._spark = pinned_session(session_of(candidates.trace)).spark
+        self.spark = pinned_session(session_of(candidates.trace)).spark
         some = [*stand.places_of(culprits)[:_LOOKED_AT], *stand.places_of(others)[:_LOOKED_AT]]
         self._parts = forms.parts_of([each.value for each in candidates.trace.located(stand.leaf, some)])
 
     def told(self) -> Told:
-        leaf = self._stand.leaf
-        schema = T.StructType.fromDDL(", ".join(f"c{i} {_type(each)}" for i, each in enumerate(self._parts)))
+        """The culprits, and the others. What is told is kept in Spark until its frame is let go."""
+        stand = self._stand
+        wanted = [bits_of(stand.placed(numbers)) for numbers in (self._others, self._culprits)]
+        numbered = forms.numbered_parts(
+            self._parts, stand.starts(), bits_of(stand.places), wanted, stand.leaf.first_positions()
+        )
+        usual = partial(self._usual, self._schema) if stand.count < USUAL else None
+        return self._told(self._frame(numbered), len(self._others), usual)
+
+    def told_of_all(self) -> Told:
+        """The culprits, and whatever else the source holds."""
+        stand = self._stand
+        culprits = bits_of(stand.placed(self._culprits))
+        numbered = forms.all_parts(
+            self._parts, stand.starts(), bits_of(stand.places), culprits, stand.leaf.first_positions()
+        )
+        frame = self._frame(numbered)
+        return self._told(frame, frame.count() - len(self._culprits), None)
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _schema(self) -> T.StructType:
+        return T.StructType.fromDDL(", ".join(f"c{i} {_type(each)}" for i, each in enumerate(self._parts)))
+
+    def _told(self, frame: DataFrame, others: int, usual: Callable[[], DataFrame] | None) -> Told:
+        schema = self._schema
         labelled = T.StructType(
             [
                 T.StructField(part.label, field.dataType)
@@ -71,33 +111,29 @@ class _OfStand:
             ]
         )
         terms = [replace(term, outer=None) for term in terms_of(labelled)]
-        few = self._stand.count < USUAL
         return Told(
-            source=leaf.name,
-            frame=self._frame(schema),
+            source=self._stand.leaf.name,
+            frame=frame,
             terms=(*terms, *self._places()),
             line=terms[0] if [each.kind for each in self._parts] == ["string"] else None,
             culprits=len(self._culprits),
-            others=len(self._others),
-            usual=(lambda: self._usual(schema)) if few else None,
+            others=others,
+            usual=usual,
         )
 
-    def _frame(self, schema: T.StructType) -> DataFrame:
-        stand = self._stand
-        wanted = [bits_of(stand.placed(numbers)) for numbers in (self._others, self._culprits)]
-        numbered = forms.numbered_parts(
-            self._parts, stand.starts(), bits_of(stand.places), wanted, stand.leaf.first_positions()
+    def _frame(self, numbered: Callable[..., Any]) -> DataFrame:
+        columns = T.StructType(
+            [*self._schema, *T.StructType.fromDDL(f"number bigint, culprit int, {_PLACES}")]
         )
-        columns = T.StructType([*schema, *T.StructType.fromDDL(f"number bigint, culprit int, {_PLACES}")])
-        rows = stand.leaf.rdd.mapPartitionsWithIndex(numbered)
+        rows = self._stand.leaf.rdd.mapPartitionsWithIndex(numbered)
         # Kept for what follows: patterns are proposed, then counted.
-        return self._spark.createDataFrame(rows, columns, verifySchema=False).persist()
+        return self.spark.createDataFrame(rows, columns, verifySchema=False).persist()
 
     def _usual(self, schema: T.StructType) -> DataFrame:
         """Records of the source, whether or not they are candidates."""
         alone = forms.parts_alone(self._parts)
         rows = [alone(element) for element in self._stand.leaf.rdd.take(USUAL)]
-        return self._spark.createDataFrame(rows, schema, verifySchema=False)
+        return self.spark.createDataFrame(rows, schema, verifySchema=False)
 
     def _places(self) -> list[Term]:
         if self._stand.leaf.whole_files:

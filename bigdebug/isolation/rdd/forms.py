@@ -136,9 +136,37 @@ def numbered_parts(
         files: by partition its file and the position of its first record; none for what isn't in files.
     """
 
-    def has(bits: Mapping[int, bytes], partition: int, place: int) -> bool:
-        mine = bits.get(partition, b"")
-        return place >> 3 < len(mine) and bool(mine[place >> 3] >> (place & 7) & 1)
+    def numbered(partition: int, elements: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+        values = valued(parts)
+        number = firsts.get(partition, 0)
+        file, start = files.get(partition, (None, 0))
+        where = None if files else partition
+        for place, element in enumerate(elements):
+            if _has(candidates, partition, place):
+                mine = [i for i, each in enumerate(sets) if _has(each, partition, place)]
+                if mine:
+                    yield (*values(element), number, mine[-1], (file, start + place, where))
+                number += 1
+
+    return numbered
+
+
+def all_parts(
+    parts: Sequence[Part],
+    firsts: Mapping[int, int],
+    candidates: Mapping[int, bytes],
+    culprits: Mapping[int, bytes],
+    files: Mapping[int, tuple[str | None, int]],
+) -> Callable[[int, Iterable[Any]], Iterator[tuple[Any, ...]]]:
+    """The same of all elements; those that are no candidates have any numbers below 0.
+
+    Args:
+        parts: of the elements.
+        firsts: by partition the number of its first candidate.
+        candidates: by partition a bit for each place of one.
+        culprits: the same of the culprits.
+        files: by partition its file and the position of its first record; none for what isn't in files.
+    """
 
     def numbered(partition: int, elements: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         values = valued(parts)
@@ -146,13 +174,19 @@ def numbered_parts(
         file, start = files.get(partition, (None, 0))
         where = None if files else partition
         for place, element in enumerate(elements):
-            if has(candidates, partition, place):
-                mine = [i for i, each in enumerate(sets) if has(each, partition, place)]
-                if mine:
-                    yield (*values(element), number, mine[-1], (file, start + place, where))
+            mine = -1 - (partition << 40 | place)
+            if _has(candidates, partition, place):
+                mine = number
                 number += 1
+            culprit = int(_has(culprits, partition, place))
+            yield (*values(element), mine, culprit, (file, start + place, where))
 
     return numbered
+
+
+def _has(bits: Mapping[int, bytes], partition: int, place: int) -> bool:
+    mine = bits.get(partition, b"")
+    return place >> 3 < len(mine) and bool(mine[place >> 3] >> (place & 7) & 1)
 
 
 def parts_alone(parts: Sequence[Part]) -> Callable[[Any], tuple[Any, ...]]:

@@ -37,6 +37,19 @@ def test_a_group_of_too_many_records(
     assert len(session.outputs) == before
 
 
+def test_what_the_records_of_a_heavy_group_share(session: bigdebug.Session, context: SparkContext) -> None:
+    lines = [f"{'ad' if n % 8 else 'bot'},c{n % 6},{n % 50}" for n in range(240)]
+    lines += [f"{'bot' if n % 20 else 'ad'},c1,{n % 50}" for n in range(300)]
+    counts = context.parallelize(lines, 3).map(lambda line: (line.split(",")[1], 1)).reduceByKey(add)
+    found = session.isolate(counts, bigdebug.Skew())
+    assert [row.value for row in found.rows] == [("c1", 340)]
+    first = found.explanation[0]
+    # That they are of the group itself says nothing.
+    assert (first.text, first.culprits) == ("field 1 = 'bot'", (285, 340))
+    assert first.others == (30, 200)
+    assert all("c1" not in each.text for each in found.explanation)
+
+
 def test_what_is_added_up_is_python(
     session: bigdebug.Session, context: SparkContext, sales: list[tuple[str, int]]
 ) -> None:
