@@ -30,10 +30,12 @@ class Given:
     Attributes:
         elements: an RDD of the annotated elements.
         doubts: why another run may give others, as far as their values tell.
+        partitions: of that RDD, those that they are in, where the others needn't be computed; None for all.
     """
 
     elements: Any
     doubts: tuple[str, ...] = ()
+    partitions: tuple[int, ...] | None = None
 
 
 def only_given(rows: RddRows, annotated: Any) -> Given:
@@ -92,7 +94,7 @@ def _first(rows: RddRows, annotated: Any, most: int) -> Given:
         left -= count
     given = annotated.mapPartitionsWithIndex(placing.read_before(quotas), True)
     tied = rows.operator.kind in SORTING and left <= 0 and _ties(rows, annotated, *list(quotas.items())[-1])
-    return Given(given, _doubts(rows, tied))
+    return Given(given, _doubts(rows, tied), tuple(quotas))
 
 
 def _ties(rows: RddRows, annotated: Any, partition: int, taken: int) -> bool:
