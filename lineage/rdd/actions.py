@@ -12,7 +12,7 @@ from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import caller
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.nodes import call_site, complain
-from bigdebug.lineage.rdd.capture.captured import action_tap
+from bigdebug.lineage.rdd.capture.captured import action_tap, ended_well
 from bigdebug.lineage.rdd.capturing import capture_rdd
 from bigdebug.lineage.rdd.operator import RddOperator, known_operator
 from bigdebug.lineage.rdd.recording import adopt, bound, give_node
@@ -76,11 +76,14 @@ def begin_rdd_action(
 def finish_rdd_action(action: str, running: Running, result: Any, error: BaseException | None) -> Any:
     """Record how an action ended; what the user gets in place of its result, which is almost always that."""
     try:
-        if error is not None:
+        if error is None:
+            ended_well(running.tap)
+        else:
             running.failed(error)
-        elif action == "toLocalIterator":
+            return result
+        if action == "toLocalIterator":
             return watched_rows(result, running)
-        elif action in _RETURN_ROWS:
+        if action in _RETURN_ROWS:
             running.output.end("done", rows=len(result))
         elif action == "count":
             running.output.end("done", rows=result)
@@ -88,8 +91,7 @@ def finish_rdd_action(action: str, running: Running, result: Any, error: BaseExc
             running.output.end("done", rows=1)
         else:
             running.output.end("done")
-        if error is None and action != "toLocalIterator":
-            capture_rdd(running.recorder, running.output.number, running.tap, result)
+        capture_rdd(running.recorder, running.output.number, running.tap, result)
     except Exception as problem:
         complain(problem)
     return result

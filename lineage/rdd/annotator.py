@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from operator import add
 from typing import Any, Protocol
 
-from pyspark.core.rdd import RDD
+from pyspark.core.rdd import RDD, BoundedFloat
 from pyspark.storagelevel import StorageLevel
 
 from bigdebug.lineage.rdd import workers
-from bigdebug.lineage.rdd.freezing import SHARED, Frozen, frozen_for
+from bigdebug.lineage.rdd.freezing import Frozen, frozen_for, shared_arguments
 from bigdebug.lineage.rdd.kinds import (
     BOUNDARIES,
     BY_PARTITION,
@@ -34,6 +34,7 @@ from bigdebug.lineage.rdd.record_wise import is_declared
 from bigdebug.lineage.rdd.rules import annotated_by_rule
 from bigdebug.lineage.rdd.tallies import Tally, Tallying
 
+_WITHOUT_PARTITIONER = RECORD_WISE - {"mapValues", "flatMapValues", "filter"}
 _BY_ELEMENT = frozenset({"distinct", "intersection", "countByValue"})
 
 
@@ -130,8 +131,7 @@ class Annotator:
         key = operator, id(frozen)
         if key not in self._arguments:
             taken = frozen[operator].thawed() if operator in frozen else dict(operator.arguments)
-            shared = {name: value for name, value in operator.arguments.items() if name in SHARED}
-            self._arguments[key] = {**taken, **shared}
+            self._arguments[key] = {**taken, **shared_arguments(operator)}
         return self._arguments[key]
 
     def kept_input(self, operator: RddOperator, given: Frozen) -> Any:
@@ -208,7 +208,7 @@ class Annotator:
         rdd = operator.rdd
         if rdd is None or not operator.inputs:
             return None
-        if operator.kind in GROUPING or rdd.is_cached:
+        if rdd.is_cached or (operator.kind in GROUPING and not _counts(operator)):
             return rdd
         return None
 
@@ -224,10 +224,30 @@ class Annotator:
         if operator.kind in COGROUPS:
             return getattr(first, operator.kind)(*others, **_without(arguments, "others"))
         if operator.kind in VALUE_ACTIONS:
-            return self.context.parallelize([getattr(first, operator.kind)(**arguments)], 1)
+            value = getattr(first, operator.kind)(**arguments)
+            # Its pickle can't be read.
+            return self.context.parallelize([float(value) if isinstance(value, BoundedFloat) else value], 1)
         if operator.kind in KEYED_VALUES:
             return _by_key(operator.kind, first, arguments)
         return getattr(first, operator.kind)(*others, **arguments)
+
+
+def _counts(operator: RddOperator) -> bool:
+    """Whether functions since the last shuffle, or in it, would count into the program's accumulators again."""
+    taken: Frozen = {}
+    seen, waiting = {operator}, [operator]
+    while waiting:
+        each = waiting.pop()
+        taken |= each.frozen or {}
+        if each in taken and taken[each].counting:
+            return True
+        for below in each.inputs:
+            # Above what has no partitioner there is a shuffle, whose files are there.
+            kept = below.kind not in _WITHOUT_PARTITIONER or below.arguments.get("preservesPartitioning")
+            if kept and below not in seen:
+                seen.add(below)
+                waiting.append(below)
+    return False
 
 
 def is_boundary(operator: RddOperator) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pyspark.accumulators import Accumulator
 from pyspark.cloudpickle import CloudPickler
@@ -36,10 +37,12 @@ class Pickled:
     Attributes:
         data: the pickle.
         broadcasts: the broadcast variables that it names.
+        counting: there were accumulators in it.
     """
 
     data: bytes
     broadcasts: tuple[Any, ...] = ()
+    counting: bool = False
 
     def thawed(self, stand_in: Callable[[Any], Any] = lambda variable: variable) -> Any:
         """What was pickled, once more.
@@ -49,6 +52,9 @@ class Pickled:
         """
         return _Unpickler(self.data, [stand_in(variable) for variable in self.broadcasts]).load()
 
+
+_silenced: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""By function that is told apart by identity what stands for it; None where it counts nothing."""
 
 Frozen = dict[RddOperator, Pickled]
 """The arguments of operators as they were when Spark took them."""
@@ -67,6 +73,7 @@ class _Pickler(CloudPickler):  # type: ignore[misc]
     def __init__(self, file: Any) -> None:
         super().__init__(file)
         self.broadcasts: list[Any] = []
+        self.counting = False
 
     def persistent_id(self, value: Any) -> Any:
         if not isinstance(value, Broadcast):
@@ -79,6 +86,7 @@ class _Pickler(CloudPickler):  # type: ignore[misc]
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, Accumulator):
+            self.counting = True
             return SilentAccumulator, (value.accum_param.zero(value._value),)
         return super().reducer_override(value)
 
@@ -97,7 +105,22 @@ def pickled(value: Any) -> Pickled:
     buffer = io.BytesIO()
     pickler = _Pickler(buffer)
     pickler.dump(value)
-    return Pickled(buffer.getvalue(), tuple(pickler.broadcasts))
+    return Pickled(buffer.getvalue(), tuple(pickler.broadcasts), pickler.counting)
+
+
+def shared_arguments(operator: RddOperator) -> dict[str, Any]:
+    """The arguments of an operator that are told apart by identity, without accumulators of the program's."""
+    return {name: _silent(value) for name, value in operator.arguments.items() if name in SHARED}
+
+
+def _silent(function: Any) -> Any:
+    try:
+        if function not in _silenced:
+            taken = pickled(function)
+            _silenced[function] = taken.thawed() if taken.counting else None
+        return _silenced[function] or function
+    except Exception:
+        return function  # one that can't be kept by weak reference, or not be pickled
 
 
 def freeze(operators: Iterable[RddOperator]) -> Frozen:

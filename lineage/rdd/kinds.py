@@ -72,16 +72,16 @@ UNKNOWN = "unknown"
 """Kind of an RDD that was made before anything was recorded, or by a method that isn't."""
 
 ROW_ACTIONS = _names(
-    "collect collectWithJobGroup toLocalIterator foreach foreachPartition count isEmpty "
+    "collect collectWithJobGroup toLocalIterator foreach foreachPartition count "
     "countApprox countApproxDistinct saveAsTextFile saveAsPickleFile saveAsSequenceFile "
     "saveAsHadoopFile saveAsNewAPIHadoopFile saveAsHadoopDataset saveAsNewAPIHadoopDataset"
 )
 """Actions that are about all elements."""
 
-FIRST_ROWS = _names("take first")
+FIRST_ROWS = _names("take first isEmpty")
 EXTREME_ROWS = _names("top takeOrdered")
 SOME_ROWS = FIRST_ROWS | EXTREME_ROWS | _names("takeSample lookup collectAsMap")
-"""Actions that give some of the elements."""
+"""Actions that give some of the elements, or look at them."""
 
 KEYED_VALUES = _names("countByKey countByValue reduceByKeyLocally")
 """Actions whose result has a value for each key: an output element each."""

@@ -6,6 +6,7 @@ A place is a partition and a position in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from bigdebug.lineage.rdd.packing import Annotated, each_id, leaf_of, place_id
@@ -18,11 +19,7 @@ def read_before(
     """The elements of each partition that had been read by then."""
 
     def chosen(partition: int, elements: Iterable[Annotated]) -> Iterator[Annotated]:
-        most = reads.get(partition, 0)
-        for place, element in enumerate(elements):
-            if place >= most:
-                return
-            yield element
+        return islice(elements, reads.get(partition, 0))
 
     return chosen
 

@@ -31,10 +31,12 @@ class Given:
     Attributes:
         elements: an RDD of the annotated elements.
         doubts: why another run may give others, as far as their values tell.
+        partitions: of that RDD, those that they are in, where the others needn't be computed; None for all.
     """
 
     elements: Any
     doubts: tuple[str, ...] = ()
+    partitions: tuple[int, ...] | None = None
 
 
 def only_given(rows: RddRows, annotated: Any, annotator: Annotator | None = None) -> Given:
@@ -93,9 +95,11 @@ def _first(rows: RddRows, annotated: Any, most: int, annotator: Annotator | None
         quotas[partition] = count
         left -= count
     given = annotated.mapPartitionsWithIndex(placing.read_before(quotas), True)
+    reached = tuple(quotas)
     if annotator is None or left > 0 or not quotas:
-        return Given(given)
-    return Given(given, _doubts(rows, ties_at_the_end(rows, annotator, *list(quotas.items())[-1])))
+        return Given(given, (), reached)
+    tied = ties_at_the_end(rows, annotator, reached[-1], quotas[reached[-1]])
+    return Given(given, _doubts(rows, tied), reached)
 
 
 def _last_of_keys(rows: RddRows, annotated: Any) -> Given:

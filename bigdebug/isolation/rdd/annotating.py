@@ -15,7 +15,7 @@ from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
 from bigdebug.isolation.rdd.points import Chosen, Held, Point
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Annotator, Marks
-from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled, frozen_for, pickled
+from bigdebug.lineage.rdd.freezing import SHARED, Frozen, Pickled, frozen_for, pickled, shared_arguments
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.standins import BroadcastValue
 
@@ -114,8 +114,10 @@ class LocalAnnotator(Annotator):
     def arguments(self, operator: RddOperator, frozen: Frozen) -> dict[str, Any]:
         key = operator, id(frozen)
         if key not in self._arguments:
-            shared = {name: value for name, value in operator.arguments.items() if name in SHARED}
-            self._arguments[key] = {**self._material.arguments(operator, frozen), **shared}
+            self._arguments[key] = {
+                **self._material.arguments(operator, frozen),
+                **shared_arguments(operator),
+            }
         return self._arguments[key]
 
     # -- inside -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyspark.core.rdd import RDD, PipelinedRDD
@@ -66,11 +66,13 @@ class Tap:
         folder: of its notes, within the run's folder of indexes.
         rdd: with the foot.
         head: of its chain.
+        stands_for: the JVM's RDD that the program's action would have computed, where that is known.
     """
 
     folder: str
     rdd: Any
     head: Head
+    stands_for: Any = field(default=None, compare=False)
 
 
 @dataclass
@@ -166,14 +168,26 @@ def action_tap(recorder: Recorder, action: str, rdd: Any) -> Tap | None:
         return None
     if action not in ("collect", "saveAsPickleFile"):
         return _tap(recorder, rdd, _given_foot(rdd))
+    if not _goes_on(rdd):
+        # Spark gives what it has read or kept without a function of Python, which might not be able to take it.
+        return None
     # These compute the very RDD: Spark takes its functions the first time, and so for all times.
     known: Tap | None = rdd.__dict__.get(_STAND_IN)
+    if known is not None and RDD.isLocallyCheckpointed(rdd):
+        return None
     if known is None and getattr(rdd, "_jrdd_val", None) is None:
         known = _tap(recorder, rdd, _given_foot(rdd))
         if known is not None:
-            rdd._jrdd, known.rdd._jrdd  # noqa: B018
-            rdd.__dict__[_STAND_IN] = known
+            known = rdd.__dict__[_STAND_IN] = replace(known, stands_for=rdd._jrdd)
+            known.rdd._jrdd  # noqa: B018
     return known
+
+
+def ended_well(tap: Tap | None) -> None:
+    """Have an RDD be as one that an action computed, where a tap stood in for it."""
+    if tap is not None and tap.stands_for is not None:
+        # Spark does so after a job: what is marked later on isn't checkpointed any more.
+        tap.stands_for.rdd().doCheckpoint()
 
 
 def recorded_source(operator: RddOperator, made: Any) -> None:

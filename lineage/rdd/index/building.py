@@ -16,7 +16,7 @@ from bigdebug.lineage.errors import BigDebugError, UnreachableError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.index.manifest import Manifest
-from bigdebug.lineage.rdd import placing
+from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import Annotator, contributing, is_boundary
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import functions_given, take_elements_once
@@ -184,7 +184,9 @@ class ProgramWriter:
             annotated = self._annotator.annotated(rows.operator, rows.frozen)
             asked = only_given(rows, annotated, self._annotator)
             given = *doubts_about_taken(rows), *asked.doubts
-            written = self._written(asked.elements, "output", None, elements=True)
+            written = self._written(
+                asked.elements, "output", None, elements=True, partitions=asked.partitions
+            )
             relations.append(StoredRelation(self._files("output", written, writing.RELATION), placed=True))
         frames = {}
         # Those that lead to others stand before these.
@@ -264,11 +266,19 @@ class ProgramWriter:
         )
 
     def _written(
-        self, annotated: Any, name: str, key: Any, *, elements: bool = False
+        self,
+        annotated: Any,
+        name: str,
+        key: Any,
+        *,
+        elements: bool = False,
+        partitions: Sequence[int] | None = None,
     ) -> list[writing.Written]:
         folder = f"{self._path}/{name}"
-        write = writing.relation_written(self._filesystem, folder, key, elements)
-        found = sorted(annotated.mapPartitionsWithIndex(write).collect())
+        write = annotated.mapPartitionsWithIndex(
+            writing.relation_written(self._filesystem, folder, key, elements)
+        )
+        found = sorted(self._context.runJob(write, workers.itself, partitions))
         self._require_seen(name, found)
         return found
 

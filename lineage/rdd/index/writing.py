@@ -32,17 +32,27 @@ UNFINISHED = ".unfinished"
 
 
 _WHOLE = frozenset({str, int, float, bytes, bool, type(None)})
+_UNKNOWN = 1 << 10
 
 
-def weight(element: Any, depth: int = 3) -> int:
+def weight(element: Any) -> int:
     """Roughly how many bytes an element takes, by a few of its parts."""
+    if type(element) in _WHOLE:
+        return sys.getsizeof(element)
+    try:
+        return _weighed(element, 3)
+    except Exception:
+        return _UNKNOWN  # a class of the program's own can make an error of anything
+
+
+def _weighed(element: Any, depth: int) -> int:
     total = sys.getsizeof(element)
     if type(element) in _WHOLE:
         return total
     if depth and isinstance(element, tuple | list | set | frozenset | dict) and element:
         parts = element.values() if isinstance(element, dict) else element
         looked_at = list(islice(parts, _LOOKED_AT))
-        total += len(element) * sum(weight(part, depth - 1) for part in looked_at) // len(looked_at)
+        total += len(element) * sum(_weighed(part, depth - 1) for part in looked_at) // len(looked_at)
     return total
 
 
