@@ -470,8 +470,11 @@ class Program:
         return self.operation.model(*(below.model(sources) for below in self.inputs))
 
     def conservative(self) -> bool:
-        own = self.operation is not None and self.operation.conservative
-        return own or any(below.conservative() for below in self.inputs)
+        if self.operation is None:
+            return False
+        # What is taken away only decides which elements stay: they stem from none of it.
+        contributing = self.inputs[:1] if self.operation.name.startswith("subtract") else self.inputs
+        return self.operation.conservative or any(below.conservative() for below in contributing)
 
     def __repr__(self) -> str:
         if self.operation is None:
