@@ -292,9 +292,12 @@ def described(e: RddEnv) -> Any:
     rdd = e.pairs.reduceByKey(add)
     debugged = [type(each.toDebugString()) for each in (rdd, e.pairs.join(e.others))]
     needs = ResourceProfileBuilder().require(TaskResourceRequests().cpus(1)).build
+    resourced = e.pairs.map(str)
     return (
         debugged, rdd.name(), rdd.setName("sums").name(), rdd.id() == rdd.id(), rdd.context is e.context,
-        raised(lambda: rdd.withResources(needs)), rdd.getResourceProfile(), rdd.has_resource_profile,
+        # A job of an RDD that was given some waits in a local Spark for ever, though it says that it took none.
+        raised(lambda: resourced.withResources(needs)), resourced.getResourceProfile(),
+        resourced.has_resource_profile, rdd.has_resource_profile,
         rdd.cleanShuffleDependencies(), rdd.collect(),
     )  # fmt: skip
 
