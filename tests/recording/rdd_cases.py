@@ -296,7 +296,7 @@ def described(e: RddEnv) -> Any:
     return (
         debugged, rdd.name(), rdd.setName("sums").name(), rdd.id() == rdd.id(), rdd.context is e.context,
         # A job of an RDD that was given some waits in a local Spark for ever, though it says that it took none.
-        raised(lambda: resourced.withResources(needs)), resourced.getResourceProfile(),
+        raised(lambda: resourced.withResources(needs)), type(resourced.getResourceProfile()),
         resourced.has_resource_profile, rdd.has_resource_profile,
         rdd.cleanShuffleDependencies(), rdd.collect(),
     )  # fmt: skip
