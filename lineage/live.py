@@ -18,6 +18,7 @@ from bigdebug.lineage.index.reading import Index
 from bigdebug.lineage.output import Output, OutputRows
 from bigdebug.lineage.questions import Question, question_about, trace_rows
 from bigdebug.lineage.rdd.crossing import through_rdds
+from bigdebug.lineage.rdd.crossing_whynot import CrossingWhyNot
 from bigdebug.lineage.recorder import Recorder
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.whynot import WhyNot
@@ -75,7 +76,7 @@ def live_why_not(
         UnreachableError: Spark was stopped.
         BigDebugError: `data` is nothing that can be asked about, or its plan is no longer at hand.
     """
-    return WhyNot(live_question(spark, recorder, data), where)
+    return CrossingWhyNot(live_question(spark, recorder, data), where, recorder.node_of)
 
 
 def live_question(spark: SparkSession, recorder: Recorder, data: DataFrame | Output) -> Question:

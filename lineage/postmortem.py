@@ -26,6 +26,7 @@ from bigdebug.lineage.pinned import made_aside
 from bigdebug.lineage.questions import Question, question_about, trace_rows
 from bigdebug.lineage.rdd.counting import elements_of_operators
 from bigdebug.lineage.rdd.crossing import through_rdds
+from bigdebug.lineage.rdd.crossing_whynot import CrossingWhyNot
 from bigdebug.lineage.rdd.forward import forward_from_named, program_of
 from bigdebug.lineage.rdd.joints import joints_among
 from bigdebug.lineage.rdd.mixed import followed, frames_below
@@ -164,7 +165,7 @@ class Replay(Recomputed):
             SourceChangedError: a source isn't what it was.
             UnknownNameError, BigDebugError: `where` can't be evaluated over the output.
         """
-        return WhyNot(self.question(), where)
+        return CrossingWhyNot(self.question(), where, self._node_of)
 
     def rows_again(self) -> RowsAgain:
         """The rows of the output, computed again, for comparing them with another run's.

@@ -85,7 +85,7 @@ def live_rdd_why_not(recorder: Recorder, data: Any, where: Any) -> RddWhyNot:
         BigDebugError: it can't be told, or `where` is no condition.
     """
     rows, frames = _rows_asked(recorder, data)
-    return RddWhyNot(rows, where, frames)
+    return RddWhyNot(rows, where, frames, lookup=recorder.node_of)
 
 
 def live_rdd_index(recorder: Recorder, output: Output) -> RddIndex:

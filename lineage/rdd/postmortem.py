@@ -127,7 +127,8 @@ class RddReplay(Recomputed):
             BigDebugError: `where` is no Python.
         """
         rows, changes = self._rows()
-        return RddWhyNot(rows, where, frames_below([rows.operator], self._node_of), changes)
+        frames = frames_below([rows.operator], self._node_of)
+        return RddWhyNot(rows, where, frames, changes, lookup=self._node_of)
 
     def rows_again(self) -> RowsAgain:
         """The elements of the output, computed again, as rows that can be compared with another run's.

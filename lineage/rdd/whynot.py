@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +14,7 @@ from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.culprits import culprits
 from bigdebug.lineage.described import Described, Description, why_not_description
 from bigdebug.lineage.errors import BigDebugError
+from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd import held, workers
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.conjuncts import Conjunct, conjuncts_of
@@ -88,9 +89,11 @@ class RddWhyNot(Described):
 
     Args:
         rows: what was asked about.
-        where: what the missing elements would fulfil: a function of an element, or an expression in Python.
+        where: what the missing elements would fulfil: a function of an element, an expression in Python, or
+            conditions.
         frames: the DataFrames below, by the operators that give their rows.
         notes: what is already known to make the answer inexact.
+        lookup: gives the recorded node of a tag's value, for the RDDs that these are made of.
 
     Raises:
         UnsupportedOperatorError: an operator isn't understood.
@@ -100,14 +103,16 @@ class RddWhyNot(Described):
     def __init__(
         self,
         rows: RddRows,
-        where: str | Callable[[Any], Any],
+        where: str | Callable[[Any], Any] | Sequence[Conjunct],
         frames: Mapping[RddOperator, Frame],
         notes: tuple[str, ...] = (),
+        lookup: NodeLookup | None = None,
     ) -> None:
         require_understood(rows.operator)
         self._rows = rows
         self._frames = frames
         self._static = notes
+        self._lookup = lookup
         self._context = rows.operator.context
         self._annotator = Annotator(self._context)
         order = contributing_in_order(rows.operator)
@@ -119,7 +124,8 @@ class RddWhyNot(Described):
         self._names = {source.operator: source.name for source in sources_in(order)}
         self._known: dict[tuple[RddOperator, tuple[Conjunct, ...]], _Followed] = {}
         with travelling():
-            self._top = self._beginning(tuple(conjuncts_of(where)))
+            asked = conjuncts_of(where) if isinstance(where, str) or callable(where) else where
+            self._top = self._beginning(tuple(asked))
         self._order = _upwards(self._top)
 
     # -- the public face ----------------------------------------------------------------------------
@@ -174,6 +180,16 @@ class RddWhyNot(Described):
         """Why the answer isn't exact, and what else a person must know about it."""
         told = self._below.notes if self._below is not None else self._told
         return list(dict.fromkeys([*told, *self._doubts]))
+
+    @property
+    def matching(self) -> int:
+        """How many of the elements asked about match."""
+        return self._counts[self._top]
+
+    def first_element(self) -> list[Any] | None:
+        """An element of those asked about, in a list; None where there is none."""
+        with self._asking("an element"):
+            return self._elements(self._top).take(1) or None
 
     @property
     def bytes(self) -> int:
@@ -269,7 +285,13 @@ class RddWhyNot(Described):
             asked = held.all_hold([one.condition for one in conjuncts])
             test = F.udf(asked, "boolean", useArrow=False)
             columns = [F.col(quoted(name)) for name in question.catalyst.names(question.root.plan)]
-            return WhyNot(question, test(F.struct(*columns)), " and ".join(one.text for one in conjuncts))
+            condition, called = test(F.struct(*columns)), " and ".join(one.text for one in conjuncts)
+            if self._lookup is None:
+                return WhyNot(question, condition, called)
+            # Each asks the other: a program may go to and fro.
+            from bigdebug.lineage.rdd.crossing_whynot import CrossingWhyNot
+
+            return CrossingWhyNot(question, condition, self._lookup, called)
 
     @cached_property
     def _below(self) -> WhyNot | None:

@@ -1,0 +1,128 @@
+"""Why rows are missing of DataFrames that were made of RDDs: the question goes on below."""
+
+from __future__ import annotations
+
+from operator import add
+from typing import Any
+
+import pytest
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+import bigdebug
+from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.store import Store
+
+LINES = ["to be or not to be", "ab is a word", "words to be or not"]
+
+
+def counted(why_not: Any) -> list[tuple[str, int, int]]:
+    return [(step.operator, step.rows_in, step.rows_out) for step in why_not.steps]
+
+
+def told(why_not: Any) -> tuple[str | None, list[tuple[Any, str]]]:
+    name = why_not.culprit.operator if why_not.culprit else None
+    return name, [(each.row["value"], "; ".join(each.reasons)) for each in why_not.dropped]
+
+
+@pytest.mark.compat
+def test_words_that_a_filter_of_the_rdd_dropped(
+    spark: SparkSession, session: bigdebug.Session, context: SparkContext
+) -> None:
+    words = context.parallelize(LINES, 2).flatMap(str.split).filter(lambda word: word != "ab")
+    counts = words.map(lambda word: (word, 1)).reduceByKey(add).toDF(["word", "n"]).where("n < 9")
+    counts.collect()
+    missing = session.why_not(counts, "word = 'ab'")
+    assert told(missing) == ("filter", [("ab", "its function is false of it")])
+    assert missing.culprit is not None
+    assert missing.culprit.call_site is not None
+    assert missing.culprit.call_site.text.startswith("words = context.parallelize(LINES, 2)")
+    source, *operators = counted(missing)
+    assert source[0].startswith("test_crossing_why_not.py:")
+    assert [source[1:], *operators] == [
+        (1, 1), ("flatMap", 1, 1), ("filter", 1, 0), ("map", 0, 0), ("reduceByKey", 0, 0), *operators[4:]
+    ]  # fmt: skip
+    assert [(rows_in, rows_out) for _, rows_in, rows_out in operators[4:]] == [(0, 0), (0, 0)]
+    assert (missing.not_carried, missing.notes, missing.exact) == ([], [], True)
+    assert session.why_not(counts, "word = 'to'").notes == ["nothing is missing: 1 of the rows match"]
+    # How often a word is there, what enters the sum doesn't tell.
+    missing = session.why_not(counts, "word = 'to' and n = 4")
+    assert told(missing)[0] == "reduceByKey"
+    assert missing.not_carried == [f"n = 4 isn't told by the elements that enter {_reduced(missing)}"]
+    # A function of a column is Spark's own.
+    missing = session.why_not(counts, "upper(word) = 'AB'")
+    assert missing.culprit is not None
+    assert missing.not_carried[0].startswith(
+        "upper(word) = 'AB' isn't asked of the elements of reduceByKey at "
+    )
+    session._recorder.drain()
+    run = Store(session._recorder.store).find(session.run_id)
+    later = open_output(run, session.outputs[0], spark=spark).why_not("word = 'ab'")
+    assert told(later) == ("filter", [("ab", "its function is false of it")])
+    assert counted(later) == counted(session.why_not(counts, "word = 'ab'"))
+
+
+def _reduced(missing: Any) -> str:
+    (step,) = [each for each in missing.steps if each.operator == "reduceByKey"]
+    return f"reduceByKey at {step.call_site.label} ({step.call_site.text})"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "a = 3 or b = 'nine'", "not (a <> 3)", "a > 2.0 and b is null", "a <=> 3", "a in (3, 33)", "3 = a",
+        "b is null and a is not null", "day = date'2024-05-03'", "moment > timestamp'2024-05-03 00:00:00'",
+        "x >= double('NaN')", "a between 3 and 3 and not flag",
+    ],
+)  # fmt: skip
+def test_conditions_are_judged_as_spark_judges_them(
+    where: str, spark: SparkSession, session: bigdebug.Session, context: SparkContext
+) -> None:
+    import datetime
+
+    def record(number: int) -> dict[str, Any]:
+        return {
+            "a": None if number == 5 else number,
+            "b": None if number == 3 else str(number),
+            "x": float("nan") if number == 3 else float(number),
+            "day": datetime.date(2024, 5, number),
+            "moment": datetime.datetime(2024, 5, 3 if number == 3 else 1, number),
+            "flag": number != 3,
+        }
+
+    schema = "a bigint, b string, x double, day date, moment timestamp, flag boolean"
+    for made in (record, lambda number: tuple(record(number).values())):
+        rows = context.parallelize(range(1, 7), 2).filter(lambda number: number != 3).map(made)
+        missing = session.why_not(spark.createDataFrame(rows, schema), where)
+        assert told(missing) == ("filter", [(3, "its function is false of it")]), missing.notes
+        assert [step.rows_out for step in missing.steps] == [1, 0, 0, 0]
+
+
+def test_joins_with_files_and_programs_that_go_to_and_fro(
+    spark: SparkSession, session: bigdebug.Session, context: SparkContext, tmp_path: Any
+) -> None:
+    prices = tmp_path / "prices.csv"
+    prices.write_text("name,price\napple,3\nplum,5\n")
+    known = spark.read.csv(str(prices), header=True, inferSchema=True)
+    sold = context.parallelize(["apple 2", "pear 1", "plum 4"], 2).map(str.split)
+    first = sold.filter(lambda pair: pair[0] != "plum").map(lambda pair: (pair[0], int(pair[1])))
+    joined = first.toDF(["name", "count"]).join(known, "name")
+    missing = session.why_not(joined, "name = 'plum'")
+    assert told(missing) == ("filter", [(["plum", "4"], "its function is false of it")])
+    again = joined.rdd.map(lambda row: (row["name"], row["count"] * row["price"])).toDF(["name", "worth"])
+    for name in ("plum", "pear"):
+        missing = session.why_not(again.where("worth > 0"), f"name = '{name}'")
+        # Only the function of the map tells which of the rows that it takes are asked about.
+        assert missing.culprit is not None
+        assert missing.culprit.operator == "Join"
+        assert "isn't told by the rows that enter" in " ".join(missing.not_carried)
+
+
+def test_elements_of_several_kinds_are_not_asked(
+    spark: SparkSession, session: bigdebug.Session, context: SparkContext
+) -> None:
+    mixed = context.parallelize([("a", 1), {"k": "b", "n": 2}], 1)
+    missing = session.why_not(spark.createDataFrame(mixed, "k string, n int").where("n > 5"), "k = 'b'")
+    assert missing.culprit is not None
+    assert missing.culprit.operator == "Filter"
+    assert "k = 'b' holds of other elements of parallelize at" in missing.not_carried[-1]
