@@ -30,7 +30,8 @@ def test_words_that_a_filter_of_the_rdd_dropped(
     spark: SparkSession, session: bigdebug.Session, context: SparkContext
 ) -> None:
     words = context.parallelize(LINES, 2).flatMap(str.split).filter(lambda word: word != "ab")
-    counts = words.map(lambda word: (word, 1)).reduceByKey(add).toDF(["word", "n"]).where("n < 9")
+    sums = words.map(lambda word: (word, 1)).reduceByKey(add)
+    counts = spark.createDataFrame(sums, ["word", "n"]).where("n < 9")
     counts.collect()
     missing = session.why_not(counts, "word = 'ab'")
     assert told(missing) == ("filter", [("ab", "its function is false of it")])
@@ -106,10 +107,11 @@ def test_joins_with_files_and_programs_that_go_to_and_fro(
     known = spark.read.csv(str(prices), header=True, inferSchema=True)
     sold = context.parallelize(["apple 2", "pear 1", "plum 4"], 2).map(str.split)
     first = sold.filter(lambda pair: pair[0] != "plum").map(lambda pair: (pair[0], int(pair[1])))
-    joined = first.toDF(["name", "count"]).join(known, "name")
+    joined = spark.createDataFrame(first, ["name", "count"]).join(known, "name")
     missing = session.why_not(joined, "name = 'plum'")
     assert told(missing) == ("filter", [(["plum", "4"], "its function is false of it")])
-    again = joined.rdd.map(lambda row: (row["name"], row["count"] * row["price"])).toDF(["name", "worth"])
+    worth = joined.rdd.map(lambda row: (row["name"], row["count"] * row["price"]))
+    again = spark.createDataFrame(worth, ["name", "worth"])
     for name in ("plum", "pear"):
         missing = session.why_not(again.where("worth > 0"), f"name = '{name}'")
         # Only the function of the map tells which of the rows that it takes are asked about.
