@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from pyspark.sql import types as T
@@ -10,7 +11,7 @@ from pyspark.sql import types as T
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.conditions import Conjunct as RowConjunct
 from bigdebug.lineage.rdd.conjuncts import Conjunct
-from bigdebug.lineage.rdd.sql_logic import ColumnsCondition, Tree, value_as
+from bigdebug.lineage.rdd.sql_logic import Convert, RowCondition, Tree, row_of
 
 _COMPARISONS = {
     "EqualTo": "=",
@@ -31,15 +32,15 @@ class AskedColumns:
     Args:
         catalyst: of the DataFrame's session.
         plan: the JVM plan of the DataFrame, as it was made.
-        some: an element of the RDD.
+        functions: that made rows of the elements, in their order.
     """
 
-    def __init__(self, catalyst: Catalyst, plan: Any, some: Any) -> None:
+    def __init__(self, catalyst: Catalyst, plan: Any, functions: Sequence[Convert]) -> None:
         self._catalyst = catalyst
         self._fields = list(catalyst.frame(plan).schema.fields)
         keys = [catalyst.attribute_key(each) for each in catalyst.output(plan)]
         self._numbers = {key: number for number, key in enumerate(keys)}
-        self._some = some
+        self._functions = functions
 
     def of_elements(self, asked: RowConjunct) -> Conjunct | None:
         """The condition on elements; None where it can't be told in Python what Spark would say.
@@ -51,30 +52,20 @@ class AskedColumns:
         tree = self._tree(asked.expression, columns)
         if tree is None or not columns:
             return None
-        if len(columns) == 1 and isinstance(self._some, tuple | list | dict):
-            # On that part alone: so it goes further down than one on the whole element.
-            (number,) = columns
-            get = value_as(self._converted(number), None)
-            return Conjunct(asked.text, (self._name(number),), ColumnsCondition(tree, [get]), asked.own)
-        gets = [self._get(number) for number in columns]
-        return Conjunct(asked.text, (), ColumnsCondition(tree, gets), asked.own)
+        kinds = [(number, self._fields[number].dataType.simpleString()) for number in columns]
+        test = RowCondition(tree, kinds, self._functions, len(self._fields))
+        # On that part alone it goes further down than on the whole element.
+        part = ((columns[0],), test.of_part()) if len(columns) == 1 and self._takes_tuples else None
+        return Conjunct(asked.text, (), test, asked.own, part)
 
-    # -- elements -----------------------------------------------------------------------------------
-
-    def _name(self, number: int) -> Any:
-        return self._fields[number].name if isinstance(self._some, dict) else number
-
-    def _get(self, number: int) -> Any:
-        convert = self._converted(number)
-        if isinstance(self._some, tuple | list | dict):
-            return value_as(convert, self._name(number))
-        if hasattr(self._some, "__dict__"):
-            return value_as(convert, self._fields[number].name, attribute=True)
-        return value_as(convert, None)
-
-    def _converted(self, number: int) -> Any:
-        kind = self._fields[number].dataType
-        return kind.toInternal if kind.needConversion() else None
+    @cached_property
+    def _takes_tuples(self) -> bool:
+        """Whether rows are made of tuples part by part, whatever the other parts are."""
+        nulls = (None,) * len(self._fields)
+        try:
+            return bool(row_of(nulls, self._functions) == nulls)
+        except Exception:  # where a column must not be null
+            return False
 
     # -- expressions --------------------------------------------------------------------------------
 
@@ -147,16 +138,16 @@ def _is_plain(kind: T.DataType) -> bool:
 
 
 def translated(
-    catalyst: Catalyst, plan: Any, some: Any, asked: Sequence[RowConjunct]
+    catalyst: Catalyst, plan: Any, functions: Sequence[Convert], asked: Sequence[RowConjunct]
 ) -> tuple[list[Conjunct], list[RowConjunct]]:
     """Conditions on rows as ones on elements, and those that can't be told in Python.
 
     Args:
         catalyst: of the DataFrame's session.
         plan: the JVM plan of the DataFrame, as it was made.
-        some: an element of the RDD.
+        functions: that made rows of the elements, in their order.
         asked: the conditions.
     """
-    columns = AskedColumns(catalyst, plan, some)
+    columns = AskedColumns(catalyst, plan, functions)
     found = [(each, columns.of_elements(each)) for each in asked]
     return [one for _, one in found if one is not None], [each for each, one in found if one is None]

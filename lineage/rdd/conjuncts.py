@@ -23,12 +23,15 @@ class Conjunct:
         path: where in an element the part stands that it is about.
         test: whether it holds, of that part.
         own: the question itself asks it of these elements; not of the partners that they need.
+        of_tuple: the same where what stands there is a tuple for sure: where in that the part stands that it is
+            about, and whether it holds of that part.
     """
 
     text: str
     path: Path
     test: Test
     own: bool = True
+    of_tuple: tuple[Path, Test] | None = None
 
     @property
     def condition(self) -> tuple[Path, Test]:
@@ -37,6 +40,13 @@ class Conjunct:
     def at(self, path: Path) -> Conjunct:
         """The same on a part that stands elsewhere."""
         return replace(self, path=path)
+
+    def in_tuple(self) -> Conjunct:
+        """The same on a part of the tuple that stands there."""
+        if self.of_tuple is None:
+            return self
+        path, test = self.of_tuple
+        return Conjunct(self.text, (*self.path, *path), test, self.own)
 
     def of_partners(self) -> Conjunct:
         """The same as a condition on partners of the elements that are asked about."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pyspark.sql import Column
 
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.matching import Followed
+from bigdebug.lineage.conditions import Conjunct
+from bigdebug.lineage.depth import deep_plans
+from bigdebug.lineage.matching import Followed, fulfilling
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.questions import Question
+from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.asked_columns import translated
 from bigdebug.lineage.rdd.joints import joints_among
 from bigdebug.lineage.rdd.mixed import followed, frames_below
@@ -103,14 +107,8 @@ class CrossingWhyNot(WhyNot):
     def _asked_of(self, each: Followed, joint: RddOperator) -> _Below:
         (source,) = joint.inputs
         frozen = joint.frozen or {}
-        asked = RddWhyNot(
-            RddRows(source, frozen), [], frames_below([joint], self._lookup), lookup=self._lookup
-        )
-        with asking(self._catalyst, "an element"):
-            some = asked.first_element()
-        if some is None:
-            return _Below(None, ())
-        mine, others = translated(self._catalyst, each.operator.plan, some[0], each.conjuncts)
+        functions = Annotator(joint.context).arguments(joint, frozen)["functions"]
+        mine, others = translated(self._catalyst, each.operator.plan, functions, each.conjuncts)
         not_carried = [
             f"{other.text} isn't asked of the elements of {source.described()}: of them only comparisons of a "
             "column with constants are"
@@ -121,11 +119,18 @@ class CrossingWhyNot(WhyNot):
         found = RddWhyNot(
             RddRows(source, frozen), mine, frames_below([joint], self._lookup), lookup=self._lookup
         )
-        if not others and found.matching != self._counts[each]:
-            # Elements of several kinds, or what only Spark takes for a value of the column's type.
+        if found.matching != self._rows_of(each, others):
             told = " and ".join(one.text for one in mine)
             return _Below(None, (f"{told} holds of other elements of {source.described()} than of rows",))
         return _Below(found, tuple(not_carried))
+
+    def _rows_of(self, each: Followed, without: Sequence[Conjunct]) -> int:
+        """How many rows fulfil the conditions on them but for some."""
+        if not without:
+            return self._counts[each]
+        rest = [one for one in each.conjuncts if one not in without]
+        with asking(self._catalyst, "matching rows"), deep_plans():
+            return int(self._catalyst.frame(fulfilling(self._catalyst, each.operator, rest)).count())
 
     @cached_property
     def _to_blame(self) -> RddWhyNot | None:

@@ -26,6 +26,9 @@ from bigdebug.lineage.rdd.operator import RddOperator
 
 _KEEPING = SAMPLING | MOVING | UNIONS | SUBTRACTING | {"filter", "distinct", "intersection"}
 _BY_KEY = KEYED | COGROUPS | {"countByKey", "reduceByKeyLocally"}
+_GIVING_PAIRS = _BY_KEY | JOINS | NUMBERING | {
+    "mapValues", "flatMapValues", "keyBy", "groupBy", "zip", "cartesian", "countByValue",
+}  # fmt: skip
 _NEEDING_ALL = {"join", "intersection", "zip", "cartesian"}
 
 Conjuncts = list[Conjunct]
@@ -44,6 +47,19 @@ class Carried:
     inputs: list[tuple[RddOperator, Conjuncts]]
     stopped: Conjuncts
     needs_all: bool = False
+
+
+def in_pairs(kind: str, conjuncts: Sequence[Conjunct]) -> tuple[Conjunct, ...]:
+    """Conditions on the elements of an operator, those that are about a part of a pair that it makes as such.
+
+    Args:
+        kind: of the operator.
+        conjuncts: on its elements.
+    """
+    if kind not in _GIVING_PAIRS:
+        return tuple(conjuncts)
+    paths = [(), (1,)] if kind in JOINS else [()]  # the value that a join gives is a pair, too
+    return tuple(each.in_tuple() if each.path in paths else each for each in conjuncts)
 
 
 def carried_down(operator: RddOperator, arguments: dict[str, Any], conjuncts: Conjuncts) -> Carried:
@@ -124,7 +140,7 @@ def _whole(conjunct: Conjunct) -> Callable[[Any], Any]:
 
 def _result(conjunct: Conjunct, function: Callable[[Any], Any], path: tuple[int, ...]) -> Conjunct:
     """A condition on what a function gives, as one on what it is given, which stands at a path."""
-    return replace(conjunct, path=path, test=of_result(function, _whole(conjunct)))
+    return replace(conjunct, path=path, test=of_result(function, _whole(conjunct)), of_tuple=None)
 
 
 def _given(function: Callable[[Any], Any], path: tuple[int, ...], conjuncts: Conjuncts) -> Conjuncts:

@@ -16,40 +16,85 @@ Tree = tuple[Any, ...]
 `("=" | "<=>" | "<" | "<=" | ">" | ">=", column, value)`.
 """
 
-Get = Callable[[Any], Any]
+Convert = Callable[[int, Any], Any]
+"""Makes rows of the elements of a partition, as PySpark does for a DataFrame."""
+
+_BITS = {"tinyint": 8, "smallint": 16, "int": 32}
+_LONG = 1 << 63
 
 
-class ColumnsCondition:
-    """A condition on some columns of an element.
+class RowCondition:
+    """A condition on some columns of the row that is made of an element.
 
     Args:
         tree: the condition.
-        columns: of each number in it, what gives the column's value, as Spark holds it, of what is asked about.
+        columns: of each number in it, which of the row's columns that is, and its type as Spark calls it.
+        functions: that make the row, in their order.
+        width: how many columns the row has.
+        place: what is asked about isn't the element: it is a tuple's part, the only one that the condition is
+            about, which stands there.
     """
 
-    def __init__(self, tree: Tree, columns: Sequence[Get]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        columns: Sequence[tuple[int, str]],
+        functions: Sequence[Convert],
+        width: int,
+        place: int | None = None,
+    ) -> None:
         self._tree = tree
         self._columns = columns
+        self._functions = functions
+        self._width = width
+        self._place = place
+
+    def of_part(self) -> RowCondition:
+        """The same on the only column that it is about, where elements are tuples."""
+        ((place, _),) = self._columns
+        return RowCondition(self._tree, self._columns, self._functions, self._width, place)
 
     def __call__(self, given: Any) -> bool:
-        return _judged(self._tree, [column(given) for column in self._columns]) is True
+        if self._place is not None:
+            parts = [None] * self._width
+            parts[self._place] = given
+            given = tuple(parts)
+        row = row_of(given, self._functions)
+        if len(row) != self._width:
+            raise ValueError("no row of this width is made of it")
+        return _judged(self._tree, [_in_spark(row[place], kind) for place, kind in self._columns]) is True
 
 
-def value_as(convert: Callable[[Any], Any] | None, name: Any | None, attribute: bool = False) -> Get:
-    """What gives a column's value.
+def row_of(element: Any, functions: Sequence[Convert]) -> Any:
+    """What is given to Spark as a row of an element."""
+    elements: Any = iter([element])
+    for function in functions:
+        elements = function(0, elements)
+    (row,) = elements
+    return row
 
-    Args:
-        convert: of Python's value makes Spark's; None where they are the same.
-        name: of the part of an element that is the column; None where the element itself is.
-        attribute: it is an attribute's name.
-    """
 
-    def value(given: Any) -> Any:
-        if name is not None:
-            given = getattr(given, name) if attribute else given[name]
-        return given if given is None or convert is None else convert(given)
-
-    return value
+def _in_spark(value: Any, kind: str) -> Any:
+    """The value that a column of a type has in Spark where it is given this one: null where its type is another."""
+    if value is None:
+        return None
+    if kind == "string":
+        if type(value) is bool:
+            return str(value).lower()
+        if type(value) in (str, int):
+            return str(value)
+        raise TypeError("how Java writes it isn't known here")
+    if kind == "boolean":
+        return value if type(value) is bool else None
+    if kind == "double":
+        return value if type(value) is float else None
+    if type(value) is not int or not -_LONG <= value < _LONG:
+        return None
+    bits = _BITS.get(kind)
+    if bits is None:  # also days and microseconds
+        return value
+    half = 1 << (bits - 1)
+    return (value + half) % (2 * half) - half
 
 
 def _judged(tree: Tree, values: Sequence[Any]) -> bool | None:

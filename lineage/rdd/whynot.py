@@ -18,7 +18,7 @@ from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd import held, workers
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.conjuncts import Conjunct, conjuncts_of
-from bigdebug.lineage.rdd.descending import carried_down
+from bigdebug.lineage.rdd.descending import carried_down, in_pairs
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import Frame
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
@@ -186,11 +186,6 @@ class RddWhyNot(Described):
         """How many of the elements asked about match."""
         return self._counts[self._top]
 
-    def first_element(self) -> list[Any] | None:
-        """An element of those asked about, in a list; None where there is none."""
-        with self._asking("an element"):
-            return self._elements(self._top).take(1) or None
-
     @property
     def bytes(self) -> int:
         """The most that one pass over the sources reads."""
@@ -224,6 +219,7 @@ class RddWhyNot(Described):
         known = self._known.get((operator, conjuncts))
         if known is not None:
             return known
+        asked, conjuncts = conjuncts, in_pairs(operator.kind, conjuncts)
         frozen = frozen_for(operator, given)
         if operator.inputs:
             arguments = self._annotator.arguments(operator, frozen)
@@ -234,7 +230,7 @@ class RddWhyNot(Described):
             )
         else:
             found = _Followed(operator, frozen, conjuncts)
-        self._known[operator, conjuncts] = found
+        self._known[operator, asked] = found
         return found
 
     def _elements(self, each: _Followed) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql.session import _monkey_patch_RDD
 
 import bigdebug
 from tests.lineage.origins import TABLES, Frames
@@ -12,6 +13,7 @@ from tests.lineage.origins import TABLES, Frames
 @pytest.fixture(scope="module")
 def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
     """The shared SparkSession, attached while a file's tests run."""
+    _monkey_patch_RDD(spark)  # `toDF` is the latest session's, and other tests have made some
     with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
         yield attached
 

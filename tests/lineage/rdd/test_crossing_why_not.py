@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pyspark import SparkContext
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 import bigdebug
 from bigdebug.lineage.postmortem import open_output
@@ -120,11 +120,32 @@ def test_joins_with_files_and_programs_that_go_to_and_fro(
         assert "isn't told by the rows that enter" in " ".join(missing.not_carried)
 
 
-def test_elements_of_several_kinds_are_not_asked(
+def test_elements_are_asked_as_the_joint_makes_rows_of_them(
     spark: SparkSession, session: bigdebug.Session, context: SparkContext
 ) -> None:
-    mixed = context.parallelize([("a", 1), {"k": "b", "n": 2}], 1)
+    """Whatever kinds they are of, if none is left to look at, and where Spark makes other values of theirs."""
+    mixed: Any = context.parallelize([("a", 1), {"k": "b", "n": 2}, Row(k="c", n=3)], 1)
+    for few in (mixed.filter(lambda each: isinstance(each, tuple)), mixed.filter(lambda each: False)):
+        missing = session.why_not(spark.createDataFrame(few, "k string, n int").where("n < 5"), "k = 'b'")
+        assert told(missing) == ("filter", [({"k": "b", "n": 2}, "its function is false of it")])
     missing = session.why_not(spark.createDataFrame(mixed, "k string, n int").where("n > 5"), "k = 'b'")
-    assert missing.culprit is not None
-    assert missing.culprit.operator == "Filter"
-    assert "k = 'b' holds of other elements of parallelize at" in missing.not_carried[-1]
+    assert [step[1:] for step in counted(missing)] == [(1, 1), (1, 1), (1, 0)]
+    # Of a number that isn't whole, Spark makes null in a column of whole ones; of a long one its last bits.
+    numbers = context.parallelize([("a", 1), ("b", 2.5), ("c", 2**33 + 7)], 1)
+    small = numbers.filter(lambda pair: pair[0] == "a").toDF(["k", "n"])
+    missing = session.why_not(small, "n > 2 and n < 3")
+    assert (missing.culprit, missing.dropped) == (missing.steps[0], [])
+    assert told(session.why_not(small, "n is null"))[1] == [(("b", 2.5), "its function is false of it")]
+    large = numbers.filter(lambda pair: pair[0] == "a")
+    missing = session.why_not(spark.createDataFrame(large, "k string, n int", verifySchema=False), "n = 7")
+    assert told(missing)[1] == [(("c", 2**33 + 7), "its function is false of it")]
+
+
+def test_what_joins_give_is_told_apart(
+    spark: SparkSession, session: bigdebug.Session, context: SparkContext
+) -> None:
+    left = context.parallelize([("a", 1), ("b", 2)], 1).filter(lambda pair: pair[1] < 2)
+    both = left.join(context.parallelize([("a", "x"), ("b", "y")], 1))
+    missing = session.why_not(both.values().toDF(["n", "t"]), "n = 2 and t = 'y'")
+    assert told(missing) == ("filter", [(("b", 2), "its function is false of it")])
+    assert missing.not_carried == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from pyspark import RDD, SparkContext
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.session import _monkey_patch_RDD
 from pyspark.sql.types import IntegerType
 
 import bigdebug
@@ -22,13 +20,6 @@ from bigdebug.lineage.nodes import FROM_RDD
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.rows_again import rows_indexed
 from bigdebug.lineage.store import Store
-
-
-@pytest.fixture(scope="module")
-def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
-    _monkey_patch_RDD(spark)  # `toDF` is the latest session's, and other tests have made some
-    with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
-        yield attached
 
 
 @pytest.fixture
