@@ -19,6 +19,7 @@ from bigdebug.lineage.rdd.kinds import (
     GROUPING,
     IN_FILES,
     INTO_FRAME,
+    KEEPING_KEYS,
     KEYED_VALUES,
     NUMBERING,
     OF_FRAME,
@@ -34,7 +35,7 @@ from bigdebug.lineage.rdd.record_wise import is_declared
 from bigdebug.lineage.rdd.rules import annotated_by_rule
 from bigdebug.lineage.rdd.tallies import Tally, Tallying
 
-_WITHOUT_PARTITIONER = RECORD_WISE - {"mapValues", "flatMapValues", "filter"}
+_WITHOUT_PARTITIONER = RECORD_WISE - KEEPING_KEYS
 _BY_ELEMENT = frozenset({"distinct", "intersection", "countByValue"})
 
 

@@ -10,6 +10,9 @@ def _names(text: str) -> frozenset[str]:
 RECORD_WISE = _names("map flatMap filter mapValues flatMapValues keyBy keys values")
 """Call a function with one element at a time: what it gives stems from that element."""
 
+KEEPING_KEYS = _names("mapValues flatMapValues filter")
+"""Those of them that leave the keys of pairs, and so the partitioner, what they are."""
+
 SAMPLING = _names("sample sampleByKey randomSplit")
 """Keep elements by chance: by a seed, the partition and the position in it."""
 

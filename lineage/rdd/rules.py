@@ -12,7 +12,7 @@ from typing import Any
 
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.joining import join, joined, on_side
-from bigdebug.lineage.rdd.kinds import JOINS, RECORD_WISE
+from bigdebug.lineage.rdd.kinds import JOINS, KEEPING_KEYS, RECORD_WISE
 
 Rule = Callable[[list[Any], dict[str, Any]], Any]
 
@@ -35,7 +35,7 @@ def annotated_by_rule(kind: str, inputs: list[Any], arguments: dict[str, Any]) -
 
 def _record_wise(kind: str, rdd: Any, arguments: dict[str, Any]) -> Any:
     function: Any = arguments.get("f")
-    keeps = bool(arguments.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter")))
+    keeps = bool(arguments.get("preservesPartitioning", kind in KEEPING_KEYS))
     return rdd.mapPartitionsWithIndex(workers.one_by_one(kind, function), keeps)
 
 

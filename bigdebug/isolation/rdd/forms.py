@@ -138,15 +138,12 @@ def numbered_parts(
 
     def numbered(partition: int, elements: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         values = valued(parts)
-        number = firsts.get(partition, 0)
-        file, start = files.get(partition, (None, 0))
-        where = None if files else partition
-        for place, element in enumerate(elements):
-            if _has(candidates, partition, place):
-                mine = [i for i, each in enumerate(sets) if _has(each, partition, place)]
-                if mine:
-                    yield (*values(element), number, mine[-1], (file, start + place, where))
-                number += 1
+        for place, element, number, where in _placed(partition, elements, firsts, candidates, files):
+            if number is None:
+                continue
+            mine = [i for i, each in enumerate(sets) if _has(each, partition, place)]
+            if mine:
+                yield (*values(element), number, mine[-1], where)
 
     return numbered
 
@@ -170,18 +167,29 @@ def all_parts(
 
     def numbered(partition: int, elements: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         values = valued(parts)
-        number = firsts.get(partition, 0)
-        file, start = files.get(partition, (None, 0))
-        where = None if files else partition
-        for place, element in enumerate(elements):
-            mine = -1 - (partition << 40 | place)
-            if _has(candidates, partition, place):
-                mine = number
-                number += 1
+        for place, element, number, where in _placed(partition, elements, firsts, candidates, files):
+            other = -1 - (partition << 40 | place)
             culprit = int(_has(culprits, partition, place))
-            yield (*values(element), mine, culprit, (file, start + place, where))
+            yield (*values(element), other if number is None else number, culprit, where)
 
     return numbered
+
+
+def _placed(
+    partition: int,
+    elements: Iterable[Any],
+    firsts: Mapping[int, int],
+    candidates: Mapping[int, bytes],
+    files: Mapping[int, tuple[str | None, int]],
+) -> Iterator[tuple[int, Any, int | None, tuple[str | None, int, int | None]]]:
+    """Elements with their place, their number if they are candidates, and where a person finds them."""
+    number = firsts.get(partition, 0)
+    file, start = files.get(partition, (None, 0))
+    alone = None if files else partition
+    for place, element in enumerate(elements):
+        is_one = _has(candidates, partition, place)
+        yield place, element, number if is_one else None, (file, start + place, alone)
+        number += is_one
 
 
 def _has(bits: Mapping[int, bytes], partition: int, place: int) -> bool:

@@ -135,16 +135,22 @@ class Point:
         return LocalRdd(context, parts, None if context.compact else self._partitioner)
 
 
-def fetched_point(annotated: Any, annotator: Annotator, candidates: RddCandidates) -> Point:
+def fetched_point(
+    annotated: Any, annotator: Annotator, candidates: RddCandidates, among: FrozenBitMap | None = None
+) -> Point:
     """What candidates give at an operator.
 
     Args:
         annotated: its annotated RDD.
         annotator: that made it.
         candidates: all there are.
+        among: the numbers of those that are asked for; None for all.
     """
     stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.every}
-    wanted = {leaf: bits_of(stand.places) for leaf, stand in stands.items()}
+    wanted = {
+        leaf: bits_of(stand.places if among is None else stand.placed(among))
+        for leaf, stand in stands.items()
+    }
     parts: list[list[bytes]] = [[] for _ in range(annotated.getNumPartitions())]
     widths: list[list[Any]] = [[] for _ in parts]
     flat: list[list[Any]] = [[] for _ in parts]

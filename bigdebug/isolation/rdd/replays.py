@@ -162,9 +162,27 @@ class RddReplays:
 
     def is_source(self, leaf: int) -> bool:
         """Whether a leaf's number names a source, and no group."""
-        return any(self._walk.annotator.leaf(stand.leaf.operator) == leaf for stand in self._candidates.every)
+        return leaf in self._leaves_of_sources
+
+    def given_by(self, operator: RddOperator, given: Frozen, numbers: FrozenBitMap) -> Elements:
+        """What an operator gives of some candidates alone, annotated as in replays. Runs a job.
+
+        Args:
+            operator: where replays begin, or below.
+            given: the functions to use, as far as the operator hasn't its own.
+            numbers: of the candidates.
+        """
+        annotated = self.annotator.annotated(operator, given)
+        point = fetched_point(annotated, self.annotator, self._candidates, numbers)
+        chosen = Chosen(numbers, self._candidates.count)
+        elements: Elements = point.annotated(self._material.context, chosen).collect()
+        return elements
 
     # -- inside -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _leaves_of_sources(self) -> frozenset[int]:
+        return frozenset(self.annotator.leaf(stand.leaf.operator) for stand in self._candidates.every)
 
     @cached_property
     def _whole(self) -> LocalAnnotator:

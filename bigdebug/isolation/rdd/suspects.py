@@ -6,19 +6,17 @@ functions of groups are run on all candidates, and what is made of the groups af
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from pyroaring import BitMap, FrozenBitMap
 
-from bigdebug.isolation.rdd import fetching
-from bigdebug.isolation.rdd.candidates import RddCandidates, bits_of
+from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.quiet import unheard
-from bigdebug.isolation.rdd.replays import Elements, RddReplays
+from bigdebug.isolation.rdd.replays import RddReplays
 from bigdebug.isolation.rdd.ways import Watch, Way
 from bigdebug.isolation.suspects import Suspect, Taken, ranked
 from bigdebug.lineage.rdd import workers
@@ -52,7 +50,7 @@ def suspects_of(
         return ()
     others = (behind & FrozenBitMap().union(*spoiled)) - culprits
     some = _some(culprits), _some(others)
-    spectrum = _Spectrum(replays, candidates, *some)
+    spectrum = _Spectrum(replays, *some)
     with unheard():
         taken = [*spectrum.above(), *spectrum.below()]
     return ranked(taken, *map(len, some))
@@ -64,19 +62,17 @@ class _Spectrum:
     def __init__(
         self,
         replays: RddReplays,
-        candidates: RddCandidates,
         culprits: FrozenBitMap,
         others: FrozenBitMap,
     ) -> None:
         self._replays = replays
-        self._candidates = candidates
         self._culprits, self._others = culprits, others
         self._watched = culprits | others
         self._watch = Watch()
 
     def above(self) -> Iterator[Taken]:
         """Ways through what replays run: over groups, joins and what else needs several records."""
-        for operator, elements in self._latest_first(self._replays.inputs(RECORD_WISE)):
+        for operator, elements in sorted(self._replays.inputs(RECORD_WISE), key=lambda each: -each[0].serial):
             made_of = ((element, self._numbers(ids)) for element, ids in elements)
             yield from self._through(operator, self._replays.arguments(operator), made_of)[0]
 
@@ -86,7 +82,8 @@ class _Spectrum:
         found: list[list[Taken]] = []
         for operator, frozen in sorted(self._one_by_one.items(), key=lambda each: each[0].serial):
             if operator.kind not in RECORD_WISE:
-                known[operator] = self._fetched(operator, frozen)
+                elements = self._replays.given_by(operator, frozen, self._watched)
+                known[operator] = [(element, self._numbers(ids)) for element, ids in elements]
                 continue
             arguments = self._replays.arguments(operator, frozen)
             taken, known[operator] = self._through(operator, arguments, known[operator.inputs[0]])
@@ -135,11 +132,6 @@ class _Spectrum:
             )
             for way, numbers in sorted(found.items(), key=_where)
         ], made
-
-    def _latest_first(
-        self, inputs: Iterable[tuple[RddOperator, Elements]]
-    ) -> list[tuple[RddOperator, Elements]]:
-        return sorted(inputs, key=lambda each: -each[0].serial)
 
     # -- the records behind elements ----------------------------------------------------------------
 
@@ -199,32 +191,6 @@ class _Spectrum:
 
     def _has_functions(self, operator: RddOperator) -> bool:
         return any(each.kind in RECORD_WISE for each in operator.walk())
-
-    def _fetched(self, operator: RddOperator, frozen: Frozen) -> list[tuple[Any, FrozenBitMap]]:
-        """The elements of an operator that are made of watched candidates alone, each with these."""
-        annotator = self._replays.annotator
-        stands = {annotator.leaf(stand.leaf.operator): stand for stand in self._candidates.every}
-        wanted = {leaf: bits_of(stand.placed(self._watched)) for leaf, stand in stands.items()}
-        annotated = annotator.annotated(operator, frozen)
-        found: list[tuple[Any, FrozenBitMap]] = []
-        for batch in annotated.mapPartitionsWithIndex(fetching.of_candidates(wanted), True).collect():
-            found += _numbered(batch, stands)
-        return found
-
-
-def _numbered(batch: fetching.Fetched, stands: dict[int, Any]) -> Iterator[tuple[Any, FrozenBitMap]]:
-    """The elements of a batch, each with the candidates that it is made of."""
-    _, widths, flat, pickles = batch
-    ids = iter(np.frombuffer(flat, dtype=np.int64).reshape(-1, 3).tolist())
-    for width, data in zip(np.frombuffer(widths, dtype=np.int64).tolist(), pickles, strict=True):
-        numbers = [
-            stands[leaf].number_of((partition, place)) for leaf, partition, place in _first(ids, width)
-        ]
-        yield pickle.loads(data), FrozenBitMap(number for number in numbers if number is not None)
-
-
-def _first(elements: Iterator[Any], count: int) -> Sequence[Any]:
-    return [next(elements) for _ in range(count)]
 
 
 def _where(way: tuple[Way | str, BitMap]) -> tuple[str, int, int, str]:

@@ -12,17 +12,9 @@ from pyspark.sql import Row, SparkSession
 import bigdebug
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.lineage.rdd.missing import counted, told
 
 LINES = ["to be or not to be", "ab is a word", "words to be or not"]
-
-
-def counted(why_not: Any) -> list[tuple[str, int, int]]:
-    return [(step.operator, step.rows_in, step.rows_out) for step in why_not.steps]
-
-
-def told(why_not: Any) -> tuple[str | None, list[tuple[Any, str]]]:
-    name = why_not.culprit.operator if why_not.culprit else None
-    return name, [(each.row["value"], "; ".join(each.reasons)) for each in why_not.dropped]
 
 
 @pytest.mark.compat

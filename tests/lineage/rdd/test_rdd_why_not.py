@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import add
-from typing import Any
 
 import pytest
 from pyspark import SparkContext
@@ -14,22 +13,13 @@ import bigdebug
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.lineage.rdd.missing import counted, told
 
 
 @pytest.fixture(scope="module")
 def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigdebug.Session]:
     with bigdebug.attach(spark, store=str(tmp_path_factory.mktemp("store"))) as attached:
         yield attached
-
-
-def counted(why_not: Any) -> list[tuple[str, int, int]]:
-    return [(step.operator, step.rows_in, step.rows_out) for step in why_not.steps]
-
-
-def told(why_not: Any) -> tuple[str | None, list[tuple[Any, str]]]:
-    """The operator to blame, and what it dropped with the reasons."""
-    name = why_not.culprit.operator if why_not.culprit else None
-    return name, [(each.row["value"], "; ".join(each.reasons)) for each in why_not.dropped]
 
 
 @pytest.mark.compat
