@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, Self, TypeVar
 
 from bigdebug.lineage.matching import Followed
@@ -45,12 +45,15 @@ def upwards(top: Followed) -> list[Followed]:
     return found[::-1]
 
 
-def culprits(each: LostT, counts: Mapping[LostT, int]) -> list[LostT]:
+def culprits(
+    each: LostT, counts: Mapping[LostT, int], drops_below: Callable[[LostT], bool] = lambda _: False
+) -> list[LostT]:
     """Where matching rows got lost, below or at an operator that none leaves, in the plan's order.
 
     Args:
         each: the operator.
         counts: how many rows match, by operator.
+        drops_below: whether a source was made of something, an operator of which dropped what matches.
 
     Returns:
         Operators that some enter and none leaves; a source where a row must come from it and none of its
@@ -63,8 +66,10 @@ def culprits(each: LostT, counts: Mapping[LostT, int]) -> list[LostT]:
     alive = [below for below in each.entering if counts[below]]
     if len(alive) == len(each.entering) or (alive and not each.needs_all):
         return [each]
-    found = [one for below in each.entering if not counts[below] for one in culprits(below, counts)]
+    found = [
+        one for below in each.entering if not counts[below] for one in culprits(below, counts, drops_below)
+    ]
     if not found:
         return [each] if alive else []
-    dropping = [one for one in found if not one.is_source]
+    dropping = [one for one in found if not one.is_source or drops_below(one)]
     return dropping if dropping and not each.needs_all else found

@@ -154,8 +154,24 @@ class WhyNot(Described):
         if self._counts[self._top]:
             return []
         with deep_plans():
-            found = culprits(self._top, self._counts)
-        return found or [each for each in self._order if each.operator in self._sources]
+            found = culprits(self._top, self._counts, self._drops_below)
+        if found:
+            return found
+        sources = [each for each in self._order if each.operator in self._sources]
+        return [each for each in sources if self._drops_below(each)] or sources
+
+    def _is_asked_below(self, each: Followed) -> bool:
+        """Whether the question went on to what a source was made of: of other kinds of why-not."""
+        return False
+
+    def _drops_below(self, each: Followed) -> bool:
+        """Whether what a source was made of had rows like it, and dropped them: of other kinds of why-not."""
+        return False
+
+    @property
+    def names_an_operator(self) -> bool:
+        """Whether the culprit is an operator that dropped something, and no source that never had it."""
+        return any(each.operator.children or self._drops_below(each) for each in self._culprits[:1])
 
     @cached_property
     def _told(self) -> list[str]:
@@ -171,8 +187,12 @@ class WhyNot(Described):
 
     @property
     def _below_joints(self) -> list[str]:
-        """Where sources that are to blame were made of RDDs: these aren't looked into."""
-        blamed = [self._sources[each.operator] for each in self._culprits if each.operator in self._sources]
+        """Where sources that are to blame were made of RDDs that aren't looked into."""
+        blamed = [
+            self._sources[each.operator]
+            for each in self._culprits
+            if each.operator in self._sources and not self._is_asked_below(each)
+        ]
         joints = joints_among(self._catalyst.spark.sparkContext, blamed)
         return [
             f"{leaf.name} was made of the elements of an RDD ({joint.described()}), below which nothing is asked: "

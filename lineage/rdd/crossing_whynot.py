@@ -101,7 +101,7 @@ class CrossingWhyNot(WhyNot):
         return {
             each: self._asked_of(each, joints[self._sources[each.operator]])
             for each in self._order
-            if each.conjuncts and self._sources.get(each.operator) in joints
+            if (each.conjuncts or not self._counts[each]) and self._sources.get(each.operator) in joints
         }
 
     def _asked_of(self, each: Followed, joint: RddOperator) -> _Below:
@@ -114,7 +114,7 @@ class CrossingWhyNot(WhyNot):
             "column with constants are"
             for other in others
         ]
-        if not mine:
+        if each.conjuncts and not mine:
             return _Below(None, tuple(not_carried))
         found = RddWhyNot(
             RddRows(source, frozen), mine, frames_below([joint], self._lookup), lookup=self._lookup
@@ -131,6 +131,13 @@ class CrossingWhyNot(WhyNot):
         rest = [one for one in each.conjuncts if one not in without]
         with asking(self._catalyst, "matching rows"), deep_plans():
             return int(self._catalyst.frame(fulfilling(self._catalyst, each.operator, rest)).count())
+
+    def _is_asked_below(self, each: Followed) -> bool:
+        return each in self._below and self._below[each].asked is not None
+
+    def _drops_below(self, each: Followed) -> bool:
+        asked = self._below[each].asked if each in self._below else None
+        return asked is not None and asked.names_an_operator
 
     @cached_property
     def _to_blame(self) -> RddWhyNot | None:

@@ -271,7 +271,7 @@ class RddWhyNot(Described):
         return {
             each: self._asked_of(self._frames[each.operator], each.conjuncts)
             for each in self._order
-            if each.operator.kind == OF_FRAME and each.conjuncts
+            if each.operator.kind == OF_FRAME and (each.conjuncts or not self._counts[each])
         }
 
     def _asked_of(self, frame: Frame, conjuncts: tuple[Conjunct, ...]) -> WhyNot:
@@ -281,7 +281,8 @@ class RddWhyNot(Described):
             asked = held.all_hold([one.condition for one in conjuncts])
             test = F.udf(asked, "boolean", useArrow=False)
             columns = [F.col(quoted(name)) for name in question.catalyst.names(question.root.plan)]
-            condition, called = test(F.struct(*columns)), " and ".join(one.text for one in conjuncts)
+            condition = test(F.struct(*columns)) if conjuncts else F.lit(True)
+            called = " and ".join(one.text for one in conjuncts)
             if self._lookup is None:
                 return WhyNot(question, condition, called)
             # Each asks the other: a program may go to and fro.
@@ -299,7 +300,20 @@ class RddWhyNot(Described):
         """All that dropped matching elements, those of other branches too; the sources where none had any."""
         if self._counts[self._top]:
             return []
-        return culprits(self._top, self._counts) or [each for each in self._order if each.is_source]
+        found = culprits(self._top, self._counts, self._drops_below)
+        if found:
+            return found
+        sources = [each for each in self._order if each.is_source]
+        return [each for each in sources if self._drops_below(each)] or sources
+
+    def _drops_below(self, each: _Followed) -> bool:
+        """Whether the DataFrame whose rows an operator gives had rows like it, and dropped them."""
+        return each in self._frames_asked and self._frames_asked[each].names_an_operator
+
+    @property
+    def names_an_operator(self) -> bool:
+        """Whether the culprit is an operator that dropped something, and no source that never had it."""
+        return any(not each.is_source or self._drops_below(each) for each in self._culprits[:1])
 
     def _dropped_at(self, each: _Followed) -> list[Dropped]:
         if each.is_source:

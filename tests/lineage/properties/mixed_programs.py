@@ -168,6 +168,13 @@ def frame_of(given: Any, way: int) -> Any:
     return given.map(as_row).toDF(SCHEMA) if way % 2 else given.toDF(SCHEMA)
 
 
+def without(given: Any, pair: Pair) -> Any:
+    """An RDD or a DataFrame, and a filter that drops what is like a pair."""
+    if hasattr(given, "rdd"):
+        return given.where(~(F.col("k").eqNullSafe(pair[0]) & (F.col("v") == pair[1])))
+    return given.filter(lambda each: each != pair)
+
+
 def run(program: list[Step], sources: list[Any], way: int) -> Any:
     """The RDD or DataFrame of a program, begun with the first source."""
     made = sources[0]

@@ -64,6 +64,7 @@ def judge(spark: SparkSession, program: list[Step], given_data: list[list[Pair]]
         if seed % 4 == 0 and matching:
             assert all(step.count > 0 for step in trace.steps)
         judge_forward(session, [rdd, frame], given_data, expected, seed)
+        judge_why_not(session, program, [rdd, frame][:: -1 if order else 1], sources, seed)
 
 
 def judge_forward(
@@ -96,6 +97,41 @@ def judge_forward(
     else:
         found = []
     assert Counter(found) == Counter(pair for pair, ids in expected if ids & chosen)
+
+
+def judge_why_not(
+    session: bigdebug.Session, program: list[Step], given: list[Any], sources: list[list[Element]], seed: int
+) -> None:
+    """Where a filter drops a record that a row hangs on, no source is to blame: the record is there."""
+    expected = programs.reference(program, sources)
+    if not expected:
+        return
+    wanted, ids = expected[seed % len(expected)]
+    number = sorted(ids)[seed % len(ids)]
+    which, victim = next(
+        (which, pair) for which, source in enumerate(sources) for pair, own in source if number in own
+    )
+    fewer = [list(source) for source in sources]
+    fewer[which] = [element for element in fewer[which] if element[0] != victim]
+    given = list(given)
+    given[which] = programs.without(given[which], victim)
+    left = Counter(pair for pair, _ in programs.reference(program, fewer))[wanted]
+    made = programs.run(program, given, seed // 2)
+    key = "None" if wanted[0] is None else wanted[0]
+    where: Any = f"key == {key} and value == {wanted[1]}"
+    if program[-1].on_frames:
+        where = f"k {'is null' if wanted[0] is None else f'= {wanted[0]}'} and v = {wanted[1]}"
+    elif seed % 3 == 0:
+        where = lambda pair: pair == wanted  # noqa: E731
+    missing = session.why_not(made, where)
+    assert missing.exact, missing.notes
+    assert missing.steps[-1].rows_out == left
+    assert (missing.culprit is None) == bool(left)
+    if missing.culprit is not None:
+        assert missing.culprit.rows_out == 0
+        ended = any("isn't asked of the elements of" in told for told in missing.not_carried)
+        assert ended or missing.culprit.rows_in > 0, (missing.steps, missing.not_carried, missing.notes)
+        assert missing.culprit.rows_in == 0 or missing.dropped
 
 
 def traced(trace: Any, given_data: list[list[Pair]], sizes: list[int]) -> frozenset[int]:

@@ -133,6 +133,32 @@ def test_elements_are_asked_as_the_joint_makes_rows_of_them(
     assert told(missing)[1] == [(("c", 2**33 + 7), "its function is false of it")]
 
 
+def test_an_operator_below_is_to_blame_before_a_branch_that_never_had_it(
+    spark: SparkSession, session: bigdebug.Session, context: SparkContext
+) -> None:
+    numbers = context.parallelize([("a", 1), ("b", 2)], 1)
+    other = spark.range(3).selectExpr("'c' k", "id n")
+    made = spark.createDataFrame(numbers.filter(lambda pair: pair[1] < 2), "k string, n long")
+    for frame in (made.union(other), other.union(made)):
+        missing = session.why_not(frame, "k = 'b'")
+        assert told(missing) == ("filter", [(("b", 2), "its function is false of it")])
+        assert missing.notes == []
+        pairs = frame.where("n > 5").rdd.map(tuple).union(numbers.mapValues(lambda n: n + 9))
+        missing = session.why_not(pairs, "key == 'c' and value == 2")
+        assert missing.culprit is not None
+        assert (missing.culprit.operator, missing.culprit.rows_in) == ("Filter", 1)
+    # Where nothing is left to be asked for, nothing at all is: it goes on with whatever was there.
+    none = made.where("n < 0").rdd.groupBy(lambda row: 0).map(lambda group: (group[0], len(group[1])))
+    for missing in (
+        session.why_not(none, "value == 2"),
+        session.why_not(spark.createDataFrame(none, "k int, n int"), "n = 2"),
+    ):
+        assert missing.culprit is not None
+        assert (missing.culprit.operator, missing.culprit.rows_in) == ("Filter", 1)
+    empty = spark.createDataFrame(numbers.filter(lambda pair: False), "k string, n long").groupBy("k")
+    assert told(session.why_not(empty.count(), "count = 2"))[0] == "filter"
+
+
 def test_what_joins_give_is_told_apart(
     spark: SparkSession, session: bigdebug.Session, context: SparkContext
 ) -> None:
