@@ -3,6 +3,7 @@
 import os
 import threading
 import weakref
+from functools import cached_property
 from typing import Any
 
 from bigdebug.lineage.recorder import Recorder
@@ -46,8 +47,12 @@ class Attachment:
         self.jsession = spark._jsparkSession
         # SQLConf is the session's own for as long as it lives; asked for once, a clone of it costs one call.
         self.conf = spark._jsparkSession.sessionState().conf()
-        self.tag = getattr(spark._jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(NODE_TAG)
         self.current = getattr(spark._jvm, "org.apache.spark.sql.catalyst.trees.TreePattern").CURRENT_LIKE()
+
+    @cached_property
+    def tag(self) -> Any:
+        """A bare context's RDDs become DataFrames of sessions that aren't attached."""
+        return getattr(self.context._jvm, "org.apache.spark.sql.catalyst.trees.TreeNodeTag")(NODE_TAG)
 
 
 class Attachments:

@@ -65,11 +65,17 @@ def complain(problem: Exception) -> None:
 def record_operator(
     operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, frame: FrameType
 ) -> None:
-    """Record the frames that a call returned, if their session is attached."""
+    """Record the frames that a call returned, if their session is attached.
+
+    RDDs belong to their context: what one becomes in another session (PySpark's `toDF` uses the one made last)
+    is recorded too, for traces to go on from there.
+    """
     made = result if isinstance(result, list) else [result]
     for each in made:
         if isinstance(each, DataFrame):
             attachment = attachments.of(each._session)
+            if attachment is None and _given_rdd(operation, args, kwargs) is not None:
+                attachment = attachments.of_context(each._sc)
             if attachment is not None:
                 _record_frame(attachment, operation, args, kwargs, each, frame)
 
@@ -98,8 +104,8 @@ def _record_frame(
     subject = args[0] if args else None
     grouped = subject.__dict__.get(_GROUPED) if hasattr(subject, "__dict__") else None
     label = caller(frame)[1] or (f"{grouped}.{operation.label}" if grouped else operation.label)
-    given = kwargs.get("data", args[1] if len(args) > 1 else None)
-    if operation.name == "createDataFrame" and isinstance(given, RDD):
+    given = _given_rdd(operation, args, kwargs)
+    if given is not None:
         label = FROM_RDD
     paths = _strings(operation.name, args, kwargs) if _has_paths(operation) else ()
     node = recorder.add_node(label, call_site(attachment, frame), parents, paths)
@@ -117,6 +123,12 @@ def _record_frame(
         keep_transposed(made._sc._jvm, plan, made._jdf.queryExecution().logical())
     if search:
         recorder.find_parents(node, attachment.tag, search)
+
+
+def _given_rdd(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> RDD[Any] | None:
+    """The RDD that a DataFrame was made of."""
+    given = kwargs.get("data", args[1] if len(args) > 1 else None)
+    return given if operation.name == "createDataFrame" and isinstance(given, RDD) else None
 
 
 def call_site(attachment: Attachment, frame: FrameType) -> CallSite | None:

@@ -107,6 +107,9 @@ def test_a_bare_context(spark: SparkSession, context: SparkContext, tmp_path: Pa
         assert bigdebug.attach(context) is session
         context.parallelize([1], 1).map(str).collect()
         assert operators(session) == ["parallelize", "map"]
+        words = context.parallelize(["a", "b"], 1).filter(lambda word: word != "b").map(lambda word: (word,))
+        trace = session.trace(spark.createDataFrame(words, "word string").where("word > ''"))
+        assert [record.value for record in trace.collect()] == ["a"]
         both = bigdebug.attach(spark)
         assert both.run_id == session.run_id
         spark.range(1).collect()

@@ -10,6 +10,7 @@ import pytest
 from pyspark import RDD, SparkContext
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.session import _monkey_patch_RDD
 from pyspark.sql.types import IntegerType
 
 import bigdebug
@@ -323,6 +324,23 @@ def test_ways_to_make_a_dataframe(
         trace = session.trace(frame, "n = 7")
         assert trace.matched == 1
         assert [record.value for record in trace.collect()] == [7]
+
+
+@pytest.mark.compat
+def test_a_dataframe_that_another_session_made(
+    session: bigdebug.Session, spark: SparkSession, lines: Any
+) -> None:
+    """PySpark's `toDF` uses the session that was made last, attached or not."""
+    spark.newSession()
+    try:
+        made = lines.map(numbers).toDF(["k", "n"]).where("n = 7")
+    finally:
+        _monkey_patch_RDD(spark)
+    assert made.sparkSession is not spark
+    assert places(session.trace(made)) == [("lines.txt", 7)]
+    missing = session.why_not(lines.filter(lambda line: line != "1 7").map(numbers).toDF(["k", "n"]), "n = 7")
+    assert missing.culprit is not None
+    assert missing.culprit.operator == "filter"
 
 
 def test_a_dataframe_with_itself(session: bigdebug.Session, lines: Any) -> None:
