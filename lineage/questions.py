@@ -36,6 +36,7 @@ class Question:
         sources: its sources, a leaf each, in the plan's order.
         notes: what is already known to make an answer inexact.
         comparison: of the rows with those the run gave; None where there is no output to compare with.
+        lookup: gives the recorded node of a tag's value.
     """
 
     catalyst: Catalyst
@@ -43,6 +44,7 @@ class Question:
     sources: dict[Operator, SourceLeaf]
     notes: tuple[str, ...]
     comparison: Comparison | None
+    lookup: NodeLookup
 
     def doubts(self) -> list[str]:
         """Why a second run may give other rows, or is already known to."""
@@ -92,7 +94,7 @@ def question_about(
             require_unchanged(catalyst, sources.values())
         pin_columns(catalyst, root, sources.values())
         comparison = None if action is None else Comparison(catalyst, root.plan, rows.conf, action)
-    return Question(catalyst, root, sources, tuple(notes), comparison)
+    return Question(catalyst, root, sources, tuple(notes), comparison, lookup)
 
 
 def trace_rows(

@@ -13,6 +13,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.behind import Shown, behind_frames, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.explaining_skew import explain_skew
@@ -51,6 +52,7 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
     """
     began = time.monotonic()
     catalyst = question.catalyst
+    behind = behind_frames(question)
     with asking(catalyst, "the groups that hold too much") as group:
         heavy, heaviest = _heavy(question, skew)
         trace = Trace(catalyst, question.root, question.sources, heaviest, question.notes)
@@ -68,19 +70,20 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         try:
             if groups.rows:
                 held = _held_by(replays, groups, heavy.skew)
-            answers = _balanced(replays, groups, heavy, held) if held else []
+            shown = shown_as_records(groups.candidates, behind, catalyst.spark)
+            answers = _balanced(replays, groups, heavy, held, shown) if held else []
         except BaseException:
             groups.candidates.release()
             raise
         cost = Cost(catalyst.spark.sparkContext, began, group)
-        notes = [*trace.notes, *replays.notes, str(heavy)]
+        notes = [*trace.notes, *replays.notes, str(heavy), *told_of_rows(behind)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
         return Isolation(
             failing=str(skew),
             matched=heavy.count,
-            culprits=together([answer.culprits for answer in answers], groups.candidates),
-            reproduction=IsolatedRecords(groups.candidates, FrozenBitMap(), "none"),
+            culprits=together([answer.culprits for answer in answers], shown),
+            reproduction=IsolatedRecords(shown, FrozenBitMap(), "none"),
             rows=tuple(answers),
             exact=trace.exact,
             notes=tuple(notes),
@@ -165,6 +168,7 @@ def _balanced(
     groups: FailingGroups,
     heavy: Heavy,
     held: Mapping[Identity, tuple[Numbers, Weights]],
+    shown: Shown,
 ) -> list[IsolatedRow]:
     taken = {row.identity: fewest(*held[row.identity], heavy.limit) for row in groups.rows}
     gone = FrozenBitMap().union(*(records for records, _ in taken.values()))
@@ -180,10 +184,8 @@ def _balanced(
             IsolatedRow(
                 value=row.value,
                 candidates=len(numbers),
-                culprits=IsolatedRecords(
-                    groups.candidates, records, proof if now <= heavy.limit else "none", of_records
-                ),
-                reproduction=IsolatedRecords(groups.candidates, FrozenBitMap(), "none"),
+                culprits=IsolatedRecords(shown, records, proof if now <= heavy.limit else "none", of_records),
+                reproduction=IsolatedRecords(shown, FrozenBitMap(), "none"),
                 notes=(heavy.note(float(weights.sum()), now),),
             )
         )

@@ -14,8 +14,7 @@ from bigdebug.isolation.search import IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
 
 if TYPE_CHECKING:
-    from bigdebug.isolation.candidate_set import CandidateSet
-    from bigdebug.isolation.rdd.candidates import RddCandidates
+    from bigdebug.isolation.behind import Shown
 
 _PROOFS: tuple[Proof, ...] = ("none", "sufficient", "1-minimal")
 
@@ -73,7 +72,7 @@ class Searched:
 
 def answer(
     row: Searched,
-    candidates: CandidateSet | RddCandidates,
+    candidates: Shown,
     called: str = "row",
     influence: Mapping[int, float | None] | None = None,
 ) -> IsolatedRow:
@@ -109,7 +108,7 @@ def answer(
     )
 
 
-def together(parts: Sequence[IsolatedRecords], candidates: CandidateSet | RddCandidates) -> IsolatedRecords:
+def together(parts: Sequence[IsolatedRecords], candidates: Shown) -> IsolatedRecords:
     """What rows have together; it is as sure as the least sure of them."""
     if len(parts) == 1:
         return parts[0]

@@ -76,6 +76,11 @@ class CandidateSet(ABC):
     def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
         """Up to so many of some candidates of each source, by source, file and position, and their numbers."""
 
+    def leaves(self, numbers: FrozenBitMap) -> list[SourceLeaf]:
+        """The sources of some candidates; all sources of none."""
+        stands = [stand for stand in self.stands if numbers & stand.numbers]
+        return [stand.leaf for stand in stands or self.stands]
+
     @abstractmethod
     def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:
         """Some candidates of a source: its columns and `_record`."""

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from pyroaring import FrozenBitMap
     from pyspark.sql import DataFrame
 
-    from bigdebug.isolation.candidate_set import CandidateSet
+    from bigdebug.isolation.behind import Shown
     from bigdebug.isolation.explaining import Pattern
-    from bigdebug.isolation.rdd.candidates import RddCandidates
     from bigdebug.isolation.suspects import Suspect
 
 Proof = Literal["1-minimal", "sufficient", "none"]
@@ -48,7 +47,7 @@ class IsolatedRecords(Described, Sequence[TracedRecord]):
 
     def __init__(
         self,
-        candidates: CandidateSet | RddCandidates,
+        candidates: Shown,
         numbers: FrozenBitMap,
         proof: Proof,
         influence: Mapping[int, float | None] | None = None,
@@ -100,8 +99,7 @@ class IsolatedRecords(Described, Sequence[TracedRecord]):
         Raises:
             BigDebugError: there is no such source, or none was named and there are several.
         """
-        stands = [stand for stand in self._candidates.stands if self.numbers & stand.numbers]
-        leaves = [stand.leaf for stand in stands or self._candidates.stands]
+        leaves = self._candidates.leaves(self.numbers)
         leaf: Any = leaves[0] if source is None and len(leaves) == 1 else find_source(leaves, source or "")
         return self._candidates.frame(self.numbers, leaf)
 

@@ -15,6 +15,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 
 from bigdebug.isolation.balancing import isolate_skew
+from bigdebug.isolation.behind import behind_frames, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
@@ -129,6 +130,7 @@ class _Isolating:
         self._in_time = True
         self._closed: ClosedForm | None = None
         self._differing: Differing | None = None
+        self._behind = behind_frames(question)
         if isinstance(failing, DataFrame):
             with asking(self._catalyst, "the rows that aren't as expected"):
                 self._differing = differing(self._catalyst, question.root, failing, MOST_ROWS)
@@ -272,8 +274,9 @@ class _Isolating:
     def _answer(self, trace: Trace, groups: FailingGroups, rows: list[Searched], group: str) -> Isolation:
         candidates = groups.candidates
         matched = groups.matched if self._differing is None else self._differing.count
-        answers = [answer(row, candidates, influence=self._influence(row)) for row in rows if row.again]
-        notes = [*trace.notes, *self._replays.notes]
+        shown = shown_as_records(candidates, self._behind, self._catalyst.spark)
+        answers = [answer(row, shown, influence=self._influence(row)) for row in rows if row.again]
+        notes = [*trace.notes, *self._replays.notes, *told_of_rows(self._behind)]
         if rows and not answers:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records of each alone",
@@ -293,8 +296,8 @@ class _Isolating:
         return Isolation(
             failing=_described(self._failing),
             matched=matched,
-            culprits=together([each.culprits for each in answers], candidates),
-            reproduction=together([each.reproduction for each in answers], candidates),
+            culprits=together([each.culprits for each in answers], shown),
+            reproduction=together([each.reproduction for each in answers], shown),
             rows=tuple(answers),
             exact=exact,
             notes=tuple(notes),

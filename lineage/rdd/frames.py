@@ -8,6 +8,7 @@ are on it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -82,15 +83,17 @@ class Frame:
         self._keys: RowSet | None = None
         self.persisted: list[DataFrame] = []
         self.joints = joints_among(operator.context, question.sources.values())
-        self.trace = _TraceOfKept(
-            question.catalyst,
-            question.root,
-            question.sources,
-            RowsOf(lambda _, __: Where(self._narrow, is_condition=False)),
-            question.notes,
-            beside=beside,
-        )
-        self.trace.kept = lambda: self.numbered.annotated
+        self._beside = beside
+        self.trace = self._traced()
+
+    def again(self) -> Frame:
+        """The same DataFrame, its rows numbered as they are, for a question about others of them."""
+        made = copy(self)
+        made.__dict__["numbered"] = self.numbered
+        made._keys, made.persisted = None, []
+        made.trace = made._traced()
+        made.trace.number_as(self.trace)
+        return made
 
     def in_order(self) -> bool:
         """Whether the rows come in the same partitions and order whenever they are computed."""
@@ -148,6 +151,19 @@ class Frame:
         if self._keys is None:
             self.ask(self.operator.context.emptyRDD())
 
+    def _traced(self) -> _TraceOfKept:
+        question = self.question
+        trace = _TraceOfKept(
+            question.catalyst,
+            question.root,
+            question.sources,
+            RowsOf(lambda _, __: Where(self._narrow, is_condition=False)),
+            question.notes,
+            beside=self._beside,
+        )
+        trace.kept = lambda: self.numbered.annotated
+        return trace
+
     def _narrow(self, kept: Annotated) -> Any:
         self.ask_for_nothing()
         keys, number = self._keys, self.numbered.number
@@ -189,6 +205,11 @@ class _TraceOfKept(Trace):
     """A trace of rows of a DataFrame that was kept."""
 
     kept: Any
+
+    def number_as(self, other: Trace) -> None:
+        """Go by the ids of another trace of the same rows."""
+        self._annotators, self._annotator = other._annotators, other._annotator
+        self._top = Segment(self._catalyst, self._annotator, self._root, self._where.narrow)
 
     @cached_property
     def _first(self) -> Segment:

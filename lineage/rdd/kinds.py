@@ -68,6 +68,9 @@ SOURCES = IN_FILES | _names("parallelize range emptyRDD")
 OF_FRAME = "DataFrame.rdd"
 """The rows of a DataFrame as elements."""
 
+ROWS = "rows"
+"""The same, worked out once and kept: a source of the program above."""
+
 INTO_FRAME = "createDataFrame"
 """A DataFrame of an RDD: where a trace of the DataFrame goes on as one of the RDD. No RDD is made by it."""
 

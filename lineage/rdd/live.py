@@ -69,7 +69,7 @@ def live_rdd_question(recorder: Recorder, data: Any) -> RddQuestion:
         UnreachableError: Spark was stopped.
         BigDebugError: it can't be traced; says why.
     """
-    return RddQuestion(_rows_asked(recorder, data)[0])
+    return RddQuestion(_rows_asked(recorder, data)[0], recorder.node_of)
 
 
 def live_rdd_why_not(recorder: Recorder, data: Any, where: Any) -> RddWhyNot:

@@ -15,7 +15,7 @@ from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import NodeLookup
-from bigdebug.lineage.rdd.annotator import contributing
+from bigdebug.lineage.rdd.annotator import Annotator, contributing
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import Frame, take_elements_once
 from bigdebug.lineage.rdd.kinds import INTO_FRAME, OF_FRAME
@@ -92,6 +92,7 @@ class MixedTrace(RddTrace):
         where: a function of an element that says whether to trace it; None for all.
         notes: what is already known to make it inexact.
         seeds: of a question about a DataFrame above, the ids on the trace by operator.
+        annotator: that of another trace of the same program, whose ids are the same then.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class MixedTrace(RddTrace):
         where: Predicate | None = None,
         notes: tuple[str, ...] = (),
         seeds: Callable[[], Mapping[RddOperator, Any]] = dict,
+        annotator: Annotator | None = None,
     ) -> None:
         for top in tops:
             require_understood(top)
@@ -115,7 +117,7 @@ class MixedTrace(RddTrace):
         if rows is not None:
             doubts += doubts_about_taken(rows)
         self._static_doubts = [*notes, *dict.fromkeys(doubts)]
-        self._walk = Walk(rows, where, self._context, frames, seeds)
+        self._walk = Walk(rows, where, self._context, frames, seeds, annotator)
         know_what_is_counted(self._sources, self._walk)
         for frame in frames.values():
             take_elements_once(self._walk.annotator, frame.trace._catalyst, frame.joints)
@@ -130,6 +132,11 @@ class MixedTrace(RddTrace):
         with self._asking("source records"):
             self._walk.segments  # noqa: B018  # tells the DataFrames which of their rows are on the trace
             return [*own, *(replace(_found(each), name=each.name) for each in self._of_frames)]
+
+    @property
+    def names(self) -> list[str]:
+        """What the sources are called."""
+        return [*(each.name for each in self._sources), *(each.name for each in self._of_frames)]
 
     @cached_property
     def steps(self) -> list[Step]:

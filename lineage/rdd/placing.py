@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from bigdebug.lineage.rdd.packing import Annotated, each_id, leaf_of, place_id
+from bigdebug.lineage.rdd.packing import Annotated, Ids, each_id, leaf_of, place_id
 from bigdebug.lineage.rdd.workers import first_of
 
 
@@ -134,6 +134,18 @@ def without_marks(annotated: Annotated) -> Annotated:
     """Without the ids that operators left on the way."""
     element, ids = annotated
     return element, tuple(each for each in each_id(ids) if leaf_of(each) >= 0)
+
+
+def ids_at(
+    places: dict[int, set[int]],
+) -> Callable[[int, Iterable[Annotated]], Iterator[tuple[tuple[int, int], Ids]]]:
+    """The ids of the annotated elements at some places, beside these."""
+    pick = picked(places)
+
+    def chosen(partition: int, elements: Iterable[Annotated]) -> Iterator[tuple[tuple[int, int], Ids]]:
+        return ((place, ids) for place, (_, ids) in pick(partition, elements))
+
+    return chosen
 
 
 def at_places(

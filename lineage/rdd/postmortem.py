@@ -72,7 +72,8 @@ class RddReplay(Recomputed):
         Raises:
             SourceChangedError: a source isn't what it was.
         """
-        return RddQuestion(*self._rows())
+        rows, changes = self._rows()
+        return RddQuestion(rows, self._node_of, changes)
 
     def trace(self, where: Any = None, beside: Beside | None = None, column: str | None = None) -> RddTrace:
         """A backward trace of the output's elements.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd.rows import RddRows
 
 
@@ -13,8 +14,10 @@ class RddQuestion:
 
     Attributes:
         rows: what was asked about.
+        lookup: gives the recorded node of a tag's value.
         notes: what is already known to make it inexact.
     """
 
     rows: RddRows
+    lookup: NodeLookup
     notes: tuple[str, ...] = ()

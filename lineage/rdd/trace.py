@@ -179,6 +179,14 @@ class RddTrace(Described):
         with self._asking("records"):
             return source.located(self._values(source, places))
 
+    def at(self, source: RddSource, places: list[Place]) -> list[TracedRecord]:
+        """The same, in the order of the places."""
+        with self._asking("records"):
+            values = sorted(dict(self._values(source, places)).items())
+            located = zip(source.locations(values), values, strict=True)
+            found = {place: TracedRecord(source.name, where, value) for where, (place, value) in located}
+        return [found[place] for place in places]
+
     def _steps_by_operator(self) -> dict[RddOperator, Step]:
         segments = self._walk.segments
         if not segments:

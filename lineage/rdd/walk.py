@@ -82,6 +82,7 @@ class Walk:
         context: the SparkContext.
         frames: the DataFrames that it goes through, by the operators that give their rows.
         seeds: gives by operator an RDD of the ids that are known to be on the trace beforehand.
+        annotator: makes the annotated RDDs; that of another walk of the same program, whose ids are the same then.
 
     Attributes:
         rows: what was asked about.
@@ -98,13 +99,14 @@ class Walk:
         context: Any,
         frames: Mapping[RddOperator, AskedRows] | None = None,
         seeds: Callable[[], Mapping[RddOperator, Any]] = dict,
+        annotator: Annotator | None = None,
     ) -> None:
         self.rows = rows
         self._where = where
         self._context = context
         self._frames = frames or {}
         self._seeds = seeds
-        self.annotator = Annotator(context, self._frames)
+        self.annotator = annotator or Annotator(context, self._frames)
         self.nan_keys: set[RddOperator] = set()
         self.kept: list[Any] = []
         self.doubts: tuple[str, ...] = ()

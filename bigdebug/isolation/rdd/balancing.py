@@ -11,12 +11,14 @@ import pandas as pd
 from pyroaring import FrozenBitMap
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.behind import Shown, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.rdd import weights
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, Places, RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining_skew import explain_rdd_skew
+from bigdebug.isolation.rdd.kept_rows import over_rows
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.weighing import MOST_ROWS, Heavy, fewest
 from bigdebug.lineage.asking import jobs_of_ours
@@ -62,11 +64,12 @@ class _Groups(NamedTuple):
 class _Balancing:
     def __init__(self, question: RddQuestion, skew: Skew) -> None:
         self._began = time.monotonic()
-        self._rows = question.rows
-        self._notes = question.notes
+        over = over_rows(question)
+        self._rows = over.rows
         self._skew = skew
         self._weigh = _weight_by(skew.by)
-        self._trace = RddTrace(question.rows, None, question.notes)
+        self._trace = RddTrace(over.rows, None, (*question.notes, *over.doubts))
+        self._behind = over.behind_sources(self._trace.found_sources)
         self._annotator = self._trace.walk.annotator
         self._boundary, self._frozen = self._grouping()
         key = self._annotator.input_keys(self._boundary, self._frozen)
@@ -78,16 +81,17 @@ class _Balancing:
             heavy, groups = self._heavy()
             found = self._weighed(groups)
             candidates = RddCandidates(self._trace, _places(found))
-            answers = self._balanced(found, groups, candidates, heavy)
+            shown = shown_as_records(candidates, self._behind, session_of(self._trace))
+            answers = self._balanced(found, groups, candidates, shown, heavy)
             cost = Cost(context, self._began, group)
-        notes = [*self._trace.static_notes, str(heavy)]
+        notes = [*self._trace.static_notes, str(heavy), *told_of_rows(self._behind)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
         return Isolation(
             failing=str(self._skew),
             matched=heavy.count,
-            culprits=together([answer.culprits for answer in answers], candidates),
-            reproduction=IsolatedRecords(candidates, FrozenBitMap(), "none"),
+            culprits=together([answer.culprits for answer in answers], shown),
+            reproduction=IsolatedRecords(shown, FrozenBitMap(), "none"),
             rows=tuple(answers),
             exact=not self._trace.static_notes,
             notes=tuple(notes),
@@ -191,6 +195,7 @@ class _Balancing:
         found: dict[tuple[int, RddOperator], pd.DataFrame],
         groups: _Groups,
         candidates: RddCandidates,
+        shown: Shown,
         heavy: Heavy,
     ) -> list[IsolatedRow]:
         """Where several sources go into a group, its records are those of the one of which the most do."""
@@ -208,9 +213,9 @@ class _Balancing:
                     value=groups.elements.get(number, key),
                     candidates=len(numbers),
                     culprits=IsolatedRecords(
-                        candidates, taken, "1-minimal" if rest <= heavy.limit else "none", of_records
+                        shown, taken, "1-minimal" if rest <= heavy.limit else "none", of_records
                     ),
-                    reproduction=IsolatedRecords(candidates, FrozenBitMap(), "none"),
+                    reproduction=IsolatedRecords(shown, FrozenBitMap(), "none"),
                     notes=(heavy.note(float(held.sum()), rest),),
                 )
             )

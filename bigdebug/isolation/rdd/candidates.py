@@ -149,6 +149,11 @@ class RddCandidates:
                     found += [(None, record) for record in self.trace.located(stand.leaf, places)]
         return found
 
+    def leaves(self, numbers: FrozenBitMap) -> list[RddSource]:
+        """The sources of some candidates; all sources of none."""
+        stands = [stand for stand in self.stands if numbers & stand.numbers]
+        return [stand.leaf for stand in stands or self.stands]
+
     def frame(self, numbers: FrozenBitMap, source: RddSource) -> Any:
         """Some candidates of a source as a DataFrame: `value`, the text of each, and `_record`."""
         (stand,) = (each for each in self.stands if each.leaf is source)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.behind import shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
@@ -17,8 +18,9 @@ from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.balancing import isolate_rdd_skew
-from bigdebug.isolation.rdd.candidates import RddCandidates
+from bigdebug.isolation.rdd.candidates import RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining import explain_elements
+from bigdebug.isolation.rdd.kept_rows import over_rows
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
@@ -76,7 +78,8 @@ class _Isolating:
         origin: Origin | None,
     ) -> None:
         self._began = time.monotonic()
-        self._rows = question.rows
+        over = over_rows(question)
+        self._rows = over.rows
         self._text = failing if isinstance(failing, str) else getattr(failing, "__name__", str(failing))
         self._failing = _predicate(failing)
         self._budget = budget
@@ -85,7 +88,8 @@ class _Isolating:
         self._condition = failing if isinstance(failing, str) else None
         self._in_time = True
         points_of(self._rows.operator)  # what can't be replayed is refused before anything is computed
-        self._trace = RddTrace(self._rows, self._failing, question.notes)
+        self._trace = RddTrace(self._rows, self._failing, (*question.notes, *over.doubts))
+        self._behind = over.behind_sources(self._trace.found_sources)
 
     def run(self) -> Isolation:
         context = self._trace.context
@@ -169,7 +173,8 @@ class _Isolating:
         replays: RddReplays | None,
         cost: Cost,
     ) -> Isolation:
-        answers = [answer(element, candidates, "element") for element in elements if element.again]
+        shown = shown_as_records(candidates, self._behind, session_of(self._trace))
+        answers = [answer(element, shown, "element") for element in elements if element.again]
         matched = self._trace.matched
         if matched > len(answers):
             notes = [*notes, f"{matched:,} elements fail; the answer is about {len(answers)} of them"]
@@ -180,11 +185,11 @@ class _Isolating:
         return Isolation(
             failing=self._text,
             matched=matched,
-            culprits=together([each.culprits for each in answers], candidates),
-            reproduction=together([each.reproduction for each in answers], candidates),
+            culprits=together([each.culprits for each in answers], shown),
+            reproduction=together([each.reproduction for each in answers], shown),
             rows=tuple(answers),
             exact=self._trace.exact,
-            notes=(*self._trace.notes, *notes),
+            notes=(*self._trace.notes, *notes, *told_of_rows(self._behind)),
             replays=replays.count if replays else 0,
             _cost=cost,
             _explain=cost.counting(

@@ -15,7 +15,6 @@ from bigdebug.lineage.rdd.kinds import (
     BY_PARTITION,
     MOVING,
     NUMBERING,
-    OF_FRAME,
     RECORD_WISE,
     SAMPLING,
     UNIONS,
@@ -37,7 +36,6 @@ def points_of(root: RddOperator) -> list[RddOperator]:
     Raises:
         UnsupportedOperatorError: an operator above can't be run on part of its records; says which and where.
     """
-    _require_no_frames(root)
     alone = _one_by_one(root)
     found: dict[RddOperator, None] = {root: None} if root in alone else {}
     for operator in _contributing_from(root):
@@ -81,15 +79,6 @@ def _contributing_from(root: RddOperator, stops: set[RddOperator] | None = None)
                 if below not in seen:
                     seen.add(below)
                     waiting.append(below)
-
-
-def _require_no_frames(root: RddOperator) -> None:
-    for operator in root.walk():
-        if operator.kind == OF_FRAME:
-            raise UnsupportedOperatorError(
-                f"{operator.described()} goes on from a DataFrame: records to blame aren't looked for behind it yet",
-                hint="a trace goes on there: session.trace(…), bigdebug trace RUN OUTPUT --where …",
-            )
 
 
 def _require_replayable(operator: RddOperator, alone: set[RddOperator]) -> None:

@@ -23,7 +23,7 @@ from bigdebug.isolation.writing import (
     spark_fixture,
 )
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.rdd.kinds import IN_FILES
+from bigdebug.lineage.rdd.kinds import IN_FILES, ROWS
 from bigdebug.lineage.rdd.operator import RddOperator
 
 MOST_RECORDS = 1_000
@@ -80,6 +80,11 @@ def write_rdd_test(
         raise BigDebugError(
             "values are redacted in this run, so the records can't be written to a test",
             hint="isolate in a run that doesn't redact, with made-up data",
+        )
+    if any(each.leaf.operator.kind == ROWS for each in candidates.stands):
+        raise BigDebugError(
+            "a test can't be written yet of elements that are made of a DataFrame's rows",
+            hint="write the rows that culprits.dataframe() gives to a file, and a test that reads it",
         )
     target = Path(path)
     inputs = _inputs(candidates, reproduction)

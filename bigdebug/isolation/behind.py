@@ -1,0 +1,306 @@
+"""Records behind the rows that a program hands on from RDDs to DataFrames, or the other way round.
+
+Replays begin at such rows. Where each was made of one record alone, and each record gave one row at most, whatever
+holds of rows holds of their records, and these are shown. Else the rows are, and a note says what stands between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from pyroaring import FrozenBitMap
+from pyspark.sql import DataFrame, SparkSession
+
+from bigdebug.isolation.rdd.candidates import same_records
+from bigdebug.isolation.same_records import first_readers
+from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.finding import numbered
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd import placing, workers
+from bigdebug.lineage.rdd.frames import Frame, take_elements_once
+from bigdebug.lineage.rdd.joints import joints_among
+from bigdebug.lineage.rdd.kinds import INTO_FRAME, MOVING, NUMBERING, OF_FRAME, RECORD_WISE, SAMPLING, UNIONS
+from bigdebug.lineage.rdd.mixed import (
+    Frames,
+    MixedTrace,
+    all_operators,
+    followed,
+    frames_below,
+    in_order_of_names,
+)
+from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.packing import named
+from bigdebug.lineage.rdd.reading import Place, RddSource, require_all_unchanged
+from bigdebug.lineage.rdd.travelling import travelling
+
+if TYPE_CHECKING:
+    from bigdebug.isolation.candidate_set import CandidateSet
+    from bigdebug.isolation.rdd.candidates import RddCandidates
+    from bigdebug.lineage.questions import Question
+
+Shown: TypeAlias = "CandidateSet | RddCandidates | RecordsBehind"
+"""What gives the records that candidates are shown as."""
+
+_ONE_EACH = (
+    (RECORD_WISE - {"flatMap", "flatMapValues"}) | SAMPLING | MOVING | NUMBERING | UNIONS | {INTO_FRAME}
+)
+_ROW_EACH = frozenset(
+    {"Project", "Filter", "ResolvedHint", "Union", "Sort", "Repartition", "RepartitionByExpression"}
+)
+_PLACE_BITS = 33
+"""Of Spark's `monotonically_increasing_id`, below the partition."""
+_SCHEMA = "value string, _record struct<file: string, position: bigint, partition: int>"
+
+
+class Behind:
+    """What rows at a joint were made of.
+
+    Args:
+        top: the operator that made a DataFrame of an RDD, or the rows of one elements.
+        frames: the DataFrames below, and it.
+
+    Attributes:
+        annotator: gives the rows their places, where these may differ from time to time.
+        described: the operator, for messages.
+        names: of the sources.
+        in_between: what makes several rows of a record, or a row of several; None where rows are made of one each.
+    """
+
+    def __init__(self, top: RddOperator, frames: Frames) -> None:
+        self._top = top
+        self._frames = frames
+        self._asked: list[MixedTrace] = []  # what they keep in Spark is needed for as long as this is
+        self._numbering = MixedTrace([top], frames)
+        self.annotator = self._numbering.walk.annotator
+        self.described = top.described()
+        self.names = self._numbering.names
+        self.in_between = next(_in_between(top, frames), None)
+
+    def each(self, places: Sequence[Place]) -> dict[Place, TracedRecord] | None:
+        """By place of a row the record that it was made of; None where there is a DataFrame on the way."""
+        if self._frames:
+            return None
+        top, annotator = self._top, self.annotator
+        wanted: dict[int, set[int]] = {}
+        for partition, place in places:
+            wanted.setdefault(partition, set()).add(place)
+        with jobs_of_ours(top.context, "the records of rows"), travelling():
+            (annotated,) = annotator.inputs(top, top.frozen or {})
+            picking = annotated.mapPartitionsWithIndex(placing.ids_at(wanted), True)
+            found = list(top.context.runJob(picking, workers.itself, sorted(wanted)))
+        sources = {source.operator: source for source in self._numbering.found_sources}
+        behind: dict[RddSource, dict[Place, Place]] = {}
+        for place, ids in found:
+            ((leaf, own),) = (each for each in named(ids) if each[0] >= 0)  # the others are marks
+            behind.setdefault(sources[annotator.of_leaf(leaf)], {})[place] = own
+        return {
+            place: record
+            for source, own in behind.items()
+            for place, record in zip(own, self._numbering.at(source, list(own.values())), strict=True)
+        }
+
+    def trace(self, places: Sequence[Place]) -> MixedTrace:
+        """What rows at some places were made of."""
+        top = self._top
+        names: list[Any] = list(places)
+        if top.kind == OF_FRAME:
+            names = [partition << _PLACE_BITS | place for partition, place in places]
+        ids = top.context.parallelize(names, min(len(names), 8) or 1)
+        frames = {operator: frame.again() for operator, frame in self._frames.items()}
+        made = MixedTrace([top], frames, seeds=lambda: {top: ids}, annotator=self.annotator)
+        self._asked.append(made)
+        return made
+
+
+def behind_frames(question: Question) -> dict[SourceLeaf, Behind]:
+    """By source of a DataFrame that was made of an RDD, what its rows were made of. They keep their places from now on.
+
+    Raises:
+        SourceChangedError: a file isn't what it was.
+        BigDebugError: a DataFrame below an RDD can't be traced.
+    """
+    joints = followed(joints_among(question.catalyst.spark.sparkContext, question.sources.values()))
+    tops = list(dict.fromkeys(joints.values()))
+    frames = frames_below(tops, question.lookup)
+    require_all_unchanged(all_operators(tops, frames), None)
+    behind = {top: Behind(top, _below(top, frames)) for top in tops}
+    for leaf, top in joints.items():
+        take_elements_once(behind[top].annotator, question.catalyst, {leaf: top})
+    return {leaf: behind[top] for leaf, top in joints.items()}
+
+
+def shown_as_records(
+    candidates: CandidateSet | RddCandidates, behind: Mapping[Any, Behind], spark: SparkSession
+) -> Shown:
+    """Candidates as the records that they are, or were made of."""
+    return RecordsBehind(candidates, behind, spark) if behind else candidates
+
+
+def told_of_rows(behind: Mapping[Any, Behind]) -> list[str]:
+    """Which sources are shown as rows, and why."""
+    return [
+        f"what is named of {source.name} are rows, as {each.described}: between them and the records that they were "
+        f"made of stands {each.in_between}, which doesn't make one of one; a trace of them leads there"
+        for source, each in behind.items()
+        if each.in_between is not None
+    ]
+
+
+class _Rows(Protocol):
+    """The candidates of one source."""
+
+    @property
+    def leaf(self) -> Any: ...
+    @property
+    def numbers(self) -> FrozenBitMap: ...
+
+
+class RecordsBehind:
+    """Candidates, shown as the records that they were made of.
+
+    Args:
+        candidates: the candidates.
+        behind: by source of theirs what its rows were made of; those that weren't made of one record each stay rows.
+        spark: for DataFrames of records.
+    """
+
+    def __init__(
+        self, candidates: CandidateSet | RddCandidates, behind: Mapping[Any, Behind], spark: SparkSession
+    ) -> None:
+        self._candidates = candidates
+        self._all = behind  # what they keep in Spark is needed still
+        self._behind = {leaf: each for leaf, each in behind.items() if each.in_between is None}
+        self._spark = spark
+        self._traces: dict[tuple[Any, FrozenBitMap, int | None], MixedTrace] = {}
+        self._names = _names(candidates, self._behind)
+
+    def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
+        """Up to so many records of each source that some candidates were made of; these not with their numbers."""
+        found: list[tuple[int | None, TracedRecord]] = []
+        for stand, mine in self._parts(numbers):
+            if stand.leaf not in self._behind:
+                found += self._candidates.records(mine, limit)
+                continue
+            names = self._names[stand.leaf]
+            rows = self._candidates.records(mine, limit)
+            each = self._behind[stand.leaf].each([_place(row) for _, row in rows])
+            if each is not None:
+                mine_found = [(number, each[_place(row)]) for number, row in rows]
+            else:
+                mine_found = [(None, record) for record in self._traced(stand, mine, limit).collect(limit)]
+            found += [(number, replace(record, source=names[record.source])) for number, record in mine_found]
+        return found
+
+    def leaves(self, numbers: FrozenBitMap) -> list[Any]:
+        """The sources that some candidates were made of."""
+        if not numbers:
+            return list(self._candidates.leaves(numbers))
+        found: list[Any] = []
+        for stand, mine in self._parts(numbers):
+            if stand.leaf not in self._behind:
+                found.append(stand.leaf)
+                continue
+            names = self._names[stand.leaf]
+            sources = self._traced(stand, mine, None).sources
+            found += [replace(each, name=names[each.name]) for each in sources if each.count]
+        return found
+
+    def frame(self, numbers: FrozenBitMap, source: Any) -> DataFrame:
+        """The records of a source that some candidates were made of."""
+        for stand, mine in self._parts(numbers):
+            if stand.leaf is source:
+                return self._candidates.frame(mine, source)
+            below = {name: own for own, name in self._names.get(stand.leaf, {}).items()}
+            if source.name in below:
+                return self._of_trace(self._traced(stand, mine, None), below[source.name])
+        return self._candidates.frame(numbers, source)
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _parts(self, numbers: FrozenBitMap) -> Iterator[tuple[_Rows, FrozenBitMap]]:
+        for stand in self._candidates.stands:
+            mine = numbers & stand.numbers
+            if mine:
+                yield stand, mine
+
+    def _traced(self, stand: _Rows, numbers: FrozenBitMap, limit: int | None) -> MixedTrace:
+        key = stand.leaf, numbers, limit
+        if key not in self._traces:
+            rows = self._candidates.records(numbers, len(numbers) if limit is None else limit)
+            places = [_place(record) for _, record in rows]
+            self._traces[key] = self._behind[stand.leaf].trace(places)
+        return self._traces[key]
+
+    def _of_trace(self, trace: MixedTrace, source: str) -> DataFrame:
+        found = trace.records(source)
+        if isinstance(found, DataFrame):
+            return found
+        rows = [
+            (
+                record.value if isinstance(record.value, str) else repr(record.value),
+                (record.location.file, record.location.position, record.location.partition),
+            )
+            for record in trace.collect_source(source, limit=1 << 62)
+        ]
+        return self._spark.createDataFrame(rows, _SCHEMA)
+
+
+def _names(
+    candidates: CandidateSet | RddCandidates, behind: Mapping[Any, Behind]
+) -> dict[Any, dict[str, str]]:
+    """By source of rows what the sources behind it are called, beside the others."""
+    stands = candidates.stands
+    taken = [stand.leaf.name for stand in stands if stand.leaf not in behind]
+    found: dict[Any, dict[str, str]] = {}
+    for stand in stands:
+        if stand.leaf in behind:
+            own = behind[stand.leaf].names
+            shown = numbered([*taken, *(name.partition("#")[0] for name in own)])[len(taken) :]
+            found[stand.leaf] = dict(zip(own, shown, strict=True))
+            taken += shown
+    return found
+
+
+def _below(top: RddOperator, frames: Frames) -> Frames:
+    """Those of some DataFrames that are below an operator."""
+    return {each: frames[each] for each in in_order_of_names([top], frames) if each.kind == OF_FRAME}
+
+
+def _place(record: TracedRecord) -> Place:
+    partition, position = record.location.partition, record.location.position
+    assert partition is not None
+    assert position is not None
+    return partition, position
+
+
+def _in_between(top: RddOperator, frames: Frames) -> Iterator[str]:
+    """What makes several rows of a record, or a row of several."""
+    read: set[Hashable] = set()
+    waiting = [(top, top)]
+    while waiting:
+        operator, reader = waiting.pop()
+        key = operator if operator.inputs else same_records(operator)
+        if key in read:
+            yield reader.described()  # each record of it comes by twice
+            return
+        read.add(key)
+        if operator.kind == OF_FRAME:
+            yield from _rows_in_between(frames[operator])
+            waiting += [(joint, operator) for joint in frames[operator].joints.values()]
+        elif operator.inputs and operator.kind not in _ONE_EACH:
+            yield operator.described()
+        waiting += [(below, operator) for below in operator.inputs]
+
+
+def _rows_in_between(frame: Frame) -> Iterator[str]:
+    question = frame.question
+    root = question.root
+    for operator in root.walk():
+        if operator.children and operator.kind not in _ROW_EACH:
+            yield operator.described()
+    readers = first_readers(question.catalyst, list(question.sources.values()))
+    if any(leaf is not first for leaf, first in readers.items()):
+        yield root.described()
