@@ -276,14 +276,6 @@ def test_what_goes_by_place_above_a_shuffle_is_refused_by_name_and_line(
         session.isolate(rdd, lambda _: True)
 
 
-def test_rows_of_a_dataframe_are_refused(
-    context: SparkContext, spark: Any, session: bigdebug.Session
-) -> None:
-    rdd = spark.range(5).rdd.map(lambda row: (row.id % 2, row.id)).reduceByKey(add)
-    with pytest.raises(UnsupportedOperatorError, match=r"^rdd at test_operators.py:\d+ .* from a DataFrame"):
-        session.isolate(rdd, lambda _: True)
-
-
 def test_texts_hash_as_they_do_in_the_workers(context: SparkContext) -> None:
     keys: list[Any] = [*WORDS, "x" * 300, b"raw", None, ("a", ("b", None), 1), 1.5, -1, 10**30]
     in_spark = context.parallelize(keys, 1).map(_hashed).collect()
