@@ -62,7 +62,7 @@ def main() -> None:
             (RESULTS / f"{which}.md").write_text(table(_rows(kept), measured))
     finally:
         spark.stop()
-        shutil.rmtree(arguments.data / "stores", ignore_errors=True)
+        shutil.rmtree(measures.STORES, ignore_errors=True)
 
 
 Planned = Iterator[tuple[str, Callable[[], Iterator[measures.Row]]]]

@@ -16,6 +16,9 @@ from benchmarks.pairs import Paired, paired, seconds
 
 Row = dict[str, Any]
 
+STORES = Path(tempfile.gettempdir()) / "bigdebug-benchmarks" / "stores"
+"""What was recorded; removed when all is measured."""
+
 _fresh = itertools.count()
 
 
@@ -115,7 +118,7 @@ def _ask(session: bigdebug.Session, frame: DataFrame, where: str) -> None:
 
 def fresh_store() -> str:
     """A store that nobody has used."""
-    return str(Path(tempfile.gettempdir()) / "bigdebug-benchmarks" / "stores" / str(next(_fresh)))
+    return str(STORES / str(next(_fresh)))
 
 
 def row_of(measure: str, program: str, rows: int, kind: str, found: Paired) -> Row:

@@ -50,8 +50,6 @@ _ONE_EACH = (
 _ROW_EACH = frozenset(
     {"Project", "Filter", "ResolvedHint", "Union", "Sort", "Repartition", "RepartitionByExpression"}
 )
-_PLACE_BITS = 33
-"""Of Spark's `monotonically_increasing_id`, below the partition."""
 _SCHEMA = "value string, _record struct<file: string, position: bigint, partition: int>"
 
 
@@ -107,7 +105,7 @@ class Behind:
         top = self._top
         names: list[Any] = list(places)
         if top.kind == OF_FRAME:
-            names = [partition << _PLACE_BITS | place for partition, place in places]
+            names = list(map(placing.number_of, places))
         ids = top.context.parallelize(names, min(len(names), 8) or 1)
         frames = {operator: frame.again() for operator, frame in self._frames.items()}
         made = MixedTrace([top], frames, seeds=lambda: {top: ids}, annotator=self.annotator)

@@ -10,6 +10,7 @@ from typing import Any
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.beside import Beside
 from bigdebug.lineage.columns import Read
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import find_source, numbered
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.identity import SourceLeaf
@@ -17,7 +18,7 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.operators import NodeLookup
 from bigdebug.lineage.rdd.frames import places_on, take_elements_once
 from bigdebug.lineage.rdd.joints import joints_among
-from bigdebug.lineage.rdd.mixed import MixedTrace, all_operators, followed, frames_below, require_exact
+from bigdebug.lineage.rdd.mixed import MixedTrace, all_operators, followed, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import require_all_unchanged
 from bigdebug.lineage.records import SourceRecords
@@ -95,13 +96,24 @@ class CrossingTrace(Trace):
         return list(dict.fromkeys([*self._nearest.notes, *self._below.notes]))
 
     def narrow(self, seconds: float = 60.0) -> Trace:
-        """The trace itself, where it can't be smaller.
+        """A smaller trace where functions of the RDDs that DataFrames were made of make this one conservative.
+
+        Args:
+            seconds: how long to go on at most; what was found by then is the answer.
 
         Raises:
-            BigDebugError: it could be smaller; that isn't found out for traces through RDDs and DataFrames.
+            BigDebugError: what makes it conservative lies elsewhere, there is too much to be replayed, or the
+                traced records alone don't give the elements again.
         """
-        require_exact(self)
-        return self
+        if self.exact:
+            return self
+        if not self._nearest.exact:
+            raise BigDebugError(
+                "a trace that goes on through RDDs can't be narrowed yet where the DataFrame's own operators make it "
+                "conservative",
+                hint="the notes say which operators these are",
+            )
+        return CrossingTrace(self._nearest, self._below.narrow(seconds), self._joints)
 
     @property
     def bytes(self) -> int:

@@ -93,6 +93,9 @@ class MixedTrace(RddTrace):
         notes: what is already known to make it inexact.
         seeds: of a question about a DataFrame above, the ids on the trace by operator.
         annotator: that of another trace of the same program, whose ids are the same then.
+
+    Attributes:
+        tops, frames: these.
     """
 
     def __init__(
@@ -107,6 +110,8 @@ class MixedTrace(RddTrace):
     ) -> None:
         for top in tops:
             require_understood(top)
+        self.tops = tuple(tops)
+        self.frames = frames
         self._root = tops[0]
         self._context = tops[0].context
         order = in_order_of_names(tops, frames)
@@ -186,14 +191,21 @@ class MixedTrace(RddTrace):
         further = [note for frame in self._frames for note in frame.trace.notes]
         return list(dict.fromkeys([*super().notes, *further]))
 
-    def narrow(self, seconds: float = 60.0) -> RddTrace:
-        """The trace itself, where it can't be smaller.
+    def narrow(self, seconds: float = 60.0) -> MixedTrace:
+        """A smaller trace where this one is conservative, by replaying the RDDs nearest to what was asked about.
+
+        What is left of the rows of DataFrames that they read is traced on.
+
+        Args:
+            seconds: how long to go on at most; what was found by then is the answer.
 
         Raises:
-            BigDebugError: it could be smaller; that isn't found out for traces through RDDs and DataFrames.
+            BigDebugError: what makes it conservative lies further below, there is too much to be replayed, or the
+                traced records alone don't give the elements again.
         """
-        require_exact(self)
-        return self
+        from bigdebug.lineage.rdd.narrowed_mixed import narrowed_mixed
+
+        return self if self.exact else narrowed_mixed(self, seconds)
 
     @property
     def bytes(self) -> int:
@@ -255,12 +267,3 @@ def _elements(frame: Frame) -> Any:
     kept = frame.numbered.annotated
     own = catalyst.output(trace._root.plan)
     return catalyst.frame(catalyst.project(own, frame._narrow(kept))).rdd
-
-
-def require_exact(trace: Any) -> None:
-    """Raises BigDebugError where a trace through RDDs and DataFrames could be smaller: how isn't found out."""
-    if not trace.exact:
-        raise BigDebugError(
-            "traces through RDDs and DataFrames can't be narrowed yet",
-            hint="the notes say which operators make this one conservative",
-        )

@@ -8,7 +8,7 @@ from bigdebug.lineage.found import Step
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.rdd.narrowing import NarrowedRecords, below_conservative, narrowed, places_of
 from bigdebug.lineage.rdd.reading import RddSource
-from bigdebug.lineage.rdd.summary import Summary
+from bigdebug.lineage.rdd.summary import Summary, summary_of
 from bigdebug.lineage.rdd.trace import RddTrace
 
 
@@ -40,9 +40,7 @@ class NarrowedRddTrace(RddTrace):
     def _summary(self, source: RddSource) -> Summary:
         if source not in self._found.places:
             return super()._summary(source)
-        places = sorted(self._found.places[source])
-        partitions = sorted({partition for partition, _ in places})
-        return Summary(len(places), tuple(partitions), tuple(places))
+        return summary_of(self._found.places[source])
 
 
 def narrowed_trace(whole: RddTrace, seconds: float) -> RddTrace:

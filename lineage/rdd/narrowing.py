@@ -76,18 +76,25 @@ def places_of(source: RddSource, ids: Any) -> list[Place]:
     return sorted(ids.collect())
 
 
-def narrowed(walk: Walk, records: Mapping[RddSource, list[Place]], seconds: float) -> NarrowedRecords:
+def narrowed(
+    walk: Walk,
+    records: Mapping[RddSource, list[Place]],
+    seconds: float,
+    asked: Counter[bytes] | None = None,
+) -> NarrowedRecords:
     """The fewest records of some sources that give the elements asked for again; the other sources stay whole.
 
     Args:
         walk: of the trace.
         records: places of the records on the trace, in order, of each source to be narrowed.
         seconds: how long to go on.
+        asked: digests of the elements asked for, where these are known.
 
     Raises:
         BigDebugError: there are too many elements, or they aren't there again even with all records.
     """
-    asked = _asked(walk)
+    if asked is None:
+        asked = digests_asked(walk)
     with closing(_Replay(walk, records)) as replay:
         whole: Part = [(0, replay.size)] if replay.size else []
         search = Search(lambda part: replay.gives(part, asked), time.monotonic() + seconds)
@@ -102,12 +109,37 @@ def narrowed(walk: Walk, records: Mapping[RddSource, list[Place]], seconds: floa
         return NarrowedRecords(replay.places_in(left), search.tried, search.in_time)
 
 
-def _asked(walk: Walk) -> Counter[bytes]:
-    """Digests of the elements asked for."""
+def digests_asked(walk: Walk) -> Counter[bytes]:
+    """Digests of the elements asked for.
+
+    Raises:
+        BigDebugError: they are too many.
+    """
     require_few(walk.matched)
     ((top, frozen),) = walk.first.tops
-    elements = walk.first.narrow(walk.annotator.annotated(top, frozen)).map(workers.element_of)
-    return Counter(elements.map(likeness.digest).collect())
+    return _digests(walk.first.narrow(walk.annotator.annotated(top, frozen)))
+
+
+def digests_at(walk: Walk, joint: RddOperator) -> Counter[bytes]:
+    """Digests of the elements that rows on the trace, of a DataFrame, were made of.
+
+    Args:
+        walk: of a trace of such rows.
+        joint: that made the DataFrame.
+
+    Raises:
+        BigDebugError: they are too many.
+    """
+    segment = walk.below(joint)
+    if segment is None:
+        return Counter()
+    require_few(int(segment.found.count()))
+    (annotated,) = walk.annotator.inputs(joint, joint.frozen or {})
+    return _digests(segment.narrow(annotated))
+
+
+def _digests(annotated: Any) -> Counter[bytes]:
+    return Counter(annotated.map(workers.element_of).map(likeness.digest).collect())
 
 
 class _Replay:

@@ -118,7 +118,17 @@ def path_of(found: tuple[Any, tuple[tuple[str | bytes, Any], Any]]) -> str:
 
 def place_of_number(row: Any) -> tuple[int, int]:
     """Partition and place of a row, by Spark's `monotonically_increasing_id`."""
-    return row[0] >> 33, row[0] & ((1 << 33) - 1)
+    return place_of(row[0])
+
+
+def place_of(number: int) -> tuple[int, int]:
+    """The same of such a number."""
+    return number >> 33, number & ((1 << 33) - 1)
+
+
+def number_of(place: tuple[int, int]) -> int:
+    """The number of a place."""
+    return place[0] << 33 | place[1]
 
 
 def placed_row(leaf: int) -> Callable[[Any], Annotated]:

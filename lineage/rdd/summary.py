@@ -41,6 +41,12 @@ class Summary:
         return list(self.first[:limit]) if known else None
 
 
+def summary_of(places: Iterable[Place]) -> Summary:
+    """What records at some places come to, each once."""
+    known = sorted(places)
+    return Summary(len(known), tuple(sorted({partition for partition, _ in known})), tuple(known))
+
+
 def sum_up(records: Any) -> dict[int, Summary]:
     """By leaf, what records come to.
 

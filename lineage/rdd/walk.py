@@ -114,6 +114,7 @@ class Walk:
         self._given: dict[RddOperator, Frozen] = {}  # the functions that boundaries were asked for with
         self._of_sources: list[Any] = []
         self._groups: int | None = None
+        self._segments_below: dict[RddOperator, Segment] = {}
         self._known: dict[
             RddOperator, Segment
         ] = {}  # the segments below boundaries that were found before these
@@ -151,6 +152,7 @@ class Walk:
             before = set(self._arrived)
             segment = self._below(boundary)
             if segment is not None:
+                self._segments_below[boundary] = segment
                 segments.append(segment)
                 self._arrive(segment)
             for each in set(self._arrived) - before:
@@ -167,6 +169,19 @@ class Walk:
     def ids(self, source: RddOperator) -> Any:
         """An RDD of the places of a source's records on the trace, each once."""
         return self._records.mapPartitions(workers.names_of(self.annotator.leaf(source)), True)
+
+    def arrived_at(self, operator: RddOperator) -> Any | None:
+        """An RDD of the names by which the trace leads to an operator; None where it doesn't."""
+        self.segments  # noqa: B018
+        arrived = self._arrived.get(operator)
+        if arrived is None:
+            return None
+        return (self._context.union(arrived) if len(arrived) > 1 else arrived[0]).distinct()
+
+    def below(self, boundary: RddOperator) -> Segment | None:
+        """The segment below a boundary; None where nothing leads to it."""
+        self.segments  # noqa: B018
+        return self._segments_below.get(boundary)
 
     @cached_property
     def summaries(self) -> dict[RddOperator, Summary]:

@@ -18,7 +18,7 @@ from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.rdd import weights
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, Places, RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining_skew import explain_rdd_skew
-from bigdebug.isolation.rdd.kept_rows import over_rows
+from bigdebug.isolation.rdd.kept_rows import asked_of_rows
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.weighing import MOST_ROWS, Heavy, fewest
 from bigdebug.lineage.asking import jobs_of_ours
@@ -64,7 +64,7 @@ class _Groups(NamedTuple):
 class _Balancing:
     def __init__(self, question: RddQuestion, skew: Skew) -> None:
         self._began = time.monotonic()
-        over = over_rows(question)
+        over = asked_of_rows(question)
         self._rows = over.rows
         self._skew = skew
         self._weigh = _weight_by(skew.by)

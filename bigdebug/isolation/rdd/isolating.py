@@ -20,7 +20,7 @@ from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.balancing import isolate_rdd_skew
 from bigdebug.isolation.rdd.candidates import RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining import explain_elements
-from bigdebug.isolation.rdd.kept_rows import over_rows
+from bigdebug.isolation.rdd.kept_rows import asked_of_rows
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
@@ -78,7 +78,7 @@ class _Isolating:
         origin: Origin | None,
     ) -> None:
         self._began = time.monotonic()
-        over = over_rows(question)
+        over = asked_of_rows(question)
         self._rows = over.rows
         self._text = failing if isinstance(failing, str) else getattr(failing, "__name__", str(failing))
         self._failing = _predicate(failing)

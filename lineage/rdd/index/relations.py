@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,10 @@ import pyarrow.compute as pc
 
 from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, PLACE_MASK
 from bigdebug.lineage.store.damage import reading_index
+
+_COMPARED = 4
+"""Codes are compared with so many at most: with more, looking each up takes less."""
+_READERS = min(8, os.cpu_count() or 1)
 
 
 @dataclass
@@ -84,9 +91,13 @@ class ByKey:
     def __call__(self, names: Any) -> Any:
         wanted = pc.is_in(names.dictionary, pa.array(self.keys, pa.binary())).to_numpy(zero_copy_only=False)
         codes = names.indices.to_numpy(zero_copy_only=False)
-        if not wanted.any():
-            return np.zeros(len(codes), dtype=bool)
-        return wanted[codes]
+        few = np.flatnonzero(wanted)
+        if len(few) > _COMPARED:
+            return wanted[codes]
+        found = np.zeros(len(codes), dtype=bool)
+        for code in few:
+            found |= codes == code
+        return found
 
 
 Wanted = ByPlace | ByPrefix | ByKey
@@ -100,7 +111,19 @@ def stems_of(filesystem: Any, paths: Sequence[str], wanted: Wanted) -> Stems:
     """
     places: dict[int, list[Any]] = {}
     keys: dict[int, set[bytes]] = {}
-    for batch in batches(filesystem, paths):
+    with ThreadPoolExecutor(_READERS) as pool:  # nearly all is done outside of Python
+        for rows in pool.map(partial(_stems_in, filesystem, wanted), paths):
+            for leaf, found in rows.places.items():
+                places.setdefault(leaf, []).append(found)
+            for leaf, known in rows.keys.items():
+                keys.setdefault(leaf, set()).update(known)
+    return Stems(_merged(places), keys)
+
+
+def _stems_in(filesystem: Any, wanted: Wanted, path: str) -> Stems:
+    places: dict[int, list[Any]] = {}
+    keys: dict[int, set[bytes]] = {}
+    for batch in batches(filesystem, [path]):
         names = batch.column("names")
         chosen = np.flatnonzero(wanted(names.flatten()))
         if not len(chosen):
@@ -116,8 +139,11 @@ def stems_of(filesystem: Any, paths: Sequence[str], wanted: Wanted) -> Stems:
             else:
                 known = of_leaf.column("key").dictionary_decode().unique().to_pylist()
                 keys.setdefault(leaf, set()).update(known)
-    merged = {leaf: np.unique(np.concatenate(found)) for leaf, found in places.items()}
-    return Stems(merged, keys)
+    return Stems(_merged(places), keys)
+
+
+def _merged(places: dict[int, list[Any]]) -> dict[int, Any]:
+    return {leaf: np.unique(np.concatenate(found)) for leaf, found in places.items()}
 
 
 def batches(filesystem: Any, paths: Sequence[str]) -> Iterator[Any]:

@@ -389,8 +389,7 @@ def test_functions_of_partitions_and_positions_are_marked(
     again = rows_indexed(orders.sparkSession, session._recorder.tables, output.number)
     assert again is not None
     assert (again.frame.count(), list(again.notes)) == (12, both.notes)
-    with pytest.raises(BigDebugError, match="can't be narrowed"):
-        trace.narrow()
+    assert places(trace.narrow()) == [("orders.csv", 2)]
 
 
 def test_what_cannot_be_gone_through(

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.postmortem import open_output
+from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.likeness import digest
 from bigdebug.lineage.store import Store
 
@@ -104,6 +105,62 @@ def test_what_an_element_hangs_on_is_kept(session: bigdebug.Session, context: Sp
     stopped = trace.narrow(seconds=0)
     assert len(stopped.collect()) == 5
     assert "the time ran out" in stopped.notes[-1]
+
+
+def of_rows(rows: Iterable[Any]) -> Iterator[Any]:
+    """Reads all before it gives anything."""
+    yield from [(row.n * 10, row.k) for row in list(rows)]
+
+
+def test_through_rdds_and_dataframes(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession, store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "rows.csv").write_text("".join(f"{number},{number % 2}\n" for number in range(12)))
+    rows = spark.read.csv(str(tmp_path / "rows.csv"), schema="n int, k int").where("n <> 5")
+    (tmp_path / "numbers.txt").write_text("".join(f"{number}\n" for number in range(12)))
+    lines = context.textFile(str(tmp_path / "numbers.txt"), 2).map(int)
+    names = context.parallelize([(90, "here"), (1, "there")], 2)
+    below = lines.mapPartitions(at_once).map(lambda x: (x, 1)).join(names).mapValues(str)
+    to_and_fro = spark.createDataFrame(rows.rdd.mapPartitions(of_rows), "x int, k int")
+    asked: list[tuple[Any, Any, str, list[int]]] = [
+        (rows.rdd.mapPartitions(of_rows).reduceByKey(max), "key == 90", "rows.csv", [9]),
+        (spark.createDataFrame(below, "x int, name string"), "x = 90", "numbers.txt", [9]),
+        (to_and_fro.where("x > 0"), "x = 70", "rows.csv", [7]),
+    ]
+    for data, where, source, positions in asked:
+        data.collect()
+        predicate = predicate_of(where) if hasattr(data, "mapPartitions") else where
+        trace = session.trace(data, where=predicate)
+        assert len(trace.collect_source(source)) > 3
+        smaller = trace.narrow()
+        assert [record.location.position for record in smaller.collect_source(source)] == positions
+        assert [each.count for each in smaller.sources if each.name == source] == [len(positions)]
+        assert all(each.count == 1 for each in smaller.sources)
+        assert (smaller.matched, smaller.exact) == (1, False)
+        assert "give the rows again; none of them can be left out" in smaller.notes[-1]
+        assert [(s.operator, s.count) for s in smaller.steps] == [(s.operator, s.count) for s in trace.steps]
+        assert smaller.narrow().collect() == smaller.collect()
+        session._recorder.drain()
+        run = Store(store).find(session.run_id)
+        later = open_output(run, session.outputs[-1], spark=spark).trace(where).narrow()
+        assert later.collect() == smaller.collect()
+
+
+def test_what_is_conservative_further_below_is_not_narrowed(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession
+) -> None:
+    ahead = context.parallelize(list(range(9)), 1).mapPartitions(at_once).map(lambda x: (x,))
+    frame = spark.createDataFrame(ahead, "x int")
+    again = frame.rdd.map(lambda row: row.x + 1)
+    with pytest.raises(BigDebugError, match="lies below a DataFrame that it goes through"):
+        session.trace(again, where=lambda x: x == 51).narrow()
+    own = frame.mapInPandas(lambda frames: frames, "x int").where("x = 50")
+    with pytest.raises(BigDebugError, match="the DataFrame's own operators make it"):
+        session.trace(own).narrow()
+    nothing = session.trace(frame.where("x = 51"))
+    assert nothing.narrow() is not None
+    exact = session.trace(context.parallelize([(1,)], 1).toDF(["x"]))
+    assert exact.narrow() is exact
 
 
 def test_scripts_and_numbered_partitions(session: bigdebug.Session, context: SparkContext) -> None:
