@@ -24,6 +24,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.proofs import Part
 
 _DRAWN = (Phase.explicit, Phase.generate)
 
@@ -151,37 +152,56 @@ drawn = st.lists(
 def test_the_records_of_sources_are_named(
     name: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:
-    program = PROGRAMS[name]
-
     @settings(max_examples=2, deadline=None, derandomize=True, database=None, phases=_DRAWN)
     @given(drawn)
     def judged(pairs: list[tuple[str, int]]) -> None:
-        records = [(number, *each) for number, each in enumerate(pairs)]
-        path = written(tmp_path, records)
-        made = program.made(spark, path)
-        expected = {key for key, value in program.plain(records) if value < 0}
-        failing: Any = "v < 0" if isinstance(made, DataFrame) else "value < 0"
-        found = session.isolate(made, failing)
-        assert (found.matched, found.exact, found.notes) == (len(expected), True, ())
-        for row in found.rows:
-            key = row.value["k"] if isinstance(row.value, dict) else row.value[0]
-
-            def of(numbers: set[int], key: str = key) -> str:
-                return fate(program, key, [each for each in records if each[0] in numbers])
-
-            everything = set(range(len(records)))
-            reproduction, culprits = (
-                numbers(each, path, records) for each in (row.reproduction, row.culprits)
-            )
-            assert row.reproduction.proof == row.culprits.proof == "1-minimal"
-            assert of(reproduction) == "fails"
-            assert all(of(reproduction - {one}) != "fails" for one in reproduction)
-            repaired = of(everything - culprits)
-            assert repaired == ("absent" if row.vanishes else "passes")
-            assert all(of(everything - culprits | {one}) != repaired for one in culprits)
-        found.release()
+        judge(PROGRAMS[name], pairs, session, spark, tmp_path)
 
     judged()
+
+
+@pytest.mark.proof(
+    "isolation through RDDs and DataFrames, judged by plain Python without each record", examples=100
+)
+def test_of_many_more(part: Part, session: bigdebug.Session, spark: SparkSession, tmp_path: Path) -> None:
+    @part.drawn
+    @given(st.sampled_from(sorted(PROGRAMS)), drawn)
+    def judged(name: str, pairs: list[tuple[str, int]]) -> None:
+        judge(PROGRAMS[name], pairs, session, spark, tmp_path)
+
+    judged()
+
+
+def judge(
+    program: Program,
+    pairs: list[tuple[str, int]],
+    session: bigdebug.Session,
+    spark: SparkSession,
+    folder: Path,
+) -> None:
+    """Judge what is found for the failing rows of a program."""
+    records = [(number, *each) for number, each in enumerate(pairs)]
+    path = written(folder, records)
+    made = program.made(spark, path)
+    expected = {key for key, value in program.plain(records) if value < 0}
+    failing: Any = "v < 0" if isinstance(made, DataFrame) else "value < 0"
+    found = session.isolate(made, failing)
+    assert (found.matched, found.exact, found.notes) == (len(expected), True, ())
+    for row in found.rows:
+        key = row.value["k"] if isinstance(row.value, dict) else row.value[0]
+
+        def of(numbers: set[int], key: str = key) -> str:
+            return fate(program, key, [each for each in records if each[0] in numbers])
+
+        everything = set(range(len(records)))
+        reproduction, culprits = (numbers(each, path, records) for each in (row.reproduction, row.culprits))
+        assert row.reproduction.proof == row.culprits.proof == "1-minimal"
+        assert of(reproduction) == "fails"
+        assert all(of(reproduction - {one}) != "fails" for one in reproduction)
+        repaired = of(everything - culprits)
+        assert repaired == ("absent" if row.vanishes else "passes")
+        assert all(of(everything - culprits | {one}) != repaired for one in culprits)
+    found.release()
 
 
 def numbers(found: IsolatedRecords, path: str, records: list[Record]) -> set[int]:
