@@ -13,7 +13,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.behind import Shown, behind_frames, shown_as_records, told_of_rows
+from bigdebug.isolation.behind import Shown, behind_frames, doubts_of_rows, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.explaining_skew import explain_skew
@@ -76,7 +76,8 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
             groups.candidates.release()
             raise
         cost = Cost(catalyst.spark.sparkContext, began, group)
-        notes = [*trace.notes, *replays.notes, str(heavy), *told_of_rows(behind)]
+        doubts = doubts_of_rows(behind)
+        notes = [*dict.fromkeys([*trace.notes, *doubts]), *replays.notes, str(heavy), *told_of_rows(behind)]
         if heavy.count > len(answers):
             notes.append(f"{heavy.count:,} groups hold too much; the answer is about {len(answers)} of them")
         return Isolation(
@@ -85,7 +86,7 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
             culprits=together([answer.culprits for answer in answers], shown),
             reproduction=IsolatedRecords(shown, FrozenBitMap(), "none"),
             rows=tuple(answers),
-            exact=trace.exact,
+            exact=trace.exact and not doubts,
             notes=tuple(notes),
             replays=1 if answers else 0,
             _cost=cost,

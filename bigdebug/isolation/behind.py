@@ -20,6 +20,7 @@ from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.rdd import placing, workers
+from bigdebug.lineage.rdd.doubts import doubts_about
 from bigdebug.lineage.rdd.frames import Frame, take_elements_once
 from bigdebug.lineage.rdd.joints import joints_among
 from bigdebug.lineage.rdd.kinds import INTO_FRAME, MOVING, NUMBERING, OF_FRAME, RECORD_WISE, SAMPLING, UNIONS
@@ -65,6 +66,7 @@ class Behind:
         described: the operator, for messages.
         names: of the sources.
         in_between: what makes several rows of a record, or a row of several; None where rows are made of one each.
+        doubts: why the rows may have been others when the program ran.
     """
 
     def __init__(self, top: RddOperator, frames: Frames) -> None:
@@ -76,6 +78,7 @@ class Behind:
         self.described = top.described()
         self.names = self._numbering.names
         self.in_between = next(_in_between(top, frames), None)
+        self.doubts = list(dict.fromkeys(_doubts(top, frames)))
 
     def each(self, places: Sequence[Place]) -> dict[Place, TracedRecord] | None:
         """By place of a row the record that it was made of; None where there is a DataFrame on the way."""
@@ -135,6 +138,11 @@ def shown_as_records(
 ) -> Shown:
     """Candidates as the records that they are, or were made of."""
     return RecordsBehind(candidates, behind, spark) if behind else candidates
+
+
+def doubts_of_rows(behind: Mapping[Any, Behind]) -> list[str]:
+    """Why rows may have been others when the program ran."""
+    return list(dict.fromkeys(doubt for each in behind.values() for doubt in each.doubts))
 
 
 def told_of_rows(behind: Mapping[Any, Behind]) -> list[str]:
@@ -272,6 +280,16 @@ def _place(record: TracedRecord) -> Place:
     assert partition is not None
     assert position is not None
     return partition, position
+
+
+def _doubts(top: RddOperator, frames: Frames) -> Iterator[str]:
+    """Why rows may have been others, whatever a trace of them is worth."""
+    joints = [top] if top.kind == INTO_FRAME else []
+    for frame in frames.values():
+        yield from frame.question.doubts()
+        joints += frame.joints.values()
+    for joint in dict.fromkeys(joints):
+        yield from doubts_about(joint, opaque=False)
 
 
 def _in_between(top: RddOperator, frames: Frames) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 
 from bigdebug.isolation.balancing import isolate_skew
-from bigdebug.isolation.behind import behind_frames, shown_as_records, told_of_rows
+from bigdebug.isolation.behind import behind_frames, doubts_of_rows, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
@@ -276,7 +276,8 @@ class _Isolating:
         matched = groups.matched if self._differing is None else self._differing.count
         shown = shown_as_records(candidates, self._behind, self._catalyst.spark)
         answers = [answer(row, shown, influence=self._influence(row)) for row in rows if row.again]
-        notes = [*trace.notes, *self._replays.notes, *told_of_rows(self._behind)]
+        doubts = doubts_of_rows(self._behind)
+        notes = [*dict.fromkeys([*trace.notes, *doubts]), *self._replays.notes, *told_of_rows(self._behind)]
         if rows and not answers:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records of each alone",
@@ -291,7 +292,7 @@ class _Isolating:
         blamed = FrozenBitMap().union(*(each.culprits.numbers for each in answers))
         reproduced = FrozenBitMap().union(*(each.reproduction.numbers for each in answers))
         behind = FrozenBitMap().union(*(row.candidates for row in rows if row.again))
-        exact = trace.exact
+        exact = trace.exact and not doubts
         cost = Cost(self._catalyst.spark.sparkContext, self._began, group)
         return Isolation(
             failing=_described(self._failing),

@@ -299,6 +299,21 @@ def test_what_does_not_make_one_of_one_is_told(
     assert "stands Aggregate at test_joints.py:" in found.notes[0]
 
 
+def test_what_may_have_been_otherwise_is_told(
+    path: str, session: bigdebug.Session, spark: SparkSession
+) -> None:
+    import random
+
+    below = text(spark, path).map(parsed).map(lambda pair: (pair[0], pair[1] + int(random.random())))
+    found = session.isolate(summed(frame(spark, below)), "v < 0")
+    assert (found.exact, [each.value for each in found.culprits]) == (False, ["17,k2,-500"])
+    assert "random" in found.notes[0]
+    rows = read(spark, path).where("v + rand() < 1e9").rdd.map(lambda row: (row.k, row.v)).reduceByKey(add)
+    found = session.isolate(rows, "value < 0")
+    assert (found.exact, [each.value["v"] for each in found.culprits]) == (False, [-500])
+    assert "rand" in found.notes[0]
+
+
 def test_rows_of_a_shuffle_keep_their_places(
     session: bigdebug.Session, spark: SparkSession, context: SparkContext
 ) -> None:

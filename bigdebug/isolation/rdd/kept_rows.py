@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bigdebug.isolation.behind import Behind
+from bigdebug.isolation.behind import Behind, doubts_of_rows
 from bigdebug.lineage.rdd.kept_rows import over_rows
 from bigdebug.lineage.rdd.mixed import all_operators, frames_below
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -21,12 +21,15 @@ class AskedOfRows:
     Attributes:
         rows: what was asked about, of this program.
         behind: by the operator of such a source, what its rows were made of.
-        doubts: why the DataFrames may have had other rows.
     """
 
     rows: RddRows
     behind: Mapping[RddOperator, Behind] = field(default_factory=dict)
-    doubts: tuple[str, ...] = ()
+
+    @property
+    def doubts(self) -> list[str]:
+        """Why the DataFrames may have had other rows."""
+        return doubts_of_rows(self.behind)
 
     def behind_sources(self, sources: list[RddSource]) -> dict[RddSource, Behind]:
         """By source whose records are rows, what these were made of."""
@@ -46,6 +49,5 @@ def asked_of_rows(question: RddQuestion) -> AskedOfRows:
         return AskedOfRows(question.rows)
     require_all_unchanged(all_operators([root], frames), None)
     over = over_rows(question.rows, frames)
-    doubts = [doubt for each in frames.values() for doubt in each.question.doubts()]
     behind = {source: Behind(operator, frames) for source, operator in over.frames.items()}
-    return AskedOfRows(over.rows, behind, tuple(dict.fromkeys(doubts)))
+    return AskedOfRows(over.rows, behind)

@@ -217,11 +217,11 @@ def test_elements_that_rank_alike_are_marked_where_one_of_them_was_left_out(
     tied = "the last of the elements that {} gave ranks as another does that it left out"
     for name, action in {
         "top": lambda: counts.top(2, key=lambda pair: pair[1]),
+        # By what they were sorted, the functions after that tell no more.
+        "take of names": lambda: by_count.map(lambda pair: pair[0]).filter(str).take(2),
         "takeOrdered": lambda: counts.takeOrdered(4, key=lambda pair: -pair[1]),
         "take": lambda: by_count.take(2),
         "first": by_count.first,
-        # By what they were sorted, the functions after that tell no more.
-        "take of names": lambda: by_count.map(lambda pair: pair[0]).filter(str).take(2),
         "take of parts": lambda: by_count.flatMap(lambda pair: pair[0] * 2).take(3),
     }.items():
         (note,) = notes(action)
