@@ -22,6 +22,7 @@ from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import functions_given, take_elements_once
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.index import writing
+from bigdebug.lineage.rdd.index.first_only import FirstOnly
 from bigdebug.lineage.rdd.index.frames import IndexedFrame
 from bigdebug.lineage.rdd.index.manifest import (
     FORMAT,
@@ -31,7 +32,7 @@ from bigdebug.lineage.rdd.index.manifest import (
     StoredRelation,
 )
 from bigdebug.lineage.rdd.index.sources import SourceWriter
-from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
+from bigdebug.lineage.rdd.kinds import BY_PARTITION, FIRST_ROWS, INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.known_keys import known_key_of
 from bigdebug.lineage.rdd.mixed import Frames, in_order_of_names
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -139,6 +140,7 @@ class ProgramWriter:
         self._sources = sources_in(order)
         self._name(above)
         self._annotator = Annotator(self._context, self._frames)
+        self._first: FirstOnly | None = None
         self._given = functions_given(tops, frames, contributing)
         # Leaves have their numbers before ids of them are written.
         for operator in self._given:
@@ -187,6 +189,8 @@ class ProgramWriter:
             written = self._written(
                 asked.elements, "output", None, elements=True, partitions=asked.partitions
             )
+            if rows.action in FIRST_ROWS:
+                self._first = FirstOnly(self._annotator, self._given, rows.operator, asked.elements)
             relations.append(StoredRelation(self._files("output", written, writing.RELATION), placed=True))
         frames = {}
         # Those that lead to others stand before these.
@@ -241,17 +245,20 @@ class ProgramWriter:
         leaf = self._annotator.leaf(boundary)
         given = frozen_for(boundary, self._given[boundary])
         self._progress(f"what {boundary.described()} was made of")
+        partitions: Sequence[int] | None = None
         if boundary.kind in BY_PARTITION or boundary.kind == INTO_FRAME:
             (annotated,) = self._annotator.inputs(boundary, given)
             if boundary in self._annotator.kept:
                 annotated = annotated.map(placing.without_marks, True)
+            if self._first is not None:
+                annotated, partitions = self._first.read_of(boundary, annotated)
             name = None
         else:
             inputs = [self._annotator.annotated(below, given) for below in contributing(boundary)]
             annotated = self._context.union(inputs) if len(inputs) > 1 else inputs[0]
             name = known_key_of(self._annotator.input_keys(boundary, given))
         folder = f"group-{leaf}"
-        written = self._written(annotated, folder, name)
+        written = self._written(annotated, folder, name, partitions=partitions)
         return self._relation(boundary, self._files(folder, written, writing.RELATION), placed=name is None)
 
     def _relation(self, boundary: RddOperator, files: tuple[str, ...], *, placed: bool) -> StoredRelation:

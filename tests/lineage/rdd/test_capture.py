@@ -166,6 +166,27 @@ def test_what_taps_do_not_cover_takes_a_second_pass(
 
 
 @pytest.mark.compat
+def test_no_more_is_read_than_the_first_elements_were_made_of(
+    session: bigdebug.Session, context: SparkContext
+) -> None:
+    def without_end(number: int) -> Iterator[int]:
+        for each in range(1000):
+            yield 100 * number + each
+        raise ValueError("nobody should have come so far")
+
+    def added(part: Any) -> Iterator[int]:
+        return (number + 1 for number in part)
+
+    numbers = context.parallelize([1, 2, 3], 2).flatMap(without_end)
+    once, twice = numbers.mapPartitions(added), numbers.mapPartitions(added).map(str).mapPartitions(iter)
+    for rdd in (once, twice):
+        assert [int(each) for each in rdd.take(3)] == [101, 102, 103]
+        output = session.outputs[-1]
+        told, live = captured(session).trace(), session.trace(output)
+        assert [each.value for each in told.collect()] == [each.value for each in live.collect()] == [1]
+        assert (told.matched, told.exact, told.notes) == (3, False, live.notes)
+
+
 def test_what_goes_through_dataframes_takes_a_second_pass(
     session: bigdebug.Session, spark: SparkSession, context: SparkContext, text: str
 ) -> None:
