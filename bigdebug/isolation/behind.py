@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame, SparkSession
 
+from bigdebug.isolation.inputs import Input, elements_input, frame_input
 from bigdebug.isolation.rdd.candidates import same_records
 from bigdebug.isolation.same_records import first_readers
 from bigdebug.lineage.asking import jobs_of_ours
+from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
@@ -51,6 +54,7 @@ _ONE_EACH = (
 _ROW_EACH = frozenset(
     {"Project", "Filter", "ResolvedHint", "Union", "Sort", "Repartition", "RepartitionByExpression"}
 )
+_ALL = 1 << 62
 _SCHEMA = "value string, _record struct<file: string, position: bigint, partition: int>"
 
 
@@ -66,6 +70,7 @@ class Behind:
         described: the operator, for messages.
         names: of the sources.
         in_between: what makes several rows of a record, or a row of several; None where rows are made of one each.
+        call_sites: where the operators stand that made the rows, those of sources left out.
         doubts: why the rows may have been others when the program ran.
     """
 
@@ -78,6 +83,7 @@ class Behind:
         self.described = top.described()
         self.names = self._numbering.names
         self.in_between = next(_in_between(top, frames), None)
+        self.call_sites = list(_call_sites(top, frames))
         self.doubts = list(dict.fromkeys(_doubts(top, frames)))
 
     def each(self, places: Sequence[Place]) -> dict[Place, TracedRecord] | None:
@@ -224,6 +230,46 @@ class RecordsBehind:
                 return self._of_trace(self._traced(stand, mine, None), below[source.name])
         return self._candidates.frame(numbers, source)
 
+    def inputs(
+        self, target: Path, numbers: FrozenBitMap, constants: set[str], redact: Sequence[str] = ()
+    ) -> dict[Any, list[Input]]:
+        """By source of rows the records that some candidates were made of, as a written test has them.
+
+        Args:
+            target: the test's file.
+            numbers: of the candidates.
+            constants: names that are taken.
+            redact: columns whose values must not be written.
+
+        Raises:
+            BigDebugError: they can't be written down.
+        """
+        found: dict[Any, list[Input]] = {}
+        for stand in self._candidates.stands:
+            if stand.leaf not in self._behind:
+                continue
+            names, trace = self._names[stand.leaf], self._traced(stand, numbers & stand.numbers, None)
+            found[stand.leaf] = [
+                *(
+                    elements_input(each, names[each.name], trace.collect_source(each.name, _ALL), constants)
+                    for each in trace.found_sources
+                ),
+                *(
+                    frame_input(target, leaf, names[name], trace.records(name), constants, redact)
+                    for name, leaf in trace.frame_sources
+                ),
+            ]
+        return found
+
+    def call_sites(self) -> list[CallSite | None]:
+        """Where operators stand that made rows of records."""
+        return [site for each in self._behind.values() for site in each.call_sites]
+
+    @property
+    def are_all_records(self) -> bool:
+        """Whether no candidates are shown as rows."""
+        return len(self._behind) == len(self._all)
+
     # -- inside -------------------------------------------------------------------------------------
 
     def _parts(self, numbers: FrozenBitMap) -> Iterator[tuple[_Rows, FrozenBitMap]]:
@@ -249,7 +295,7 @@ class RecordsBehind:
                 record.value if isinstance(record.value, str) else repr(record.value),
                 (record.location.file, record.location.position, record.location.partition),
             )
-            for record in trace.collect_source(source, limit=1 << 62)
+            for record in trace.collect_source(source, _ALL)
         ]
         return self._spark.createDataFrame(rows, _SCHEMA)
 
@@ -280,6 +326,16 @@ def _place(record: TracedRecord) -> Place:
     assert partition is not None
     assert position is not None
     return partition, position
+
+
+def _call_sites(top: RddOperator, frames: Frames) -> Iterator[CallSite | None]:
+    for operator in in_order_of_names([top], frames):
+        if operator.inputs or operator.kind == OF_FRAME:
+            yield operator.call_site
+        if operator.kind == OF_FRAME:
+            question = frames[operator].question
+            own = [each for each in question.root.walk() if each.node is not None and each.node.id]
+            yield from (each.call_site for each in own if each not in question.sources)
 
 
 def _doubts(top: RddOperator, frames: Frames) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 
 from bigdebug.isolation.balancing import isolate_skew
-from bigdebug.isolation.behind import behind_frames, doubts_of_rows, shown_as_records, told_of_rows
+from bigdebug.isolation.behind import Shown, behind_frames, doubts_of_rows, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
@@ -309,7 +309,7 @@ class _Isolating:
                 "what the culprits share",
                 lambda: explain(self._catalyst, candidates.full, blamed, behind),
             ),
-            _write_test=self._test_of(candidates, reproduced),
+            _write_test=self._test_of(candidates, reproduced, shown),
             _suspect=cost.counting(
                 "the operators to suspect",
                 lambda: suspects(
@@ -324,13 +324,15 @@ class _Isolating:
         )
 
     def _test_of(
-        self, candidates: CandidateSet, reproduced: FrozenBitMap
+        self, candidates: CandidateSet, reproduced: FrozenBitMap, shown: Shown
     ) -> Callable[[str | os.PathLike[str]], Path] | None:
         """Writes a test of what was found; None where what is wrong isn't a condition that it can hold."""
         condition = self._condition
         if condition is None:
             return None
-        return lambda path: write_test(path, self._question, candidates, reproduced, condition, self._origin)
+        return lambda path: write_test(
+            path, self._question, candidates, reproduced, condition, self._origin, shown
+        )
 
     def _influence(self, row: Searched) -> dict[int, float | None]:
         """Of records that are shown, by how much each changes what the row is judged by; empty where it isn't known."""

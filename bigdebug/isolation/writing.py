@@ -70,6 +70,9 @@ def imported(builder: Builder, target: Path) -> list[str]:
     return [
         f"sys.path.insert(0, {folder_source(folder, target)})",
         f"from {module} import {builder.name}  # noqa: E402",
+        "",
+        "# Spark's workers need not find the module: they are sent what it holds.",
+        f"cloudpickle.register_pickle_by_value(sys.modules[{builder.name}.__module__])",
     ]
 
 

@@ -139,6 +139,11 @@ class MixedTrace(RddTrace):
             return [*own, *(replace(_found(each), name=each.name) for each in self._of_frames)]
 
     @property
+    def frame_sources(self) -> list[tuple[str, SourceLeaf]]:
+        """The sources of DataFrames, and what they are called."""
+        return [(each.name, each.leaf) for each in self._of_frames]
+
+    @property
     def names(self) -> list[str]:
         """What the sources are called."""
         return [*(each.name for each in self._sources), *(each.name for each in self._of_frames)]

@@ -80,9 +80,10 @@ def ran(spark: SparkSession, written: Path, monkeypatch: pytest.MonkeyPatch) -> 
         if hasattr(module, "records"):
             module.records.__wrapped__(spark, patched)
             given.append(None)
-        given.append(Dataflow(None, 0))
+        of_rows = hasattr(module, "test_no_row_is_wrong")
+        test = module.test_no_row_is_wrong if of_rows else module.test_no_element_is_wrong
         try:
-            module.test_no_row_is_wrong(*given)
+            test(*given, *([Dataflow(None, 0)] if of_rows else []))
         except AssertionError:
             return False
         return True
@@ -144,6 +145,70 @@ def test_frames_that_a_function_takes_are_made_of_the_records(
     monkeypatch.delitem(sys.modules, "totals_of", raising=False)
     program.write_text(program.read_text().replace('F.sum("amount")', 'F.sum(F.abs("amount"))'))
     assert ran(spark, written, monkeypatch)
+
+
+THROUGH = """\
+from operator import add
+
+from pyspark.sql import functions as F
+
+
+def parsed(line):
+    key, value = line.split(",")
+    return key, int(value)
+
+
+def of_lines(spark, path):
+    lines = spark.sparkContext.textFile(path, 2)
+    pairs = spark.createDataFrame(lines.map(parsed), "k string, v int")
+    return pairs.groupBy("k").agg(F.sum("v").alias("v"))
+
+
+def of_given_lines(spark, lines):
+    pairs = spark.createDataFrame(lines.map(parsed), "k string, v int")
+    return pairs.groupBy("k").agg(F.sum("v").alias("v"))
+
+
+def of_rows(spark, path):
+    rows = spark.read.csv(path, schema="k string, v int")
+    pairs = rows.rdd.map(lambda row: (row.k, int(row.v)))
+    return pairs.reduceByKey(add)
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "failing", "constant"),
+    [
+        ("of_lines", "v < 0", '"b,-90"'),
+        ("of_given_lines", "v < 0", '"b,-90"'),
+        ("of_rows", "value < 0", '("b", -90)'),
+    ],
+)
+def test_programs_through_rdds_and_dataframes_run_on_their_records(
+    function: str,
+    failing: str,
+    constant: str,
+    session: bigdebug.Session,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = tmp_path / f"through_{function}.py"
+    program.write_text(THROUGH)
+    path = tmp_path / "values.csv"
+    path.write_text("".join(f"{'ab'[n % 2]},{n}\n" for n in range(12)) + "b,-90\n")
+    given = spark.sparkContext.textFile(str(path), 2) if function == "of_given_lines" else str(path)
+    made = getattr(module_at(program), function)(spark, given)
+    written = session.isolate(made, failing).to_pytest(tmp_path / f"test_{function}.py")
+    text = written.read_text()
+    assert f"from {program.stem} import {function}" in text
+    assert constant in text
+    assert "11" not in text
+    assert not ran(spark, written, monkeypatch)
+    monkeypatch.delitem(sys.modules, program.stem, raising=False)
+    program.write_text(THROUGH.replace("int(value)", "abs(int(value))").replace("int(row.v)", "abs(row.v)"))
+    assert ran(spark, written, monkeypatch)
+    monkeypatch.delitem(sys.modules, program.stem, raising=False)
 
 
 def test_without_a_function_the_recipe_is_run_on_the_records(

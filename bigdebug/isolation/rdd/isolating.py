@@ -10,7 +10,7 @@ from typing import Any
 
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.behind import shown_as_records, told_of_rows
+from bigdebug.isolation.behind import Shown, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
@@ -195,7 +195,7 @@ class _Isolating:
             _explain=cost.counting(
                 "what the culprits share", lambda: explain_elements(candidates, blamed, behind)
             ),
-            _write_test=self._test_of(candidates, answers),
+            _write_test=self._test_of(candidates, answers, shown),
             _suspect=cost.counting(
                 "the operators to suspect", lambda: self._suspects(replays, candidates, blamed, behind)
             ),
@@ -214,14 +214,14 @@ class _Isolating:
             return suspects_of(replays, candidates, culprits, behind)
 
     def _test_of(
-        self, candidates: RddCandidates, answers: Sequence[IsolatedRow]
+        self, candidates: RddCandidates, answers: Sequence[IsolatedRow], shown: Shown
     ) -> Callable[[str | os.PathLike[str]], Path] | None:
         """Writes a test of what was found; None where what is wrong is a function, which it can't hold."""
         condition, root, origin = self._condition, self._rows.operator, self._origin
         if condition is None:
             return None
         reproduced = FrozenBitMap().union(*(each.reproduction.numbers for each in answers))
-        return lambda path: write_rdd_test(path, root, candidates, reproduced, condition, origin)
+        return lambda path: write_rdd_test(path, root, candidates, reproduced, condition, origin, shown)
 
 
 def _searched(found: FailingElement, candidates: FrozenBitMap, rankings: Sequence[Ranking]) -> Searched:

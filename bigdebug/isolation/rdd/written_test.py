@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.builders import RDD_READERS, Builder, NoBuilderError, Read, find_builder
-from bigdebug.isolation.literals import NoLiteralError, imports_of, source_of
+from bigdebug.isolation.behind import RecordsBehind, Shown
+from bigdebug.isolation.builders import Builder, NoBuilderError, find_builder
+from bigdebug.isolation.inputs import Input, elements_input, patched, reader_imports, reading
+from bigdebug.isolation.literals import imports_of, source_of
 from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.writing import (
     Origin,
     called,
-    constant_for,
     has_spark_fixture,
     imported,
     one_line,
@@ -23,31 +24,11 @@ from bigdebug.isolation.writing import (
     spark_fixture,
 )
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.rdd.kinds import IN_FILES, ROWS
+from bigdebug.lineage.rdd.kinds import ROWS
 from bigdebug.lineage.rdd.operator import RddOperator
 
 MOST_RECORDS = 1_000
 """Records that a test holds."""
-
-
-@dataclass(frozen=True)
-class _Input:
-    """A source's records, as the test has them.
-
-    Attributes:
-        read: the source, as far as code has to do with it.
-        constant: what they are called in the test.
-        elements: their sources.
-    """
-
-    read: Read
-    constant: str
-    elements: tuple[str, ...]
-
-    @property
-    def rdd(self) -> str:
-        """The source of an expression for an RDD of them."""
-        return f"spark.sparkContext.parallelize({self.constant}, 2)"
 
 
 def write_rdd_test(
@@ -57,6 +38,7 @@ def write_rdd_test(
     reproduction: FrozenBitMap,
     failing: str,
     origin: Origin | None,
+    shown: Shown | None = None,
 ) -> Path:
     """Write a test that fails as long as the records of a reproduction give a failing element.
 
@@ -67,6 +49,7 @@ def write_rdd_test(
         reproduction: numbers of the records that make elements fail.
         failing: an expression in Python of an element: which of them fail.
         origin: where the output is recorded, if it is.
+        shown: what gives the records that candidates were made of, where these are rows.
 
     Returns:
         The file's path.
@@ -81,13 +64,9 @@ def write_rdd_test(
             "values are redacted in this run, so the records can't be written to a test",
             hint="isolate in a run that doesn't redact, with made-up data",
         )
-    if any(each.leaf.operator.kind == ROWS for each in candidates.stands):
-        raise BigDebugError(
-            "a test can't be written yet of elements that are made of a DataFrame's rows",
-            hint="write the rows that culprits.dataframe() gives to a file, and a test that reads it",
-        )
     target = Path(path)
-    inputs = _inputs(candidates, reproduction)
+    inputs = _inputs(target, candidates, reproduction, shown)
+    of_rows = any(each.leaf.operator.kind == ROWS for each in candidates.stands)
     reads = [each.read for each in inputs]
     operators = [each for each in root.walk() if each.node is not None]
     sources = {each.leaf.operator for each in candidates.every}
@@ -95,9 +74,17 @@ def write_rdd_test(
     builder: Builder | None = None
     reason = ""
     try:
-        builder = find_builder(top, [each.call_site for each in operators], reads)
+        sites = [each.call_site for each in operators if each.kind != ROWS]
+        behind = shown.call_sites() if isinstance(shown, RecordsBehind) else []
+        builder = find_builder(top, [*sites, *behind], reads)
     except NoBuilderError as error:
         reason = str(error)
+    if builder is None and of_rows:
+        raise BigDebugError(
+            f"no function builds this RDD that a test could call ({reason}), and what was recorded can't be run on "
+            "other rows of a DataFrame",
+            hint="build it in a function that returns it",
+        )
     if builder is None and (origin is None or origin.output is None):
         raise BigDebugError(
             f"no function builds this RDD that a test could call ({reason}), and no output is recorded of it",
@@ -108,27 +95,32 @@ def write_rdd_test(
     return target
 
 
-def _inputs(candidates: RddCandidates, reproduction: FrozenBitMap) -> list[_Input]:
+def _inputs(
+    target: Path, candidates: RddCandidates, reproduction: FrozenBitMap, shown: Shown | None
+) -> list[Input]:
     if len(reproduction) > MOST_RECORDS:
         raise BigDebugError(
             f"{len(reproduction):,} records make the elements fail, more than the {MOST_RECORDS:,} that a test holds",
             hint="ask about fewer elements, or about one that fewer records make wrong",
         )
-    found: list[_Input] = []
-    taken: set[str] = set()
+    constants: set[str] = set()
+    below: Mapping[Any, list[Input]] = {}
+    if isinstance(shown, RecordsBehind):
+        if not shown.are_all_records:
+            raise BigDebugError(
+                "a test can't be written of rows of a DataFrame that several records were made into, or one into "
+                "several",
+                hint="write the rows that culprits.dataframe() gives to a file, and a test that reads it",
+            )
+        below = shown.inputs(target, reproduction, constants)
+    found: list[Input] = []
     for stand in candidates.stands:
         leaf = stand.leaf
-        records = candidates.trace.located(leaf, stand.places_of(reproduction))
-        try:
-            elements = tuple(source_of(record.value) for record in records)
-        except NoLiteralError as error:
-            raise BigDebugError(
-                f"records of {leaf.name} hold values of {error}, which a test can't",
-                hint="read or make the data as texts, numbers, tuples, lists and dicts",
-            ) from None
-        paths = leaf.operator.node.paths if leaf.operator.node is not None else ()
-        read = Read(leaf.name, leaf.call_site, tuple(paths), leaf.operator.kind not in IN_FILES)
-        found.append(_Input(read, constant_for(leaf.name, taken), elements))
+        if leaf in below:
+            found += below[leaf]
+        else:
+            records = candidates.trace.located(leaf, stand.places_of(reproduction))
+            found.append(elements_input(leaf, leaf.name, records, constants))
     return found
 
 
@@ -136,22 +128,21 @@ def _text(
     target: Path,
     builder: Builder | None,
     reason: str,
-    inputs: Sequence[_Input],
+    inputs: Sequence[Input],
     failing: str,
     origin: Origin | None,
 ) -> str:
     own_spark = not has_spark_fixture(target)
-    read = [] if builder is None else [each for each in inputs if each.read.name not in builder.frames]
+    read = patched(builder, inputs)
     imports = [
-        *imports_of([element for each in inputs for element in each.elements]),
+        *imports_of([element for each in inputs for element in each.literals]),
         *(["import sys"] if builder else []),
         *(["from pathlib import Path"] if builder else []),
         "from typing import Any",
         "",
         *(["import pytest"] if own_spark or read else []),
         *([] if builder else ["from bigdebug.isolation.rerun import rerun_elements"]),
-        *(["from pyspark import SparkContext"] if read else []),
-        "from pyspark.sql import SparkSession",
+        *sorted([*reader_imports(builder, read), "from pyspark.sql import SparkSession"]),
     ]
     head = [
         f'"""Elements are wrong for which holds: {one_line(failing)}.\n\n'
@@ -163,42 +154,14 @@ def _text(
         head.append(recorded(origin, reason))
     else:
         head += imported(builder, target)
-    head += [_constant(each) for each in inputs]
+    head += [each.declared for each in inputs if each.declared is not None]
     blocks = ["\n\n".join(head)]
     if own_spark:
         blocks.append(spark_fixture({}))
     if read:
-        blocks.append(_reading(read))
+        blocks.append(reading(read))
     blocks += [_judging(failing), _test(builder, inputs, bool(read))]
     return "\n\n\n".join(blocks) + "\n"
-
-
-def _constant(each: _Input) -> str:
-    elements = "".join(f"    {element},\n" for element in each.elements)
-    return f"{each.constant} = [\n{elements}]" if elements else f"{each.constant}: list = []"
-
-
-def _reading(read: Sequence[_Input]) -> str:
-    """The fixture that has the program read the few records."""
-    names = "".join(
-        f"        {source_of(Path(path).name)}: {each.constant},\n"
-        for each in read
-        for path in each.read.paths
-    )
-    readers = "".join(f'        "{name}",\n' for name in RDD_READERS)
-    return (
-        "@pytest.fixture\n"
-        "def records(spark, monkeypatch):\n"
-        '    """The program reads these few records, whatever else is in its files."""\n'
-        f"    elements = {{\n{names}    }}\n\n"
-        "    def instead_of(read):\n"
-        "        def reading(self, path, *args, **options):\n"
-        "            found = elements.get(Path(str(path)).name)\n"
-        "            return read(self, path, *args, **options) if found is None else self.parallelize(found, 2)\n\n"
-        "        return reading\n\n"
-        f"    for name in (\n{readers}    ):\n"
-        "        monkeypatch.setattr(SparkContext, name, instead_of(getattr(SparkContext, name)))"
-    )
 
 
 def _judging(failing: str) -> str:
@@ -209,13 +172,13 @@ def _judging(failing: str) -> str:
     )
 
 
-def _test(builder: Builder | None, inputs: Sequence[_Input], patched: bool) -> str:
+def _test(builder: Builder | None, inputs: Sequence[Input], patched: bool) -> str:
     fixtures = "spark: SparkSession, records: None" if patched else "spark: SparkSession"
     if builder is None:
-        given = "".join(f"        {source_of(each.read.name)}: {each.constant},\n" for each in inputs)
+        given = "".join(f"        {source_of(each.name)}: {each.constant},\n" for each in inputs)
         made = f"    inputs = {{\n{given}    }}\n    elements = rerun_elements(spark, STORE, RUN, OUTPUT, inputs)\n"
     else:
-        call = called(builder, {each.read.name: each.rdd for each in inputs}, True)
+        call = called(builder, {each.name: each.made for each in inputs}, True)
         made = f"    elements = {call}.collect()\n"
     return (
         f"def test_no_element_is_wrong({fixtures}) -> None:\n"
