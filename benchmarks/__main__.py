@@ -205,10 +205,16 @@ def _session(folder: Path) -> SparkSession:
 
 
 def commit() -> str:
-    """The commit measured, marked where the tree has changes."""
-    described = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    folder = Path(__file__).parent
-    return subprocess.run(described, capture_output=True, text=True, cwd=folder, check=True).stdout.strip()
+    """The commit measured, marked where the tree has changes other than tables like these."""
+    named = _git("describe", "--always", "--abbrev=12")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS}")
+    return f"{named}-dirty" if changed else named
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, check=True)
+    return done.stdout.strip()
 
 
 def _rows(kept: Path) -> list[dict[str, Any]]:
