@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from bigdebug.isolation.candidates import Candidates
 
+MOST_RECORDS = 20_000_000
+"""Records in all subsets of one job."""
+
 Numbers = Sequence[FrozenBitMap]
 Members = Callable[[], tuple[Any, Any, Any]]
 """Gives a plan of rows by subset, and the attributes of the subset's number and of the record id."""
@@ -96,3 +99,16 @@ def subset_numbers(catalyst: Catalyst, number: int) -> tuple[Any, Any]:
     frame = catalyst.spark.createDataFrame(pd.DataFrame({name: range(number)}), f"{name} bigint")
     plan = catalyst.analyzed(frame)
     return plan, plan.output().last()
+
+
+def batches(subsets: Numbers) -> list[list[FrozenBitMap]]:
+    """Subsets in their order, so many together as one job can hold."""
+    found: list[list[FrozenBitMap]] = []
+    room = 0
+    for subset in subsets:
+        if not found or len(subset) > room:
+            found.append([])
+            room = MOST_RECORDS
+        found[-1].append(subset)
+        room -= len(subset)
+    return found

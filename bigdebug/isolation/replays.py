@@ -11,7 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.candidate_set import CandidateSet, subset_numbers
+from bigdebug.isolation.candidate_set import CandidateSet, batches, subset_numbers
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_groups import closed_groups
 from bigdebug.isolation.failing import FailingGroups, FailingRow, Found, Identity
@@ -37,9 +37,6 @@ from bigdebug.lineage.records import SourceRecords, as_dict
 from bigdebug.lineage.segments import fetch
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf, Where
-
-MOST_RECORDS = 20_000_000
-"""Records in all subsets of one job."""
 
 
 class Replays:
@@ -108,7 +105,7 @@ class Replays:
     ) -> list[dict[Identity, Outcome]]:
         """What becomes of each row in each subset; those tried before aren't tried again."""
         fresh = [each for each in dict.fromkeys(subsets) if not self._tells(each, rows)]
-        for batch in _batches(fresh):
+        for batch in batches(fresh):
             self._try(batch, rows, candidates)
         return [self._known[each] for each in subsets]
 
@@ -387,16 +384,3 @@ def _any_failing(frame: DataFrame) -> DataFrame:
     """By subset and identity, whether a row of it fails; for null it doesn't."""
     subset, one, two, fails = frame.columns
     return frame.groupBy(subset, one, two).agg(F.max(F.coalesce(F.col(fails), F.lit(False)).cast("int")))
-
-
-def _batches(subsets: Sequence[FrozenBitMap]) -> list[list[FrozenBitMap]]:
-    """Subsets in their order, so many together as one job can hold."""
-    found: list[list[FrozenBitMap]] = []
-    room = 0
-    for subset in subsets:
-        if not found or len(subset) > room:
-            found.append([])
-            room = MOST_RECORDS
-        found[-1].append(subset)
-        room -= len(subset)
-    return found

@@ -16,9 +16,9 @@ from bigdebug.isolation.blamed import together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.rdd import weights
+from bigdebug.isolation.rdd.asked_of_rows import asked_of_rows
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, Places, RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining_skew import explain_rdd_skew
-from bigdebug.isolation.rdd.kept_rows import asked_of_rows
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.weighing import MOST_ROWS, Heavy, fewest
 from bigdebug.lineage.asking import jobs_of_ours

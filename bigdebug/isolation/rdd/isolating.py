@@ -17,10 +17,10 @@ from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.rdd import fetching
+from bigdebug.isolation.rdd.asked_of_rows import asked_of_rows
 from bigdebug.isolation.rdd.balancing import isolate_rdd_skew
 from bigdebug.isolation.rdd.candidates import RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining import explain_elements
-from bigdebug.isolation.rdd.kept_rows import asked_of_rows
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
