@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,7 @@ class ByPlace:
     places: Any | None
 
     def __call__(self, names: Any) -> Any:
-        numbers = names.to_numpy(zero_copy_only=False)
+        numbers = as_numpy(names)
         if self.places is None:
             return np.ones(len(numbers), dtype=bool)
         return np.isin(numbers, self.places)
@@ -70,7 +70,7 @@ class ByPrefix:
     reads: dict[int, int]
 
     def __call__(self, names: Any) -> Any:
-        numbers = names.to_numpy(zero_copy_only=False)
+        numbers = as_numpy(names)
         partitions, places = numbers >> PARTITION_SHIFT, numbers & PLACE_MASK
         found = np.zeros(len(numbers), dtype=bool)
         for partition in np.unique(partitions).tolist():
@@ -88,11 +88,22 @@ class ByKey:
 
     keys: frozenset[bytes]
 
+    @cached_property
+    def _known(self) -> Any:
+        # By hand: to make an array of what Python holds Arrow loads pandas, which takes longer than most traces.
+        keys = list(self.keys)
+        ends = np.cumsum([0, *map(len, keys)], dtype=np.int32)
+        return pa.Array.from_buffers(
+            pa.binary(), len(keys), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(keys))]
+        )
+
     def __call__(self, names: Any) -> Any:
-        wanted = pc.is_in(names.dictionary, pa.array(self.keys, pa.binary())).to_numpy(zero_copy_only=False)
-        codes = names.indices.to_numpy(zero_copy_only=False)
-        few = np.flatnonzero(wanted)
+        known = pc.is_in(names.dictionary, self._known)
+        few = as_numpy(pc.indices_nonzero(known))
+        codes = as_numpy(names.indices)
         if len(few) > _COMPARED:
+            wanted = np.zeros(len(names.dictionary), dtype=bool)
+            wanted[few] = True
             return wanted[codes]
         found = np.zeros(len(codes), dtype=bool)
         for code in few:
@@ -128,22 +139,33 @@ def _stems_in(filesystem: Any, wanted: Wanted, path: str) -> Stems:
         chosen = np.flatnonzero(wanted(names.flatten()))
         if not len(chosen):
             continue
-        offsets = names.offsets.to_numpy()
+        offsets = as_numpy(names.offsets)
         rows = np.unique(np.searchsorted(offsets, chosen + offsets[0], side="right") - 1)
-        some = batch.take(pa.array(rows))
-        leaves = some.column("leaf").to_numpy()
+        leaves = as_numpy(batch.column("leaf"))[rows]
         for leaf in np.unique(leaves).tolist():
-            of_leaf = some.filter(pa.array(leaves == leaf))
-            if of_leaf.column("place").null_count == 0:
-                places.setdefault(leaf, []).append(np.unique(of_leaf.column("place").to_numpy()))
+            of_leaf = rows[leaves == leaf]
+            place, key = batch.column("place"), batch.column("key")
+            if place[int(of_leaf[0])].is_valid:  # a leaf has places, or it has keys
+                places.setdefault(leaf, []).append(np.unique(_values(place, np.int64)[of_leaf]))
             else:
-                known = of_leaf.column("key").dictionary_decode().unique().to_pylist()
-                keys.setdefault(leaf, set()).update(known)
+                codes = np.unique(_values(key.indices, np.int32)[of_leaf]).tolist()
+                keys.setdefault(leaf, set()).update(key.dictionary[code].as_py() for code in codes)
     return Stems(_merged(places), keys)
 
 
 def _merged(places: dict[int, list[Any]]) -> dict[int, Any]:
     return {leaf: np.unique(np.concatenate(found)) for leaf, found in places.items()}
+
+
+def as_numpy(numbers: Any) -> Any:
+    """An Arrow array of numbers without nulls, as it lies in memory; its own `to_numpy` loads pandas, too."""
+    return np.from_dlpack(numbers)
+
+
+def _values(numbers: Any, kind: Any) -> Any:
+    """The same of one with nulls, where whatever stands in their place."""
+    start = numbers.offset
+    return np.frombuffer(numbers.buffers()[1], dtype=kind)[start : start + len(numbers)]
 
 
 def batches(filesystem: Any, paths: Sequence[str]) -> Iterator[Any]:
