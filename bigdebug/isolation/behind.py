@@ -15,7 +15,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame, SparkSession
 
 from bigdebug.isolation.inputs import Input, elements_input, frame_input
-from bigdebug.isolation.rdd.candidates import same_records
+from bigdebug.isolation.rdd.candidates import frame_of, same_records
 from bigdebug.isolation.same_records import first_readers
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.callsite import CallSite
@@ -55,7 +55,6 @@ _ROW_EACH = frozenset(
     {"Project", "Filter", "ResolvedHint", "Union", "Sort", "Repartition", "RepartitionByExpression"}
 )
 _ALL = 1 << 62
-_SCHEMA = "value string, _record struct<file: string, position: bigint, partition: int>"
 
 
 class Behind:
@@ -63,7 +62,7 @@ class Behind:
 
     Args:
         top: the operator that made a DataFrame of an RDD, or the rows of one elements.
-        frames: the DataFrames below, and it.
+        frames: the DataFrames below, and others.
 
     Attributes:
         annotator: gives the rows their places, where these may differ from time to time.
@@ -75,6 +74,7 @@ class Behind:
     """
 
     def __init__(self, top: RddOperator, frames: Frames) -> None:
+        frames = {each: frames[each] for each in in_order_of_names([top], frames) if each.kind == OF_FRAME}
         self._top = top
         self._frames = frames
         self._asked: list[MixedTrace] = []  # what they keep in Spark is needed for as long as this is
@@ -86,10 +86,13 @@ class Behind:
         self.call_sites = list(_call_sites(top, frames))
         self.doubts = list(dict.fromkeys(_doubts(top, frames)))
 
-    def each(self, places: Sequence[Place]) -> dict[Place, TracedRecord] | None:
-        """By place of a row the record that it was made of; None where there is a DataFrame on the way."""
-        if self._frames:
-            return None
+    @property
+    def tells_each(self) -> bool:
+        """Whether it can be told which record a row was made of: there is no DataFrame on the way."""
+        return not self._frames
+
+    def each(self, places: Sequence[Place]) -> dict[Place, TracedRecord]:
+        """By place of a row the record that it was made of, where that can be told."""
         top, annotator = self._top, self.annotator
         wanted: dict[int, set[int]] = {}
         for partition, place in places:
@@ -133,7 +136,7 @@ def behind_frames(question: Question) -> dict[SourceLeaf, Behind]:
     tops = list(dict.fromkeys(joints.values()))
     frames = frames_below(tops, question.lookup)
     require_all_unchanged(all_operators(tops, frames), None)
-    behind = {top: Behind(top, _below(top, frames)) for top in tops}
+    behind = {top: Behind(top, frames) for top in tops}
     for leaf, top in joints.items():
         take_elements_once(behind[top].annotator, question.catalyst, {leaf: top})
     return {leaf: behind[top] for leaf, top in joints.items()}
@@ -197,9 +200,11 @@ class RecordsBehind:
                 found += self._candidates.records(mine, limit)
                 continue
             names = self._names[stand.leaf]
-            rows = self._candidates.records(mine, limit)
-            each = self._behind[stand.leaf].each([_place(row) for _, row in rows])
-            if each is not None:
+            behind = self._behind[stand.leaf]
+            mine_found: list[tuple[int | None, TracedRecord]]
+            if behind.tells_each:
+                rows = self._candidates.records(mine, limit)
+                each = behind.each([_place(row) for _, row in rows])
                 mine_found = [(number, each[_place(row)]) for number, row in rows]
             else:
                 mine_found = [(None, record) for record in self._traced(stand, mine, limit).collect(limit)]
@@ -287,17 +292,9 @@ class RecordsBehind:
         return self._traces[key]
 
     def _of_trace(self, trace: MixedTrace, source: str) -> DataFrame:
-        found = trace.records(source)
-        if isinstance(found, DataFrame):
-            return found
-        rows = [
-            (
-                record.value if isinstance(record.value, str) else repr(record.value),
-                (record.location.file, record.location.position, record.location.partition),
-            )
-            for record in trace.collect_source(source, _ALL)
-        ]
-        return self._spark.createDataFrame(rows, _SCHEMA)
+        if any(source == name for name, _ in trace.frame_sources):
+            return trace.records(source)
+        return frame_of(self._spark, trace.collect_source(source, _ALL))
 
 
 def _names(
@@ -314,11 +311,6 @@ def _names(
             found[stand.leaf] = dict(zip(own, shown, strict=True))
             taken += shown
     return found
-
-
-def _below(top: RddOperator, frames: Frames) -> Frames:
-    """Those of some DataFrames that are below an operator."""
-    return {each: frames[each] for each in in_order_of_names([top], frames) if each.kind == OF_FRAME}
 
 
 def _place(record: TracedRecord) -> Place:

@@ -81,8 +81,7 @@ class CandidateSet(ABC):
 
     def leaves(self, numbers: FrozenBitMap) -> list[SourceLeaf]:
         """The sources of some candidates; all sources of none."""
-        stands = [stand for stand in self.stands if numbers & stand.numbers]
-        return [stand.leaf for stand in stands or self.stands]
+        return leaves_of(self.stands, numbers)
 
     @abstractmethod
     def frame(self, numbers: FrozenBitMap, source: SourceLeaf) -> DataFrame:
@@ -91,6 +90,17 @@ class CandidateSet(ABC):
     @abstractmethod
     def members(self, subsets: Numbers) -> Mapping[Operator, tuple[SourceLeaf, Members]]:
         """By the operator where replays begin, its source and what gives its rows by subset."""
+
+
+def leaves_of(stands: Sequence[Any], numbers: FrozenBitMap) -> list[Any]:
+    """The sources of some candidates; all sources of none.
+
+    Args:
+        stands: the candidates of each source, with its `leaf` and their `numbers`.
+        numbers: of the candidates.
+    """
+    mine = [stand for stand in stands if numbers & stand.numbers]
+    return [stand.leaf for stand in mine or stands]
 
 
 def subset_numbers(catalyst: Catalyst, number: int) -> tuple[Any, Any]:

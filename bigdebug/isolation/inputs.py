@@ -29,22 +29,31 @@ _WHOLE: dict[str, Any] = dict.fromkeys(
 
 
 @dataclass(frozen=True)
-class FrameInput:
-    """The records of a DataFrame's source.
+class _Input:
+    """The records of a source.
 
     Attributes:
         name: the source's.
         constant: what they are called in the test.
         read: the source, as far as code has to do with it.
+    """
+
+    name: str
+    constant: str
+    read: Read
+
+
+@dataclass(frozen=True)
+class FrameInput(_Input):
+    """The records of a DataFrame's source.
+
+    Attributes:
         table: the name of a table or view that the program asks for.
         rows: sources of the records; None where they stand in a file.
         schema: in DDL.
         file: its name.
     """
 
-    name: str
-    constant: str
-    read: Read
     table: str | None
     rows: Sequence[str] | None
     schema: str
@@ -76,21 +85,14 @@ class FrameInput:
 
 
 @dataclass(frozen=True)
-class ElementsInput:
+class ElementsInput(_Input):
     """The records of an RDD's source.
 
     Attributes:
-        name: the source's.
-        constant: what they are called in the test.
-        read: the source, as far as code has to do with it.
         literals: sources of the records.
     """
 
-    name: str
-    constant: str
-    read: Read
     literals: Sequence[str]
-    file: str | None = None
 
     @property
     def made(self) -> str:

@@ -181,7 +181,7 @@ def _text(
     rows = [row for each in inputs for row in each.literals]
     own_spark = not has_spark_fixture(target)
     read = patched(builder, inputs)
-    needs_path = builder is not None or any(each.file for each in inputs)
+    needs_path = builder is not None or any(each.declared is None for each in inputs)
     imports = [
         *imports_of(rows),
         *(["import sys"] if builder else []),

@@ -135,7 +135,7 @@ def placed_row(leaf: int) -> Callable[[Any], Annotated]:
     """A row beside its number, with its partition and place as its id."""
 
     def annotate(row: Any) -> Annotated:
-        return row[0], place_id(leaf, row[1] >> 33, row[1] & ((1 << 33) - 1))
+        return row[0], place_id(leaf, *place_of(row[1]))
 
     return annotate
 

@@ -8,8 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 from pyroaring import FrozenBitMap
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
+from bigdebug.isolation.candidate_set import leaves_of
 from bigdebug.isolation.rdd import fetching
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.errors import BigDebugError
@@ -151,8 +152,7 @@ class RddCandidates:
 
     def leaves(self, numbers: FrozenBitMap) -> list[RddSource]:
         """The sources of some candidates; all sources of none."""
-        stands = [stand for stand in self.stands if numbers & stand.numbers]
-        return [stand.leaf for stand in stands or self.stands]
+        return leaves_of(self.stands, numbers)
 
     def frame(self, numbers: FrozenBitMap, source: RddSource) -> Any:
         """Some candidates of a source as a DataFrame: `value`, the text of each, and `_record`."""
@@ -160,14 +160,7 @@ class RddCandidates:
         with self._asking():
             places = stand.places_of(numbers)
             records = self.trace.located(source, places) if places else []
-        rows = [
-            (
-                record.value if isinstance(record.value, str) else repr(record.value),
-                (record.location.file, record.location.position, record.location.partition),
-            )
-            for record in records
-        ]
-        return session_of(self.trace).createDataFrame(rows, _SCHEMA)
+        return frame_of(session_of(self.trace), records)
 
     def _asking(self) -> Any:
         return jobs_of_ours(self.trace.context, "the records found")
@@ -215,6 +208,18 @@ def bits_of(places: Places) -> dict[int, bytes]:
         flags[numbers] = True
         found[partition] = np.packbits(flags, bitorder="little").tobytes()
     return found
+
+
+def frame_of(spark: SparkSession, records: Iterable[TracedRecord]) -> DataFrame:
+    """Records of an RDD's source as a DataFrame: `value`, the text of each, and `_record`."""
+    rows = [
+        (
+            record.value if isinstance(record.value, str) else repr(record.value),
+            (record.location.file, record.location.position, record.location.partition),
+        )
+        for record in records
+    ]
+    return spark.createDataFrame(rows, _SCHEMA)
 
 
 def session_of(trace: RddTrace) -> SparkSession:
