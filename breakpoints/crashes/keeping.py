@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.breakpoints.crashes.workers import carried
-from bigdebug.lineage.rdd.index.writing import TaskFile
+from bigdebug.lineage.rdd.index.task_file import TaskFile
 
 OUTPUT = "bigdebug.output"
 """The local property of a job that names the output that it is for."""

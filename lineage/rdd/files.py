@@ -36,10 +36,10 @@ class Split:
     start: int | None = None
 
 
-def file_splits(jrdd: Any) -> list[tuple[str, int]] | None:
+def file_splits(operator: RddOperator, jrdd: Any) -> list[tuple[str, int]] | None:
     """By partition of a Hadoop input the file and where in it the partition begins; None if there are several."""
     found = []
-    for split in _splits(jrdd):
+    for split in _splits_of(operator, jrdd):
         if split.start is None:
             return None
         found.append((plain_path(split.paths[0]), split.start))
@@ -53,7 +53,7 @@ def fingerprint(operator: RddOperator, jrdd: Any) -> Fingerprint:
     """
     if operator.kind not in IN_FILES:
         return []
-    splits = _splits(jrdd)
+    splits = _splits_of(operator, jrdd)
     operator.splits = hashlib.blake2b(repr(splits).encode(), digest_size=8).hexdigest()
     return files_now(operator.context, list(dict.fromkeys(path for split in splits for path in split.paths)))
 
@@ -112,6 +112,15 @@ def hadoop_rdd(jrdd: Any) -> Any:
     while rdd.getClass().getSimpleName() not in _HADOOP:
         rdd = rdd.dependencies().head().rdd()
     return rdd
+
+
+def _splits_of(operator: RddOperator, jrdd: Any) -> list[Split]:
+    """The same as `_splits`; of the program's own RDD, whose partitions Spark keeps, asked for once."""
+    if operator.source is None or operator.source[0] is not jrdd:
+        return _splits(jrdd)
+    if operator.parts is None:
+        operator.parts = _splits(jrdd)
+    return operator.parts
 
 
 def _splits(jrdd: Any) -> list[Split]:

@@ -51,6 +51,7 @@ class RddOperator:
         computed: the same as they were when the RDD itself was first computed.
         listed: of a source in files, what these were: path, size and modification time of each.
         splits: of such a source, a digest of which parts of the files its partitions are.
+        parts: of such a source, these parts, once they were asked for.
         settings: of such a source, what Hadoop was told of how to read them.
         split_anew: of such a source, whether the files are split otherwise than the run split them; known once a
             recipe was opened.
@@ -74,6 +75,7 @@ class RddOperator:
     computed: dict[RddOperator, Any] | None = None
     listed: list[list[Any]] | None = None
     splits: str | None = None
+    parts: list[Any] | None = None
     settings: dict[str, str] | None = None
     split_anew: bool = False
     frame: FrameRows | None = None

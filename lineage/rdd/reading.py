@@ -97,7 +97,7 @@ class RddSource:
         """By partition the file and the offset in it; None for data that isn't in files, or in several each."""
         if self.operator.kind not in IN_FILES or self.operator.kind in _WHOLE_FILES:
             return None
-        return file_splits(self.rdd._jrdd)
+        return file_splits(self.operator, self.rdd._jrdd)
 
     def located(self, values: Sequence[tuple[Place, Any]]) -> list[TracedRecord]:
         """Records with the places that a person can open, by file and position.

@@ -24,8 +24,17 @@ from bigdebug.lineage.rdd import (
     tallies,
     workers,
 )
-from bigdebug.lineage.rdd.capture import heads, joined, notes, taps
-from bigdebug.lineage.rdd.index import names, writing
+from bigdebug.lineage.rdd.capture import carried, heads, joined, notes, taps
+from bigdebug.lineage.rdd.index import (
+    arrays,
+    coding,
+    elements,
+    keyed,
+    names,
+    placed,
+    task_file,
+    writing,
+)
 
 _MODULES = (
     workers,
@@ -45,7 +54,14 @@ _MODULES = (
     descending,
     parts,
     names,
+    arrays,
+    coding,
+    task_file,
+    elements,
+    placed,
+    keyed,
     writing,
+    carried,
     heads,
     notes,
     taps,

@@ -14,7 +14,8 @@ from bigdebug.lineage.rdd.capture.heads import PlaceHead
 from bigdebug.lineage.rdd.doubts import doubts_about
 from bigdebug.lineage.rdd.index.manifest import RddManifest, StoredRelation
 from bigdebug.lineage.rdd.index.sources import SourceWriter
-from bigdebug.lineage.rdd.index.writing import ELEMENTS, RELATION, written_value
+from bigdebug.lineage.rdd.index.task_file import ELEMENTS, RELATION
+from bigdebug.lineage.rdd.index.writing import written_value
 from bigdebug.lineage.rdd.kinds import RECORD_WISE, VALUE_ACTIONS
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import sources_in
@@ -116,7 +117,7 @@ def _manifest(
         output = _files(tap, notes[tap.folder], RELATION)
         attempts = {n: (name.partition(".")[0], records) for n, (name, records) in notes[tap.folder].items()}
         elements = _files(tap, attempts, ELEMENTS)
-        count = _count(filesystem, store, elements)
+        count = len(result) if isinstance(result, list) else _count(filesystem, store, elements)
     relations = [StoredRelation(output, placed=True)]
     for operator in sorted(taps, key=lambda each: -each.serial):
         relations.append(

@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.lineage.rdd.index.writing import Codes, coded
+from bigdebug.lineage.rdd.capture.carried import taken_along
+from bigdebug.lineage.rdd.index.coding import Codes
 
 
+class _Head:
+    def __reduce__(self) -> Any:
+        from bigdebug.lineage.rdd.capture.carried import pickled
+
+        return pickled(type(self), tuple(vars(self).values()))
+
+
+@taken_along
 @dataclass(frozen=True)
-class PlaceHead:
+class PlaceHead(_Head):
     """Records of a leaf: an id is a place, as a number.
 
     Attributes:
@@ -20,8 +29,9 @@ class PlaceHead:
     leaf: int
 
 
+@taken_along
 @dataclass(frozen=True)
-class KeyHead:
+class KeyHead(_Head):
     """What a boundary made: an id is its key.
 
     Attributes:
@@ -33,8 +43,9 @@ class KeyHead:
     key: Callable[[Any], Any] | None
 
 
+@taken_along
 @dataclass(frozen=True)
-class PairHead:
+class PairHead(_Head):
     """Pairs that a join made: an id is a pair of ids, of each side, None where that had no partner.
 
     The id of a place is twice its number there, with the side in the last bit, and -1 for no partner.
@@ -49,12 +60,12 @@ class PairHead:
 
 Head = PlaceHead | KeyHead | PairHead
 
-Stem = tuple[int, Any, Any, Any]
-"""A leaf's number; places, or else names of keys, as arrays; and which of some ids they are of."""
+Stem = tuple[int, Any | None, tuple[Any, Codes] | None, Any]
+"""A leaf's number; places, or else codes of keys and these keys; and which of some ids they are of, ascending."""
 
 
 def stems(head: Head, ids: Any, rows: Any) -> Iterator[Stem]:
-    """Ids of a head as places and keys of leaves.
+    """Ids of a head as places, or as keys, of leaves.
 
     Args:
         head: whose ids they are.
@@ -63,19 +74,18 @@ def stems(head: Head, ids: Any, rows: Any) -> Iterator[Stem]:
         rows: an array: which of the records each is of.
     """
     import numpy as np
-    import pyarrow as pa
 
     if isinstance(head, PlaceHead):
         places = np.asarray(ids, dtype=np.int64)
         there = places >= 0
         if there.all():
-            yield head.leaf, pa.array(places), None, rows
+            yield head.leaf, places, None, rows
         elif there.any():
-            yield head.leaf, pa.array(places[there]), None, rows[there]
+            yield head.leaf, places[there], None, rows[there]
     elif isinstance(head, KeyHead):
         codes = Codes()
-        numbers = pa.array([codes[key] for key in ids], pa.int32())
-        yield head.leaf, None, coded(numbers, codes), rows
+        numbers = np.array([codes[key] for key in ids], dtype=np.int32)
+        yield head.leaf, None, (numbers, codes), rows
     else:
         for below, of_side in zip((head.left, head.right), ids, strict=True):
             known, of_known = of_side, rows

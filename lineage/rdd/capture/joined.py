@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 from typing import Any
 
+from bigdebug.lineage.rdd.capture.carried import carried
 from bigdebug.lineage.rdd.capture.heads import KeyHead, PlaceHead
 from bigdebug.lineage.rdd.capture.notes import Notes, note_count
 from bigdebug.lineage.rdd.capture.taps import Cell, Function, key_of
@@ -24,6 +25,7 @@ Pairing = Callable[[Any, list[Value], list[Value]], Iterator[Any]]
 """Of a key and the values of both sides: the pairs of these."""
 
 
+@carried
 def telling_foot(cell: Cell, side: int, place: tuple[bytes, str]) -> Function:
     """Have the values of pairs that come out of a chain travel with what they were made of.
 
@@ -59,6 +61,7 @@ def _told(
     note_count(place, partition, (next(ids) - first) >> 1)
 
 
+@carried
 def joined(cell: Cell, kind: str) -> Function:
     """What makes the pairs of a join out of the values of each key.
 

@@ -14,17 +14,11 @@ from operator import length_hint
 from typing import Any
 
 from bigdebug.lineage.rdd.capture.heads import Head, PairHead, PlaceHead, stems
+from bigdebug.lineage.rdd.index.elements import ElementWriter, elements_schema
+from bigdebug.lineage.rdd.index.keyed import KeyedFile, Part
 from bigdebug.lineage.rdd.index.names import place_number
-from bigdebug.lineage.rdd.index.writing import (
-    ELEMENTS,
-    RELATION,
-    ElementWriter,
-    TaskFile,
-    attempt_name,
-    coded,
-    elements_schema,
-    schema_of,
-)
+from bigdebug.lineage.rdd.index.placed import PlacedFile
+from bigdebug.lineage.rdd.index.task_file import ELEMENTS, RELATION, TaskFile, attempt_name
 
 MOST_NAMES = 1 << 20
 MOST_KEYS = 1 << 17
@@ -61,6 +55,7 @@ class Notes:
         self._before = 0  # records whose notes are written
         self._given = 0  # elements whose notes are written
         self._files: list[TaskFile] = []
+        self._file: PlacedFile | KeyedFile | None = None
         self._elements: ElementWriter | None = None
         self._broken = False
         self.names: list[Any] = []
@@ -88,7 +83,8 @@ class Notes:
             filesystem, folder = pickle.loads(self._place[0]), self._place[1]
             if not elements and self._is_noted(filesystem, folder):
                 return False
-            self._files.append(TaskFile(filesystem, folder, self._name, schema_of(elements)))
+            self._file = (PlacedFile if elements else KeyedFile)(filesystem, folder, self._name)
+            self._files.append(self._file)
             if elements:
                 kept = TaskFile(
                     filesystem, folder, attempt_name(self._partition) + ELEMENTS, elements_schema()
@@ -185,17 +181,10 @@ class Notes:
 
     def _write(self) -> None:
         import numpy as np
-        import pyarrow as pa
 
         count = len(self.names)
         if not count:
             return
-        if self._elements is None:
-            names: Any = coded(pa.array(np.array(array("i", self.names))), self.codes)
-        else:
-            first = place_number((self._partition, self._given))
-            names = pa.array(np.arange(first, first + count))
-            self._elements.add_all(self.names)
         if self.counter is None:
             offsets = np.append(np.frombuffer(self.marks, dtype=np.int64), count)
             gave = np.flatnonzero(offsets[1:] > offsets[:-1])
@@ -204,21 +193,29 @@ class Notes:
             numbers = _NEVER - np.frombuffer(self.records, dtype=np.int64) - 1
             gave, starts = np.unique(numbers, return_index=True)
             ids = place_number((self._partition, 0)) + gave
-        lists = pa.ListArray.from_arrays(pa.array(np.append(starts, count), pa.int32()), names)
+        if self._elements is None:
+            names: Any = np.fromiter(self.names, np.int32, count)
+            part = Part(self.codes)
+        else:
+            first = place_number((self._partition, self._given))
+            names, part = np.arange(first, first + count), None
+            self._elements.add_all(self.names)
+        lengths = np.diff(starts, append=count)
         for leaf, places, keys, rows in stems(self._head, ids, np.arange(len(gave))):
-            number = len(rows)
-            whole = number == len(gave)
-            self._files[0].write(
-                pa.record_batch(
-                    [
-                        pa.array(np.full(number, leaf, dtype=np.int32)),
-                        pa.nulls(number, pa.int64()) if places is None else places,
-                        coded(pa.nulls(number, pa.int32()), ()) if keys is None else keys,
-                        lists if whole else lists.take(pa.array(rows)),
-                    ],
-                    schema=schema_of(self._elements is not None),
-                )
-            )
+            many, of_rows = lengths[rows], names
+            if len(rows) < len(gave):
+                of_rows = names[np.repeat(np.isin(np.arange(len(gave)), rows), lengths)]
+            if part is None:
+                assert isinstance(self._file, PlacedFile)
+                self._file.write_leaf(leaf, places, keys, np.append(0, np.cumsum(many)), of_rows)
+            else:
+                assert isinstance(self._file, KeyedFile)
+                if places is not None:
+                    self._file.write_leaf(part, leaf, np.repeat(places, many), None, of_rows)
+                else:
+                    assert keys is not None
+                    codes, known = keys
+                    self._file.write_leaf(part, leaf, None, (np.repeat(codes, many), known), of_rows)
 
     def _ids(self, records: Any) -> Any:
         if isinstance(self._head, PlaceHead):
@@ -247,7 +244,7 @@ def note_count(place: tuple[bytes, str], partition: int, records: int) -> None:
     with suppress(Exception):
         if not _is_ours():
             name = attempt_name(partition) + RELATION
-            TaskFile(pickle.loads(place[0]), place[1], name, schema_of(False)).commit(f".{records}")
+            KeyedFile(pickle.loads(place[0]), place[1], name).commit(f".{records}")
 
 
 def _is_ours() -> bool:

@@ -13,9 +13,10 @@ from itertools import chain, compress, islice
 from operator import itemgetter, length_hint
 from typing import Any
 
+from bigdebug.lineage.rdd.capture.carried import carried, taken_along
 from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PlaceHead
 from bigdebug.lineage.rdd.capture.notes import MOST_BYTES, Notes
-from bigdebug.lineage.rdd.index.writing import weight
+from bigdebug.lineage.rdd.index.elements import weight
 
 Function = Callable[[int, Iterable[Any]], Iterable[Any]]
 """Of a partition's number and its elements."""
@@ -24,6 +25,7 @@ _CHUNK = 1 << 12
 _END = object()
 
 
+@taken_along
 class Cell:
     """What the head of a chain and its foot share in a task.
 
@@ -43,9 +45,12 @@ class Cell:
         self.now: Any = None
 
     def __reduce__(self) -> Any:
-        return Cell, (self.head,)
+        from bigdebug.lineage.rdd.capture.carried import pickled
+
+        return pickled(Cell, (self.head,))
 
 
+@carried
 def headed_below(cell: Cell, function: Function) -> Function:
     """A chain's first function with a head in front of it."""
 
@@ -55,6 +60,7 @@ def headed_below(cell: Cell, function: Function) -> Function:
     return headed
 
 
+@carried
 def headed_above(cell: Cell, function: Function) -> Function:
     """What makes a boundary's elements with the head of the next chain behind it."""
 
@@ -64,6 +70,7 @@ def headed_above(cell: Cell, function: Function) -> Function:
     return headed
 
 
+@carried
 def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] | None) -> Function:
     """Note the keys of what comes out of a chain.
 
@@ -83,6 +90,7 @@ def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] |
     return foot
 
 
+@carried
 def given_foot(cell: Cell, place: tuple[bytes, str], few: bool) -> Function:
     """Note, and keep, what comes out of a chain for an action.
 

@@ -21,7 +21,6 @@ from bigdebug.lineage.rdd.annotator import Annotator, contributing, is_boundary
 from bigdebug.lineage.rdd.doubts import doubts_about, doubts_about_taken
 from bigdebug.lineage.rdd.frames import functions_given, take_elements_once
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
-from bigdebug.lineage.rdd.index import writing
 from bigdebug.lineage.rdd.index.first_only import FirstOnly
 from bigdebug.lineage.rdd.index.frames import IndexedFrame
 from bigdebug.lineage.rdd.index.manifest import (
@@ -32,6 +31,8 @@ from bigdebug.lineage.rdd.index.manifest import (
     StoredRelation,
 )
 from bigdebug.lineage.rdd.index.sources import SourceWriter
+from bigdebug.lineage.rdd.index.task_file import ELEMENTS, RELATION, Written
+from bigdebug.lineage.rdd.index.writing import relation_written
 from bigdebug.lineage.rdd.kinds import BY_PARTITION, FIRST_ROWS, INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.known_keys import known_key_of
 from bigdebug.lineage.rdd.mixed import Frames, in_order_of_names
@@ -178,7 +179,7 @@ class ProgramWriter:
         """
         began = time.monotonic()
         doubts = [doubt for top in dict.fromkeys([*self._tops, *self._joints]) for doubt in doubts_about(top)]
-        written: list[writing.Written] = []
+        written: list[Written] = []
         relations = []
         given: tuple[str, ...] = ()
         if rows is not None:
@@ -191,7 +192,7 @@ class ProgramWriter:
             )
             if rows.action in FIRST_ROWS:
                 self._first = FirstOnly(self._annotator, self._given, rows.operator, asked.elements)
-            relations.append(StoredRelation(self._files("output", written, writing.RELATION), placed=True))
+            relations.append(StoredRelation(self._files("output", written, RELATION), placed=True))
         frames = {}
         # Those that lead to others stand before these.
         for operator in sorted(self._given, key=lambda each: -each.serial):
@@ -209,7 +210,7 @@ class ProgramWriter:
             rows=sum(count for _, _, count in written),
             notes=(*notes, *dict.fromkeys(doubts), *given),
             output="" if rows is None else rows.operator.described(),
-            elements=self._files("output", written, writing.ELEMENTS),
+            elements=self._files("output", written, ELEMENTS),
             relations=tuple(relations),
             sources=tuple(
                 writer.stored(source, self._annotator.leaf(source.operator)) for source in self._sources
@@ -259,7 +260,7 @@ class ProgramWriter:
             name = known_key_of(self._annotator.input_keys(boundary, given))
         folder = f"group-{leaf}"
         written = self._written(annotated, folder, name, partitions=partitions)
-        return self._relation(boundary, self._files(folder, written, writing.RELATION), placed=name is None)
+        return self._relation(boundary, self._files(folder, written, RELATION), placed=name is None)
 
     def _relation(self, boundary: RddOperator, files: tuple[str, ...], *, placed: bool) -> StoredRelation:
         return StoredRelation(
@@ -280,16 +281,14 @@ class ProgramWriter:
         *,
         elements: bool = False,
         partitions: Sequence[int] | None = None,
-    ) -> list[writing.Written]:
+    ) -> list[Written]:
         folder = f"{self._path}/{name}"
-        write = annotated.mapPartitionsWithIndex(
-            writing.relation_written(self._filesystem, folder, key, elements)
-        )
+        write = annotated.mapPartitionsWithIndex(relation_written(self._filesystem, folder, key, elements))
         found = sorted(self._context.runJob(write, workers.itself, partitions))
         self._require_seen(name, found)
         return found
 
-    def _require_seen(self, name: str, written: list[writing.Written]) -> None:
+    def _require_seen(self, name: str, written: list[Written]) -> None:
         found = entries(self._filesystem, f"{self._path}/{name}")
         seen = {info.base_name.partition(".")[0] for info in found}
         if any(file not in seen for _, file, _ in written):
@@ -298,5 +297,5 @@ class ProgramWriter:
                 hint="use a store that all machines share: attach(store=…), --store or BIGDEBUG_STORE",
             )
 
-    def _files(self, name: str, written: list[writing.Written], ending: str) -> tuple[str, ...]:
+    def _files(self, name: str, written: list[Written], ending: str) -> tuple[str, ...]:
         return tuple(f"{self._folder}/{name}/{file}{ending}" for _, file, _ in written)

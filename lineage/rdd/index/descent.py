@@ -18,10 +18,12 @@ from bigdebug.lineage.index.rows import as_arrow
 from bigdebug.lineage.index.trace import IndexedTrace
 from bigdebug.lineage.location import PARTITION_SHIFT as ROW_SHIFT
 from bigdebug.lineage.location import TracedRecord
+from bigdebug.lineage.rdd.index.by_key import ByKey
 from bigdebug.lineage.rdd.index.manifest import RddManifest, StoredRelation
 from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, PLACE_MASK, UNEQUAL, place_of
 from bigdebug.lineage.rdd.index.records import IndexedRddRecords
-from bigdebug.lineage.rdd.index.relations import ByKey, ByPlace, ByPrefix, Stems, Wanted, stems_of
+from bigdebug.lineage.rdd.index.relations import ByPlace, ByPrefix, Wanted, stems_of
+from bigdebug.lineage.rdd.index.stems import Stems
 from bigdebug.lineage.store.tables import TableStore
 
 _UNEQUAL = (

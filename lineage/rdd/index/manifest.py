@@ -9,8 +9,8 @@ from typing import Any
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.index.manifest import Manifest, manifest_of
 
-FORMAT = "rdd 1"
-THROUGH_FRAMES = "rdd 2"
+FORMAT = "rdd 3"
+THROUGH_FRAMES = "rdd 4"
 """The format of one that goes on below in DataFrames, and of one below a DataFrame."""
 
 

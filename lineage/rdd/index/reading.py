@@ -17,7 +17,8 @@ from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.index.descent import Descent
 from bigdebug.lineage.rdd.index.manifest import RddManifest, is_rdd_manifest
 from bigdebug.lineage.rdd.index.records import stored_elements
-from bigdebug.lineage.rdd.index.relations import ByPlace, Stems
+from bigdebug.lineage.rdd.index.relations import ByPlace
+from bigdebug.lineage.rdd.index.stems import Stems
 from bigdebug.lineage.store.tables import TableStore
 
 

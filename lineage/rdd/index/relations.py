@@ -3,43 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from bigdebug.lineage.rdd.index.by_key import ByKey, stems_by_key
 from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, PLACE_MASK
+from bigdebug.lineage.rdd.index.stems import Collected, Stems, as_numpy
 from bigdebug.lineage.store.damage import reading_index
 
-_COMPARED = 4
-"""Codes are compared with so many at most: with more, looking each up takes less."""
 _READERS = min(8, os.cpu_count() or 1)
-
-
-@dataclass
-class Stems:
-    """What elements stem from, by the numbers of leaves.
-
-    Attributes:
-        places: of each leaf the places of records, as sorted numbers, each once.
-        keys: of each leaf the names of keys.
-    """
-
-    places: dict[int, Any] = field(default_factory=dict)
-    keys: dict[int, set[bytes]] = field(default_factory=dict)
-
-    def add(self, other: Stems) -> None:
-        """Take in what other elements stem from."""
-        for leaf, places in other.places.items():
-            mine = self.places.get(leaf)
-            self.places[leaf] = places if mine is None else np.union1d(mine, places)
-        for leaf, keys in other.keys.items():
-            self.keys.setdefault(leaf, set()).update(keys)
 
 
 @dataclass(frozen=True)
@@ -78,39 +56,6 @@ class ByPrefix:
         return found
 
 
-@dataclass(frozen=True)
-class ByKey:
-    """Elements of some keys.
-
-    Attributes:
-        keys: their names.
-    """
-
-    keys: frozenset[bytes]
-
-    @cached_property
-    def _known(self) -> Any:
-        # By hand: to make an array of what Python holds Arrow loads pandas, which takes longer than most traces.
-        keys = list(self.keys)
-        ends = np.cumsum([0, *map(len, keys)], dtype=np.int32)
-        return pa.Array.from_buffers(
-            pa.binary(), len(keys), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(keys))]
-        )
-
-    def __call__(self, names: Any) -> Any:
-        known = pc.is_in(names.dictionary, self._known)
-        few = as_numpy(pc.indices_nonzero(known))
-        codes = as_numpy(names.indices)
-        if len(few) > _COMPARED:
-            wanted = np.zeros(len(names.dictionary), dtype=bool)
-            wanted[few] = True
-            return wanted[codes]
-        found = np.zeros(len(codes), dtype=bool)
-        for code in few:
-            found |= codes == code
-        return found
-
-
 Wanted = ByPlace | ByPrefix | ByKey
 
 
@@ -120,20 +65,21 @@ def stems_of(filesystem: Any, paths: Sequence[str], wanted: Wanted) -> Stems:
     Raises:
         DamagedIndexError: a file can't be read.
     """
-    places: dict[int, list[Any]] = {}
-    keys: dict[int, set[bytes]] = {}
+    read: Callable[[str], Stems]
+    if isinstance(wanted, ByKey):
+        read = partial(stems_by_key, filesystem, wanted)
+    else:
+        read = partial(_stems_by_place, filesystem, wanted)
+    found = Collected()
     with ThreadPoolExecutor(_READERS) as pool:  # nearly all is done outside of Python
-        for rows in pool.map(partial(_stems_in, filesystem, wanted), paths):
-            for leaf, found in rows.places.items():
-                places.setdefault(leaf, []).append(found)
-            for leaf, known in rows.keys.items():
-                keys.setdefault(leaf, set()).update(known)
-    return Stems(_merged(places), keys)
+        for stems in pool.map(read, paths):
+            found.add(stems)
+    return found.stems()
 
 
-def _stems_in(filesystem: Any, wanted: Wanted, path: str) -> Stems:
-    places: dict[int, list[Any]] = {}
-    keys: dict[int, set[bytes]] = {}
+def _stems_by_place(filesystem: Any, wanted: ByPlace | ByPrefix, path: str) -> Stems:
+    """What the wanted elements of one file stem from."""
+    found = Collected()
     for batch in batches(filesystem, [path]):
         names = batch.column("names")
         chosen = np.flatnonzero(wanted(names.flatten()))
@@ -146,20 +92,10 @@ def _stems_in(filesystem: Any, wanted: Wanted, path: str) -> Stems:
             of_leaf = rows[leaves == leaf]
             place, key = batch.column("place"), batch.column("key")
             if place[int(of_leaf[0])].is_valid:  # a leaf has places, or it has keys
-                places.setdefault(leaf, []).append(np.unique(_values(place, np.int64)[of_leaf]))
+                found.add_places(leaf, _values(place, np.int64)[of_leaf])
             else:
-                codes = np.unique(_values(key.indices, np.int32)[of_leaf]).tolist()
-                keys.setdefault(leaf, set()).update(key.dictionary[code].as_py() for code in codes)
-    return Stems(_merged(places), keys)
-
-
-def _merged(places: dict[int, list[Any]]) -> dict[int, Any]:
-    return {leaf: np.unique(np.concatenate(found)) for leaf, found in places.items()}
-
-
-def as_numpy(numbers: Any) -> Any:
-    """An Arrow array of numbers without nulls, as it lies in memory; its own `to_numpy` loads pandas, too."""
-    return np.from_dlpack(numbers)
+                found.add_keys(leaf, _values(key.indices, np.int32)[of_leaf], key.dictionary)
+    return found.stems()
 
 
 def _values(numbers: Any, kind: Any) -> Any:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from bigdebug.lineage.rdd import placing
-from bigdebug.lineage.rdd.files import fingerprint
-from bigdebug.lineage.rdd.hadoop import DELIMITER, read_settings
-from bigdebug.lineage.rdd.index import writing
+from bigdebug.lineage.rdd.files import fingerprint, hadoop_rdd
+from bigdebug.lineage.rdd.hadoop import DELIMITER
+from bigdebug.lineage.rdd.index.elements import elements_written
 from bigdebug.lineage.rdd.index.manifest import StoredSource
+from bigdebug.lineage.rdd.index.task_file import ELEMENTS
 from bigdebug.lineage.rdd.reading import RddSource
 
 
@@ -38,6 +39,9 @@ class SourceWriter:
             source: the source.
             leaf: its number.
         """
+        listed = source.operator.listed
+        if listed is None:
+            listed = fingerprint(source.operator, source.rdd._jrdd)
         splits: tuple[tuple[str, int, int], ...] | None = None
         records: tuple[str, ...] = ()
         if source.whole_files or source.splits is None:
@@ -49,9 +53,6 @@ class SourceWriter:
             self._progress(f"where the records of {source.name} stand")
             firsts = source.first_positions()
             splits = tuple((file, start, firsts[n][1]) for n, (file, start) in enumerate(source.splits))
-        listed = source.operator.listed
-        if listed is None:
-            listed = fingerprint(source.operator, source.rdd._jrdd)
         return StoredSource(
             leaf=leaf,
             name=source.name,
@@ -65,9 +66,9 @@ class SourceWriter:
         )
 
     def _records(self, rdd: Any, name: str) -> tuple[str, ...]:
-        write = writing.elements_written(self._filesystem, f"{self._path}/{name}")
+        write = elements_written(self._filesystem, f"{self._path}/{name}")
         written = sorted(rdd.mapPartitionsWithIndex(write).collect())
-        return tuple(f"{self._folder}/{name}/{file}{writing.ELEMENTS}" for _, file, _ in written)
+        return tuple(f"{self._folder}/{name}/{file}{ELEMENTS}" for _, file, _ in written)
 
 
 def _is_plain_text(source: RddSource) -> bool:
@@ -75,5 +76,8 @@ def _is_plain_text(source: RddSource) -> bool:
     operator = source.operator
     if operator.kind not in ("textFile", "wholeTextFiles") or not operator.arguments["use_unicode"]:
         return False
-    settings = operator.settings if operator.settings is not None else read_settings(source.rdd._jrdd)
-    return source.whole_files or DELIMITER not in settings
+    if source.whole_files:
+        return True
+    if operator.settings is not None:
+        return DELIMITER not in operator.settings
+    return hadoop_rdd(source.rdd._jrdd).getConf().get(DELIMITER) is None

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from operator import add
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError, RecipeError
 from bigdebug.lineage.index.reading import open_index
-from bigdebug.lineage.rdd.capture import notes
+from bigdebug.lineage.rdd.capture import carried, notes
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
 from bigdebug.lineage.sharing import seen_by_workers, warn_unless_shared
 
@@ -215,6 +216,7 @@ def test_a_tap_in_trouble_lets_the_elements_go_on(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(notes.Notes, "_write", full_disk)  # the class travels with the taps
+    monkeypatch.setattr(carried, "_code", cache(carried._code.__wrapped__))
     counts = word_count(context, text)
     assert dict(counts.collect())["w2"] == 29
     index = captured(session)
