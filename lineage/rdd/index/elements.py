@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
+from types import MemberDescriptorType
 from typing import Any
 
 from bigdebug.lineage.rdd.index.arrays import numbers, texts
@@ -22,6 +25,7 @@ _LOOKED_AT = 8
 """So many parts of an element are weighed; the rest is taken to be alike."""
 
 _WHOLE = frozenset({str, int, float, bytes, bool, type(None)})
+_CONTAINERS = frozenset({tuple, list, set, frozenset, dict, deque})
 _UNKNOWN = 1 << 10
 
 
@@ -36,14 +40,33 @@ def weight(element: Any) -> int:
 
 
 def _weighed(element: Any, depth: int) -> int:
-    total = sys.getsizeof(element)
-    if type(element) in _WHOLE:
+    kind, total = type(element), sys.getsizeof(element)
+    if kind in _WHOLE or not depth:
         return total
-    if depth and isinstance(element, tuple | list | set | frozenset | dict) and element:
-        parts = element.values() if isinstance(element, dict) else element
-        looked_at = list(islice(parts, _LOOKED_AT))
-        total += len(element) * sum(_weighed(part, depth - 1) for part in looked_at) // len(looked_at)
+    # By its type: what an object of the program's own says of its class is code of the program's.
+    if issubclass(kind, tuple | list | set | frozenset | deque):
+        total += _all_weighed(element, depth - 1)
+    elif issubclass(kind, dict):
+        total += _all_weighed(element.values(), depth - 1)
+    if kind not in _CONTAINERS:
+        total += sum(_weighed(part, depth - 1) for part in _attributes(element))
     return total
+
+
+def _all_weighed(parts: Collection[Any], depth: int) -> int:
+    looked_at = list(islice(parts, _LOOKED_AT))
+    return len(parts) * sum(_weighed(part, depth) for part in looked_at) // max(1, len(looked_at))
+
+
+def _attributes(element: Any) -> Iterator[Any]:
+    """The attributes of an object, without any code of its class."""
+    kind = type(element)
+    if kind.__dictoffset__:
+        yield from object.__getattribute__(element, "__dict__").values()
+    for name, member in (each for base in kind.__mro__ for each in vars(base).items()):
+        if isinstance(member, MemberDescriptorType) and name not in ("__dict__", "__weakref__"):
+            with suppress(AttributeError):
+                yield member.__get__(element, kind)
 
 
 def elements_schema() -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import pickle
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +99,46 @@ def test_elements_written_by_a_second_pass(tmp_path: Path) -> None:
     assert len(list(pa.ipc.open_stream((tmp_path / "0.elements").read_bytes()))) > 1
 
 
+class Held:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Slotted(Held):
+    __slots__ = ("more", "unset")
+
+    def __init__(self, text: str) -> None:
+        super().__init__("")
+        self.more = [text]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    text: str
+    times: int = 1
+
+
+class Hostile:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("nobody is to look at me")
+
+
+@pytest.mark.parametrize("kind", [Held, Slotted, Frozen, Hostile])
+def test_objects_weigh_what_they_hold(kind: Callable[[str], Any]) -> None:
+    text = "x" * 100_000
+    weights = weight(kind(text)), weight([kind(text)] * 50), weight(("key", kind(text)))
+    assert 100_000 < weights[0] < 102_000
+    assert weights[1] > 5_000_000
+    assert weights[2] > 100_000
+
+
 def test_weights() -> None:
+    assert weight(deque(["x" * 1_000] * 50)) > 50_000
+    assert weight(()) < 100
+    assert weight(datetime.datetime(2026, 1, 1)) < 1_000
     assert weight("x" * 1_000) > 1_000
     assert weight(("k", ["x" * 1_000] * 50)) > 50_000
     assert weight({"k": "x" * 1_000}) > 1_000
