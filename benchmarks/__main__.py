@@ -1,6 +1,7 @@
 """`python -m benchmarks [--only KIND …] [--rows N …] [--scale S] [--rounds N …]`: measure, print, keep tables.
 
-Resumable: what was measured at this commit is kept in the folder of results and not measured again.
+Resumable: what was measured at this commit is kept and not measured again. Tables that take very long are kept in
+the folder of results, with rows measured at several commits.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main() -> None:
         "--rounds", type=int, nargs="+", default=[5, 10, 20, 40], help="of iterative programs"
     )
     parser.add_argument("--records", type=int, nargs="+", default=[100_000, 1_000_000], help="of subjects")
+    parser.add_argument("--forms", nargs="+", choices=list(isolation.FORMS), default=list(isolation.FORMS))
     parser.add_argument("--bound", type=float, default=120, help="seconds of plain delta debugging")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "bigdebug-benchmarks")
     arguments = parser.parse_args()
@@ -48,18 +50,19 @@ def main() -> None:
     try:
         for which in arguments.only:
             line, table = RENDERED.get(which, (_line, _table))
-            kept = arguments.data / f"{which}-{measured}.jsonl"
+            grown = which in GROWN
+            kept = RESULTS / f"{which}.jsonl" if grown else arguments.data / f"{which}-{measured}.jsonl"
+            RESULTS.mkdir(exist_ok=True)
             for key, measure in TABLES[which](spark, arguments):
-                if key in {row["key"] for row in _rows(kept)}:
+                if any(row["key"] == key and row["commit"] == measured for row in _rows(kept)):
                     continue
                 found = []
                 for row in measure():
                     print(line(row), flush=True)
-                    found.append(json.dumps({"key": key, **row}) + "\n")
-                with kept.open("a") as lines:
-                    lines.writelines(found)
-            RESULTS.mkdir(exist_ok=True)
-            (RESULTS / f"{which}.md").write_text(table(_rows(kept), measured))
+                    found.append({"key": key, "commit": measured, **row})
+                others = [row for row in _rows(kept) if row["key"] != key]
+                kept.write_text("".join(json.dumps(row) + "\n" for row in [*others, *found]))
+                (RESULTS / f"{which}.md").write_text(table(_rows(kept), measured))
     finally:
         spark.stop()
         shutil.rmtree(measures.STORES, ignore_errors=True)
@@ -129,12 +132,13 @@ def _isolation(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     for records in arguments.records:
         for name, subject in SUBJECTS.items():
             if not subject.crashes:
-                yield (
-                    f"{name} {records}",
-                    lambda n=name, r=records: isolation.measured(  # type: ignore[misc]
-                        spark, arguments.data, n, r, arguments.bound
-                    ),
-                )
+                for form in arguments.forms:
+                    yield (
+                        f"{name} {form} {records}",
+                        lambda n=name, f=form, r=records: isolation.measured(  # type: ignore[misc]
+                            spark, arguments.data, n, f, r, arguments.bound
+                        ),
+                    )
 
 
 def _crashes(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
@@ -243,6 +247,8 @@ def _table(rows: list[dict[str, Any]], measured: str) -> str:
     ]
     return head + "\n".join(lines) + "\n"
 
+
+GROWN = {"isolation"}
 
 RENDERED = {
     "isolation": (isolation.line, isolation.table),
