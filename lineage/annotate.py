@@ -110,6 +110,10 @@ class Annotator:
         """The same rules, ids of files' records alone."""
         return self._but(values=False)
 
+    def with_values(self) -> Annotator:
+        """The same rules, records of files with their ids."""
+        return self._but(values=True)
+
     def without_packing(self) -> Annotator:
         """The same rules, ids spelled out."""
         return self._but(packings=None) if self.packings else self

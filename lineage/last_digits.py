@@ -9,7 +9,7 @@ Computer Scientist Should Know About Floating-Point Arithmetic", ACM Computing S
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
@@ -43,18 +43,24 @@ _ASKING_FOR_NONE = frozenset({"IsNull", "IsNotNull", "IsNaN"})
 
 
 def doubts_about_sums(
-    catalyst: Catalyst, root: Operator, condition: Any, comparison: Comparison | None
+    catalyst: Catalyst,
+    root: Operator,
+    condition: Any,
+    comparison: Comparison | None,
+    given: Callable[[], Any | None] = lambda: None,
 ) -> list[str]:
     """Why a condition may hold for other rows than it held for in the run; empty where nothing says so.
 
-    Looks up (by a job of about the output's own cost) whether a sum is near what it is compared with, and then
-    whether the rows of the run come out again, unless the run took long for them.
+    Looks up (by a job of about the output's own cost, unless its rows are at hand) whether a sum is near what it is
+    compared with, and then whether the rows of the run come out again, unless the run took long for them.
 
     Args:
         root: the output.
         condition: over its columns, resolved.
         comparison: of the rows with those that the run gave; None where there was none.
+        given: tells a plan of the output's rows that computes nothing; None where there is none.
     """
+    output = root
     while root.kind in _KEEPING or root.kind == "Project":
         if root.kind == "Project":
             condition = substituted(catalyst, condition, _made(catalyst, root.plan.projectList()))
@@ -71,7 +77,12 @@ def doubts_about_sums(
         return []
     if comparison is None or comparison.is_quick:
         sums = {key: floating[key] for key in found}
-        if not _is_near(catalyst, root, condition, sums) or (comparison is not None and comparison.is_same):
+        plan = given() if root is output and _are_bare(catalyst, root, sums) else None
+        if plan is None:
+            near = _is_near(catalyst, root, condition, sums)
+        else:
+            near = _is_near_in(catalyst, plan, condition, sums)
+        if not near or (comparison is not None and comparison.is_same):
             return []
     return [
         f"{operator.described()} adds up floating-point numbers, and in another order the last digits may be others:"
@@ -147,6 +158,23 @@ def _is_near(catalyst: Catalyst, root: Operator, condition: Any, sums: Mapping[s
     plan = root.plan
     if root.kind == "Aggregate":
         plan, condition, sums = _opened(catalyst, plan, condition, sums)
+    return _is_near_in(catalyst, plan, condition, sums)
+
+
+def _are_bare(catalyst: Catalyst, root: Operator, sums: Mapping[str, Any]) -> bool:
+    """Whether the columns are the very sums that vary, and not made of these."""
+    if root.kind != "Aggregate":
+        return True
+    terms = _made(catalyst, root.plan.aggregateExpressions())
+    made = [terms.get(key) for key in sums]
+    return all(
+        each is not None and class_name(each) == "AggregateExpression" and _is_sum(catalyst, each)
+        for each in made
+    )
+
+
+def _is_near_in(catalyst: Catalyst, plan: Any, condition: Any, sums: Mapping[str, Any]) -> bool:
+    """The same of the rows of a plan."""
     if holds_any(catalyst, condition, "PLAN_EXPRESSION", "PYTHON_UDF"):
         return True  # such conditions may stand in few places only
     decisive = [guarded(catalyst, each) for each in _decisive(catalyst, condition, _moved(catalyst, sums))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import Any
@@ -26,7 +26,7 @@ from bigdebug.lineage.finding import find_source, place_of_column
 from bigdebug.lineage.found import Source, Step
 from bigdebug.lineage.fusing import fused
 from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.index.given import given_groups, has_run
+from bigdebug.lineage.index.given import given_groups, given_output, has_run
 from bigdebug.lineage.last_digits import doubts_about_sums
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
@@ -38,6 +38,8 @@ from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Answered, Narrow, Segment, local_relation, matching_keys
 from bigdebug.lineage.steps import gives_records_once, steps_of
 from bigdebug.lineage.where import RowsOf, rows_where
+
+_IN_PLACE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
 
 
 class Trace(Described):
@@ -82,6 +84,7 @@ class Trace(Described):
         self._below_first: Segment | None = None
         self._execution: Any | None = None
         self._read: Read | None = None
+        self._values_wanted = False
         self._answered = Answered(catalyst) if beside is not None and beside.windows else None
 
     # -- the public face ----------------------------------------------------------------------------
@@ -188,6 +191,13 @@ class Trace(Described):
         """
         self._execution = execution
 
+    def take_values(self) -> None:
+        """Have records of files come with their ids where they are few and go through no shuffle with these.
+
+        They needn't be read again then.
+        """
+        self._values_wanted = True
+
     def take_column(self, column: str) -> None:
         """Tell columns of the sources for just one of the output's: those that its values rest on.
 
@@ -218,11 +228,17 @@ class Trace(Described):
             found = [*self._known_doubts, *doubts(self._catalyst, self._root, self._leaves.values())]
             if self._where.is_condition and self._where.condition is not None:
                 found += doubts_about_sums(
-                    self._catalyst, self._root, self._where.condition, self._comparison
+                    self._catalyst, self._root, self._where.condition, self._comparison, self._given
                 )
         if not found and self._comparison is not None:
             found += self._comparison.python_doubts
         return found
+
+    def _given(self) -> Any | None:
+        """A plan of the output's rows that computes nothing; None where there is none."""
+        if self._execution is None:
+            return None
+        return given_output(self._catalyst, self._root, self._execution)
 
     @cached_property
     def _segments(self) -> list[Segment]:
@@ -261,7 +277,11 @@ class Trace(Described):
                 narrow = _nothing(self._catalyst)
                 if keys.count:
                     narrow = matching_keys(self._catalyst, column.origin, keys)
-                below = Segment(self._catalyst, self._annotator, column.origin.input, narrow, self._answered)
+                top = column.origin.input
+                annotator = self._annotator
+                if self._values_wanted and not annotator.values and _passes_records_on(top, self._leaves):
+                    annotator = annotator.with_values()
+                below = Segment(self._catalyst, annotator, top, narrow, self._answered)
                 if column.origin.kept is not None:
                     below.take_kept(column.origin.kept)
                 yield from self._descend(below)
@@ -312,6 +332,13 @@ class NarrowedTrace(Trace):
     @property
     def steps(self) -> list[Step]:
         return self._whole.steps
+
+
+def _passes_records_on(operator: Operator, sources: Mapping[Operator, SourceLeaf]) -> bool:
+    """Whether an operator's rows are records of one source, each as it is read, so to speak: nothing is shuffled."""
+    while operator.kind in _IN_PLACE:
+        operator = operator.child
+    return operator in sources
 
 
 def _release(segments: list[Segment]) -> None:

@@ -163,9 +163,9 @@ class _Isolating:
             conf.setConfString("spark.sql.inMemoryColumnarStorage.compressed", "false")
             trace = self._trace(self._rows_that_fail)
             groups = self._replays.failing_groups(MOST_ROWS, execution)
+            trace.take_given(execution)
             if groups is None:
-                if execution is not None:
-                    trace.take_given(execution)
+                trace.take_values()
                 groups = self._replays.traced_groups(trace, MOST_ROWS, execution)
             candidates = groups.candidates
             _ = trace.exact, trace.notes  # with the run's own settings

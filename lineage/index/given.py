@@ -69,6 +69,19 @@ def given_rows(
     return GivenRows(plan, columns, hashes)
 
 
+def given_output(catalyst: Catalyst, root: Operator, execution: Any) -> Any | None:
+    """A plan of the output's rows with its own attributes, without computing them once more; None where that can't be.
+
+    Args:
+        root: the dataflow of the output.
+        execution: the JVM `QueryExecution`.
+    """
+    if not has_run(catalyst, execution) or _calls_python(catalyst, execution):
+        return None
+    frame = catalyst.jsession.internalCreateDataFrame(execution.toRdd(), root.plan.schema(), False)
+    return _as_output(catalyst, root, frame.queryExecution().analyzed())
+
+
 def has_run(catalyst: Catalyst, execution: Any) -> bool:
     """Whether an execution came to its end, and Spark may still have what it shuffled."""
     # Asked first: it would be planned now, once and for all, without the settings and caches to come.
@@ -112,11 +125,16 @@ def given_groups(
     (column,) = annotated.ids
     if given is None or not isinstance(column.origin, Boundary):
         return None
-    pairs = zip(given.columns, catalyst.output(root.plan), strict=True)
-    own = [catalyst.alias(have, str(known.name()), known.exprId()) for have, known in pairs]
     key = catalyst.alias(annotator.key_struct(column.origin.grouping), fresh_name("key"))
-    plan = catalyst.project_more([key], catalyst.project(own, given.plan))
+    plan = catalyst.project_more([key], _as_output(catalyst, root, given.plan))
     return Annotated(plan, (IdColumn(column.origin, key.toAttribute()),))
+
+
+def _as_output(catalyst: Catalyst, root: Operator, plan: Any) -> Any:
+    """The rows of a plan with the attributes of the output."""
+    pairs = zip(catalyst.output(plan), catalyst.output(root.plan), strict=True)
+    own = [catalyst.alias(have, str(known.name()), known.exprId()) for have, known in pairs]
+    return catalyst.project(own, plan)
 
 
 def _attribute(catalyst: Catalyst, expression: Any) -> str | None:

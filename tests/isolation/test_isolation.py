@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.isolation.found import IsolatedRecords
+from bigdebug.lineage import trace
 
 Row = tuple[int, int, str, float | None]
 SCHEMA = "id int, k int, word string, v double"
@@ -215,6 +216,25 @@ def test_a_record_is_one_wherever_it_is_read(
     other = spark.read.csv(file, schema=SCHEMA, comment="#")
     found = session.isolate(_paired(orders, orders, other), "m > 30")
     assert [note for note in found.notes if "orders.csv and orders.csv#2 read the same files" in note]
+
+
+@pytest.mark.parametrize("name", ["two levels", "rank", "distinct"])
+def test_records_of_large_files_come_with_their_ids(
+    name: str,
+    session: bigdebug.Session,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are read no second time for their values."""
+    monkeypatch.setattr(trace, "SMALL_BYTES", 0)
+    file, pipeline = str(tmp_path / "orders.parquet"), PIPELINES[name]
+    spark.createDataFrame(rows(1), SCHEMA).write.parquet(file)
+    made = pipeline.made(spark.read.parquet(file), spark.range(0).toDF("k"))
+    assert judged(pipeline, session, spark, seed=1, most=1, made=made)
+    jobs = session.isolate(made, pipeline.failing).jobs
+    monkeypatch.setattr(trace.Trace, "take_values", lambda self: None)
+    assert session.isolate(made, pipeline.failing).jobs > jobs
 
 
 @pytest.mark.proof("culprits and reproductions of all failing rows, by plain runs without each record")

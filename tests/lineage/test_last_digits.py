@@ -4,6 +4,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 import bigdebug
+from bigdebug.lineage import last_digits
 
 # Of `numbers (id, k, v, d)` in four partitions, and of `one`, the same in one: what is made of it, and a condition
 # with what stands in its braces computed first.
@@ -98,20 +99,43 @@ def _literal(value: object, before: str) -> str:
     return f"{value!r}D" if isinstance(value, float) and not before.endswith("'") else str(value)
 
 
+@pytest.mark.parametrize("collected", [False, True], ids=["as yet unknown", "collected"])
 @pytest.mark.parametrize(("query", "where"), MARKED.values(), ids=MARKED)
 def test_conditions_that_hang_on_the_last_digits_are_marked(
-    query: str, where: str, session: bigdebug.Session, spark: SparkSession
+    query: str, where: str, collected: bool, session: bigdebug.Session, spark: SparkSession
 ) -> None:
-    trace = session.trace(*asked(spark, query, where))
+    frame, where = asked(spark, query, where)
+    if collected:
+        frame.collect()
+    trace = session.trace(frame, where)
     assert not trace.exact
     assert any("adds up floating-point numbers" in note for note in trace.notes), trace.notes
 
 
+@pytest.mark.parametrize("collected", [False, True], ids=["as yet unknown", "collected"])
 @pytest.mark.parametrize(("query", "where"), SURE.values(), ids=SURE)
-def test_others_are_not(query: str, where: str, session: bigdebug.Session, spark: SparkSession) -> None:
-    trace = session.trace(*asked(spark, query, where))
+def test_others_are_not(
+    query: str, where: str, collected: bool, session: bigdebug.Session, spark: SparkSession
+) -> None:
+    frame, where = asked(spark, query, where)
+    if collected:
+        frame.collect()
+    trace = session.trace(frame, where)
     assert trace.exact, trace.notes
     assert trace.matched
+
+
+def test_what_was_collected_is_not_computed_again(
+    session: bigdebug.Session, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def computed(*_: object) -> bool:
+        raise AssertionError("the output was computed once more")
+
+    frame, where = asked(spark, *MARKED["a sum"])
+    frame.collect()
+    monkeypatch.setattr(last_digits, "_is_near", computed)
+    assert not session.trace(frame, where).exact
+    assert session.trace(frame, "s > 1e9").exact
 
 
 def test_the_runs_rows_may_settle_it(session: bigdebug.Session, spark: SparkSession) -> None:
