@@ -9,6 +9,7 @@ The influence of single records is that of leaving one out, as in "Prism" (SoCC 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cached_property, partial
@@ -24,7 +25,7 @@ from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
-from bigdebug.lineage.segments import local_relation
+from bigdebug.lineage.segments import RowSet, local_relation
 
 _TOGETHER = 4_096
 """Rows that Spark's expressions are given at once."""
@@ -86,15 +87,26 @@ class ClosedForm:
             found += self._evaluated(wanted[first : first + _TOGETHER])
         return found
 
-    def influence(self, row: Identity, numbers: Sequence[int]) -> list[float | None]:
-        """By how much each record alone changes what the row is judged by: with it, less without it."""
-        everything = self.candidates(row)
-        subsets = [everything, *(everything - FrozenBitMap([n]) for n in numbers)]
-        whole, *without = self.told([(row, subset) for subset in subsets])
-        return [
-            None if whole.observed is None or told.observed is None else whole.observed - told.observed
-            for told in without
-        ]
+    def influences(self, asked: Mapping[Identity, Sequence[int]]) -> dict[Identity, dict[int, float | None]]:
+        """By how much each record alone changes what its row is judged by: with it, less without it.
+
+        Args:
+            asked: by row the numbers of records.
+        """
+        wanted: list[tuple[Identity, FrozenBitMap]] = []
+        for row, numbers in asked.items():
+            everything = self.candidates(row)
+            wanted += [(row, everything), *((row, everything - FrozenBitMap([n])) for n in numbers)]
+        told = iter(self.told(wanted))
+        found: dict[Identity, dict[int, float | None]] = {}
+        for row, numbers in asked.items():
+            whole = next(told).observed
+            without = [next(told).observed for _ in numbers]
+            found[row] = {
+                n: None if whole is None or less is None else whole - less
+                for n, less in zip(numbers, without, strict=True)
+            }
+        return found
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -158,8 +170,29 @@ class ClosedForm:
             plan = catalyst.project(renamed, plan)
         for made in self._steps:
             plan = made(plan)
-        found = catalyst.frame(plan).collect()
-        return {row[0]: (Outcome.FAILED if row[1] else Outcome.PASSED, row[2]) for row in found}
+        return {
+            place: (Outcome.FAILED if fails else Outcome.PASSED, observed)
+            for place, fails, observed in self._worked_out(plan)
+        }
+
+    def _worked_out(self, plan: Any) -> Iterator[tuple[int, bool | None, float | None]]:
+        """The rows of a plan of some that are at hand."""
+        catalyst = self._catalyst
+        optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
+        working_out, worked = catalyst.singleton(optimizer, "ConvertToLocalRelation"), plan
+        with suppress(
+            PySparkException, Py4JJavaError
+        ):  # some must be made others before they can be worked out
+            for _ in self._steps:  # the lowest one each time
+                worked = working_out.apply(worked)
+        if class_name(worked) != "LocalRelation":
+            yield from map(tuple, catalyst.frame(plan).collect())
+            return
+        # As Spark's optimizer would do; the rest of a query takes as long once more.
+        rows = RowSet(catalyst, worked, 0, True)
+        for text in rows.texts(catalyst.output(worked)):
+            place, fails, observed = text.split(",")
+            yield int(place), fails == "true", None if observed == "null" else float(observed)
 
     def _number(self, name: str) -> Any:
         """A new attribute for whole numbers."""

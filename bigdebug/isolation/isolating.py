@@ -275,7 +275,9 @@ class _Isolating:
         candidates = groups.candidates
         matched = groups.matched if self._differing is None else self._differing.count
         shown = shown_as_records(candidates, self._behind, self._catalyst.spark)
-        answers = [answer(row, shown, influence=self._influence(row)) for row in rows if row.again]
+        again = [row for row in rows if row.again]
+        influences = self._influences(again)
+        answers = [answer(row, shown, influence=influences.get(row.identity, {})) for row in again]
         doubts = doubts_of_rows(self._behind)
         notes = [*dict.fromkeys([*trace.notes, *doubts]), *self._replays.notes, *told_of_rows(self._behind)]
         if rows and not answers:
@@ -334,14 +336,16 @@ class _Isolating:
             path, self._question, candidates, reproduced, condition, self._origin, shown
         )
 
-    def _influence(self, row: Searched) -> dict[int, float | None]:
-        """Of records that are shown, by how much each changes what the row is judged by; empty where it isn't known."""
+    def _influences(self, rows: list[Searched]) -> dict[Identity, dict[int, float | None]]:
+        """Of records that are shown, by how much each changes what its row is judged by; empty where it isn't known."""
         if self._closed is None:
             return {}
-        blame = row.best
-        culprits = blame.culprits.records if blame.culprits else FrozenBitMap()
-        shown = list(islice(culprits | blame.reproduction.records, 2 * SHOWN))
-        return dict(zip(shown, self._closed.influence(row.identity, shown), strict=True))
+        asked = {}
+        for row in rows:
+            blame = row.best
+            culprits = blame.culprits.records if blame.culprits else FrozenBitMap()
+            asked[row.identity] = list(islice(culprits | blame.reproduction.records, 2 * SHOWN))
+        return self._closed.influences(asked)
 
 
 def _described(failing: Failing) -> str:
