@@ -8,6 +8,7 @@ these once.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Callable
 from functools import cache, wraps
 from typing import Any, ParamSpec, TypeVar
@@ -71,13 +72,13 @@ def pickled(make: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, tuple
 
 @cache
 def _code() -> tuple[str, bytes]:
-    """All that is known here, by value, and a name for it."""
+    """All that is known here, by value and compressed, and a name for it."""
     from pyspark import cloudpickle
 
     from bigdebug.lineage.rdd.travelling import travelling
 
     with travelling():
-        code = cloudpickle.dumps(_known)
+        code = zlib.compress(cloudpickle.dumps(_known))
     return f"_bigdebug_{hashlib.blake2b(code, digest_size=8).hexdigest()}", code
 
 
@@ -85,10 +86,11 @@ def _remade(name: str, code: bytes, make: str, args: tuple[Any, ...]) -> Any:
     import pickle
     import sys
     import types
+    import zlib
 
     module: Any = sys.modules.get(name)
     if module is None:
         module = types.ModuleType(name)
-        module.known = pickle.loads(code)
+        module.known = pickle.loads(zlib.decompress(code))
         sys.modules[name] = module
     return module.known[make](*args)
