@@ -62,7 +62,7 @@ def main() -> None:
                     found.append({"key": key, "commit": measured, **row})
                 others = [row for row in _rows(kept) if row["key"] != key]
                 kept.write_text("".join(json.dumps(row) + "\n" for row in [*others, *found]))
-                (RESULTS / f"{which}.md").write_text(table(_rows(kept), measured))
+            (RESULTS / f"{which}.md").write_text(table(_rows(kept), measured))
     finally:
         spark.stop()
         shutil.rmtree(measures.STORES, ignore_errors=True)

@@ -42,6 +42,9 @@ KEEPING = frozenset(
 )
 """Kinds of operators that give each row of their input once: what is counted below them holds for them."""
 
+ONE_BY_ONE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
+"""Operators that take their rows one by one. A sort isn't among them: a limit above it goes by its order."""
+
 NEAREST = frozenset({"AsOfJoin", "NearestByJoin"})
 """Kinds of joins that pick, for each row of their left side, rows of the right one that are nearest to it."""
 

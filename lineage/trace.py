@@ -31,15 +31,13 @@ from bigdebug.lineage.last_digits import doubts_about_sums
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.minimizing import told_of
 from bigdebug.lineage.narrowing import Narrowed, below_conservative, narrowed
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import ONE_BY_ONE, Operator
 from bigdebug.lineage.packed_ids import packings
 from bigdebug.lineage.parquet_records import READERS
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import Answered, Narrow, Segment, local_relation, matching_keys
 from bigdebug.lineage.steps import gives_records_once, steps_of
 from bigdebug.lineage.where import RowsOf, rows_where
-
-_IN_PLACE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
 
 
 class Trace(Described):
@@ -336,7 +334,7 @@ class NarrowedTrace(Trace):
 
 def _passes_records_on(operator: Operator, sources: Mapping[Operator, SourceLeaf]) -> bool:
     """Whether an operator's rows are records of one source, each as it is read, so to speak: nothing is shuffled."""
-    while operator.kind in _IN_PLACE:
+    while operator.kind in ONE_BY_ONE:
         operator = operator.child
     return operator in sources
 

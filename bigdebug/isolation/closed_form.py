@@ -180,9 +180,8 @@ class ClosedForm:
         catalyst = self._catalyst
         optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
         working_out, worked = catalyst.singleton(optimizer, "ConvertToLocalRelation"), plan
-        with suppress(
-            PySparkException, Py4JJavaError
-        ):  # some must be made others before they can be worked out
+        # Some expressions must be made others before they can be worked out.
+        with suppress(PySparkException, Py4JJavaError):
             for _ in self._steps:  # the lowest one each time
                 worked = working_out.apply(worked)
         if class_name(worked) != "LocalRelation":

@@ -18,7 +18,7 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.location import ORDINAL_MASK, PARTITION_SHIFT
 from bigdebug.lineage.mapped import is_mapped
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.operators import ONE_BY_ONE, Operator
 from bigdebug.lineage.segments import (
     FETCHED,
     FETCHED_VALUES,
@@ -34,9 +34,6 @@ _FETCHED = FETCHED_VALUES
 
 Match = Callable[[Column], list[Column]]
 """Gives what of a record id is compared."""
-
-_ONE_BY_ONE = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
-# Not a sort: a limit above it goes by its order.
 
 
 @dataclass(frozen=True)
@@ -242,7 +239,7 @@ class Gathering:
         """
         top = stand.leaf.operator
         chain: list[Operator] = []
-        while top in above and above[top].kind in _ONE_BY_ONE and not is_mapped(above[top]):
+        while top in above and above[top].kind in ONE_BY_ONE and not is_mapped(above[top]):
             top = above[top]
             chain.insert(0, top)
         return self._point(stand, chain)

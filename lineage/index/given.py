@@ -62,8 +62,7 @@ def given_rows(
         return None
     if _calls_python(catalyst, execution):
         return None
-    frame = catalyst.jsession.internalCreateDataFrame(execution.toRdd(), root.plan.schema(), False)
-    plan = frame.queryExecution().analyzed()
+    plan = _again(catalyst, root, execution)
     columns = catalyst.output(plan)
     hashes = [list(hashed_key(catalyst, [columns[i] for i in part])) if part else [] for part in grouped]
     return GivenRows(plan, columns, hashes)
@@ -78,8 +77,7 @@ def given_output(catalyst: Catalyst, root: Operator, execution: Any) -> Any | No
     """
     if not has_run(catalyst, execution) or _calls_python(catalyst, execution):
         return None
-    frame = catalyst.jsession.internalCreateDataFrame(execution.toRdd(), root.plan.schema(), False)
-    return _as_output(catalyst, root, frame.queryExecution().analyzed())
+    return _as_output(catalyst, root, _again(catalyst, root, execution))
 
 
 def has_run(catalyst: Catalyst, execution: Any) -> bool:
@@ -128,6 +126,12 @@ def given_groups(
     key = catalyst.alias(annotator.key_struct(column.origin.grouping), fresh_name("key"))
     plan = catalyst.project_more([key], _as_output(catalyst, root, given.plan))
     return Annotated(plan, (IdColumn(column.origin, key.toAttribute()),))
+
+
+def _again(catalyst: Catalyst, root: Operator, execution: Any) -> Any:
+    """A plan of an execution's rows, with attributes of its own."""
+    frame = catalyst.jsession.internalCreateDataFrame(execution.toRdd(), root.plan.schema(), False)
+    return frame.queryExecution().analyzed()
 
 
 def _as_output(catalyst: Catalyst, root: Operator, plan: Any) -> Any:

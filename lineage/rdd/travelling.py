@@ -32,6 +32,7 @@ from bigdebug.lineage.rdd.index import (
     keyed,
     names,
     placed,
+    relation_file,
     task_file,
     writing,
 )
@@ -58,6 +59,7 @@ _MODULES = (
     coding,
     task_file,
     elements,
+    relation_file,
     placed,
     keyed,
     writing,

@@ -1,5 +1,7 @@
 """Sums of doubles differ in their last digits with the order they are added up in: marked where that matters."""
 
+from typing import Any
+
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -95,6 +97,14 @@ def asked(spark: SparkSession, query: str, where: str) -> tuple[DataFrame, str]:
     return frame, where
 
 
+def traced(session: bigdebug.Session, spark: SparkSession, query: str, where: str, collected: bool) -> Any:
+    """A trace of the query's rows, which the program has collected or not."""
+    frame, where = asked(spark, query, where)
+    if collected:
+        frame.collect()
+    return session.trace(frame, where)
+
+
 def _literal(value: object, before: str) -> str:
     return f"{value!r}D" if isinstance(value, float) and not before.endswith("'") else str(value)
 
@@ -104,10 +114,7 @@ def _literal(value: object, before: str) -> str:
 def test_conditions_that_hang_on_the_last_digits_are_marked(
     query: str, where: str, collected: bool, session: bigdebug.Session, spark: SparkSession
 ) -> None:
-    frame, where = asked(spark, query, where)
-    if collected:
-        frame.collect()
-    trace = session.trace(frame, where)
+    trace = traced(session, spark, query, where, collected)
     assert not trace.exact
     assert any("adds up floating-point numbers" in note for note in trace.notes), trace.notes
 
@@ -117,10 +124,7 @@ def test_conditions_that_hang_on_the_last_digits_are_marked(
 def test_others_are_not(
     query: str, where: str, collected: bool, session: bigdebug.Session, spark: SparkSession
 ) -> None:
-    frame, where = asked(spark, query, where)
-    if collected:
-        frame.collect()
-    trace = session.trace(frame, where)
+    trace = traced(session, spark, query, where, collected)
     assert trace.exact, trace.notes
     assert trace.matched
 

@@ -15,9 +15,10 @@ from typing import Any
 
 from bigdebug.lineage.rdd.capture.heads import Head, PairHead, PlaceHead, stems
 from bigdebug.lineage.rdd.index.elements import ElementWriter, elements_schema
-from bigdebug.lineage.rdd.index.keyed import KeyedFile, Part
+from bigdebug.lineage.rdd.index.keyed import KeyedFile
 from bigdebug.lineage.rdd.index.names import place_number
 from bigdebug.lineage.rdd.index.placed import PlacedFile
+from bigdebug.lineage.rdd.index.relation_file import RelationFile
 from bigdebug.lineage.rdd.index.task_file import ELEMENTS, RELATION, TaskFile, attempt_name
 
 MOST_NAMES = 1 << 20
@@ -55,7 +56,7 @@ class Notes:
         self._before = 0  # records whose notes are written
         self._given = 0  # elements whose notes are written
         self._files: list[TaskFile] = []
-        self._file: PlacedFile | KeyedFile | None = None
+        self._file: RelationFile | None = None
         self._elements: ElementWriter | None = None
         self._broken = False
         self.names: list[Any] = []
@@ -193,29 +194,21 @@ class Notes:
             numbers = _NEVER - np.frombuffer(self.records, dtype=np.int64) - 1
             gave, starts = np.unique(numbers, return_index=True)
             ids = place_number((self._partition, 0)) + gave
+        assert self._file is not None
         if self._elements is None:
             names: Any = np.fromiter(self.names, np.int32, count)
-            part = Part(self.codes)
         else:
             first = place_number((self._partition, self._given))
-            names, part = np.arange(first, first + count), None
+            names = np.arange(first, first + count)
             self._elements.add_all(self.names)
+        part = self._file.part(self.codes)
         lengths = np.diff(starts, append=count)
         for leaf, places, keys, rows in stems(self._head, ids, np.arange(len(gave))):
-            many, of_rows = lengths[rows], names
+            of_rows = names
             if len(rows) < len(gave):
                 of_rows = names[np.repeat(np.isin(np.arange(len(gave)), rows), lengths)]
-            if part is None:
-                assert isinstance(self._file, PlacedFile)
-                self._file.write_leaf(leaf, places, keys, np.append(0, np.cumsum(many)), of_rows)
-            else:
-                assert isinstance(self._file, KeyedFile)
-                if places is not None:
-                    self._file.write_leaf(part, leaf, np.repeat(places, many), None, of_rows)
-                else:
-                    assert keys is not None
-                    codes, known = keys
-                    self._file.write_leaf(part, leaf, None, (np.repeat(codes, many), known), of_rows)
+            ends = np.append(0, np.cumsum(lengths[rows]))
+            self._file.write_leaf(part, leaf, places, keys, ends, of_rows)
 
     def _ids(self, records: Any) -> Any:
         if isinstance(self._head, PlaceHead):

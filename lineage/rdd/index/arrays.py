@@ -10,21 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def numbers(values: Any, there: Any = None) -> Any:
-    """An array of numpy's numbers, as they lie in memory.
-
-    Args:
-        values: the numbers.
-        there: by number whether it is one; None where all are.
-    """
+def numbers(values: Any) -> Any:
+    """An array of numpy's numbers, as they lie in memory."""
     import numpy as np
     import pyarrow as pa
 
     values = np.ascontiguousarray(values)
-    valid = None if there is None or there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
-    return pa.Array.from_buffers(
-        pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(values)]
-    )
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
 
 
 def texts(values: Sequence[bytes]) -> Any:

@@ -16,7 +16,7 @@ from zlib import crc32
 from bigdebug.lineage.rdd.index.arrays import numbers, texts
 from bigdebug.lineage.rdd.index.coding import Codes, coded
 from bigdebug.lineage.rdd.index.names import name_of
-from bigdebug.lineage.rdd.index.task_file import TaskFile
+from bigdebug.lineage.rdd.index.relation_file import RelationFile
 
 ROW_GROUP = 1 << 15
 """So many places or keys of what keys stem from, roughly, are in a row group."""
@@ -31,32 +31,22 @@ def hash_of(name: bytes) -> int:
     return crc32(name)
 
 
-def keyed_schema() -> Any:
-    """The columns of files: a key by hash and name, a leaf, and the places or else the keys there."""
-    import pyarrow as pa
+class KeyedFile(RelationFile):
+    """A file of such a relation: of a key by hash and name, and of a leaf, the places or else the keys there."""
 
-    return pa.schema(
-        [
-            (HASH, pa.int64()),
-            ("name", pa.binary()),
-            ("leaf", pa.int32()),
-            ("places", pa.list_(pa.int64())),
-            ("keys", pa.list_(pa.dictionary(pa.int32(), pa.binary()))),
-        ]
-    )
+    @staticmethod
+    def schema() -> Any:
+        import pyarrow as pa
 
-
-class KeyedFile(TaskFile):
-    """A file of such a relation, that a task writes.
-
-    Args:
-        filesystem: pyarrow's.
-        folder: where it is to be.
-        name: of the file, that no other attempt has.
-    """
-
-    def __init__(self, filesystem: Any, folder: str, name: str) -> None:
-        super().__init__(filesystem, folder, name, keyed_schema())
+        return pa.schema(
+            [
+                (HASH, pa.int64()),
+                ("name", pa.binary()),
+                ("leaf", pa.int32()),
+                ("places", pa.list_(pa.int64())),
+                ("keys", pa.list_(pa.dictionary(pa.int32(), pa.binary()))),
+            ]
+        )
 
     def _writer_of(self, stream: Any, schema: Any) -> Any:
         import pyarrow.parquet as pq
@@ -71,18 +61,12 @@ class KeyedFile(TaskFile):
             write_statistics=[HASH],
         )
 
-    def write_leaf(
-        self, part: Part, leaf: int, places: Any, keys: tuple[Any, Codes] | None, names: Any
-    ) -> None:
-        """Write what elements stem from at one leaf.
+    def part(self, keys: Iterable[Any]) -> Part:
+        return Part(keys)
 
-        Args:
-            part: the keys of the elements.
-            leaf: its number.
-            places: there, one of each element, in ascending order; None where it has keys.
-            keys: codes of keys there, and the keys; None where it has places.
-            names: of each element the code of its key.
-        """
+    def write_leaf(
+        self, part: Part, leaf: int, places: Any, keys: tuple[Any, Codes] | None, ends: Any, names: Any
+    ) -> None:
         import numpy as np
         import pyarrow as pa
 
@@ -91,15 +75,18 @@ class KeyedFile(TaskFile):
         order = np.argsort(ranks, kind="stable")
         counts = np.bincount(ranks, minlength=len(part.names))
         there = np.flatnonzero(counts)
-        ends = numbers(np.append(0, np.cumsum(counts[there])).astype(np.int32))
-        schema = keyed_schema()
+        many = np.diff(ends)
+        of_keys = numbers(np.append(0, np.cumsum(counts[there])).astype(np.int32))
+        schema = self.schema()
         if keys is None:
-            found_places = pa.ListArray.from_arrays(ends, numbers(places[order]))
+            found_places = pa.ListArray.from_arrays(of_keys, numbers(np.repeat(places, many)[order]))
             found_keys = pa.nulls(len(there), schema.field("keys").type)
             parts = len(order) // ROW_GROUP
         else:
             found_places = pa.nulls(len(there), schema.field("places").type)
-            found_keys = pa.ListArray.from_arrays(ends, coded(numbers(keys[0][order]), keys[1]))
+            found_keys = pa.ListArray.from_arrays(
+                of_keys, coded(numbers(np.repeat(keys[0], many)[order]), keys[1])
+            )
             # Each row group holds all of these keys once more.
             parts = len(order) // max(ROW_GROUP, found_keys.values.dictionary.nbytes // 4)
         known = part.names if len(there) == len(part.names) else [part.names[i] for i in there.tolist()]

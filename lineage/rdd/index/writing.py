@@ -13,9 +13,10 @@ from typing import Any
 
 from bigdebug.lineage.rdd.index.coding import Codes
 from bigdebug.lineage.rdd.index.elements import ElementWriter, elements_schema
-from bigdebug.lineage.rdd.index.keyed import KeyedFile, Part
+from bigdebug.lineage.rdd.index.keyed import KeyedFile
 from bigdebug.lineage.rdd.index.names import place_number
 from bigdebug.lineage.rdd.index.placed import PlacedFile
+from bigdebug.lineage.rdd.index.relation_file import RelationFile
 from bigdebug.lineage.rdd.index.task_file import ELEMENTS, RELATION, TaskFile, Written, attempt_name
 from bigdebug.lineage.rdd.packing import Ids, each_id, leaf_of, number_in_leaf
 
@@ -30,7 +31,7 @@ class RelationWriter:
         file: to write to; it says whether names are places, as numbers, or keys.
     """
 
-    def __init__(self, file: PlacedFile | KeyedFile) -> None:
+    def __init__(self, file: RelationFile) -> None:
         self._file = file
         self._clear()
 
@@ -62,7 +63,7 @@ class RelationWriter:
             np.frombuffer(held, dtype=kind)
             for held, kind in ((self._leaves, np.int32), (self._places, np.int64), (self._names, np.int64))
         )
-        part = None if isinstance(self._file, PlacedFile) else Part(self._codes)
+        part = self._file.part(self._codes)
         for leaf in np.unique(every_leaf).tolist():
             of_leaf = every_leaf == leaf
             places, names = every_place[of_leaf], every_name[of_leaf]
@@ -70,11 +71,7 @@ class RelationWriter:
             if places[0] < 0:  # a leaf has places, or it has keys
                 keys = (_KEY - places).astype(np.int32), self._key_codes
                 places = None
-            if isinstance(self._file, PlacedFile):
-                self._file.write_leaf(leaf, places, keys, np.arange(len(names) + 1), names)
-            else:
-                assert part is not None
-                self._file.write_leaf(part, leaf, places, keys, names)
+            self._file.write_leaf(part, leaf, places, keys, np.arange(len(names) + 1), names)
         self._clear()
 
     def _clear(self) -> None:
@@ -124,10 +121,8 @@ def relation_written(
         file_name = attempt_name(partition)
         placed = name is None
         with ExitStack() as stack:
-            place = filesystem, folder, file_name + RELATION
-            file: PlacedFile | KeyedFile = PlacedFile(*place) if placed else KeyedFile(*place)
-            stack.enter_context(file)
-            writer = RelationWriter(file)
+            kind: type[RelationFile] = PlacedFile if placed else KeyedFile
+            writer = RelationWriter(stack.enter_context(kind(filesystem, folder, file_name + RELATION)))
             element_writer = None
             if elements:
                 kept = TaskFile(filesystem, folder, file_name + ELEMENTS, elements_schema())
