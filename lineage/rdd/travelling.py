@@ -24,7 +24,7 @@ from bigdebug.lineage.rdd import (
     tallies,
     workers,
 )
-from bigdebug.lineage.rdd.capture import carried, heads, joined, notes, taps
+from bigdebug.lineage.rdd.capture import carried, heads, joined, notes, pairs, taps
 from bigdebug.lineage.rdd.index import (
     arrays,
     coding,
@@ -66,6 +66,7 @@ _MODULES = (
     carried,
     heads,
     notes,
+    pairs,
     taps,
     joined,
 )

@@ -13,6 +13,7 @@ from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PairHead, PlaceHead
 from bigdebug.lineage.rdd.capture.joined import joined, telling_foot
+from bigdebug.lineage.rdd.capture.merging import MergingRDD
 from bigdebug.lineage.rdd.capture.taps import (
     Cell,
     Function,
@@ -133,9 +134,13 @@ def tapping(
         function = given.pop("f")
         pairs = RDD.map(rdd, lambda element: (function(element), element))
         follow("map", rdd, pairs)
-        rdd, method = pairs, RDD.groupByKey
-    key = workers.itself if kind == "distinct" else None
-    tap = _tap(attachment.recorder, rdd, lambda cell, place: keyed_foot(cell, place, key))
+        rdd, kind = pairs, "groupByKey"
+    if kind == "distinct":
+        key, made = workers.itself, PipelinedRDD
+    else:
+        key, made = None, MergingRDD
+        method = getattr(MergingRDD, kind)
+    tap = _tap(attachment.recorder, rdd, lambda cell, place: keyed_foot(cell, place, key), made)
     return None if tap is None else Tapping(method, (tap.rdd,), given, taps=(tap,), key=key)
 
 
@@ -230,26 +235,37 @@ def follow(kind: str, below: Any, made: Any) -> None:
     made.__dict__[_KEY] = Captured(captured.head, cell, captured.again and keeping, few)
 
 
-def with_foot(rdd: Any, foot: Callable[[Cell], Function]) -> Any | None:
-    """An RDD of the same elements, with a foot at its chain; None where its head isn't known."""
+def with_foot(
+    rdd: Any, foot: Callable[[Cell], Function], made: type[PipelinedRDD] = PipelinedRDD
+) -> Any | None:
+    """An RDD of the same elements, with a foot at its chain; None where its head isn't known.
+
+    Args:
+        made: of what class.
+    """
     captured = _captured(rdd)
     if captured is None:
         return None
     if captured.cell is not None and _goes_on(rdd):
-        return RDD.mapPartitionsWithIndex(rdd, foot(captured.cell), True)
+        return made(rdd, foot(captured.cell), True)
     if not captured.again:
         return None
     cell = Cell(captured.head)
-    return RDD.mapPartitionsWithIndex(rdd, headed_below(cell, foot(cell)), True)
+    return made(rdd, headed_below(cell, foot(cell)), True)
 
 
-def _tap(recorder: Recorder, rdd: Any, foot: Callable[[Cell, tuple[bytes, str]], Function]) -> Tap | None:
+def _tap(
+    recorder: Recorder,
+    rdd: Any,
+    foot: Callable[[Cell, tuple[bytes, str]], Function],
+    made: type[PipelinedRDD] = PipelinedRDD,
+) -> Tap | None:
     if _captured(rdd) is None:
         return None
     folder = recorder.next_tap()
     filesystem, path = recorder.tables.place(folder)
     place = pickle.dumps(filesystem), path
-    tapped = with_foot(rdd, lambda cell: foot(cell, place))
+    tapped = with_foot(rdd, lambda cell: foot(cell, place), made)
     return None if tapped is None else Tap(folder, tapped, _head_of(rdd))
 
 

@@ -47,6 +47,7 @@ class Notes:
         counter: an iterator, of which one is taken for each record, where few of them give anything: then
             `records` holds for each name how many more it could give then, and there are no marks.
         codes: of the keys.
+        keeps_codes: they go on when what is held is written.
         bytes: roughly how large the elements and keys held are.
     """
 
@@ -69,6 +70,8 @@ class Notes:
         self.counter: Any = None
         self.records = array("q")
         self.codes: dict[Any, int] = {}
+        self.keeps_codes = False
+        self._part: tuple[int, Any] = (-1, None)  # of how many codes, and what is known of these
         self.bytes = 0
         self._place = place
 
@@ -143,7 +146,9 @@ class Notes:
         self._given += len(self.names)
         del self.names[:]
         del self.records[:]
-        self.codes.clear()
+        if not self.keeps_codes:
+            self.codes.clear()
+            self._part = -1, None
         self.bytes = 0
         if self.marks:
             self._before += len(self.marks) - 1
@@ -201,7 +206,9 @@ class Notes:
             first = place_number((self._partition, self._given))
             names = np.arange(first, first + count)
             self._elements.add_all(self.names)
-        part = self._file.part(self.codes)
+        if self._part[0] != len(self.codes):
+            self._part = len(self.codes), self._file.part(self.codes)
+        part = self._part[1]
         lengths = np.diff(starts, append=count)
         for leaf, places, keys, rows in stems(self._head, ids, np.arange(len(gave))):
             of_rows = names

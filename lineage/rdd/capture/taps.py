@@ -16,6 +16,7 @@ from typing import Any
 from bigdebug.lineage.rdd.capture.carried import carried, taken_along
 from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PlaceHead
 from bigdebug.lineage.rdd.capture.notes import MOST_BYTES, Notes
+from bigdebug.lineage.rdd.capture.pairs import Pairs, new_key
 from bigdebug.lineage.rdd.index.elements import weight
 
 Function = Callable[[int, Iterable[Any]], Iterable[Any]]
@@ -85,7 +86,7 @@ def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] |
         if not notes.begin(elements=False):
             return elements
         cell.notes = notes
-        return _by_key(notes, iter(elements)) if key is None else _by(key, notes, iter(elements))
+        return Pairs(notes, iter(elements)) if key is None else _by(key, notes, iter(elements))
 
     return foot
 
@@ -172,40 +173,6 @@ def key_of(head: KeyHead) -> Callable[[Any], Any]:
 # -- feet -------------------------------------------------------------------------------------------
 
 
-def _by_key(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
-    # The most used loop of all: Python is fastest with plain lists, dictionaries and subscripts, without calls.
-    names, codes = notes.names, notes.codes
-    element: Any = None
-    try:
-        while element is not _END:
-            element = _END
-            for element in islice(elements, _CHUNK):
-                try:
-                    names.append(codes[element[0]])
-                except KeyError:
-                    _new_key(notes, element, itemgetter(0))
-                except Exception:
-                    # No pair, or no key: the program's own error comes right after.
-                    notes.close()
-                yield element
-            if notes.full:
-                notes.flush()
-        notes.finish()
-    finally:
-        notes.close()
-
-
-def _new_key(notes: Notes, element: Any, key: Callable[[Any], Any]) -> None:
-    try:
-        name = key(element)
-        notes.names.append(notes.codes.setdefault(name, len(notes.codes)))
-        notes.bytes += weight(name)
-    except Exception:
-        notes.close()
-    if notes.bytes >= MOST_BYTES:
-        notes.flush()
-
-
 def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
     names, codes = notes.names, notes.codes
     element: Any = None
@@ -216,7 +183,7 @@ def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Ite
                 try:
                     names.append(codes[key(element)])
                 except KeyError:
-                    _new_key(notes, element, key)
+                    new_key(notes, element, key)
                 except Exception:
                     notes.close()
                 yield element

@@ -11,6 +11,7 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
@@ -123,10 +124,21 @@ def test_other_groupings_and_actions(session: bigdebug.Session, context: SparkCo
 def test_notes_are_written_a_part_at_a_time(
     session: bigdebug.Session, context: SparkContext, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notes, "MOST_KEYS", 2)  # travels with the taps
+    monkeypatch.setattr(notes, "MOST_KEYS", 2)
     monkeypatch.setattr("bigdebug.lineage.rdd.capture.taps._CHUNK", 5)
+    monkeypatch.setattr("bigdebug.lineage.rdd.capture.pairs._CHUNK", 5)
+    travel_again(monkeypatch)
     word_count(context, text).filter(lambda pair: pair[1] > 8).collect()
     judge(session, lambda pair: pair[0] == "w1")
+    folder = Path(session._recorder.store, session.run_id, "lineage")
+    files = [folder / file for relation in captured(session)._manifest.relations for file in relation.files]
+    by_key = [file for file in files if file.read_bytes().startswith(b"PAR1")]
+    assert max(pq.ParquetFile(file).num_row_groups for file in by_key) > 1
+
+
+def travel_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have what taps run, which is pickled once, be pickled as it is patched."""
+    monkeypatch.setattr(carried, "_code", cache(carried._code.__wrapped__))
 
 
 def test_a_join_of_many_with_many(
@@ -137,6 +149,7 @@ def test_a_join_of_many_with_many(
 
     monkeypatch.setattr(notes, "MOST_NAMES", 20)
     monkeypatch.setattr("bigdebug.lineage.rdd.capture.joined._CHUNK", 5)
+    travel_again(monkeypatch)
     monkeypatch.setattr("bigdebug.lineage.rdd.placing.counted", counting)
     left = context.textFile(text, 3).map(lambda line: (line[:2], line))
     few = left.filter(lambda pair: pair[1].endswith(("x8", "x1")))
@@ -215,8 +228,8 @@ def test_a_tap_in_trouble_lets_the_elements_go_on(
     def full_disk(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(notes.Notes, "_write", full_disk)  # the class travels with the taps
-    monkeypatch.setattr(carried, "_code", cache(carried._code.__wrapped__))
+    monkeypatch.setattr(notes.Notes, "_write", full_disk)
+    travel_again(monkeypatch)
     counts = word_count(context, text)
     assert dict(counts.collect())["w2"] == 29
     index = captured(session)
