@@ -67,7 +67,7 @@ def carry(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[Conjunct])
         return Carried(((),) * len(operator.children), tuple(conjuncts))
     carried, stopped = [], []
     for conjunct in conjuncts:
-        below = _through_one(catalyst, operator, conjunct.expression)
+        below = through_one(catalyst, operator, conjunct.expression)
         if below is None:
             stopped.append(conjunct)
         else:
@@ -75,8 +75,8 @@ def carry(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[Conjunct])
     return Carried((tuple(carried),), tuple(stopped))
 
 
-def _through_one(catalyst: Catalyst, operator: Operator, expression: Any) -> Any | None:
-    """A condition over the columns of an operator's only input; None where it can't be told in these."""
+def through_one(catalyst: Catalyst, operator: Operator, expression: Any) -> Any | None:
+    """A condition or value over the columns of an operator's only input; None where it can't be told in these."""
     if holds_any(catalyst, expression, "PLAN_EXPRESSION") or not expression.deterministic():
         return None
     if operator.kind == "Project":

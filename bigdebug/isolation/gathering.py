@@ -198,15 +198,16 @@ class Gathering:
         top = keyed.below[0] if keyed.below else leaf.operator
         mine = {catalyst.attribute_key(column): column for column in own}
         above = {catalyst.attribute_key(column): column for column in catalyst.output(top.plan)}
-        used = {
-            catalyst.attribute_key(each) for each in catalyst.items(keyed.aggregate.plan.references().toSeq())
-        }
+        used = set(above)
+        if keyed.lowest.kind == "Aggregate":
+            referred = catalyst.items(keyed.lowest.plan.references().toSeq())
+            used = {catalyst.attribute_key(each) for each in referred}
         kept = {key: column for key, column in above.items() if key in used or key in mine}
         columns = list({**kept, **mine}.values())
         wanted = Annotated(plan, tuple(IdColumn(leaf, column) for column in columns))
         narrowed = local_relation(catalyst, plan.output(), catalyst.seq([]))
         if keys.count:
-            narrowed = matching_keys(catalyst, boundary, keys)(wanted)
+            narrowed = matching_keys(catalyst, replace(boundary, grouping=keyed.grouping), keys)(wanted)
         if any(operator.kind == "Generate" for operator in keyed.below):
             # A record may be there more than once.
             found = fetch(catalyst, narrowed, own, valued=False)

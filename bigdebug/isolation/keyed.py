@@ -1,4 +1,8 @@
-"""Dataflows whose rows stem from one aggregate each: the records behind a row are those of its group."""
+"""Dataflows whose rows are groups of records: the records behind a row are those of its group.
+
+Between the aggregate that makes the groups and the source there may be windows and aggregates of smaller groups, as
+long as what they take for one is always of one group.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,9 @@ from bigdebug.isolation.shape import is_plain
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.barrier import is_session_window
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.carrying import through_one
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.conditions import references
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.mapped import is_mapped
@@ -27,15 +33,19 @@ _BELOW = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
 
 @dataclass(frozen=True)
 class Keyed:
-    """A source, operators that take its records one by one, an aggregate, and operators that keep its rows.
+    """A source, operators that take its records one by one, aggregates and windows, and what keeps an aggregate's rows.
 
     Attributes:
-        aggregate: the aggregate.
-        below: the operators between it and the source, the uppermost first.
+        aggregate: the uppermost aggregate.
+        lowest: the lowest aggregate or window, which may be the same.
+        grouping: JVM expressions over the lowest one's input: the group of the uppermost aggregate.
+        below: the operators between the lowest one and the source, the uppermost first.
         source: the source.
     """
 
     aggregate: Operator
+    lowest: Operator
+    grouping: tuple[Any, ...]
     below: tuple[Operator, ...]
     source: Operator
 
@@ -47,18 +57,61 @@ def keyed(catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceL
         if not is_plain(catalyst, top):
             return None
         top = top.child
-    if top.kind != "Aggregate" or not is_plain(catalyst, top):
+    if not _is_aggregate(catalyst, top):
         return None
-    aggregate, below = top, []
+    aggregate = lowest = top
+    grouping = catalyst.items(aggregate.plan.groupingExpressions())
+    below: list[Operator] = []
     top = top.child
-    while top.kind in _BELOW and not is_mapped(top) and is_plain(catalyst, top):
-        below.append(top)
+    while top not in sources:
+        if top.kind in _BELOW and not is_mapped(top) and is_plain(catalyst, top):
+            below.append(top)
+        elif top.kind == "Window" or _is_aggregate(catalyst, top):
+            told = _told_below(catalyst, grouping, [*below, top])
+            if told is None:
+                return None
+            grouping, lowest, below = told, top, []
+        else:
+            return None
         top = top.child
-    if top not in sources or top.subqueries:
+    if top.subqueries:
         return None
-    if any(map(is_session_window, catalyst.items(aggregate.plan.groupingExpressions()))):
-        return None
-    return Keyed(aggregate, tuple(below), top)
+    return Keyed(aggregate, lowest, tuple(grouping), tuple(below), top)
+
+
+def _is_aggregate(catalyst: Catalyst, operator: Operator) -> bool:
+    if operator.kind != "Aggregate" or not is_plain(catalyst, operator):
+        return False
+    return not any(map(is_session_window, catalyst.items(operator.plan.groupingExpressions())))
+
+
+def _told_below(
+    catalyst: Catalyst, grouping: Sequence[Any], operators: Sequence[Operator]
+) -> list[Any] | None:
+    """A group as the input of some operators tells it, the uppermost first, of which the last makes smaller groups.
+
+    None where it can't be told there, where the smaller groups may be of several, and where not all of them go on. Of
+    a window's rows those that don't go on decide about the others.
+    """
+    found = list(grouping)
+    for operator in operators:
+        if operator.kind == "Window":
+            if not is_plain(catalyst, operator):
+                return None
+            parts = {
+                catalyst.attribute_key(each)
+                for each in catalyst.items(operator.plan.partitionSpec())
+                if class_name(each) == "AttributeReference"
+            }
+            if not all(references(catalyst, each).keys() <= parts for each in found):
+                return None
+        elif operator.kind == "Generate" or (operator.kind == "Filter" and operators[-1].kind == "Aggregate"):
+            return None
+        told = [through_one(catalyst, operator, each) for each in found]
+        if any(each is None for each in told):
+            return None
+        found = told
+    return found
 
 
 def boundary_of(

@@ -13,9 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
+from typing import Any, TypeVar
 
 from pyroaring import FrozenBitMap
+
+FirstT = TypeVar("FirstT")
+SecondT = TypeVar("SecondT")
 
 PIECES = 16
 """Records are cut into so many pieces first."""
@@ -117,6 +121,33 @@ def fewest(
     if len(records) == 1 and (yield from which([FrozenBitMap()]))[0]:
         records = FrozenBitMap()
     return Minimal(records, True)
+
+
+def side_by_side(
+    first: Generator[Sets, Outcomes, FirstT], second: Generator[Sets, Outcomes, SecondT]
+) -> Generator[Sets, Outcomes, tuple[FirstT, SecondT]]:
+    """Two searches that know nothing of each other, each of whose rounds are one: half as many.
+
+    Args:
+        first, second: the searches.
+    """
+    found: dict[int, Any] = {}
+    going: dict[int, tuple[Generator[Sets, Outcomes, Any], Sets]] = {}
+
+    def step(number: int, search: Generator[Sets, Outcomes, Any], answers: Outcomes | None) -> None:
+        try:
+            going[number] = search, next(search) if answers is None else search.send(answers)
+        except StopIteration as done:
+            going.pop(number, None)
+            found[number] = done.value
+
+    step(0, first, None)
+    step(1, second, None)
+    while going:
+        answers = iter((yield [each for _, sets in going.values() for each in sets]))
+        for number, (search, sets) in list(going.items()):
+            step(number, search, [*islice(answers, len(sets))])
+    return found[0], found[1]
 
 
 def failing_parts(

@@ -19,6 +19,7 @@ from bigdebug.isolation.search import (
     cut,
     failing_parts,
     fewest,
+    side_by_side,
 )
 
 _MOST_PARTS = 4_096
@@ -105,11 +106,10 @@ class RowSearch:
             raise NotAgainError
         if nothing is Outcome.FAILED:
             return Blame(Minimal(_NOTHING, True), None, needs_none=True)
-        some = yield from self._first_that_fails()
-        reproduction = yield from fewest(some, lambda part: part, Outcome.FAILED, self._effort)
-        enough = yield from self._first_that_repairs()
-        if enough is None:
-            enough = yield from self._enough(reproduction.records)
+        reproduction, culprits = yield from side_by_side(self._reproduction(), self._repair())
+        if culprits is not None:
+            return Blame(reproduction, culprits)
+        enough = yield from self._enough(reproduction.records)
         if enough is None and nothing is not Outcome.ABSENT:
             return Blame(reproduction, None)
         if enough is None:
@@ -117,6 +117,17 @@ class RowSearch:
             return Blame(reproduction, gone, vanishes=True)
         culprits = yield from fewest(enough, self._without, Outcome.PASSED, self._effort)
         return Blame(reproduction, culprits)
+
+    def _reproduction(self) -> Generator[Sets, Outcomes, Minimal]:
+        some = yield from self._first_that_fails()
+        return (yield from fewest(some, lambda part: part, Outcome.FAILED, self._effort))
+
+    def _repair(self) -> Generator[Sets, Outcomes, Minimal | None]:
+        """Culprits at the head of a ranking; None where there aren't any."""
+        enough = yield from self._first_that_repairs()
+        if enough is None:
+            return None
+        return (yield from fewest(enough, self._without, Outcome.PASSED, self._effort))
 
     def _without(self, records: FrozenBitMap) -> FrozenBitMap:
         return self._all - records

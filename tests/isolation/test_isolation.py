@@ -56,6 +56,27 @@ def _ranked(orders: DataFrame, _: DataFrame) -> DataFrame:
     return ranked.groupBy("k").agg(F.sum("v").alias("total"))
 
 
+def _lowest(orders: DataFrame, _: DataFrame) -> DataFrame:
+    """Windows of groups, which are parts of larger ones."""
+    means = orders.groupBy("k", "word").agg(F.avg("v").alias("mean"))
+    up = Window.partitionBy("word").orderBy("mean", "k")
+    ranked = means.withColumn("r", F.row_number().over(up)).withColumn("text", F.upper("word"))
+    return ranked.where("r <= 2").groupBy("text").agg(F.sum("mean").alias("total"))
+
+
+def _lowest_of_all(orders: DataFrame, _: DataFrame) -> DataFrame:
+    """The same, but a window has rows of several of the larger groups."""
+    means = orders.groupBy("k", "word").agg(F.avg("v").alias("mean"))
+    ranked = means.withColumn("r", F.row_number().over(Window.orderBy("mean", "k", "word")))
+    return ranked.where("r <= 4").groupBy("word").agg(F.sum("mean").alias("total"))
+
+
+def _large_parts(orders: DataFrame, _: DataFrame) -> DataFrame:
+    """Smaller groups, not all of which go on."""
+    parts = orders.groupBy("k", "word").agg(F.sum("v").alias("part"), F.count("*").alias("n"))
+    return parts.where("n > 1").groupBy("k").agg(F.sum("part").alias("total"))
+
+
 def _running(orders: DataFrame, _: DataFrame) -> DataFrame:
     return orders.withColumn("total", F.sum("v").over(Window.partitionBy("k").orderBy("id")))
 
@@ -134,6 +155,9 @@ PIPELINES = {
     "full join": Pipeline(_of_either, "most > 6", ("kind",)),
     "two levels": Pipeline(_twice, "total > 9", ("word",)),
     "rank": Pipeline(_ranked, "total > 10", ("k",)),
+    "lowest": Pipeline(_lowest, "total < 0", ("text",)),
+    "lowest of all": Pipeline(_lowest_of_all, "total < 0", ("word",)),
+    "large parts": Pipeline(_large_parts, "total < 0", ("k",)),
     "running sum": Pipeline(_running, "total < 0", ("id",)),
     "everything": Pipeline(_everything, "total < 70", ()),
     "nothing left": Pipeline(_counted, "n > 4 or most > 7", ()),
@@ -195,7 +219,8 @@ def without(data: list, chosen: set[int]) -> list:
 
 
 @pytest.mark.parametrize(
-    "name", ["sum", "join", "outer join", "two levels", "rank", "nothing left", "limit", "above its mean"]
+    "name",
+    ["sum", "join", "outer join", "two levels", "lowest", "rank", "nothing left", "limit", "above its mean"],
 )
 def test_culprits_repair_and_the_reproduction_fails(
     name: str, session: bigdebug.Session, spark: SparkSession
@@ -218,7 +243,7 @@ def test_a_record_is_one_wherever_it_is_read(
     assert [note for note in found.notes if "orders.csv and orders.csv#2 read the same files" in note]
 
 
-@pytest.mark.parametrize("name", ["two levels", "rank", "distinct"])
+@pytest.mark.parametrize("name", ["lowest of all", "large parts", "distinct"])
 def test_records_of_large_files_come_with_their_ids(
     name: str,
     session: bigdebug.Session,

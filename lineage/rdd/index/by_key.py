@@ -9,12 +9,12 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bigdebug.lineage.rdd.index.arrays import numbers, texts
 from bigdebug.lineage.rdd.index.keyed import HASH, hash_of
+from bigdebug.lineage.rdd.index.opening import opened_file
 from bigdebug.lineage.rdd.index.stems import Collected, Stems, as_numpy
 from bigdebug.lineage.store.damage import reading_index
 
@@ -56,7 +56,7 @@ def stems_by_key(filesystem: Any, wanted: ByKey, path: str) -> Stems:
     found = Collected()
     with (
         reading_index("a file of the index"),
-        _opened(filesystem, path) as file,
+        opened_file(filesystem, path) as file,
         pq.ParquetFile(file) as parts,
     ):
         groups = (n for n, least, most in _bounds(parts.metadata) if wanted.may_be_between(least, most))
@@ -83,9 +83,3 @@ def _bounds(metadata: Any) -> Iterator[tuple[int, int, int]]:
         column = metadata.row_group(number).column(0)
         assert column.path_in_schema == HASH
         yield number, column.statistics.min, column.statistics.max
-
-
-def _opened(filesystem: Any, path: str) -> Any:
-    if filesystem.type_name == "local":
-        return pa.memory_map(path)
-    return filesystem.open_input_file(path)

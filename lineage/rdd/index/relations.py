@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from bigdebug.lineage.rdd.index.by_key import ByKey, stems_by_key
 from bigdebug.lineage.rdd.index.names import PARTITION_SHIFT, PLACE_MASK
+from bigdebug.lineage.rdd.index.opening import opened_stream
 from bigdebug.lineage.rdd.index.stems import Collected, Stems, as_numpy
 from bigdebug.lineage.store.damage import reading_index
 
@@ -113,13 +114,7 @@ def batches(filesystem: Any, paths: Sequence[str]) -> Iterator[Any]:
     for path in paths:
         with (
             reading_index("a file of the index"),
-            _opened(filesystem, path) as file,
+            opened_stream(filesystem, path) as file,
             pa.ipc.open_stream(file) as reader,
         ):
             yield from reader
-
-
-def _opened(filesystem: Any, path: str) -> Any:
-    if filesystem.type_name == "local":
-        return pa.memory_map(path)  # what isn't looked at isn't read
-    return filesystem.open_input_stream(path)

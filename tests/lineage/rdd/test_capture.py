@@ -22,6 +22,7 @@ from bigdebug.lineage.index.reading import open_index
 from bigdebug.lineage.rdd.capture import carried, notes
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
 from bigdebug.lineage.sharing import seen_by_workers, warn_unless_shared
+from tests.lineage.rdd.tapped import was_tapped
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +37,6 @@ def captured(session: bigdebug.Session) -> RddIndex:
     index = open_rdd_index(session._recorder.tables, session.outputs[-1].number)
     assert index is not None
     return index
-
-
-def was_tapped(index: RddIndex) -> bool:
-    """Whether it was made without a second pass."""
-    return all(
-        file.startswith("tap-")
-        for relation in index._manifest.relations
-        for file in relation.files
-        if not file.endswith("output/0.relation")  # a value, which the driver writes
-    )
 
 
 def judge(session: bigdebug.Session, where: Callable[[Any], Any]) -> None:

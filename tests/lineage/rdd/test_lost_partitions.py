@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
+from tests.lineage.rdd.tapped import was_tapped
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +26,6 @@ def lineage(index: RddIndex) -> dict[str, Any]:
     """By word the records that an index leads to."""
     words = ("w0", "w2", "w6", "x0", "x37", "x59")
     return {word: index.trace(f"key == '{word}'").collect() for word in words}
-
-
-def was_tapped(index: RddIndex) -> bool:
-    """Whether it was made without a second pass."""
-    files = [file for relation in index._manifest.relations for file in relation.files]
-    return bool(files) and all(file.startswith("tap-") for file in files)
 
 
 def lose(rdd: Any, partition: int) -> None:
