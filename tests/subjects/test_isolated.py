@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from pyspark.sql import SparkSession
@@ -66,3 +67,11 @@ def test_the_culprits_of_elements_are_named_and_nobody_else(
 @pytest.mark.parametrize("form", ["frame", "rdd"])
 def test_of_many_records(form: str, name: str, seed: int, spark: SparkSession, tmp_path: Path) -> None:
     judge(spark, tmp_path, name, records=100_000, seed=seed, form=form)
+
+
+@pytest.mark.proof("isolation on the subjects, ten million records")
+@pytest.mark.parametrize("name", GIVING)
+@pytest.mark.parametrize("form", ["frame", "rdd"])
+def test_of_very_many_records(form: str, name: str, spark: SparkSession, tmp_path: Path) -> None:
+    judge(spark, tmp_path, name, records=10_000_000, seed=1, form=form)
+    rmtree(tmp_path)  # gigabytes
