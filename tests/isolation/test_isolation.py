@@ -157,7 +157,7 @@ PIPELINES = {
     "rank": Pipeline(_ranked, "total > 10", ("k",)),
     "lowest": Pipeline(_lowest, "total < 0", ("text",)),
     "lowest of all": Pipeline(_lowest_of_all, "total < 0", ("word",)),
-    "large parts": Pipeline(_large_parts, "total < 0", ("k",)),
+    "large parts": Pipeline(_large_parts, "total > 10", ("k",)),
     "running sum": Pipeline(_running, "total < 0", ("id",)),
     "everything": Pipeline(_everything, "total < 70", ()),
     "nothing left": Pipeline(_counted, "n > 4 or most > 7", ()),
