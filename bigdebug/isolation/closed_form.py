@@ -76,6 +76,10 @@ class ClosedForm:
         """Of a row's candidates, the most extreme values first."""
         return list(self._groups[row].rankings())
 
+    def is_exact(self, row: Identity) -> bool:
+        """Whether no rounding can decide about a row, whatever part of its candidates is there."""
+        return not any(self._groups[row].slack)
+
     def outcomes(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Outcome]:
         """What becomes of rows, each in a subset of the candidates."""
         return [told.outcome for told in self.told(wanted)]

@@ -85,6 +85,8 @@ def _one_by_one(found: Sequence[tuple[Identity, Blame]], candidates: CandidateSe
 
 def _unsure(closed: ClosedForm, row: Identity, blame: Blame) -> Iterator[tuple[FrozenBitMap, Outcome]]:
     """The subsets on which the rest of a proof stands and which rounding may decide, and what they should give."""
+    if closed.is_exact(row):
+        return
     stands_on = _stands_on(closed, row, blame)
     while subsets := list(islice(stands_on, AT_ONCE.sets)):
         for subset, told in zip(subsets, closed.told([(row, each) for each in subsets]), strict=True):

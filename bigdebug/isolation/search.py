@@ -76,6 +76,8 @@ def fewest(
     holds: Callable[[FrozenBitMap], FrozenBitMap],
     wanted: Outcome,
     effort: Effort = IN_JOBS,
+    *,
+    tight: bool = False,
 ) -> Generator[Sets, Outcomes, Minimal]:
     """The least part of some records that will do.
 
@@ -84,6 +86,7 @@ def fewest(
         holds: which records are in the replay that tries a part.
         wanted: what becomes of the row then, if the part will do.
         effort: how much is asked at once.
+        tight: it is known that few of them can be left out, if any: each alone is tried first.
     """
 
     def which(parts: Sets) -> Generator[Sets, Outcomes, list[bool]]:
@@ -93,8 +96,9 @@ def fewest(
             found += [outcome is wanted for outcome in outcomes]
         return found
 
-    granularity = PIECES
-    whole = True  # no piece of this size was tried alone yet
+    tight = tight and len(records) <= effort.sets
+    granularity = len(records) if tight else PIECES
+    whole = not tight  # no piece of this size was tried alone yet
     while len(records) > 1:
         granularity = min(granularity, len(records))
         pieces = cut(records, granularity)

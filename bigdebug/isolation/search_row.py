@@ -127,7 +127,7 @@ class RowSearch:
         enough = yield from self._first_that_repairs()
         if enough is None:
             return None
-        return (yield from fewest(enough, self._without, Outcome.PASSED, self._effort))
+        return (yield from fewest(enough, self._without, Outcome.PASSED, self._effort, tight=True))
 
     def _without(self, records: FrozenBitMap) -> FrozenBitMap:
         return self._all - records
