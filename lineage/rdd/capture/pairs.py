@@ -16,6 +16,8 @@ from bigdebug.lineage.rdd.capture.notes import MOST_BYTES, MOST_KEYS, Notes
 from bigdebug.lineage.rdd.index.elements import weight
 
 _CHUNK = 1 << 12
+_FIRST = 1_000, 500
+"""Pairs after which Spark looks at the memory that is used, first and next; each time then half as many more."""
 _END = object()
 
 
@@ -65,12 +67,13 @@ class Pairs:
         notes, elements = self._notes, self._elements
         names, codes, merged = notes.names, notes.codes, []
         create, merge = merger.agg.createCombiner, merger.agg.mergeValue
+        chunk, after = (min(_CHUNK, each) for each in _FIRST)
         size = 0
         notes.keeps_codes = True
         try:
             while True:
                 key: Any = _END
-                for key, value in islice(elements, _CHUNK):
+                for key, value in islice(elements, chunk):
                     try:
                         code = codes[key]
                     except KeyError:
@@ -91,11 +94,13 @@ class Pairs:
                     break
                 if notes.full:
                     notes.flush()
+                chunk, after = after, min(_CHUNK, after * 3 // 2)
             # It becomes large: Spark goes on by itself, which puts on disk what memory doesn't hold.
             merger.data.update(zip(codes, merged, strict=True))
             merged.clear()
             notes.keeps_codes = False
             notes.flush()
+            merger.mergeValues(())
             merger.mergeValues(self)
         finally:
             notes.close()
@@ -150,15 +155,18 @@ def grouped_after(aggregator: Any, memory: float, serializer: Any) -> Callable[[
 
 
 def listed(value: Any) -> list[Any]:
+    """The first value of a key, as a grouping collects values."""
     return [value]
 
 
 def appended(values: list[Any], value: Any) -> list[Any]:
+    """One more value of a key."""
     values.append(value)
     return values
 
 
 def extended(values: list[Any], more: list[Any]) -> list[Any]:
+    """The values of a key that another task collected."""
     values.extend(more)
     return values
 

@@ -8,6 +8,7 @@ import tracemalloc
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow.fs import LocalFileSystem
+from pyspark.serializers import CPickleSerializer
+from pyspark.shuffle import Aggregator, ExternalMerger
 
 from bigdebug.lineage.rdd.capture.heads import KeyHead, PlaceHead
 from bigdebug.lineage.rdd.capture.taps import Cell, given_foot, headed_below, keyed_foot
@@ -73,6 +76,26 @@ def test_keys_that_come_out(key: Callable[[Any], Any] | None, tmp_path: Path) ->
     chain = headed_below(cell, foot)
     elements = ((text, 1) for text in texts()) if key is None else texts()
     assert peak_of(lambda: chain(0, elements)) < MOST
+    (file,) = tmp_path.glob("*.relation")
+    assert pq.read_table(file).num_rows == COUNT
+
+
+def test_keys_whose_values_are_merged(tmp_path: Path) -> None:
+    def merger() -> Any:
+        aggregator = Aggregator(lambda value: value, add, add)
+        return ExternalMerger(aggregator, 1_000_000, CPickleSerializer())
+
+    def plain() -> Iterator[None]:
+        yield merger().mergeValues((text, 1) for text in texts())
+
+    def noted() -> Iterator[None]:
+        cell = Cell(PlaceHead(1))
+        foot = keyed_foot(cell, (pickle.dumps(LocalFileSystem()), str(tmp_path)), None)
+        chain = headed_below(cell, foot)
+        pairs = chain(0, ((text, 1) for text in texts()))
+        yield pairs.merge_into(merger())
+
+    assert peak_of(noted) < peak_of(plain) + MOST
     (file,) = tmp_path.glob("*.relation")
     assert pq.read_table(file).num_rows == COUNT
 
