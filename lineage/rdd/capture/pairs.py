@@ -82,6 +82,9 @@ class Pairs:
                         merged.append(create(value))
                         codes[key] = code = len(codes)
                         size += weight(key)
+                        if size >= MOST_BYTES:
+                            names.append(code)
+                            break
                     else:
                         merged[code] = merge(merged[code], value)
                     names.append(code)
