@@ -26,9 +26,7 @@ from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.mapped import is_mapped
 from bigdebug.lineage.natural_key import ROW_BY_ROW, top_aggregate
-from bigdebug.lineage.operators import Operator
-
-_BELOW = frozenset({"Project", "Filter", "Generate", "ResolvedHint"})
+from bigdebug.lineage.operators import ONE_BY_ONE, Operator
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def keyed(catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceL
     below: list[Operator] = []
     top = top.child
     while top not in sources:
-        if top.kind in _BELOW and not is_mapped(top) and is_plain(catalyst, top):
+        if top.kind in ONE_BY_ONE and not is_mapped(top) and is_plain(catalyst, top):
             below.append(top)
         elif top.kind == "Window" or _is_aggregate(catalyst, top):
             told = _told_below(catalyst, grouping, [*below, top])

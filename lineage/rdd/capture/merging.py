@@ -7,12 +7,11 @@ from typing import Any
 
 from pyspark.core.rdd import PipelinedRDD, portable_hash
 from pyspark.resultiterable import ResultIterable
-from pyspark.shuffle import Aggregator
+from pyspark.shuffle import Aggregator, ExternalGroupBy, ExternalMerger
 
 from bigdebug.lineage.rdd.capture.pairs import (
     appended,
     extended,
-    grouped_after,
     listed,
     merged_after,
     merged_before,
@@ -42,7 +41,7 @@ class MergingRDD(PipelinedRDD):  # type: ignore[misc]
         before = self.mapPartitions(merged_before(aggregator, memory * _BEFORE, serializer), True)
         partitions = self._defaultReducePartitions() if numPartitions is None else numPartitions
         shuffled = before.partitionBy(partitions, partitionFunc)
-        return shuffled.mapPartitions(merged_after(aggregator, memory, serializer), True)
+        return shuffled.mapPartitions(merged_after(ExternalMerger, aggregator, memory, serializer), True)
 
     def groupByKey(
         self,
@@ -53,6 +52,6 @@ class MergingRDD(PipelinedRDD):  # type: ignore[misc]
         memory, serializer = self._memory_limit(), self._jrdd_deserializer
         before = self.mapPartitions(merged_before(aggregator, memory * _BEFORE, serializer), True)
         shuffled = before.partitionBy(numPartitions, partitionFunc)
-        return shuffled.mapPartitions(grouped_after(aggregator, memory, serializer), True).mapValues(
-            ResultIterable
-        )
+        return shuffled.mapPartitions(
+            merged_after(ExternalGroupBy, aggregator, memory, serializer), True
+        ).mapValues(ResultIterable)

@@ -34,27 +34,7 @@ class Pairs:
         self._elements = elements
 
     def __iter__(self) -> Iterator[Any]:
-        # The most used loop of all: Python is fastest with plain lists, dictionaries and subscripts, without calls.
-        notes, elements = self._notes, self._elements
-        names, codes = notes.names, notes.codes
-        element: Any = None
-        try:
-            while element is not _END:
-                element = _END
-                for element in islice(elements, _CHUNK):
-                    try:
-                        names.append(codes[element[0]])
-                    except KeyError:
-                        new_key(notes, element, itemgetter(0))
-                    except Exception:
-                        # No pair, or no key: the program's own error comes right after.
-                        notes.close()
-                    yield element
-                if notes.full:
-                    notes.flush()
-            notes.finish()
-        finally:
-            notes.close()
+        return noted(self._notes, self._elements, itemgetter(0))
 
     def merge_into(self, merger: Any) -> None:
         """Merge all values, just as a merger does that is given the pairs.
@@ -132,25 +112,18 @@ def merged_before(aggregator: Any, memory: float, serializer: Any) -> Callable[[
 
 
 @carried
-def merged_after(aggregator: Any, memory: float, serializer: Any) -> Callable[[Iterable[Any]], Any]:
-    """What merges what several tasks have merged, after a shuffle; the arguments are the same."""
-    from pyspark.shuffle import ExternalMerger
+def merged_after(
+    kind: type[Any], aggregator: Any, memory: float, serializer: Any
+) -> Callable[[Iterable[Any]], Any]:
+    """What merges what several tasks have merged, after a shuffle.
+
+    Args:
+        kind: of Spark's mergers.
+        aggregator, memory, serializer: as before the shuffle.
+    """
 
     def merge(pairs: Iterable[Any]) -> Any:
-        merger: Any = ExternalMerger(aggregator, memory, serializer)
-        merger.mergeCombiners(pairs)
-        return merger.items()
-
-    return merge
-
-
-@carried
-def grouped_after(aggregator: Any, memory: float, serializer: Any) -> Callable[[Iterable[Any]], Any]:
-    """The same, where what is merged are lists of all values, which need not fit into memory."""
-    from pyspark.shuffle import ExternalGroupBy
-
-    def merge(pairs: Iterable[Any]) -> Any:
-        merger: Any = ExternalGroupBy(aggregator, memory, serializer)
+        merger = kind(aggregator, memory, serializer)
         merger.mergeCombiners(pairs)
         return merger.items()
 
@@ -174,14 +147,36 @@ def extended(values: list[Any], more: list[Any]) -> list[Any]:
     return values
 
 
-def new_key(notes: Notes, element: Any, key: Callable[[Any], Any]) -> None:
-    """Note an element with a key that has no code yet.
+def noted(notes: Notes, elements: Iterator[Any], key: Callable[[Any], Any]) -> Iterator[Any]:
+    """Elements, each noted by its key as it goes by.
 
     Args:
         notes: where.
-        element: it.
-        key: gives its key.
+        elements: them.
+        key: gives the key of one.
     """
+    names, codes = notes.names, notes.codes
+    element: Any = None
+    try:
+        while element is not _END:
+            element = _END
+            for element in islice(elements, _CHUNK):
+                try:
+                    names.append(codes[key(element)])
+                except KeyError:
+                    _new_key(notes, element, key)
+                except Exception:
+                    # No pair, or no key: the program's own error comes right after.
+                    notes.close()
+                yield element
+            if notes.full:
+                notes.flush()
+        notes.finish()
+    finally:
+        notes.close()
+
+
+def _new_key(notes: Notes, element: Any, key: Callable[[Any], Any]) -> None:
     try:
         name = key(element)
         notes.names.append(notes.codes.setdefault(name, len(notes.codes)))

@@ -16,7 +16,7 @@ from typing import Any
 from bigdebug.lineage.rdd.capture.carried import carried, taken_along
 from bigdebug.lineage.rdd.capture.heads import Head, KeyHead, PlaceHead
 from bigdebug.lineage.rdd.capture.notes import MOST_BYTES, Notes
-from bigdebug.lineage.rdd.capture.pairs import Pairs, new_key
+from bigdebug.lineage.rdd.capture.pairs import Pairs, noted
 from bigdebug.lineage.rdd.index.elements import weight
 
 Function = Callable[[int, Iterable[Any]], Iterable[Any]]
@@ -86,7 +86,7 @@ def keyed_foot(cell: Cell, place: tuple[bytes, str], key: Callable[[Any], Any] |
         if not notes.begin(elements=False):
             return elements
         cell.notes = notes
-        return Pairs(notes, iter(elements)) if key is None else _by(key, notes, iter(elements))
+        return Pairs(notes, iter(elements)) if key is None else noted(notes, iter(elements), key)
 
     return foot
 
@@ -171,27 +171,6 @@ def key_of(head: KeyHead) -> Callable[[Any], Any]:
 
 
 # -- feet -------------------------------------------------------------------------------------------
-
-
-def _by(key: Callable[[Any], Any], notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:
-    names, codes = notes.names, notes.codes
-    element: Any = None
-    try:
-        while element is not _END:
-            element = _END
-            for element in islice(elements, _CHUNK):
-                try:
-                    names.append(codes[key(element)])
-                except KeyError:
-                    new_key(notes, element, key)
-                except Exception:
-                    notes.close()
-                yield element
-            if notes.full:
-                notes.flush()
-        notes.finish()
-    finally:
-        notes.close()
 
 
 def _given(notes: Notes, elements: Iterator[Any]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,7 +10,7 @@ from bigdebug.lineage.rdd.index.coding import Codes
 from bigdebug.lineage.rdd.index.task_file import TaskFile
 
 
-class RelationFile(TaskFile):
+class RelationFile(TaskFile, ABC):
     """A file of a relation, that a task writes.
 
     Args:
@@ -22,14 +23,15 @@ class RelationFile(TaskFile):
         super().__init__(filesystem, folder, name, self.schema())
 
     @staticmethod
+    @abstractmethod
     def schema() -> Any:
         """Its columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part(self, keys: Iterable[Any]) -> Any:
         """What is known of the keys of elements that are written together, in the order of their codes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write_leaf(
         self, part: Any, leaf: int, places: Any, keys: tuple[Any, Codes] | None, ends: Any, names: Any
     ) -> None:
@@ -43,4 +45,3 @@ class RelationFile(TaskFile):
             ends: by place or key where its names begin, and where the last one's end.
             names: of all of these the places of the elements, or the codes of their keys.
         """
-        raise NotImplementedError
