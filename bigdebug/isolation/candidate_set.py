@@ -66,6 +66,10 @@ class CandidateSet(ABC):
     def everything(self) -> FrozenBitMap:
         return FrozenBitMap(range(self.count))
 
+    def are_known(self, numbers: FrozenBitMap) -> bool:
+        """Whether some candidates are known one by one: not just how many there are, and what they add up to."""
+        return True
+
     @property
     @abstractmethod
     def full(self) -> Candidates:

@@ -8,6 +8,7 @@ The influence of single records is that of leaving one out, as in "Prism" (SoCC 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.segments import RowSet, local_relation
 
+_ROUNDED = 1e-6
+"""How far two sums may be apart, relatively, whose numbers were added up in different orders."""
 _TOGETHER = 4_096
 """Rows that Spark's expressions are given at once."""
 
@@ -79,6 +82,25 @@ class ClosedForm:
     def is_exact(self, row: Identity) -> bool:
         """Whether no rounding can decide about a row, whatever part of its candidates is there."""
         return not any(self._groups[row].slack)
+
+    def gives(self, rows: Mapping[Identity, Mapping[str, Any]]) -> bool:
+        """Whether all candidates of each row together give what it is, as far as it is judged by a number.
+
+        Args:
+            rows: that fail, and their columns in their order.
+        """
+        if self._judged_by is None:
+            return False
+        _, judged = self._judged_by
+        told = self.told([(row, self.candidates(row)) for row in rows])
+        for (row, value), here in zip(rows.items(), told, strict=True):
+            known = list(value.values())[judged]
+            if here.outcome is not Outcome.FAILED or here.observed is None or known is None:
+                return False
+            off = 0.0 if self.is_exact(row) else _ROUNDED
+            if not math.isclose(here.observed, float(known), rel_tol=off):
+                return False
+        return True
 
     def outcomes(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Outcome]:
         """What becomes of rows, each in a subset of the candidates."""
@@ -266,18 +288,27 @@ class ClosedForm:
         """The key of a row's group, as a struct."""
         return self._catalyst.expressions.GetArrayItem(self._keys, self._group, False)
 
+    @cached_property
+    def _judged_by(self) -> tuple[Any, int] | None:
+        """The first number that the condition speaks of: its attribute, and its place among the columns."""
+        catalyst = self._catalyst
+        top = self._shape.above[0] if self._shape.above else self._shape.aggregate
+        places = {catalyst.attribute_key(each): i for i, each in enumerate(catalyst.output(top.plan))}
+        numeric = "org.apache.spark.sql.types.NumericType"
+        for attribute in catalyst.items(self._failing.references().toSeq()):
+            if catalyst.is_instance(attribute.dataType(), numeric):
+                return attribute, places[catalyst.attribute_key(attribute)]
+        return None
+
     def _observed(self) -> Any:
-        """The number that the condition speaks of, as a floating-point one; null where there is none."""
+        """The number that a row is judged by, as a floating-point one; null where there is none."""
         catalyst = self._catalyst
         double = catalyst.singleton(catalyst.jvm.org.apache.spark.sql.types, "DoubleType")
-        numeric = "org.apache.spark.sql.types.NumericType"
-        mentioned = catalyst.items(self._failing.references().toSeq())
-        for attribute in mentioned:
-            if catalyst.is_instance(attribute.dataType(), numeric):
-                return catalyst.expressions.Cast(
-                    attribute, double, catalyst.none, catalyst.expressions.EvalMode.LEGACY()
-                )
-        return catalyst.null(double)
+        if self._judged_by is None:
+            return catalyst.null(double)
+        attribute, _ = self._judged_by
+        legacy = catalyst.expressions.EvalMode.LEGACY()
+        return catalyst.expressions.Cast(attribute, double, catalyst.none, legacy)
 
 
 def _variants(buffer: list[Any], slack: Sequence[float]) -> Iterator[list[Any]]:

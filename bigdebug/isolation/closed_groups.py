@@ -8,16 +8,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.closed_form import ClosedForm
-from bigdebug.isolation.group_rows import GroupRows, Ids, numbered, width_of
-from bigdebug.isolation.groups import Identity, fetched, groups_of
+from bigdebug.isolation.group_rows import Few, GroupRows
+from bigdebug.isolation.groups import Group, Identity, fetched, groups_of
+from bigdebug.isolation.ids import Ids, numbered
+from bigdebug.isolation.lumping import Told, largest_source, lumped
 from bigdebug.isolation.measures import Array, NotInClosedFormError
 from bigdebug.isolation.shape import Shape
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary, IdColumn
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
@@ -25,6 +28,130 @@ from bigdebug.lineage.segments import RowSet, local_relation, matching_keys
 
 MOST_ROWS = 10_000_000
 """Rows of an aggregate's input whose ids and values are fetched at most."""
+
+
+class ClosedGroups:
+    """What the groups of failing rows hold.
+
+    Args:
+        catalyst: of the pinned session.
+        root: the dataflow.
+        shape: of the dataflow.
+        failing: a resolved condition over its columns.
+        rows: the failing rows, by the hash of their group's key.
+        keys: of the groups, one struct column, in the order of the rows.
+        readers: of each source the first that reads the same records.
+        kept: of each row that the aggregate takes for them the ids, the columns that it looks at, and the number of
+            its group.
+        every: the same, and maybe rows of other groups, whose number is null.
+        group: the name of the group's number.
+        ids: of each source, of which none is known yet.
+    """
+
+    def __init__(
+        self,
+        catalyst: Catalyst,
+        root: Operator,
+        shape: Shape,
+        failing: Any,
+        rows: Sequence[Identity],
+        keys: RowSet,
+        readers: Mapping[SourceLeaf, SourceLeaf],
+        kept: DataFrame,
+        every: DataFrame,
+        group: str,
+        ids: Sequence[Ids],
+    ) -> None:
+        self._catalyst = catalyst
+        self._root = root
+        self._shape = shape
+        self._failing = failing
+        self._rows = rows
+        self._keys = keys
+        self._readers = readers
+        self._kept = kept
+        self._every = every
+        self._group = group
+        self._ids = ids
+        self._lumped: GroupRows | None = None
+
+    def lumped(self) -> tuple[GroupRows, ClosedForm] | None:
+        """Their extreme rows one by one, and all others together; None where that doesn't pay or can't be."""
+        leaves = [each.leaf for each in self._ids]
+        if not self._rows:
+            return None
+        largest = largest_source(self._catalyst, self._shape, leaves, self._readers)
+        if largest is None:
+            return None
+        try:
+            found = lumped(
+                self._catalyst, self._shape, self._told(self._every), self._ids, largest, self._rows
+            )
+        except NotInClosedFormError:
+            return None
+        if found is None:
+            return None
+        self._lumped = self._held(found.ids, Few(self._named_as_kept(found.few), found.persisted))
+        return self._lumped, self._closed(found.groups)
+
+    def full(self) -> tuple[GroupRows, ClosedForm | None] | None:
+        """All their rows, one by one; None where they have no closed form. Without any rows there is none, either."""
+        if self._lumped is not None:
+            self._lumped.forget_few()
+        if not self._rows:
+            none = [each.knowing(tuple(np.zeros((each.width, 0), np.int64))) for each in self._ids]
+            return self._held(none), None
+        kept = self._kept.persist()
+        try:
+            if kept.count() > MOST_ROWS:
+                raise NotInClosedFormError("too many rows")
+            told = self._told(kept)
+            table = told.frame.select(*told.columns).toArrow().combine_chunks()
+            known, numbers, table = _numbered(self._ids, table, self._readers)
+            numbered_rows = {row: number for number, row in enumerate(self._rows)}
+            groups = dict(groups_of(self._shape, table, numbers, numbered_rows))
+        except NotInClosedFormError:
+            kept.unpersist()
+            return None
+        except BaseException:
+            kept.unpersist()
+            raise
+        return self._held(known), self._closed(groups)
+
+    # -- inside -------------------------------------------------------------------------------------
+
+    def _held(self, ids: Sequence[Ids], few: Few | None = None) -> GroupRows:
+        operator = self._shape.aggregate.child
+        return GroupRows(self._catalyst, self._root, operator, self._kept, ids, self._readers, few)
+
+    def _named_as_kept(self, rows: DataFrame) -> DataFrame:
+        catalyst = self._catalyst
+        plan = catalyst.analyzed(rows)
+        given, known = catalyst.output(plan), catalyst.output(catalyst.analyzed(self._kept))
+        pairs = zip(given, known, strict=True)
+        named = [catalyst.alias(have, str(own.name())) for have, own in pairs]
+        return catalyst.frame(catalyst.project(named, plan))
+
+    def _closed(self, groups: Mapping[Identity, Group]) -> ClosedForm:
+        keys = _literal(self._catalyst, self._keys)
+        return ClosedForm(self._catalyst, self._shape, self._failing, groups, keys)
+
+    def _told(self, rows: DataFrame) -> Told:
+        """Of rows what is compared of their ids, the number of their group, and what the functions take."""
+        catalyst, functions = self._catalyst, self._shape.functions
+        plan = catalyst.analyzed(rows)
+        kept = [catalyst.alias(column, fresh_name("kept")) for column in catalyst.output(plan)]
+        taken = [catalyst.alias(fetched(catalyst, function), fresh_name("taken")) for function in functions]
+        frame = catalyst.frame(catalyst.project_more([*kept, *taken], plan))
+        ids = [[fresh_name("id") for _ in range(each.width)] for each in self._ids]
+        compared = [
+            column.alias(name)
+            for each, names in zip(self._ids, ids, strict=True)
+            for column, name in zip(each.compared(each.column), names, strict=True)
+        ]
+        frame = frame.select("*", *compared)
+        names = [[str(each.name()) for each in columns] for columns in (kept, taken)]
+        return Told(frame, names[0], ids, self._group, names[1])
 
 
 def closed_groups(
@@ -37,10 +164,8 @@ def closed_groups(
     boundary: Boundary,
     keys: RowSet,
     readers: Mapping[SourceLeaf, SourceLeaf],
-) -> tuple[GroupRows, ClosedForm | None] | None:
-    """What the groups of failing rows hold, and their outcomes in closed form; None where these have none.
-
-    Without any rows there is nothing to tell.
+) -> ClosedGroups | None:
+    """What the groups of failing rows hold; None where their records can't be told.
 
     Args:
         catalyst: of the pinned session.
@@ -69,56 +194,47 @@ def closed_groups(
     ]
     attributes = [column.id for column in below.ids]
     wanted = Annotated(below.plan, tuple(IdColumn(leaves[0], each) for each in [*attributes, *own]))
-    if not rows:
-        nothing = catalyst.frame(local_relation(catalyst, below.plan.output(), catalyst.seq([])))
-        none = [
-            Ids(leaf, attribute, tuple(np.zeros((width_of(leaf), 0), np.int64)))
-            for leaf, attribute in zip(leaves, attributes, strict=True)
-        ]
-        return GroupRows(catalyst, root, shape.aggregate.child, nothing, none, readers), None
-    narrowed = matching_keys(catalyst, boundary, keys)(wanted)
+    if rows:
+        narrowed = matching_keys(catalyst, boundary, keys)(wanted)
+    else:
+        narrowed = local_relation(catalyst, below.plan.output(), catalyst.seq([]))
     # Where nothing else is kept than ids of all records, Spark mustn't take it for the source itself.
     mark = catalyst.text(fresh_name("kept"))
     marked = catalyst.filter(catalyst.same(mark, mark), catalyst.project([*attributes, *own], narrowed))
-    kept = catalyst.frame(marked).persist()
-    try:
-        if kept.count() > MOST_ROWS:
-            kept.unpersist()
-            return None
-        ids = [Ids(leaf, attribute, ()) for leaf, attribute in zip(leaves, attributes, strict=True)]
-        table = _table(catalyst, kept, shape, ids, rows)
-        known, numbers, table = _numbered(ids, table, readers)
-        numbered_rows = {row: number for number, row in enumerate(rows)}
-        groups = dict(groups_of(shape, table, numbers, numbered_rows))
-    except NotInClosedFormError:
-        kept.unpersist()
-        return None
-    except BaseException:
-        kept.unpersist()
-        raise
-    held = GroupRows(catalyst, root, shape.aggregate.child, kept, known, readers)
-    return held, ClosedForm(catalyst, shape, failing, groups, _literal(catalyst, keys))
+    group = fresh_name("group")
+    kept = every = _with_groups(catalyst, marked, shape, rows, group)
+    if not _is_read(catalyst, shape, leaves):
+        # Spark would work the keys out twice: to choose rows, and once more of those that are chosen.
+        unmarked = catalyst.project([*attributes, *own], below.plan)
+        every = _with_groups(catalyst, unmarked, shape, rows, group)
+    ids = [Ids(leaf, attribute) for leaf, attribute in zip(leaves, attributes, strict=True)]
+    return ClosedGroups(catalyst, root, shape, failing, rows, keys, readers, kept, every, group, ids)
 
 
-def _table(
-    catalyst: Catalyst, kept: Any, shape: Shape, ids: Sequence[Ids], rows: Sequence[Identity]
-) -> pa.Table:
-    """Of each row what is compared of its ids, the number of its group, and what the functions take."""
+def _is_read(catalyst: Catalyst, shape: Shape, leaves: Sequence[SourceLeaf]) -> bool:
+    """Whether the groups' keys are columns of sources, not worked out of others."""
+    columns = {
+        catalyst.attribute_key(each) for leaf in leaves for each in catalyst.output(leaf.operator.plan)
+    }
     grouping = catalyst.items(shape.aggregate.plan.groupingExpressions())
-    hashed, _ = hashed_key(catalyst, grouping)
-    names = [fresh_name("taken") for _ in shape.functions]
-    taken = [
-        catalyst.alias(fetched(catalyst, function), name)
-        for function, name in zip(shape.functions, names, strict=True)
-    ]
+    return all(
+        class_name(each) == "AttributeReference" and catalyst.attribute_key(each) in columns
+        for each in grouping
+    )
+
+
+def _with_groups(
+    catalyst: Catalyst, plan: Any, shape: Shape, rows: Sequence[Identity], name: str
+) -> DataFrame:
+    """The rows of a plan with the numbers of their groups behind, by some name; null of other groups."""
+    hashed, _ = hashed_key(catalyst, catalyst.items(shape.aggregate.plan.groupingExpressions()))
     group = catalyst.alias(hashed, fresh_name("hash"))
-    attributes = [each.attribute for each in ids]
-    frame = catalyst.frame(catalyst.project([*attributes, group, *taken], catalyst.analyzed(kept)))
-    compared = [column for each in ids for column in each.compared(each.column)]
-    compared = [column.alias(f"id{i}") for i, column in enumerate(compared)]
-    of_rows = F.array(*(F.lit(row[0]).cast("long") for row in rows))
-    number = (F.array_position(of_rows, F.col(str(group.name()))) - 1).cast("short").alias("group")
-    return frame.select(*compared, number, *names).toArrow().combine_chunks()
+    of_rows = F.array(*(F.lit(row[0]) for row in rows)).cast("array<bigint>")
+    place = F.array_position(of_rows, F.col(str(group.name()))) - 1
+    number = F.when(place >= 0, place).cast("short").alias(name)
+    numbered = catalyst.analyzed(catalyst.frame(catalyst.project_more([group], plan)).select("*", number))
+    *own, _, last = catalyst.output(numbered)
+    return catalyst.frame(catalyst.project([*own, last], numbered))
 
 
 def _numbered(
@@ -142,7 +258,7 @@ def _numbered(
         unique, places = numbered(parts, np.concatenate([columns[place][1] for place in mine]))
         for place, part in zip(mine, np.split(places, len(mine)), strict=True):
             numbers[place] = np.where(part < 0, -1, part + first)
-            known[place] = Ids(ids[place].leaf, ids[place].attribute, unique)
+            known[place] = ids[place].knowing(unique)
         first += len(unique[0])
     every = range(len(ids))
     rest = table.select(range(taken, table.num_columns))

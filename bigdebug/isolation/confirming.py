@@ -7,9 +7,11 @@ from itertools import islice
 
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.blamed import Searched
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.failing import Identity
+from bigdebug.isolation.ranking import CoarseError
 from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import AT_ONCE, Outcome
 from bigdebug.isolation.search_row import Blame
@@ -23,23 +25,33 @@ Expected = list[tuple[FrozenBitMap, dict[Identity, Outcome]]]
 
 
 def confirmed(
-    replays: Replays,
-    closed: ClosedForm,
-    blames: Sequence[tuple[Identity, Blame | None]],
-    candidates: CandidateSet,
+    replays: Replays, closed: ClosedForm, searched: Sequence[Searched], candidates: CandidateSet
 ) -> bool:
     """Whether the pipeline does with what was found what the closed form says.
 
     That every failing input fails and every removal repairs is replayed, of all rows at once where they share no
     records. That nothing can be left out follows from the values, unless the rounding of sums may decide: then it is
     replayed, too.
+
+    What holds records that are known together only isn't replayed: that all of them add up to what the run gave, whose
+    every record Spark had passed, has to be enough.
+
+    Raises:
+        CoarseError: more must be known of the candidates to tell.
     """
-    found = [(row, blame) for row, blame in blames if blame is not None]
+    found = [(row.identity, row.blame) for row in searched if row.blame is not None]
     expected = (
         _together(closed, found, candidates) if _apart(closed, found) else _one_by_one(found, candidates)
     )
+    known = [each for each in expected if candidates.are_known(each[0])]
+    if len(known) < len(expected):
+        if not closed.gives({row.identity: row.value for row in searched}):
+            raise CoarseError
+        expected = known
     for row, blame in found:
         unsure = list(islice(_unsure(closed, row, blame), _MOST + 1))
+        if not all(candidates.are_known(subset) for subset, _ in unsure):
+            raise CoarseError
         expected += [(subset, {row: outcome}) for subset, outcome in unsure]
     subsets = [subset for subset, _ in expected]
     if len(subsets) > _MOST or sum(map(len, subsets)) > _WORK:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +38,12 @@ class FailingGroups:
         rows: the first of them, in the order of their keys.
         candidates: the records that these come from.
         closed: what becomes of these rows in closed form, where there is one.
+        finer: gives the same with more known of the candidates; None where all is known. It gives none where the
+            candidates have to be found by a trace.
     """
 
     matched: int
     rows: list[FailingRow]
     candidates: CandidateSet
     closed: ClosedForm | None = None
+    finer: Callable[[], FailingGroups | None] | None = None

@@ -23,8 +23,8 @@ from bigdebug.isolation.candidate_set import CandidateSet, Members, Numbers, Sha
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.gathering import Gathering, Stand
 from bigdebug.isolation.groups import as_array
+from bigdebug.isolation.ids import Ids
 from bigdebug.isolation.measures import Array
-from bigdebug.isolation.same_records import compared
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
@@ -33,129 +33,20 @@ from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import fetch
 
-_SPELLED = 2_000
-"""Records of a subset that are spelled out in a condition, or those that aren't in it."""
 _SPELLED_SUBSETS = 4
-_SPELLED_FILES = 8
 
 
 @dataclass(frozen=True)
-class Ids:
-    """The record ids of one source, in the order of their numbers.
+class Few:
+    """Those of the kept rows whose records' ids are known.
 
     Attributes:
-        leaf: the source.
-        attribute: JVM attribute of the id in the kept rows.
-        parts: what is compared of each id: the id itself, or hash of the file and position.
+        frame: the rows.
+        persisted: what Spark keeps for them.
     """
 
-    leaf: SourceLeaf
-    attribute: Any
-    parts: tuple[Array, ...]
-
-    @property
-    def width(self) -> int:
-        """How many columns are compared."""
-        return width_of(self.leaf)
-
-    @property
-    def column(self) -> Column:
-        return F.col(str(self.attribute.name()))
-
-    def compared(self, identity: Column) -> list[Column]:
-        """What of an id is compared."""
-        return compared(self.leaf, identity)
-
-    def same_as(self, names: Sequence[str]) -> Column:
-        """That what is compared is what columns of these names hold."""
-        pairs = zip(self.compared(self.column), names, strict=True)
-        return reduce(Column.__and__, (mine == F.col(name) for mine, name in pairs))
-
-    def listed(self, places: Array) -> Column | None:
-        """That an id is one of some, told by their places in the order; None where these are too many."""
-        if len(places) > _SPELLED:
-            return None
-        if not len(places):
-            return F.lit(False)
-        parts = [part[places] for part in self.parts]
-        if len(parts) == 1:
-            return _is_among(f"`{self.attribute.name()}`", parts[0])
-        files, positions = parts
-        hashed, _ = self.compared(self.column)
-        position = f"`{self.attribute.name()}`.position"
-        if len(np.unique(files)) > _SPELLED_FILES:
-            return None
-        return reduce(
-            Column.__or__,
-            (
-                (hashed == F.lit(int(file))) & _is_among(position, positions[files == file])
-                for file in np.unique(files)
-            ),
-            F.lit(False),
-        )
-
-    def places_of(self, parts: Sequence[Array]) -> Array:
-        """Of ids that are there, their places in the order."""
-        if len(self.parts) == 1:
-            found: Array = np.searchsorted(self.parts[0], parts[0])
-            return found
-        known: Array = np.searchsorted(_pairs(self.parts), _pairs(parts))
-        return known
-
-
-def _is_among(name: str, numbers: Array) -> Column:
-    """Whether a column holds one of some numbers, as one text: made one by one they take three times as long."""
-    return F.expr(f"{name} in ({','.join(map(str, numbers.tolist()))})")
-
-
-def width_of(leaf: SourceLeaf) -> int:
-    """How many columns are compared of a source's ids."""
-    return 2 if leaf.identified_by_file else 1
-
-
-def numbered(columns: Sequence[Array], there: Array) -> tuple[tuple[Array, ...], Array]:
-    """Distinct ids in their order, and of each row its id's place among them; -1 where it has none.
-
-    Args:
-        columns: what is compared of the ids, a row each.
-        there: whether a row has an id.
-    """
-    given = columns[0][there] if len(columns) == 1 else _pairs([column[there] for column in columns])
-    unique, inverse = _distinct(given)
-    places = np.full(len(there), -1, dtype=np.int64)
-    places[there] = inverse
-    if len(columns) == 1:
-        return (unique,), places
-    return tuple(np.ascontiguousarray(unique[name]) for name in _FIELDS), places
-
-
-_FIELDS = ("file", "position")
-_PAIR = np.dtype([(name, np.int64) for name in _FIELDS])
-
-
-def _distinct(ids: Array) -> tuple[Array, Array]:
-    """Ids in their order, each once, and where each of those given stands; most come in their order already."""
-    if len(ids) and ids.dtype == np.int64:
-        steps = np.diff(ids)
-        if (steps >= 0).all():
-            new = np.concatenate(([True], steps > 0))
-            return ids[new], np.cumsum(new) - 1
-        encoded = pa.array(ids).dictionary_encode()  # a record that is joined often is there often
-        known = encoded.dictionary.to_numpy()
-        order = np.argsort(known)
-        places = np.empty(len(order), dtype=np.int64)
-        places[order] = np.arange(len(order))
-        return known[order], places[encoded.indices.to_numpy()]
-    unique, inverse = np.unique(ids, return_inverse=True)
-    return unique, inverse
-
-
-def _pairs(parts: Sequence[Array]) -> Array:
-    """Columns of hash and position as one of pairs, which go by the first, then by the second."""
-    pairs = np.empty(len(parts[0]), dtype=_PAIR)
-    for name, part in zip(_FIELDS, parts, strict=True):
-        pairs[name] = part
-    return pairs
+    frame: DataFrame
+    persisted: DataFrame
 
 
 class GroupRows(CandidateSet):
@@ -168,6 +59,7 @@ class GroupRows(CandidateSet):
         kept: the persisted rows: ids and the columns that the aggregate looks at.
         ids: of each source; of those that read the same records the very same ones.
         readers: of each source the first that reads the same records.
+        few: of the kept rows those whose records' ids are known; None where all are.
     """
 
     only_together = True
@@ -180,17 +72,19 @@ class GroupRows(CandidateSet):
         kept: DataFrame,
         ids: Sequence[Ids],
         readers: Mapping[SourceLeaf, SourceLeaf],
+        few: Few | None = None,
     ) -> None:
         self._catalyst = catalyst
         self._root = root
         self._operator = operator
         self._kept = kept
+        self._few = few
         self._ids = ids
         self._readers = readers
         shares: dict[SourceLeaf, Share] = {}
         for each in ids:
             first = sum(share.count for share in shares.values())
-            shares.setdefault(readers[each.leaf], Share(readers[each.leaf], first, len(each.parts[0])))
+            shares.setdefault(readers[each.leaf], Share(readers[each.leaf], first, each.count))
         self.stands: list[Share] = list(shares.values())
         self._shares = [shares[readers[each.leaf]] for each in ids]
 
@@ -212,10 +106,24 @@ class GroupRows(CandidateSet):
             stands.append(gathering.by_number(share.leaf, wanted, ids.compared, share.first, share.count))
         return Candidates(self._catalyst, gathering, [gathering.point(stand, above) for stand in stands])
 
+    def forget_few(self) -> None:
+        """Give back the few rows that are kept beside all."""
+        if self._few is not None:
+            self._few.persisted.unpersist()
+            self._few = None
+
     def release(self) -> None:
+        self.forget_few()
         self._kept.unpersist()
         if "full" in self.__dict__:
             self.full.release()
+
+    def are_known(self, numbers: FrozenBitMap) -> bool:
+        return not any(
+            numbers.intersect(FrozenBitMap(range(share.first + len(ids.known[0]), share.first + share.count)))
+            for share, ids in zip(self._shares, self._ids, strict=True)
+            if ids.others
+        )
 
     def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
         found: list[tuple[int | None, TracedRecord]] = []
@@ -224,7 +132,8 @@ class GroupRows(CandidateSet):
                 if chosen := numbers & stand.numbers:
                     pairs = self._records(stand, chosen).collect_with_ids(limit)
                     ids = self._ids_of(stand)[0]
-                    places = ids.places_of(self._parts_of(ids, [identity for identity, _ in pairs]))
+                    parts = self._parts_of(ids, [identity for identity, _ in pairs])
+                    places = ids.places_of(parts, as_array(chosen) - stand.first)
                     known = [stand.first + int(place) for place in places]
                     found += zip(known, (record for _, record in pairs), strict=True)
         return found
@@ -274,7 +183,7 @@ class GroupRows(CandidateSet):
         name = fresh_name("subset")
         frames = []
         for n, subset in enumerate(subsets):
-            frame = self._kept
+            frame = self._holding(subset)
             for stand, ids in zip(self._shares, self._ids, strict=True):
                 inside = subset & stand.numbers
                 outside = stand.numbers - inside
@@ -288,6 +197,10 @@ class GroupRows(CandidateSet):
                 frame = frame.where(chosen | ids.column.isNull())
             frames.append(frame.withColumn(name, F.lit(n).cast("long")))
         return reduce(DataFrame.unionAll, frames)
+
+    def _holding(self, subset: FrozenBitMap) -> DataFrame:
+        """Kept rows that hold all of a subset."""
+        return self._kept if self._few is None or not self.are_known(subset) else self._few.frame
 
     def _looked_up(self, subsets: Numbers) -> DataFrame:
         """The same by looking up for each row the subsets that it is in."""
@@ -315,8 +228,8 @@ class GroupRows(CandidateSet):
                 (outside if large else inside)[each - stand.first].append(n)
         nothing = _listed(())
         mentioned = sorted(inside.keys() | outside.keys())
-        names = [fresh_name("id") for _ in ids.parts] + [fresh_name("inside"), fresh_name("outside")]
-        data = [pa.array(part[mentioned]) for part in ids.parts]
+        names = [fresh_name("id") for _ in range(ids.width)] + [fresh_name("inside"), fresh_name("outside")]
+        data = [pa.array(part) for part in ids.at(np.array(mentioned, dtype=np.int64))]
         for listed in (inside, outside):
             data.append(pa.array([listed.get(each, []) for each in mentioned], pa.list_(pa.int64())))
         lists = F.broadcast(self._catalyst.spark.createDataFrame(pa.table(data, names=names)))
@@ -338,21 +251,22 @@ class GroupRows(CandidateSet):
         catalyst = self._catalyst
         every = self._ids_of(stand)
         ids = every[0]
-        names = [fresh_name("id") for _ in ids.parts]
-        places = as_array(numbers) - stand.first
-        wanted = catalyst.spark.createDataFrame(pa.table([part[places] for part in ids.parts], names=names))
+        names = [fresh_name("id") for _ in range(ids.width)]
+        parts = ids.at(as_array(numbers) - stand.first)
+        wanted = catalyst.spark.createDataFrame(pa.table(list(parts), names=names))
         if not ids.leaf.identified_by_file:
             there = wanted
         else:
+            rows = self._holding(numbers)
             found = [
-                self._kept.join(F.broadcast(wanted), each.same_as(names), "left_semi").select(each.column)
+                rows.join(F.broadcast(wanted), each.same_as(names), "left_semi").select(each.column)
                 for each in every
             ]
             there = reduce(DataFrame.unionAll, found).distinct()
         plan = catalyst.analyzed(there)
-        rows = fetch(catalyst, plan, catalyst.output(plan), valued=False)
-        assert rows is not None
-        return SourceRecords(catalyst, ids.leaf, rows[0])
+        fetched = fetch(catalyst, plan, catalyst.output(plan), valued=False)
+        assert fetched is not None
+        return SourceRecords(catalyst, ids.leaf, fetched[0])
 
     def _parts_of(self, ids: Ids, identities: Sequence[Any]) -> list[Array]:
         """What is compared of ids, as they come to Python."""

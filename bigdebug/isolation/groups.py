@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.measures import Array, Measure, NotInClosedFormError, Part
-from bigdebug.isolation.ranking import Ranking, ranked
+from bigdebug.isolation.ranking import CoarseError, Ranking, in_order, ranked
 from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst
 
@@ -26,6 +26,42 @@ _RANKED = 1 << 16
 Identity = tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Tail:
+    """Where a function's values are extreme in a group.
+
+    Attributes:
+        low, high: below the one and above the other every row is known by itself.
+        middle: about half of the values are below it.
+    """
+
+    low: Any
+    high: Any
+    middle: float
+
+
+@dataclass(frozen=True)
+class Lump:
+    """Records of a group that are known together only.
+
+    Attributes:
+        source: place of the source that they are of.
+        records: their numbers. In the group's ids the first one stands for all of them.
+        rows: so many of the group's rows, the last ones, stand for theirs.
+        tails: of each function where its other rows are; None where its values are all alike.
+    """
+
+    source: int
+    records: FrozenBitMap
+    rows: int
+    tails: Sequence[Tail | None]
+
+    @property
+    def first(self) -> FrozenBitMap:
+        """The record that stands for all of them."""
+        return FrozenBitMap([self.records.min()])
+
+
 @dataclass
 class Group:
     """The aggregate's input of one failing row.
@@ -35,32 +71,43 @@ class Group:
         measures: of each function.
         number: of the group.
         is_all: whether all rows are one group.
+        lump: what of it is known together only; None where each row is known.
+
+    Attributes:
+        candidates: all records.
     """
 
     ids: Sequence[Array]
     measures: Sequence[Measure]
     number: int
     is_all: bool
+    lump: Lump | None = None
 
     def __post_init__(self) -> None:
         self.size = len(self.ids[0])
         self.slack = [slack for measure in self.measures for slack in measure.slack()]
         self._records = [_bitmap(_distinct(column[column >= 0])) for column in self.ids]
-        self.candidates = FrozenBitMap().union(*self._records)
+        self._named = FrozenBitMap().union(*self._records)
+        self.candidates = self._named if self.lump is None else self._named | self.lump.records
         self._orders = [np.argsort(column, kind="stable") for column in self.ids]
         self._sorted = [column[order] for column, order in zip(self.ids, self._orders, strict=True)]
 
     def part(self, subset: FrozenBitMap) -> Part:
-        """The rows that are there when just some of the candidates are."""
-        gone = self.candidates - subset
+        """The rows that are there when just some of the candidates are.
+
+        Raises:
+            CoarseError: only some of those are there that are known together.
+        """
+        subset = self._by_name(subset)
+        gone = self._named - subset
         if _FEW * len(gone) <= self.size:
             return Part(self._rows_of(gone), True)
         few = self._with_few(subset)
         if few is not None:
             return Part(few, False)
         # The last place is for rows without a record of some source.
-        there = np.zeros(self.candidates.max() + 2, dtype=bool)
-        there[as_array(subset & self.candidates)] = True
+        there = np.zeros(self._named.max() + 2, dtype=bool)
+        there[as_array(subset & self._named)] = True
         there[-1] = True
         inside = there[self.ids[0]]
         for column in self.ids[1:]:
@@ -76,6 +123,9 @@ class Group:
 
     def rankings(self) -> Iterator[Ranking]:
         """Of each source's candidates by the least, the greatest and the furthest values."""
+        if self.lump is not None:
+            yield from self._rankings_beside(self.lump)
+            return
         for column, records in zip(self.ids, self._records, strict=True):
             for measure in self.measures:
                 values = measure.values
@@ -89,6 +139,35 @@ class Group:
                     known = _bitmap(_distinct(numbers))
                 for score in (some, -some, -np.abs(some - np.median(some))):
                     yield ranked(numbers, score, known, _RANKED)
+
+    def _rankings_beside(self, lump: Lump) -> Iterator[Ranking]:
+        """The beginnings of the same: of the rows that are known by themselves."""
+        apart = self.size - lump.rows
+        for place, (column, records) in enumerate(zip(self.ids, self._records, strict=True)):
+            every = records | lump.records if place == lump.source else records
+            for measure, tail in zip(self.measures, lump.tails, strict=True):
+                if tail is None:
+                    continue
+                values, numbers = measure.values[:apart], column[:apart]
+                there = ~np.isnan(values) & (numbers >= 0)
+                low, high = there & (values < tail.low), there & (values > tail.high)
+                far = np.abs(values - tail.middle)
+                for some, score in ((low, values), (high, -values), (low | high, -far)):
+                    known = _bitmap(_distinct(numbers[some]))
+                    order = in_order(numbers[some], score[some], repeated=len(known) < int(some.sum()))
+                    yield Ranking(order, known, of_source=every, ends_early=known < every)
+
+    def _by_name(self, subset: FrozenBitMap) -> FrozenBitMap:
+        """A subset with the record that stands for those that are known together."""
+        if self.lump is None:
+            return subset
+        there = subset.intersection_cardinality(self.lump.records)
+        rest = subset - self.lump.records
+        if there == len(self.lump.records):
+            return rest | self.lump.first
+        if there:
+            raise CoarseError
+        return rest
 
     def _with_few(self, subset: FrozenBitMap) -> Array | None:
         """The rows of a subset that has few records of some source; None where it has many of each."""
@@ -185,7 +264,7 @@ def groups_of(
         NotInClosedFormError: some values have no closed form.
     """
     group = table.column(0).to_numpy()
-    columns = [_column(table.column(1 + i), function) for i, function in enumerate(shape.functions)]
+    columns = [value_column(table.column(1 + i), function) for i, function in enumerate(shape.functions)]
     is_all = bool(shape.aggregate.plan.groupingExpressions().isEmpty())
     for row, number in rows.items():
         mine = np.flatnonzero(group == number)
@@ -196,8 +275,8 @@ def groups_of(
         yield row, Group([each[mine] for each in ids], measures, number, is_all)
 
 
-def _column(column: pa.ChunkedArray, function: Function) -> tuple[Array, Array]:
-    """Numbers, and where there are any; decimals as multiples of their last digit."""
+def value_column(column: pa.ChunkedArray, function: Function) -> tuple[Array, Array]:
+    """Of what a function takes the numbers, and where there are any; decimals as multiples of their last digit."""
     there = column.is_valid().to_numpy()
     if function.kind == "Count":
         counted = pc.fill_null(column, False).to_numpy()

@@ -26,7 +26,7 @@ from bigdebug.isolation.expected import Differing, differing, told_of_missing
 from bigdebug.isolation.explaining_frames import explain
 from bigdebug.isolation.failing import FailingGroups, FailingRow, Identity
 from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
-from bigdebug.isolation.ranking import Ranking
+from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import AT_ONCE, Outcomes
 from bigdebug.isolation.skew import Skew
@@ -164,18 +164,20 @@ class _Isolating:
             trace = self._trace(self._rows_that_fail)
             groups = self._replays.failing_groups(MOST_ROWS, execution)
             trace.take_given(execution)
-            if groups is None:
-                trace.take_values()
-                groups = self._replays.traced_groups(trace, MOST_ROWS, execution)
-            candidates = groups.candidates
+            groups = groups or self._traced_groups(trace, execution)
             _ = trace.exact, trace.notes  # with the run's own settings
-            if candidates.count <= _LIGHT:
+            if groups.candidates.count <= _LIGHT:
                 self._travel_light()
             try:
-                rows = self._searched(groups) if groups.matched else []
+                try:
+                    rows = self._searched(groups)
+                except CoarseError:
+                    assert groups.finer is not None
+                    groups = groups.finer() or self._traced_groups(trace, execution)
+                    rows = self._searched(groups)
                 return self._answer(trace, groups, rows, group)
             except BaseException:
-                candidates.release()
+                groups.candidates.release()
                 raise
 
     def _travel_light(self) -> None:
@@ -198,9 +200,18 @@ class _Isolating:
             Beside(windows=True),
         )
 
+    def _traced_groups(self, trace: Trace, execution: Any | None) -> FailingGroups:
+        trace.take_values()
+        return self._replays.traced_groups(trace, MOST_ROWS, execution)
+
     def _searched(self, groups: FailingGroups) -> list[Searched]:
-        """The failing rows, and what was found for them: in closed form where there is one, else by replays."""
+        """The failing rows, and what was found for them: in closed form where there is one, else by replays.
+
+        Raises CoarseError if more must be known of the candidates.
+        """
         found, candidates = groups.rows, groups.candidates
+        if not groups.matched:
+            return []
         if not found:
             raise NotFailingError(
                 "the rows don't fail again when the pipeline runs on the traced records alone",
@@ -219,8 +230,7 @@ class _Isolating:
                 for row in found
             ]
             self._search(rows, candidates, partial(_told, closed))
-            blames = [(row.identity, row.blame) for row in rows]
-            if not self._in_time or confirmed(self._replays, closed, blames, candidates):
+            if not self._in_time or confirmed(self._replays, closed, rows, candidates):
                 self._closed = closed
                 return rows
         full = candidates.full

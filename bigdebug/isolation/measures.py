@@ -22,7 +22,8 @@ _WHOLE = 2.0**53
 _EPSILON = 2.0**-52
 _LONGEST = 2**62
 """Sums of absolute values below it fit into a long in any order."""
-_STEPS = (1.0, 2.0, 4.0, 8.0, 1024.0)
+STEPS = (1.0, 2.0, 4.0, 8.0, 1024.0)
+"""Multiplied by one of these, many floating-point numbers are whole ones."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Part:
         there = np.ones(size, dtype=bool)
         there[self.rows] = False
         return np.flatnonzero(there)
+
+
+_ALL = Part(np.empty(0, dtype=np.int64), True)
 
 
 class Measure(Protocol):
@@ -71,12 +75,12 @@ class Count:
     """Rows for which a function's arguments are there.
 
     Args:
-        there: per row.
+        there: per row, whether they are; or how often, where it stands for many.
     """
 
     def __init__(self, there: Array) -> None:
         self._there = there
-        self._total = int(np.count_nonzero(there))
+        self._total = int(there.sum())
 
     @property
     def values(self) -> Array:
@@ -84,7 +88,7 @@ class Count:
 
     def of(self, part: Part) -> int:
         """How many of some rows count."""
-        counted = int(np.count_nonzero(self._there[part.rows]))
+        counted = int(self._there[part.rows].sum())
         return self._total - counted if part.left_out else counted
 
     def buffer(self, part: Part) -> Sequence[Any]:
@@ -94,26 +98,44 @@ class Count:
         return (0.0,)
 
 
+@dataclass(frozen=True)
+class Added:
+    """What is known of numbers that were added up already.
+
+    Attributes:
+        absolute: the sum of their absolute values.
+        steps: of `STEPS` those that make each of them a whole number.
+    """
+
+    absolute: float = 0.0
+    steps: frozenset[float] = frozenset(STEPS)
+
+
+NOTHING_ADDED = Added()
+
+
 class Sum:
     """A sum: of whole numbers exact, of floating-point numbers where no rounding can happen in any order.
 
     Args:
         numbers: per row; whole numbers (decimals as multiples of their last digit) or floating-point ones.
-        there: per row, whether there is a number.
+        there: per row, whether there is a number; or how many were added up.
+        added: of these.
 
     Raises:
         NotInClosedFormError: the sum may be more than a long holds.
     """
 
-    def __init__(self, numbers: Array, there: Array) -> None:
+    def __init__(self, numbers: Array, there: Array, added: Added = NOTHING_ADDED) -> None:
         self._count = Count(there)
+        self._added = added
         self._there = there
         numbers = np.where(there, numbers, numbers.dtype.type(0))
         self._whole = numbers.dtype.kind == "i"
         self._odd = np.empty(0, dtype=np.int64)
         self._given = numbers
         if self._whole:
-            if float(np.abs(numbers.astype(float)).sum()) >= _LONGEST:
+            if float(np.abs(numbers.astype(float)).sum()) + added.absolute >= _LONGEST:
                 raise NotInClosedFormError("a sum may be more than a long holds")
         else:
             finite = np.isfinite(numbers)
@@ -147,12 +169,13 @@ class Sum:
         """How far a sum may be off for the order in which it is made."""
         if self._whole:
             return 0.0
-        absolute = float(np.abs(self._numbers).sum())
-        for step in _STEPS:
+        absolute = float(np.abs(self._numbers).sum()) + self._added.absolute
+        for step in STEPS:
             scaled = self._numbers * step
-            if absolute * step < _WHOLE and bool((scaled == np.rint(scaled)).all()):
+            is_whole = step in self._added.steps and bool((scaled == np.rint(scaled)).all())
+            if is_whole and absolute * step < _WHOLE:
                 return 0.0
-        return 2 * len(self._numbers) * _EPSILON * absolute
+        return 2 * self._count.of(_ALL) * _EPSILON * absolute
 
 
 class TrackedSum(Sum):

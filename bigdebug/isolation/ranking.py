@@ -12,6 +12,10 @@ Order = np.ndarray[Any, np.dtype[np.uint32]]
 """Numbers of candidates, the most suspicious first."""
 
 
+class CoarseError(Exception):
+    """What is known of many candidates together doesn't tell what becomes of a row without some of them."""
+
+
 class Ranking:
     """Some candidates, the most suspicious first. Of many only the first are put in order until more are asked for.
 
@@ -19,14 +23,26 @@ class Ranking:
         first: the first of them, in order.
         records: all of them.
         complete: gives all of them in order; None where `first` has them.
+        ends_early: there are more candidates of this kind, whose order isn't known.
+
+    Attributes:
+        of_source: the candidates of the source that they are of, as far as they have a part in this.
     """
 
     def __init__(
-        self, first: Order, records: FrozenBitMap, complete: Callable[[], Order] | None = None
+        self,
+        first: Order,
+        records: FrozenBitMap,
+        complete: Callable[[], Order] | None = None,
+        *,
+        of_source: FrozenBitMap | None = None,
+        ends_early: bool = False,
     ) -> None:
         self._first = first
         self.records = records
         self._complete = complete
+        self.of_source = records if of_source is None else of_source
+        self.ends_early = ends_early
 
     @classmethod
     def of(cls, order: Order) -> Ranking:
@@ -61,15 +77,24 @@ def ranked(numbers: Order, scores: np.ndarray[Any, Any], records: FrozenBitMap, 
         most: so many scores are put in order at once.
     """
 
-    def in_order(some: np.ndarray[Any, Any] | None) -> Order:
-        values, mine = (scores, numbers) if some is None else (scores[some], numbers[some])
-        order = mine[np.argsort(values, kind="stable")]
-        if len(records) < len(numbers):
-            _, first = np.unique(order, return_index=True)
-            order = order[np.sort(first)]
-        return order.astype(np.uint32)
-
+    repeated = len(records) < len(numbers)
     if len(scores) <= 2 * most:
-        return Ranking(in_order(None), records)
+        return Ranking(in_order(numbers, scores, repeated=repeated), records)
     least = np.sort(np.argpartition(scores, most)[:most])
-    return Ranking(in_order(least), records, lambda: in_order(None))
+    first = in_order(numbers[least], scores[least], repeated=repeated)
+    return Ranking(first, records, lambda: in_order(numbers, scores, repeated=repeated))
+
+
+def in_order(numbers: np.ndarray[Any, Any], scores: np.ndarray[Any, Any], *, repeated: bool) -> Order:
+    """Numbers of candidates by a score, the least first, each once.
+
+    Args:
+        numbers: of candidates.
+        scores: theirs.
+        repeated: whether a candidate may be there more than once.
+    """
+    order = numbers[np.argsort(scores, kind="stable")]
+    if repeated:
+        _, first = np.unique(order, return_index=True)
+        order = order[np.sort(first)]
+    return order.astype(np.uint32)

@@ -190,28 +190,34 @@ class Replays:
             persisted.unpersist()
         told = [FailingRow((row[1], row[2]), as_dict(row[3])) for row in first.frame().collect()]
         keys = first.columns([catalyst.output(first.plan)[0]])
+        closing = None
         if shape is not None:
-            identities = [row.identity for row in told]
             closing = closed_groups(
                 catalyst,
                 self._root,
                 self._sources,
                 shape,
                 self._failing,
-                identities,
+                [row.identity for row in told],
                 boundary,
                 keys,
                 self._reading.readers,
             )
-            if closing is not None:
-                return FailingGroups(rows.count, told, *closing)
-        if of_one is None:
-            return None
-        gathering = Gathering(catalyst)
-        point = gathering.by_key(of_one, self._sources[of_one.source], boundary, keys)
-        if point is None:
-            return None
-        return FailingGroups(rows.count, told, Candidates(catalyst, gathering, [point]))
+
+        def each_known() -> FailingGroups | None:
+            if closing is not None and (full := closing.full()):
+                return FailingGroups(rows.count, told, *full)
+            if of_one is None:
+                return None
+            gathering = Gathering(catalyst)
+            point = gathering.by_key(of_one, self._sources[of_one.source], boundary, keys)
+            if point is None:
+                return None
+            return FailingGroups(rows.count, told, Candidates(catalyst, gathering, [point]))
+
+        if closing is not None and (lumped := closing.lumped()):
+            return FailingGroups(rows.count, told, *lumped, finer=each_known)
+        return each_known()
 
     def members(self, rows: Sequence[FailingRow], candidates: Candidates) -> dict[Identity, FrozenBitMap]:
         """The candidates that each of the failing rows comes from."""
@@ -289,11 +295,12 @@ class Replays:
                 self._one_by_one = str(error)
             except (PySparkException, Py4JJavaError):
                 raise_if_interrupted()
-                # One of them can't be computed; which, their halves tell.
-                half = len(batch) // 2
-                self._try(batch[:half], rows, candidates)
-                self._try(batch[half:], rows, candidates)
-                return
+                if len(batch) > 1:
+                    # One of them can't be computed; which, their halves tell.
+                    half = len(batch) // 2
+                    self._try(batch[:half], rows, candidates)
+                    self._try(batch[half:], rows, candidates)
+                    return
             else:
                 self._learn(batch, found, rows)
                 return

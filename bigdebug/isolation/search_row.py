@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.ranking import Ranking
+from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.search import (
     IN_JOBS,
     Effort,
@@ -74,7 +74,7 @@ class RowSearch:
         self.repaired: FrozenBitMap | None = None
 
     def run(self) -> Generator[Sets, Outcomes, Blame]:
-        """Raises NotAgainError if the row doesn't fail again."""
+        """Raises NotAgainError if the row doesn't fail again, CoarseError if more must be known of its candidates."""
         searching = self._search()
         answers: Outcomes | None = None
         while True:
@@ -135,8 +135,8 @@ class RowSearch:
     def _soon(self) -> list[FrozenBitMap]:
         """What is asked soon, as long as it is little: in one job with what is asked first it costs next to nothing."""
         soon = self._heads(self._failing_sizes[:_SIZES])
-        for size in self._repairing_sizes[:_SIZES]:
-            soon += [self._without(ranking.head(size)) for ranking in self._rankings if size <= len(ranking)]
+        heads = _heads_of(self._rankings, self._repairing_sizes[:_SIZES])
+        soon += [self._without(ranking.head(size)) for ranking, size in heads]
         return soon if sum(map(len, soon)) <= _LITTLE else []
 
     @property
@@ -178,20 +178,22 @@ class RowSearch:
                 low = max([each for each in between if each < best], default=low)
                 high = best
             return ranking.head(high)
+        if any(ranking.ends_early for ranking in self._rankings):
+            raise CoarseError
         return None
 
     def _repairing(
         self, sizes: Sequence[int], rankings: Sequence[Ranking]
     ) -> Generator[Sets, Outcomes, list[tuple[Ranking, int]]]:
         """Heads of rankings, as ranking and size, without which the row passes."""
-        tried = [(ranking, size) for ranking in rankings for size in sizes if size <= len(ranking)]
+        tried = _heads_of(rankings, sizes)
         outcomes = yield [self._without(ranking.head(size)) for ranking, size in tried]
         return [each for each, told in zip(tried, outcomes, strict=True) if told is Outcome.PASSED]
 
     def _heads(self, sizes: Sequence[int]) -> list[FrozenBitMap]:
         every = []
         for ranking in self._rankings:
-            others = self._all - ranking.records  # of other sources, which they may be joined with
+            others = self._all - ranking.of_source  # of other sources, which they may be joined with
             every += [ranking.head(size) | others for size in sizes]
         return list(dict.fromkeys(every))
 
@@ -222,3 +224,15 @@ class RowSearch:
             singles = cut(self._all, min(len(self._all), self._effort.sets))
             yield singles
         return self.repaired
+
+
+def _heads_of(rankings: Sequence[Ranking], sizes: Sequence[int]) -> list[tuple[Ranking, int]]:
+    """Heads of such sizes, as ranking and size; of a ranking that ends early all of it in place of a larger one."""
+    found = []
+    for size in sizes:
+        for ranking in rankings:
+            if size <= len(ranking):
+                found.append((ranking, size))
+            elif ranking.ends_early and len(ranking):
+                found.append((ranking, len(ranking)))
+    return list(dict.fromkeys(found))

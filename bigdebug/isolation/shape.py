@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.isolation.measures import Count, Extreme, Mean, Measure, Moments, Percentile, Sum, TrackedSum
+from bigdebug.isolation.measures import (
+    NOTHING_ADDED,
+    Added,
+    Array,
+    Count,
+    Extreme,
+    Mean,
+    Measure,
+    Moments,
+    Percentile,
+    Sum,
+    TrackedSum,
+)
 from bigdebug.lineage.barrier import is_session_window
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.mapped import is_mapped
@@ -44,8 +56,18 @@ class Function:
     result: Any
     share: float = 0.0
 
-    def measure(self, numbers: Any, there: Any) -> Measure:
+    @property
+    def adds_up(self) -> bool:
+        """Whether of many rows a number or two is all that it needs."""
+        return self.kind in ("Count", "Sum", "Average", "Min", "Max")
+
+    def measure(self, numbers: Array, there: Array, added: Added = NOTHING_ADDED) -> Measure:
         """What it makes of the values that some rows give it.
+
+        Args:
+            numbers: per row.
+            there: per row, whether there is one; or how many were added up, of what adds up.
+            added: of these.
 
         Raises:
             NotInClosedFormError: of these values it can't be told.
@@ -53,15 +75,15 @@ class Function:
         if self.kind == "Count":
             return Count(there)
         if self.kind in ("Min", "Max"):
-            return Extreme(numbers, there, self.kind == "Max")
+            return Extreme(numbers, there > 0, self.kind == "Max")
         if self.kind in _MOMENTS:
             return Moments(numbers, there)
         if self.kind == "Percentile":
             return Percentile(numbers, there, self.share)
         if self.kind == "Average":
             # Of whole numbers Spark adds up floating-point ones.
-            return Mean(numbers if self.number.startswith("decimal") else numbers.astype(float), there)
-        return (TrackedSum if len(self.buffer) == 2 else Sum)(numbers, there)
+            return Mean(numbers if self.number.startswith("decimal") else numbers.astype(float), there, added)
+        return (TrackedSum if len(self.buffer) == 2 else Sum)(numbers, there, added)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.group_rows import numbered
 from bigdebug.isolation.groups import Group
+from bigdebug.isolation.ids import numbered
 from bigdebug.isolation.measures import Sum
 
 

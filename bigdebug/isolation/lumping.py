@@ -1,0 +1,494 @@
+"""What the groups of failing rows hold where that is much: their extreme rows one by one, and all others together.
+
+Of a sum, a mean, a least or greatest value the records to blame are nearly always among the most extreme ones. So these
+alone are fetched, and Spark adds up the others: the driver holds a few thousand rows, however large a group is. Where
+the extremes begin is told by a sample. As long as a search takes away none of the others, or all of them, what comes
+out is the same as with each row known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyroaring import FrozenBitMap
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from bigdebug.isolation.groups import Group, Identity, Lump, Tail, value_column
+from bigdebug.isolation.ids import Ids, numbered, sorted_without
+from bigdebug.isolation.measures import STEPS, Added, Array, NotInClosedFormError
+from bigdebug.isolation.shape import Function, Shape
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.equalities import join_condition
+from bigdebug.lineage.estimate import bytes_read
+from bigdebug.lineage.identity import SourceLeaf
+from bigdebug.lineage.natural_key import ROW_BY_ROW
+from bigdebug.lineage.operators import Operator
+
+SAMPLED = 100_000
+"""About so many rows are sampled to tell where the extremes begin."""
+_BYTES = {"parquet": 8, "orc": 8, "delta": 8}
+_TEXT_BYTES = 50
+"""What a record takes in a file, roughly."""
+_EXTREME = 6_000
+"""Rows at each end of a function's values in a group that are fetched at most, roughly."""
+_ALL_EXTREMES = 100_000
+"""The same of all functions and groups together."""
+_LEAST = 8
+"""Sampled rows beyond a boundary: with fewer of them it would be drawn by chance."""
+_MOST_ROWS = 400_000
+"""Extreme rows, and sums of all others, that are fetched at most."""
+_SPLIT = 128 << 20
+_APART = "__bigdebug_apart"
+_JOINED_BYTES = 64_000_000
+"""What is joined with the largest source may have so many bytes, where its keys are to be looked at."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an aggregate takes of rows.
+
+    Attributes:
+        frame: the rows.
+        kept: names of the columns that are kept of them.
+        ids: of each source the names of what is compared.
+        group: name of the group's number.
+        taken: of each function the name of what it takes.
+    """
+
+    frame: DataFrame
+    kept: Sequence[str]
+    ids: Sequence[Sequence[str]]
+    group: str
+    taken: Sequence[str]
+
+    @property
+    def columns(self) -> list[str]:
+        """What is compared of the ids, the group's number, and what the functions take."""
+        return [*(name for names in self.ids for name in names), self.group, *self.taken]
+
+
+@dataclass(frozen=True)
+class Lumped:
+    """What is known of the groups.
+
+    Attributes:
+        groups: by row.
+        ids: of each source.
+        few: the kept columns of the rows that are known one by one.
+        persisted: what Spark keeps for these.
+    """
+
+    groups: dict[Identity, Group]
+    ids: list[Ids]
+    few: DataFrame
+    persisted: DataFrame
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The source of whose records most are told together.
+
+    Attributes:
+        place: among the sources.
+        records: how many it has, roughly.
+        partitions: that Spark reads it in, roughly.
+    """
+
+    place: int
+    records: int
+    partitions: int
+
+    @property
+    def one_of(self) -> int:
+        """Of so many records a sample takes one."""
+        return self.records // SAMPLED
+
+
+def largest_source(
+    catalyst: Catalyst,
+    shape: Shape,
+    leaves: Sequence[SourceLeaf],
+    readers: Mapping[SourceLeaf, SourceLeaf],
+) -> Largest | None:
+    """The source most of whose records can be told together.
+
+    None where they are too few for that, where it isn't sure that each is in one row at most, and where more than a
+    number is needed of each row.
+
+    Args:
+        catalyst: of the pinned session.
+        shape: of the dataflow.
+        leaves: the sources below its aggregate.
+        readers: of each source the first that reads the same records.
+    """
+    if not all(function.adds_up for function in shape.functions):
+        return None
+    if all(function.kind == "Count" for function in shape.functions):
+        return None  # none is more extreme than others
+    if any(readers[leaf] is not leaf for leaf in leaves) or len(set(leaves)) < len(leaves):
+        return None
+    sizes = [bytes_read(catalyst, [leaf]) for leaf in leaves]
+    place = int(np.argmax(sizes))
+    leaf = leaves[place]
+    cores = catalyst.spark.sparkContext.defaultParallelism
+    records = sizes[place] // _BYTES.get(leaf.kind, _TEXT_BYTES)
+    found = Largest(place, records, max(cores, sizes[place] // _SPLIT))
+    if found.one_of < 2 or not _once_at_most(catalyst, shape.aggregate.child, leaf.operator):
+        return None
+    return found
+
+
+def _once_at_most(catalyst: Catalyst, top: Operator, source: Operator) -> bool:
+    """Whether each record of a source is in one row of a dataflow at most."""
+    if top is source:
+        return True
+    if top.kind in ROW_BY_ROW or top.kind == "ResolvedHint":
+        return _once_at_most(catalyst, top.child, source)
+    if top.kind != "Join":
+        return False
+    (side,) = (i for i, child in enumerate(top.children) if source in child.walk())
+    return _has_distinct_keys(catalyst, top, 1 - side) and _once_at_most(catalyst, top.children[side], source)
+
+
+def _has_distinct_keys(catalyst: Catalyst, join: Operator, side: int) -> bool:
+    """Whether no two rows of a join's side have the same key."""
+    keys = [each.sides[side] for each in join_condition(catalyst, join).equalities if not each.null_safe]
+    below = join.children[side]
+    if not keys or int(below.plan.stats().sizeInBytes()) > _JOINED_BYTES:
+        return False
+    named = [catalyst.alias(key, fresh_name("key")) for key in keys]
+    frame = catalyst.frame(catalyst.project(named, below.plan)).dropna()
+    twice = frame.groupBy(*frame.columns).count().where("count > 1")
+    return not twice.take(1)
+
+
+def lumped(
+    catalyst: Catalyst,
+    shape: Shape,
+    told: Told,
+    ids: Sequence[Ids],
+    largest: Largest,
+    rows: Sequence[Identity],
+) -> Lumped | None:
+    """The groups of some rows, in one pass; None where their extremes can't be told from the others.
+
+    Args:
+        catalyst: of the pinned session.
+        shape: of the dataflow.
+        told: what its aggregate takes.
+        ids: of each source, of which none is known yet.
+        largest: the source whose records are told together.
+        rows: by the hash of their group's key, in the order of the groups' numbers.
+
+    Raises:
+        NotInClosedFormError: some values have no closed form.
+    """
+    return _Lumping(catalyst, shape, told, ids, largest, rows).run()
+
+
+class _Lumping:
+    def __init__(
+        self,
+        catalyst: Catalyst,
+        shape: Shape,
+        told: Told,
+        ids: Sequence[Ids],
+        largest: Largest,
+        rows: Sequence[Identity],
+    ) -> None:
+        self._catalyst = catalyst
+        self._shape = shape
+        self._told = told
+        self._ids = ids
+        self._largest = largest
+        self._place = largest.place
+        self._rows = rows
+        self._others = [
+            name for place, names in enumerate(told.ids) if place != self._place for name in names
+        ]
+
+    def run(self) -> Lumped | None:
+        told, tails = self._told, self._sampled()
+        if tails is None:
+            return None
+        persisted = self._passed(self._extreme(tails)).persist()
+        try:
+            table = persisted.drop(*told.kept).limit(_MOST_ROWS + 1).toArrow().combine_chunks()
+            # Told to Spark, it would work the groups out twice, to leave rows out as soon as it can.
+            ours = table.filter(table.column(told.group).is_valid())
+            found = self._groups(ours, tails) if table.num_rows <= _MOST_ROWS else None
+        except BaseException:
+            persisted.unpersist()
+            raise
+        if found is None:
+            persisted.unpersist()
+            return None
+        few_of_them = persisted.where(_APART).select(*told.kept)
+        return Lumped(*found, few_of_them, persisted)
+
+    # -- where the extremes begin -------------------------------------------------------------------
+
+    def _sampled(self) -> list[list[Tail | None] | None] | None:
+        """Of each group and function where the extremes begin; None of groups that are small."""
+        told = self._told
+        of_each = max(1, SAMPLED // self._largest.partitions)
+        plan = _with_leaf(
+            self._catalyst,
+            self._catalyst.analyzed(told.frame),
+            self._place,
+            lambda leaf: self._catalyst.local_limit(of_each, leaf),
+        )
+        table = self._catalyst.frame(plan).select(told.group, *told.taken).toArrow().combine_chunks()
+        group = table.column(0).fill_null(-1).to_numpy()
+        taken = [value_column(table.column(1 + i), each) for i, each in enumerate(self._shape.functions)]
+        counted = sum(function.kind != "Count" for function in self._shape.functions)
+        extremes = min(_EXTREME, _ALL_EXTREMES // (2 * counted * len(self._rows)))
+        beyond = max(_LEAST, extremes // self._largest.one_of)
+        found: list[list[Tail | None] | None] = []
+        for number in range(len(self._rows)):
+            mine = group == number
+            if np.count_nonzero(mine) <= 4 * beyond:
+                found.append(None)
+                continue
+            tails = [
+                _tail(function, numbers[mine & there], beyond)
+                for function, (numbers, there) in zip(self._shape.functions, taken, strict=True)
+            ]
+            found.append(tails)
+        return found if any(tails is not None for tails in found) else None
+
+    def _extreme(self, tails: Sequence[Sequence[Tail | None] | None]) -> Column:
+        """Whether a row is known by itself."""
+        told = self._told
+        found = F.lit(False)
+        for number, of_group in enumerate(tails):
+            beyond = F.lit(True)
+            if of_group is not None:
+                each = [
+                    _beyond(F.col(name), function, tail)
+                    for name, function, tail in zip(told.taken, self._shape.functions, of_group, strict=True)
+                    if tail is not None
+                ]
+                beyond = reduce(Column.__or__, each, F.lit(False))
+            found = F.when(F.col(told.group) == number, beyond).otherwise(found)
+        return found
+
+    def _passed(self, extreme: Column) -> DataFrame:
+        """Extreme rows one by one, and by group and records of the other sources what the others add up to.
+
+        One aggregate does both: what only extreme rows have a value of is part of its key.
+        """
+        told = self._told
+        own = dict.fromkeys([*told.kept, *told.ids[self._place]])
+        marked = told.frame.withColumn(_APART, extreme)
+        keys = [F.when(F.col(_APART), F.col(name)).alias(name) for name in own]
+        is_ours = F.col(told.group).isNotNull()
+        others = [F.when(is_ours, F.col(name)).alias(name) for name in self._others]
+        made = [F.count("*")]
+        for name, function in zip(told.taken, self._shape.functions, strict=True):
+            made += _of_many(F.col(name), function)
+        grouped = marked.groupBy(_APART, told.group, *others, *keys)
+        return grouped.agg(*(each.alias(f"c{i}") for i, each in enumerate(made)))
+
+    # -- both ---------------------------------------------------------------------------------------
+
+    def _groups(
+        self, table: pa.Table, tails: Sequence[Sequence[Tail | None] | None]
+    ) -> tuple[dict[Identity, Group], list[Ids]] | None:
+        """The groups, and the ids of each source. None where a sum is too large."""
+        told, functions = self._told, self._shape.functions
+        apart, group = _array(table.column(_APART)), _array(table.column(told.group))
+        *_, rows = (_array(column) for column in table.columns[: -sum(map(_columns_of, functions))])
+        taken = list(_taken(table.columns[-sum(map(_columns_of, functions)) :], functions))
+        if any(each is None for each in taken):
+            return None
+        together = [~apart & (group == number) for number in range(len(self._rows))]
+        known, numbers, lumps = self._numbered(table, apart, [int(rows[some].sum()) for some in together])
+        is_all = bool(self._shape.aggregate.plan.groupingExpressions().isEmpty())
+        found: dict[Identity, Group] = {}
+        for number, row in enumerate(self._rows):
+            some = np.concatenate(
+                [np.flatnonzero(apart & (group == number)), np.flatnonzero(together[number])]
+            )
+            lumped = int(np.count_nonzero(together[number]))
+            ids = [column[some] for column in numbers]
+            lump = None
+            if lumped:
+                ids[self._place][-lumped:] = lumps[number].min()
+                lump = Lump(self._place, lumps[number], lumped, tails[number] or ())
+            measures = [
+                function.measure(each.numbers[some], each.counts[some], each.added(together[number]))
+                for function, each in zip(functions, taken, strict=True)
+                if each is not None
+            ]
+            found[row] = Group(ids, measures, number, is_all, lump)
+        return found, known
+
+    def _numbered(
+        self, table: pa.Table, apart: Array, of_groups: Sequence[int]
+    ) -> tuple[list[Ids], list[Array], list[FrozenBitMap]]:
+        """The ids; of each source each row's number, -1 of those of many records; and the groups' lumps.
+
+        Args:
+            table: of what was passed.
+            apart: of each row whether it is of one record of the largest source.
+            of_groups: how many records of it are told together, by group.
+        """
+        known: list[Ids] = []
+        numbers: list[Array] = []
+        lumps: list[FrozenBitMap] = []
+        first = 0
+        for place, names in enumerate(self._told.ids):
+            there = apart if place == self._place else np.ones(len(apart), dtype=bool)
+            parts = [table.column(name).fill_null(0).to_numpy() for name in names]
+            unique, places = numbered(parts, there)
+            here = self._ids[place].knowing(unique)
+            if place == self._place:
+                starts = np.cumsum([first + here.count, *of_groups])
+                lumps = [FrozenBitMap(range(low, high)) for low, high in pairwise(starts)]
+                here = here.knowing(unique, self._ids_of_lumps(unique), sum(of_groups))
+            numbers.append(np.where(places < 0, -1, places + first))
+            known.append(here)
+            first += here.count
+        return known, numbers, lumps
+
+    def _ids_of_lumps(self, apart: tuple[Array, ...]) -> Callable[[], tuple[Array, ...]]:
+        """Gives the ids of records that are known together, group by group."""
+
+        def fetched() -> tuple[Array, ...]:
+            told = self._told
+            ours = told.frame.where(F.col(told.group).isNotNull())
+            table = ours.select(*told.ids[self._place], told.group).toArrow().combine_chunks()
+            *parts, group = (_array(column) for column in table.columns)
+            of_groups = [
+                sorted_without([part[group == number] for part in parts], apart)
+                for number in range(len(self._rows))
+            ]
+            return tuple(np.concatenate(each) for each in zip(*of_groups, strict=True))
+
+        return fetched
+
+
+def _with_leaf(catalyst: Catalyst, plan: Any, place: int, changed: Callable[[Any], Any]) -> Any:
+    """A plan with one of its leaves changed, told by its place among them."""
+    children = catalyst.items(plan.children())
+    if not children:
+        return changed(plan)
+    for i, child in enumerate(children):
+        leaves = int(child.collectLeaves().size())
+        if place < leaves:
+            children[i] = _with_leaf(catalyst, child, place, changed)
+            break
+        place -= leaves
+    return plan.withNewChildren(catalyst.seq(children))
+
+
+def _array(column: pa.ChunkedArray) -> Array:
+    found: Array = column.to_numpy()
+    return found
+
+
+def _tail(function: Function, numbers: Array, beyond: int) -> Tail | None:
+    """Where a function's extreme values begin, told by some of its values; None where there are none."""
+    if function.kind == "Count" or not len(numbers):
+        return None
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        raise NotInClosedFormError("some values aren't numbers")
+    numbers = np.sort(numbers)
+    place = min(beyond, (len(numbers) - 1) // 2)
+    low, high = numbers[place].item(), numbers[len(numbers) - 1 - place].item()
+    return Tail(low, high, float(np.median(numbers)))
+
+
+def _beyond(value: Column, function: Function, tail: Tail) -> Column:
+    """Whether a function's value is one of the extreme ones."""
+    low, high = (F.expr(_literal(each, function.number)) for each in (tail.low, tail.high))
+    return F.coalesce((value < low) | (value > high), F.lit(False))
+
+
+def _literal(number: float, kind: str) -> str:
+    """A number that a function takes, in SQL."""
+    if kind.startswith("decimal"):
+        return f"cast('{number}e-{_scale(kind)}' as {kind})"
+    return f"cast('{number!r}' as {'double' if isinstance(number, float) else 'bigint'})"
+
+
+def _scale(kind: str) -> int:
+    """Digits behind the point of a decimal; 0 of other numbers."""
+    return int(kind.removesuffix(")").split(",")[1]) if kind.startswith("decimal") else 0
+
+
+def _columns_of(function: Function) -> int:
+    """How many columns `_of_many` gives of it."""
+    return 1 if function.kind == "Count" else 2 if function.kind in ("Min", "Max") else 3 + _stepped(function)
+
+
+def _stepped(function: Function) -> int:
+    return len(STEPS) if function.number in ("float", "double") else 0
+
+
+def _of_many(value: Column, function: Function) -> Iterator[Column]:
+    """What Spark adds up of a function's values: how many, a sum or extreme, and what is known of its numbers."""
+    if function.kind == "Count":
+        yield F.count_if(value)
+        return
+    yield F.count(value)
+    if function.kind in ("Min", "Max"):
+        yield (F.min if function.kind == "Min" else F.max)(value)
+        return
+    yield F.try_sum(value)
+    yield F.sum(F.abs(value.cast("double")))
+    for step in STEPS[: _stepped(function)]:
+        scaled = value * F.lit(step)
+        yield F.bool_and(scaled == F.rint(scaled))
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What a function takes, of single rows and of many together.
+
+    Attributes:
+        numbers: the numbers; of many rows their sum, or the extreme one.
+        counts: how many values each is of.
+        absolute: the sums of the absolute values.
+        steps: of each of `STEPS` whether it makes all values whole numbers.
+    """
+
+    numbers: Array
+    counts: Array
+    absolute: Array
+    steps: dict[float, Array]
+
+    def added(self, some: Array) -> Added:
+        """What is known of the values of some that are of many rows."""
+        whole = frozenset(step for step, of_each in self.steps.items() if of_each[some].all())
+        return Added(float(self.absolute[some].sum()), whole)
+
+
+def _taken(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) -> Iterator[_Taken | None]:
+    """Of each function what `_of_many` gives; None where a sum is too large."""
+    given = iter(columns)
+    for function in functions:
+        counts = _array(next(given))
+        nothing = np.zeros(len(counts))
+        if function.kind == "Count":
+            yield _Taken(counts, counts, nothing, {})
+            continue
+        numbers, there = value_column(next(given), function)
+        if (~there & (counts > 0)).any():
+            yield None
+            return
+        if function.kind in ("Min", "Max"):
+            yield _Taken(numbers, counts, nothing, {})
+            continue
+        absolute = next(given).fill_null(0.0).to_numpy() * 10.0 ** _scale(function.number)
+        whole = dict.fromkeys(STEPS, np.ones(len(counts), dtype=bool))
+        of_steps = {step: next(given).fill_null(True).to_numpy() for step in STEPS[: _stepped(function)]}
+        yield _Taken(numbers, counts, absolute, whole | of_steps)
