@@ -274,7 +274,8 @@ class Gathering:
             return Point(stand, top, found[0].plan, stand.id, stand.number, found[0].count)
         frame = catalyst.frame(catalyst.project(columns, plan)).persist()
         self.persisted.append(frame)
-        return Point(stand, top, catalyst.analyzed(frame), stand.id, stand.number, frame.count())
+        plan = self._read_again(frame, columns)
+        return Point(stand, top, plan, stand.id, stand.number, frame.count())
 
     def _numbered(self, plan: Any, columns: list[Any], first: int, *, few: bool) -> tuple[Any, int]:
         """The rows of a plan, kept, and their numbers behind the columns; and how many there are.
@@ -310,8 +311,8 @@ class Gathering:
         for row in sorted(sizes, key=lambda row: row.partition):
             starts[row.partition] = total
             total += row["count"]
+        kept = self._read_again(frame, [*columns, place])
         if total - first <= _FETCHED:
-            kept = catalyst.analyzed(frame)
             found = fetch(catalyst, kept, catalyst.output(kept)[: len(columns)], valued=True)
             assert found is not None
             self.persisted.remove(frame)
@@ -319,9 +320,23 @@ class Gathering:
             return self._fetched(found[0], first), total - first
         start = F.create_map(*(F.lit(part) for pair in starts.items() for part in pair))[partition]
         number = (start + column.bitwiseAND(F.lit(ORDINAL_MASK))).cast("long").alias(fresh_name("number"))
-        numbered = catalyst.analyzed(frame.select("*", number))
+        numbered = catalyst.analyzed(catalyst.frame(kept).select("*", number))
         given = catalyst.output(numbered)
         return catalyst.project([*given[: len(columns)], given[-1]], numbered), total - first
+
+    def _read_again(self, frame: DataFrame, columns: Sequence[Any]) -> Any:
+        """The plan of rows that Spark keeps, whose columns have the ids of others.
+
+        Of what is below Spark would take operators for copies of those that a trace found the records by, and give
+        their columns new ids.
+        """
+        catalyst = self._catalyst
+        kept = frame._jdf.queryExecution().withCachedData()
+        named = [
+            catalyst.alias(have, str(column.name()), column.exprId())
+            for have, column in zip(catalyst.output(kept), columns, strict=True)
+        ]
+        return catalyst.project(named, kept)
 
 
 def carried_up(catalyst: Catalyst, plan: Any, chain: Sequence[Operator], columns: Sequence[Any]) -> Any:

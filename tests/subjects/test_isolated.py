@@ -11,7 +11,10 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 from benchmarks.subjects import SUBJECTS, Made, Place, bad, flat
+from bigdebug.isolation import candidates as isolation_candidates
+from bigdebug.isolation import gathering
 from bigdebug.isolation.found import IsolatedRecords
+from bigdebug.lineage import segments
 
 GIVING = [name for name, subject in SUBJECTS.items() if not subject.crashes]
 QUICK = ("weather", "airport transit", "course averages", "term vector")
@@ -59,6 +62,18 @@ def test_the_culprits_of_elements_are_named_and_nobody_else(
     name: str, spark: SparkSession, tmp_path: Path
 ) -> None:
     judge(spark, tmp_path, name, records=10_000, seed=3, form="rdd")
+
+
+@pytest.mark.parametrize("name", ["inverted index", "term vector"])
+def test_the_culprits_are_named_where_candidates_stay_in_spark(
+    name: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "FETCHED", 30)
+    monkeypatch.setattr(segments, "FETCHED_VALUES", 20)
+    monkeypatch.setattr(gathering, "FETCHED", 30)
+    monkeypatch.setattr(gathering, "_FETCHED", 20)
+    monkeypatch.setattr(isolation_candidates, "_LISTED", 25)
+    judge(spark, tmp_path, name, records=4_000, seed=3, form="frame")
 
 
 @pytest.mark.proof("isolation on the subjects, 100,000 records, three seeds")
