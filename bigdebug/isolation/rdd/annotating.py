@@ -12,6 +12,7 @@ from pyspark.core.rdd import RDD
 
 from bigdebug.isolation.rdd.copies import copied
 from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
+from bigdebug.isolation.rdd.partials import COMBINING, MutableError, Partials
 from bigdebug.isolation.rdd.points import Chosen, Held, Point
 from bigdebug.lineage.rdd import workers
 from bigdebug.lineage.rdd.annotator import Annotator, Marks
@@ -36,6 +37,8 @@ class Material:
         constants: the RDDs that candidates have no part in, but decide about them.
         shared: the operators that several others read.
         annotator: the trace's, which gave leaves their numbers.
+        in_runs: what combines elements by key keeps what runs of them give.
+        above: by what combines elements what it is given of all candidates, where that isn't a point.
     """
 
     context: LocalContext
@@ -43,6 +46,9 @@ class Material:
     constants: Mapping[Asked, Held]
     shared: frozenset[RddOperator]
     annotator: Annotator
+    in_runs: bool = False
+    above: dict[Asked, Point] = field(default_factory=dict)
+    _partials: dict[Asked, Partials | None] = field(default_factory=dict)
     _taken: dict[Asked, Pickled] = field(default_factory=dict)
     _opened: dict[Asked, Any] = field(default_factory=dict)
     _broadcast: dict[int, BroadcastValue] = field(default_factory=dict)
@@ -60,6 +66,21 @@ class Material:
         if len(taken.data) > _SMALL:
             self._opened[key] = found
         return found
+
+    def given(self, operator: RddOperator, frozen: Frozen) -> Point | None:
+        """What an operator with one input is given of all candidates; None where that isn't known."""
+        (below,) = operator.inputs
+        return self.points.get((below, id(frozen_for(below, frozen))), self.above.get((operator, id(frozen))))
+
+    def partials(self, operator: RddOperator, frozen: Frozen) -> Partials | None:
+        """What is known of runs of the elements that an operator combines; None where nothing is kept."""
+        if not self.in_runs or operator.kind not in COMBINING:
+            return None
+        key = operator, id(frozen)
+        if key not in self._partials:
+            point = self.given(operator, frozen)
+            self._partials[key] = None if point is None else Partials.of(point)
+        return self._partials[key]
 
     def _stand_in(self, variable: Any) -> Any:
         """A broadcast value of our own: a function that changes it must not change the program's."""
@@ -128,6 +149,16 @@ class LocalAnnotator(Annotator):
 
     def _own(self, operator: RddOperator) -> Any | None:
         return None
+
+    def _rebuilt(self, operator: RddOperator, frozen: Frozen) -> Any:
+        partials = self._material.partials(operator, frozen)
+        first = None if partials is None else partials.rdd(self._material.context, self._chosen)
+        if first is not None:
+            try:
+                return getattr(first, operator.kind)(**self.arguments(operator, frozen))
+            except MutableError:
+                self._material.in_runs = False
+        return super()._rebuilt(operator, frozen)
 
     def _tally(self, operator: RddOperator) -> None:
         """A subset's records aren't counted."""

@@ -100,12 +100,7 @@ class _Isolating:
             if self._trace.matched:
                 candidates = RddCandidates.traced(self._trace)
                 replays = RddReplays(self._trace, self._rows, self._failing, candidates)
-                elements = self._elements(replays, candidates)
-                if replays.differ([each.identity for each in elements]):
-                    notes.append(
-                        "two replays of the same records gave different elements: a function keeps something from "
-                        "one call to the next, or goes by chance"
-                    )
+                elements = self._elements(replays, candidates, notes)
                 release_walk(self._trace.walk)
                 self._search(elements, replays, candidates)
             else:
@@ -115,10 +110,16 @@ class _Isolating:
 
     # -- the elements -------------------------------------------------------------------------------
 
-    def _elements(self, replays: RddReplays, candidates: RddCandidates) -> list[Searched]:
-        found = replays.failing_elements(replays.identities(MOST_ROWS))
+    def _elements(self, replays: RddReplays, candidates: RddCandidates, notes: list[str]) -> list[Searched]:
+        asked = replays.identities(MOST_ROWS)
+        found = replays.failing_elements(asked)
         if not found:
             raise _not_again(replays, "the traced records alone")
+        if replays.differ(asked):
+            notes.append(
+                "two replays of the same records gave different elements: a function keeps something from one call "
+                "to the next, or goes by chance"
+            )
         rankings = [Ranking.of(order) for order in orders_of(replays, candidates.count)]
         if len(found) == 1:
             return [_searched(found[0], candidates.everything, rankings)]

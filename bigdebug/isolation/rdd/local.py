@@ -115,20 +115,14 @@ class LocalRdd(RDD):  # type: ignore[misc]
     ) -> LocalRdd:
         number = self._defaultReducePartitions() if numPartitions is None else numPartitions
 
-        def combined(_: int, elements: Iterable[Any]) -> Iterable[Any]:
-            found: dict[Any, Any] = {}
-            for key, value in elements:
-                found[key] = mergeValue(found[key], value) if key in found else createCombiner(value)
-            return found.items()
-
         def merged(_: int, elements: Iterable[Any]) -> Iterable[Any]:
             found: dict[Any, Any] = {}
             for key, value in elements:
                 found[key] = mergeCombiners(found[key], value) if key in found else value
             return found.items()
 
-        shuffled = self.mapPartitionsWithIndex(combined, True).partitionBy(number, partitionFunc)
-        return shuffled.mapPartitionsWithIndex(merged, True)
+        combined = self._combined(createCombiner, mergeValue, mergeCombiners)
+        return combined.partitionBy(number, partitionFunc).mapPartitionsWithIndex(merged, True)
 
     def groupByKey(self, numPartitions: int | None = None, partitionFunc: Any = portable_hash) -> LocalRdd:
         number = self._defaultReducePartitions() if numPartitions is None else numPartitions
@@ -227,6 +221,22 @@ class LocalRdd(RDD):  # type: ignore[misc]
         if self._immutable is None:
             self._immutable = all(is_immutable(each) for part in self.parts for each in part)
         return self if self._immutable else LocalRdd(self.ctx, copied(self.parts), self.partitioner)
+
+    def _combined(
+        self,
+        create: Callable[[Any], Any],
+        add: Callable[[Any, Any], Any],
+        merge: Callable[[Any, Any], Any],
+    ) -> LocalRdd:
+        """By partition the elements of each key combined."""
+
+        def combined(_: int, elements: Iterable[Any]) -> Iterable[Any]:
+            found: dict[Any, Any] = {}
+            for key, value in elements:
+                found[key] = add(found[key], value) if key in found else create(value)
+            return found.items()
+
+        return self.mapPartitionsWithIndex(combined, True)
 
     def _folded(self, zero: Any, function: Callable[[Any, Any], Any]) -> list[Any]:
         return [reduce(function, part, deepcopy(zero)) for part in self.parts]

@@ -16,6 +16,7 @@ from bigdebug.isolation.rdd.candidates import RddCandidates, bits_of
 from bigdebug.isolation.rdd.copies import is_immutable
 from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
 from bigdebug.lineage.rdd.annotator import Annotator
+from bigdebug.lineage.rdd.packing import named, without_doubles
 
 _FEW = 16
 """A subset of at most one in so many is looked up record by record."""
@@ -28,27 +29,45 @@ class Held:
 
     Args:
         parts: their pickles.
+
+    Attributes:
+        bounds: where each partition begins, and the last one ends.
+        values: the elements, where nobody can change them.
     """
 
     def __init__(self, parts: Sequence[Sequence[bytes]]) -> None:
         self.bounds = np.cumsum([0, *map(len, parts)])
         self._pickles: list[bytes] = [each for part in parts for each in part]
-        self._values: list[Any] | None = [pickle.loads(each) for each in self._pickles]
-        if all(map(is_immutable, self._values)):
-            self._pickles = []
-        else:
-            self._values = None
+        values = [pickle.loads(each) for each in self._pickles]
+        self.values: list[Any] | None = None
+        if all(map(is_immutable, values)):
+            self.values, self._pickles = values, []
+
+    @classmethod
+    def of(cls, parts: Sequence[Sequence[Any]]) -> Held | None:
+        """Elements as they are, by partition; None where somebody may change them."""
+        if not all(is_immutable(each) for part in parts for each in part):
+            return None
+        found = cls([[] for _ in parts])
+        found.bounds = np.cumsum([0, *map(len, parts)])
+        found.values = [each for part in parts for each in part]
+        return found
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
 
     def at(self, positions: Positions) -> list[Any]:
         """The elements at some positions."""
-        if self._values is not None:
-            values = self._values
+        if self.values is not None:
+            values = self.values
             return [values[position] for position in positions.tolist()]
         pickles = self._pickles
         return [pickle.loads(pickles[position]) for position in positions.tolist()]
+
+    @property
+    def every(self) -> list[Any]:
+        """All elements."""
+        return self.at(np.arange(len(self)))
 
     def split(self, elements: list[Any], positions: Positions, *, compact: bool) -> list[list[Any]]:
         """Elements at some positions, which go up, by partition; without empty ones where that doesn't matter."""
@@ -83,6 +102,9 @@ class Point:
         leaves: of each element the numbers of the leaves that its ids name; as many columns as the most has.
         numbers: of each the candidates that it is made of. It is there as long as all of them are.
         partitioner: that says in which partition an element is, if there is one.
+
+    Attributes:
+        held, leaves, numbers, partitioner: the same.
     """
 
     def __init__(
@@ -93,9 +115,9 @@ class Point:
         partitioner: Any,
     ) -> None:
         self.held = held
-        self._partitioner = partitioner
-        self._leaves = leaves
-        self._numbers = numbers
+        self.partitioner = partitioner
+        self.leaves = leaves
+        self.numbers = numbers
         first = numbers[:, 0]
         self._order = np.argsort(first, kind="stable")
         self._sorted = first[self._order]
@@ -103,13 +125,13 @@ class Point:
     def positions(self, chosen: Chosen) -> Positions:
         """Where the elements stand that a subset gives."""
         if len(chosen.array) * _FEW > len(self.held):
-            return np.flatnonzero(chosen.mask[self._numbers].all(axis=1))
+            return np.flatnonzero(chosen.mask[self.numbers].all(axis=1))
         low = np.searchsorted(self._sorted, chosen.array, "left")
         sizes = np.searchsorted(self._sorted, chosen.array, "right") - low
         within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         found = self._order[np.repeat(low, sizes) + within]
-        if self._numbers.shape[1] > 1:
-            found = found[chosen.mask[self._numbers[found]].all(axis=1)]
+        if self.numbers.shape[1] > 1:
+            found = found[chosen.mask[self.numbers[found]].all(axis=1)]
         return np.sort(found)
 
     def plain(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
@@ -120,10 +142,10 @@ class Point:
     def annotated(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
         """The same, each with the numbers of the candidates that it is made of as its ids."""
         positions = self.positions(chosen)
-        leaves, numbers = self._leaves[positions].tolist(), self._numbers[positions].tolist()
+        leaves, numbers = self.leaves[positions].tolist(), self.numbers[positions].tolist()
         pairs = zip(leaves, numbers, strict=True)
         ids: Iterator[tuple[tuple[int, int], ...]]
-        if self._numbers.shape[1] == 1:
+        if self.numbers.shape[1] == 1:
             ids = (((leaf, number),) for (leaf,), (number,) in pairs)
         else:
             ids = (tuple(dict.fromkeys(zip(*pair, strict=True))) for pair in pairs)
@@ -132,7 +154,25 @@ class Point:
 
     def _local(self, context: LocalContext, elements: list[Any], positions: Positions) -> LocalRdd:
         parts = self.held.split(elements, positions, compact=context.compact)
-        return LocalRdd(context, parts, None if context.compact else self._partitioner)
+        return LocalRdd(context, parts, None if context.compact else self.partitioner)
+
+
+def point_above(parts: Sequence[Sequence[tuple[Any, Any]]]) -> Point | None:
+    """What operators give of all candidates, each element of which is there as long as those are that it is made of.
+
+    Args:
+        parts: the annotated elements by partition, whose ids are numbers of candidates.
+
+    None where somebody may change the elements.
+    """
+    held = Held.of([[element for element, _ in part] for part in parts])
+    if held is None:
+        return None
+    several = [tuple(named(without_doubles(ids))) for part in parts for _, ids in part]
+    width = np.fromiter(map(len, several), np.int64, len(several))
+    flat = np.array([pair for each in several for pair in each], dtype=np.int64).reshape(-1, 2)
+    leaves, numbers = in_columns(width, flat[:, 0], flat[:, 1])
+    return Point(held, leaves, numbers, None)
 
 
 def fetched_point(
@@ -169,7 +209,7 @@ def fetched_point(
         for partition, places in stand.places.items():
             here = np.flatnonzero(of_leaf & (triples[:, 1] == partition))
             numbers[here] = starts[partition] + np.searchsorted(places, triples[here, 2])
-    leaves, numbers = _in_columns(width, triples[:, 0], numbers)
+    leaves, numbers = in_columns(width, triples[:, 0], numbers)
     return Point(Held(parts), leaves, numbers, annotated.partitioner)
 
 
@@ -181,10 +221,15 @@ def fetched_all(plain: Any) -> Held:
     return Held(parts)
 
 
-def _in_columns(
+def in_columns(
     widths: np.ndarray[Any, Any], *flat: np.ndarray[Any, Any]
 ) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
-    """A row for each element; one with fewer ids than others has its last one again."""
+    """A row for each element; one with fewer ids than others has its last one again.
+
+    Args:
+        widths: how many ids each has.
+        flat: what there is of the ids, one element's after the other's.
+    """
     most = int(widths.max(initial=1))
     starts = np.cumsum(widths) - widths
     places = starts[:, None] + np.minimum(np.arange(most), widths[:, None] - 1)

@@ -5,7 +5,7 @@ They only propose: replays decide.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from numbers import Real
 from typing import Any
 
@@ -13,9 +13,8 @@ import numpy as np
 
 from bigdebug.isolation.proposals import MOST_CANDIDATES, MOST_COLUMNS
 from bigdebug.isolation.ranking import Order
-from bigdebug.isolation.rdd.replays import Elements, RddReplays
+from bigdebug.isolation.rdd.replays import Given, RddReplays
 from bigdebug.lineage.rdd.kinds import COGROUPS, KEYED, KEYED_VALUES, VALUE_ACTIONS
-from bigdebug.lineage.rdd.packing import each_id, named
 
 _OF_PAIRS = KEYED | COGROUPS | KEYED_VALUES
 _GROUPING = _OF_PAIRS | VALUE_ACTIONS | {"groupBy"}
@@ -33,36 +32,27 @@ def orders_of(replays: RddReplays, candidates: int) -> list[Order]:
         return []
     found: list[Order] = []
     try:
-        for operator, elements in replays.inputs(_GROUPING):
-            if len(found) >= 3 * MOST_COLUMNS:
-                break
-            found += _orders(replays, elements, of_pairs=operator.kind in _OF_PAIRS)
+        for operator in replays.asked(_GROUPING):
+            for given in replays.given(operator):
+                if len(found) < 3 * MOST_COLUMNS:
+                    found += _orders(replays, given, of_pairs=operator.kind in _OF_PAIRS)
     except Exception:
         return found  # they only propose
     return found
 
 
-def _orders(replays: RddReplays, elements: Elements, *, of_pairs: bool) -> Iterator[Order]:
-    values = [element[1] if of_pairs else element for element, _ in elements]
+def _orders(replays: RddReplays, given: Given, *, of_pairs: bool) -> Iterator[Order]:
+    values = [element[1] for element in given.values] if of_pairs else given.values
     names = list(dict.fromkeys(name for value in values[:_LOOKED_AT] for name in _parts(value)))
     columns = [_column(values, name) for name in names[:MOST_COLUMNS]]
-    widths = np.fromiter((len(each_id(ids)) for _, ids in elements), np.int64, len(elements))
-    pairs = np.fromiter(
-        (part for _, ids in elements for leaf, number in named(ids) for part in (leaf, _as_number(number))),
-        np.int64,
-    ).reshape(-1, 2)
-    places = np.repeat(np.arange(len(elements)), widths)
+    leaves, numbers = given.leaves.ravel(), given.numbers.ravel()
+    places = np.repeat(np.arange(len(values)), given.leaves.shape[1])
     # A record of one source that many elements are made of has the extremes of all of them: each has its own orders.
-    for leaf in np.unique(pairs[:, 0]).tolist():
+    for leaf in np.unique(leaves).tolist():
         if replays.is_source(leaf):
-            own = pairs[:, 0] == leaf
+            own = leaves == leaf
             for column in columns:
-                yield from _by_extremes(pairs[own, 1], column[places[own]])
-
-
-def _as_number(name: Any) -> int:
-    """The number of a candidate; keys of groups, which boundaries below name elements with, don't count."""
-    return name if type(name) is int and name >= 0 else 0
+                yield from _by_extremes(numbers[own], column[places[own]])
 
 
 def _by_extremes(numbers: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> Iterator[Order]:
@@ -94,7 +84,7 @@ def _parts(value: Any) -> Iterator[Hashable]:
         yield from (("key", key) for key, part in value.items() if _is_number(part))
 
 
-def _column(values: list[Any], name: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _column(values: Sequence[Any], name: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The numbers of one name; not a number where there is none."""
     if name is None and all(type(value) in (int, float) for value in values):
         return np.array(values, dtype=float)

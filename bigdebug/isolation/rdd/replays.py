@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.annotating import Asked, LocalAnnotator, Material, read_by_several
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, RddCandidates
 from bigdebug.isolation.rdd.following import Following, Identity
+from bigdebug.isolation.rdd.likeness import alike
 from bigdebug.isolation.rdd.local import LocalContext
-from bigdebug.isolation.rdd.points import Chosen, fetched_all, fetched_point
+from bigdebug.isolation.rdd.partials import COMBINING
+from bigdebug.isolation.rdd.points import Chosen, Point, fetched_all, fetched_point, in_columns, point_above
 from bigdebug.isolation.rdd.quiet import unheard
 from bigdebug.isolation.rdd.replayable import above, goes_by_partition, points_of
 from bigdebug.isolation.search import Outcome
@@ -23,9 +25,10 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd import placing
 from bigdebug.lineage.rdd.annotator import contributing
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
-from bigdebug.lineage.rdd.kinds import SUBTRACTING
-from bigdebug.lineage.rdd.likeness import digest
+from bigdebug.lineage.rdd.kinds import RECORD_WISE, SUBTRACTING
+from bigdebug.lineage.rdd.known_keys import known_key
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.packing import each_id, named
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.trace import RddTrace
@@ -51,6 +54,21 @@ class FailingElement:
 
     identity: Identity
     value: Any
+
+
+@dataclass(frozen=True)
+class Given:
+    """Elements that an operator is given.
+
+    Attributes:
+        values: the elements.
+        leaves, numbers: of each by which leaves and numbers its ids name it, as many as the most has; of keys of
+            groups the number doesn't count.
+    """
+
+    values: Sequence[Any]
+    leaves: np.ndarray[Any, Any]
+    numbers: np.ndarray[Any, Any]
 
 
 class RddReplays:
@@ -83,6 +101,8 @@ class RddReplays:
         self.annotator = trace.walk.annotator
         self._candidates = candidates
         self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
+        self._first: list[tuple[Identity, Any]] | None = None
+        self._by_key: dict[RddOperator, dict[Any, FrozenBitMap] | None] = {}
         self.count = 0
         self.failure: Exception | None = None
         points = points_of(rows.operator)
@@ -100,11 +120,10 @@ class RddReplays:
 
     def failing_elements(self, identities: Sequence[Identity]) -> list[FailingElement]:
         """Those elements that fail again when the program runs on all candidates."""
-        asked = set(identities)
         values: dict[Identity, Any] = {}
-        for element, ids in self._run(self._candidates.everything) or ():
-            identity = self._following.of(element, ids)
-            if identity in asked and identity not in values and self._fails(element):
+        self._first = self._values(identities)
+        for identity, element in self._first or ():
+            if identity not in values and self._fails(element):
                 values[identity] = element
         return [FailingElement(each, values[each]) for each in identities if each in values]
 
@@ -122,11 +141,24 @@ class RddReplays:
         return known
 
     def differ(self, asked: Sequence[Identity]) -> bool:
-        """Whether two replays of all candidates give different elements."""
-        return self._digests(asked) != self._digests(asked)
+        """Whether another replay of all candidates gives other elements than the one that failing ones were found in.
+
+        From then on what combines elements by key may combine them in runs, if that gives the same.
+
+        Args:
+            asked: the elements that were looked for then.
+        """
+        self._allow_runs()
+        if alike(self._first, self._values(asked)):
+            return False
+        self._material.in_runs = False
+        return not alike(self._first, self._values(asked))
 
     def behind(self, identity: Identity) -> FrozenBitMap:
         """The candidates that one of the failing elements comes from."""
+        of_its_key = self._of_its_key(identity)
+        if of_its_key is not None:
+            return of_its_key
         whole = self._whole
         walk = _WalkHere(self._rows, whole, lambda element, ids: self._following.of(element, ids) == identity)
         found = FrozenBitMap()
@@ -137,10 +169,21 @@ class RddReplays:
 
     def inputs(self, kinds: frozenset[str]) -> Iterable[tuple[RddOperator, Elements]]:
         """What operators of some kinds take when the program runs on all candidates, annotated."""
-        for operator, frozen in self._asked.items():
-            if operator.kind in kinds:
-                for rdd in self._whole.inputs(operator, frozen):
-                    yield operator, rdd.collect()
+        for operator in self.asked(kinds):
+            for rdd in self._whole.inputs(operator, self._asked[operator]):
+                yield operator, rdd.collect()
+
+    def asked(self, kinds: frozenset[str]) -> list[RddOperator]:
+        """The operators of some kinds that replays run."""
+        return [operator for operator in self._asked if operator.kind in kinds]
+
+    def given(self, operator: RddOperator) -> list[Given]:
+        """What an operator is given when the program runs on all candidates, of each of its inputs."""
+        frozen = self._asked[operator]
+        point = self._material.given(operator, frozen) if len(operator.inputs) == 1 else None
+        if point is not None:
+            return [Given(point.held.every, point.leaves, point.numbers)]
+        return [_given(rdd.collect()) for rdd in self._whole.inputs(operator, frozen)]
 
     def arguments(self, operator: RddOperator, given: Frozen | None = None) -> dict[str, Any]:
         """The arguments of an operator, opened anew: what its functions keep from call to call is as it was.
@@ -226,17 +269,46 @@ class RddReplays:
         with unheard():
             return bool(self._failing(element))
 
-    def _digests(self, asked: Sequence[Identity]) -> list[tuple[Identity, bytes]] | None:
+    def _of_its_key(self, identity: Identity) -> FrozenBitMap | None:
+        """The candidates of the key that names an element, where a shuffle gathers what is known of them all."""
+        if len(identity) != 1:
+            return None
+        ((leaf, name),) = identity
+        if leaf < 0 or self.is_source(leaf):
+            return None
+        operator = self.annotator.of_leaf(leaf)
+        if operator not in self._asked or operator.kind not in COMBINING | {"groupByKey"}:
+            return None
+        if operator not in self._by_key:
+            point = self._material.given(operator, self._asked[operator])
+            self._by_key[operator] = None if point is None else _by_first(point)
+        known = self._by_key[operator]
+        return None if known is None else known.get(name)
+
+    def _allow_runs(self) -> None:
+        self._material.in_runs = True
+        for operator, frozen in self._asked.items():
+            if operator.kind not in COMBINING or not self._is_by_record(operator.inputs[0]):
+                continue
+            (annotated,) = self._whole.inputs(operator, frozen)
+            point = point_above(annotated.parts)
+            if point is not None:
+                self._material.above[operator, id(frozen)] = point
+
+    def _is_by_record(self, operator: RddOperator) -> bool:
+        """Whether each of its elements is there as long as the candidates are that it is made of; it is no point."""
+        if operator not in self.operators:
+            return False
+        kept = operator.kind in RECORD_WISE or operator.kind in ("join", "union")
+        begun = {point for point, _ in self.begins}
+        return kept and all(below in begun or self._is_by_record(below) for below in operator.inputs)
+
+    def _values(self, asked: Sequence[Identity]) -> list[tuple[Identity, Any]] | None:
         elements = self._run(self._candidates.everything)
         if elements is None:
             return None
-        found = []
-        for element, ids in elements:
-            identity = self._following.of(element, ids)
-            if identity in asked:
-                with suppress(Exception):  # an element that can't be pickled isn't compared
-                    found.append((identity, digest(element)))
-        return found
+        found = ((self._following.of(element, ids), element) for element, ids in elements)
+        return [(identity, element) for identity, element in found if identity in asked]
 
     # -- what is gathered ---------------------------------------------------------------------------
 
@@ -286,6 +358,27 @@ class RddReplays:
         many = max((len(point.held.bounds) for point in fetched.values()), default=0) > _MANY
         context = LocalContext(root.context, compact=many and not goes_by_partition(self.operators))
         return Material(context, fetched, held, read_by_several(self.operators), annotator)
+
+
+def _given(elements: Elements) -> Given:
+    several = [tuple(named(each_id(ids))) for _, ids in elements]
+    flat = np.array([(leaf, _as_number(name)) for ids in several for leaf, name in ids], dtype=np.int64)
+    width = np.fromiter(map(len, several), np.int64, len(several))
+    leaves, numbers = in_columns(width, *flat.reshape(-1, 2).T)
+    return Given([element for element, _ in elements], leaves, numbers)
+
+
+def _as_number(name: Any) -> int:
+    """The number of a candidate; keys of groups, which boundaries below name elements with, don't count."""
+    return name if type(name) is int and name >= 0 else 0
+
+
+def _by_first(point: Point) -> dict[Any, FrozenBitMap]:
+    """Of pairs by their first part the candidates that they are made of."""
+    places: dict[Any, list[int]] = {}
+    for place, pair in enumerate(point.held.every):
+        places.setdefault(known_key(pair[0]), []).append(place)
+    return {key: FrozenBitMap(np.unique(point.numbers[some]).tolist()) for key, some in places.items()}
 
 
 class _WalkHere(Walk):
