@@ -15,7 +15,8 @@ from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.group_rows import Few, GroupRows
 from bigdebug.isolation.groups import Group, Identity, fetched, groups_of
 from bigdebug.isolation.ids import Ids, numbered
-from bigdebug.isolation.lumping import Told, largest_source, lumped
+from bigdebug.isolation.largest import largest_source
+from bigdebug.isolation.lumping import Told, lumped
 from bigdebug.isolation.measures import Array, NotInClosedFormError
 from bigdebug.isolation.shape import Shape
 from bigdebug.lineage.annotate import Annotator

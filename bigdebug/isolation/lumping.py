@@ -8,7 +8,7 @@ out is the same as with each row known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -20,22 +20,14 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from bigdebug.isolation.adding import columns_of, of_many, scale_of, taken_of
 from bigdebug.isolation.groups import Group, Identity, Lump, Tail, value_column
 from bigdebug.isolation.ids import Ids, numbered, sorted_without
-from bigdebug.isolation.measures import STEPS, Added, Array, NotInClosedFormError
+from bigdebug.isolation.largest import Largest
+from bigdebug.isolation.measures import Array, NotInClosedFormError
 from bigdebug.isolation.shape import Function, Shape
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
-from bigdebug.lineage.equalities import join_condition
-from bigdebug.lineage.estimate import bytes_read
-from bigdebug.lineage.identity import SourceLeaf
-from bigdebug.lineage.natural_key import ROW_BY_ROW
-from bigdebug.lineage.operators import Operator
+from bigdebug.lineage.catalyst import Catalyst
 
-SAMPLED = 100_000
-"""About so many rows are sampled to tell where the extremes begin."""
-_BYTES = {"parquet": 8, "orc": 8, "delta": 8}
-_TEXT_BYTES = 50
-"""What a record takes in a file, roughly."""
 _EXTREME = 6_000
 """Rows at each end of a function's values in a group that are fetched at most, roughly."""
 _ALL_EXTREMES = 100_000
@@ -44,10 +36,7 @@ _LEAST = 8
 """Sampled rows beyond a boundary: with fewer of them it would be drawn by chance."""
 _MOST_ROWS = 400_000
 """Extreme rows, and sums of all others, that are fetched at most."""
-_SPLIT = 128 << 20
 _APART = "__bigdebug_apart"
-_JOINED_BYTES = 64_000_000
-"""What is joined with the largest source may have so many bytes, where its keys are to be looked at."""
 
 
 @dataclass(frozen=True)
@@ -89,84 +78,6 @@ class Lumped:
     ids: list[Ids]
     few: DataFrame
     persisted: DataFrame
-
-
-@dataclass(frozen=True)
-class Largest:
-    """The source of whose records most are told together.
-
-    Attributes:
-        place: among the sources.
-        records: how many it has, roughly.
-        partitions: that Spark reads it in, roughly.
-    """
-
-    place: int
-    records: int
-    partitions: int
-
-    @property
-    def one_of(self) -> int:
-        """Of so many records a sample takes one."""
-        return self.records // SAMPLED
-
-
-def largest_source(
-    catalyst: Catalyst,
-    shape: Shape,
-    leaves: Sequence[SourceLeaf],
-    readers: Mapping[SourceLeaf, SourceLeaf],
-) -> Largest | None:
-    """The source most of whose records can be told together.
-
-    None where they are too few for that, where it isn't sure that each is in one row at most, and where more than a
-    number is needed of each row.
-
-    Args:
-        catalyst: of the pinned session.
-        shape: of the dataflow.
-        leaves: the sources below its aggregate.
-        readers: of each source the first that reads the same records.
-    """
-    if not all(function.adds_up for function in shape.functions):
-        return None
-    if all(function.kind == "Count" for function in shape.functions):
-        return None  # none is more extreme than others
-    if any(readers[leaf] is not leaf for leaf in leaves) or len(set(leaves)) < len(leaves):
-        return None
-    sizes = [bytes_read(catalyst, [leaf]) for leaf in leaves]
-    place = int(np.argmax(sizes))
-    leaf = leaves[place]
-    cores = catalyst.spark.sparkContext.defaultParallelism
-    records = sizes[place] // _BYTES.get(leaf.kind, _TEXT_BYTES)
-    found = Largest(place, records, max(cores, sizes[place] // _SPLIT))
-    if found.one_of < 2 or not _once_at_most(catalyst, shape.aggregate.child, leaf.operator):
-        return None
-    return found
-
-
-def _once_at_most(catalyst: Catalyst, top: Operator, source: Operator) -> bool:
-    """Whether each record of a source is in one row of a dataflow at most."""
-    if top is source:
-        return True
-    if top.kind in ROW_BY_ROW or top.kind == "ResolvedHint":
-        return _once_at_most(catalyst, top.child, source)
-    if top.kind != "Join":
-        return False
-    (side,) = (i for i, child in enumerate(top.children) if source in child.walk())
-    return _has_distinct_keys(catalyst, top, 1 - side) and _once_at_most(catalyst, top.children[side], source)
-
-
-def _has_distinct_keys(catalyst: Catalyst, join: Operator, side: int) -> bool:
-    """Whether no two rows of a join's side have the same key."""
-    keys = [each.sides[side] for each in join_condition(catalyst, join).equalities if not each.null_safe]
-    below = join.children[side]
-    if not keys or int(below.plan.stats().sizeInBytes()) > _JOINED_BYTES:
-        return False
-    named = [catalyst.alias(key, fresh_name("key")) for key in keys]
-    frame = catalyst.frame(catalyst.project(named, below.plan)).dropna()
-    twice = frame.groupBy(*frame.columns).count().where("count > 1")
-    return not twice.take(1)
 
 
 def lumped(
@@ -238,7 +149,7 @@ class _Lumping:
     def _sampled(self) -> list[list[Tail | None] | None] | None:
         """Of each group and function where the extremes begin; None of groups that are small."""
         told = self._told
-        of_each = max(1, SAMPLED // self._largest.partitions)
+        of_each = self._largest.of_each
         plan = _with_leaf(
             self._catalyst,
             self._catalyst.analyzed(told.frame),
@@ -293,7 +204,7 @@ class _Lumping:
         others = [F.when(is_ours, F.col(name)).alias(name) for name in self._others]
         made = [F.count("*")]
         for name, function in zip(told.taken, self._shape.functions, strict=True):
-            made += _of_many(F.col(name), function)
+            made += of_many(F.col(name), function)
         grouped = marked.groupBy(_APART, told.group, *others, *keys)
         return grouped.agg(*(each.alias(f"c{i}") for i, each in enumerate(made)))
 
@@ -305,8 +216,8 @@ class _Lumping:
         """The groups, and the ids of each source. None where a sum is too large."""
         told, functions = self._told, self._shape.functions
         apart, group = _array(table.column(_APART)), _array(table.column(told.group))
-        *_, rows = (_array(column) for column in table.columns[: -sum(map(_columns_of, functions))])
-        taken = list(_taken(table.columns[-sum(map(_columns_of, functions)) :], functions))
+        *_, rows = (_array(column) for column in table.columns[: -sum(map(columns_of, functions))])
+        taken = list(taken_of(table.columns[-sum(map(columns_of, functions)) :], functions))
         if any(each is None for each in taken):
             return None
         together = [~apart & (group == number) for number in range(len(self._rows))]
@@ -416,79 +327,5 @@ def _beyond(value: Column, function: Function, tail: Tail) -> Column:
 def _literal(number: float, kind: str) -> str:
     """A number that a function takes, in SQL."""
     if kind.startswith("decimal"):
-        return f"cast('{number}e-{_scale(kind)}' as {kind})"
+        return f"cast('{number}e-{scale_of(kind)}' as {kind})"
     return f"cast('{number!r}' as {'double' if isinstance(number, float) else 'bigint'})"
-
-
-def _scale(kind: str) -> int:
-    """Digits behind the point of a decimal; 0 of other numbers."""
-    return int(kind.removesuffix(")").split(",")[1]) if kind.startswith("decimal") else 0
-
-
-def _columns_of(function: Function) -> int:
-    """How many columns `_of_many` gives of it."""
-    return 1 if function.kind == "Count" else 2 if function.kind in ("Min", "Max") else 3 + _stepped(function)
-
-
-def _stepped(function: Function) -> int:
-    return len(STEPS) if function.number in ("float", "double") else 0
-
-
-def _of_many(value: Column, function: Function) -> Iterator[Column]:
-    """What Spark adds up of a function's values: how many, a sum or extreme, and what is known of its numbers."""
-    if function.kind == "Count":
-        yield F.count_if(value)
-        return
-    yield F.count(value)
-    if function.kind in ("Min", "Max"):
-        yield (F.min if function.kind == "Min" else F.max)(value)
-        return
-    yield F.try_sum(value)
-    yield F.sum(F.abs(value.cast("double")))
-    for step in STEPS[: _stepped(function)]:
-        scaled = value * F.lit(step)
-        yield F.bool_and(scaled == F.rint(scaled))
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """What a function takes, of single rows and of many together.
-
-    Attributes:
-        numbers: the numbers; of many rows their sum, or the extreme one.
-        counts: how many values each is of.
-        absolute: the sums of the absolute values.
-        steps: of each of `STEPS` whether it makes all values whole numbers.
-    """
-
-    numbers: Array
-    counts: Array
-    absolute: Array
-    steps: dict[float, Array]
-
-    def added(self, some: Array) -> Added:
-        """What is known of the values of some that are of many rows."""
-        whole = frozenset(step for step, of_each in self.steps.items() if of_each[some].all())
-        return Added(float(self.absolute[some].sum()), whole)
-
-
-def _taken(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) -> Iterator[_Taken | None]:
-    """Of each function what `_of_many` gives; None where a sum is too large."""
-    given = iter(columns)
-    for function in functions:
-        counts = _array(next(given))
-        nothing = np.zeros(len(counts))
-        if function.kind == "Count":
-            yield _Taken(counts, counts, nothing, {})
-            continue
-        numbers, there = value_column(next(given), function)
-        if (~there & (counts > 0)).any():
-            yield None
-            return
-        if function.kind in ("Min", "Max"):
-            yield _Taken(numbers, counts, nothing, {})
-            continue
-        absolute = next(given).fill_null(0.0).to_numpy() * 10.0 ** _scale(function.number)
-        whole = dict.fromkeys(STEPS, np.ones(len(counts), dtype=bool))
-        of_steps = {step: next(given).fill_null(True).to_numpy() for step in STEPS[: _stepped(function)]}
-        yield _Taken(numbers, counts, absolute, whole | of_steps)

@@ -15,7 +15,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame, SparkSession
 
 import bigdebug
-from bigdebug.isolation import lumping
+from bigdebug.isolation import largest, lumping
 from bigdebug.isolation.closed_groups import ClosedGroups
 from bigdebug.isolation.found import Isolation
 from bigdebug.isolation.replays import Replays
@@ -47,9 +47,9 @@ ROWS = 240
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take few rows for many."""
-    monkeypatch.setattr(lumping, "SAMPLED", 60)
-    monkeypatch.setattr(lumping, "_BYTES", {"parquet": 20})
-    monkeypatch.setattr(lumping, "_TEXT_BYTES", 5)
+    monkeypatch.setattr(largest, "SAMPLED", 60)
+    monkeypatch.setattr(largest, "_BYTES", {"parquet": 20})
+    monkeypatch.setattr(largest, "_TEXT_BYTES", 5)
     monkeypatch.setattr(lumping, "_LEAST", 2)
     monkeypatch.setattr(lumping, "_EXTREME", 10)
 
@@ -194,7 +194,7 @@ def test_answers_are_those_with_each_row_known(
     frame = shaped(spark, shape, written(tmp_path, 1), first, second)
     coarse = session.isolate(frame, condition)
     assert lumped == [True]
-    monkeypatch.setattr(lumping, "SAMPLED", 100_000)
+    monkeypatch.setattr(largest, "SAMPLED", 100_000)
     fine = session.isolate(frame, condition)
     assert lumped == [True, False]
     assert said(coarse) == said(fine)

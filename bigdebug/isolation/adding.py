@@ -1,0 +1,89 @@
+"""What Spark adds up of a function's values, of single rows and of many together, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from bigdebug.isolation.groups import value_column
+from bigdebug.isolation.measures import STEPS, Added, Array
+from bigdebug.isolation.shape import Function
+
+
+def scale_of(kind: str) -> int:
+    """Digits behind the point of a decimal; 0 of other numbers."""
+    return int(kind.removesuffix(")").split(",")[1]) if kind.startswith("decimal") else 0
+
+
+def columns_of(function: Function) -> int:
+    """How many columns `of_many` gives of it."""
+    return 1 if function.kind == "Count" else 2 if function.kind in ("Min", "Max") else 3 + _stepped(function)
+
+
+def _stepped(function: Function) -> int:
+    return len(STEPS) if function.number in ("float", "double") else 0
+
+
+def of_many(value: Column, function: Function) -> Iterator[Column]:
+    """What Spark adds up of a function's values: how many, a sum or extreme, and what is known of its numbers."""
+    if function.kind == "Count":
+        yield F.count_if(value)
+        return
+    yield F.count(value)
+    if function.kind in ("Min", "Max"):
+        yield (F.min if function.kind == "Min" else F.max)(value)
+        return
+    yield F.try_sum(value)
+    yield F.sum(F.abs(value.cast("double")))
+    for step in STEPS[: _stepped(function)]:
+        scaled = value * F.lit(step)
+        yield F.bool_and(scaled == F.rint(scaled))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a function takes, of single rows and of many together.
+
+    Attributes:
+        numbers: the numbers; of many rows their sum, or the extreme one.
+        counts: how many values each is of.
+        absolute: the sums of the absolute values.
+        steps: of each of `STEPS` whether it makes all values whole numbers.
+    """
+
+    numbers: Array
+    counts: Array
+    absolute: Array
+    steps: dict[float, Array]
+
+    def added(self, some: Array) -> Added:
+        """What is known of the values of some that are of many rows."""
+        whole = frozenset(step for step, of_each in self.steps.items() if of_each[some].all())
+        return Added(float(self.absolute[some].sum()), whole)
+
+
+def taken_of(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) -> Iterator[Taken | None]:
+    """Of each function what `of_many` gives; None where a sum is too large."""
+    given = iter(columns)
+    for function in functions:
+        counts = next(given).to_numpy()
+        nothing = np.zeros(len(counts))
+        if function.kind == "Count":
+            yield Taken(counts, counts, nothing, {})
+            continue
+        numbers, there = value_column(next(given), function)
+        if (~there & (counts > 0)).any():
+            yield None
+            return
+        if function.kind in ("Min", "Max"):
+            yield Taken(numbers, counts, nothing, {})
+            continue
+        absolute = next(given).fill_null(0.0).to_numpy() * 10.0 ** scale_of(function.number)
+        whole = dict.fromkeys(STEPS, np.ones(len(counts), dtype=bool))
+        of_steps = {step: next(given).fill_null(True).to_numpy() for step in STEPS[: _stepped(function)]}
+        yield Taken(numbers, counts, absolute, whole | of_steps)
