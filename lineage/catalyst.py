@@ -199,6 +199,11 @@ class Catalyst:
     def analyzed(self, frame: DataFrame) -> Any:
         return frame._jdf.queryExecution().analyzed()
 
+    def named_as(self, given: Iterable[Any], own: Iterable[Any]) -> list[Any]:
+        """Columns under the names and ids of others, which stand in the same order; more of either are left out."""
+        pairs = zip(given, own, strict=False)
+        return [self.alias(have, str(column.name()), column.exprId()) for have, column in pairs]
+
     # -- expressions --------------------------------------------------------------------------------
 
     def alias(self, expression: Any, name: str, expr_id: Any = None) -> Any:

@@ -11,7 +11,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.groups import value_column
-from bigdebug.isolation.measures import STEPS, Added, Array
+from bigdebug.isolation.measures import STEPS, Added, Array, NotInClosedFormError
 from bigdebug.isolation.shape import Function
 
 
@@ -20,13 +20,9 @@ def scale_of(kind: str) -> int:
     return int(kind.removesuffix(")").split(",")[1]) if kind.startswith("decimal") else 0
 
 
-def columns_of(function: Function) -> int:
-    """How many columns `of_many` gives of it."""
-    return 1 if function.kind == "Count" else 2 if function.kind in ("Min", "Max") else 3 + _stepped(function)
-
-
-def _stepped(function: Function) -> int:
-    return len(STEPS) if function.number in ("float", "double") else 0
+def _steps_of(function: Function) -> Sequence[float]:
+    """Those of `STEPS` that Spark tries: whole numbers are whole anyway."""
+    return STEPS if function.number in ("float", "double") else ()
 
 
 def of_many(value: Column, function: Function) -> Iterator[Column]:
@@ -40,7 +36,7 @@ def of_many(value: Column, function: Function) -> Iterator[Column]:
         return
     yield F.try_sum(value)
     yield F.sum(F.abs(value.cast("double")))
-    for step in STEPS[: _stepped(function)]:
+    for step in _steps_of(function):
         scaled = value * F.lit(step)
         yield F.bool_and(scaled == F.rint(scaled))
 
@@ -67,8 +63,12 @@ class Taken:
         return Added(float(self.absolute[some].sum()), whole)
 
 
-def taken_of(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) -> Iterator[Taken | None]:
-    """Of each function what `of_many` gives; None where a sum is too large."""
+def taken_of(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) -> Iterator[Taken]:
+    """Of each function what `of_many` gives.
+
+    Raises:
+        NotInClosedFormError: a sum is too large.
+    """
     given = iter(columns)
     for function in functions:
         counts = next(given).to_numpy()
@@ -78,12 +78,11 @@ def taken_of(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) 
             continue
         numbers, there = value_column(next(given), function)
         if (~there & (counts > 0)).any():
-            yield None
-            return
+            raise NotInClosedFormError("a sum is too large")
         if function.kind in ("Min", "Max"):
             yield Taken(numbers, counts, nothing, {})
             continue
         absolute = next(given).fill_null(0.0).to_numpy() * 10.0 ** scale_of(function.number)
         whole = dict.fromkeys(STEPS, np.ones(len(counts), dtype=bool))
-        of_steps = {step: next(given).fill_null(True).to_numpy() for step in STEPS[: _stepped(function)]}
+        of_steps = {step: next(given).fill_null(True).to_numpy() for step in _steps_of(function)}
         yield Taken(numbers, counts, absolute, whole | of_steps)

@@ -191,8 +191,7 @@ class ClosedForm:
         if class_name(plan) == "LocalRelation":
             plan = local_relation(catalyst, self._given_as, plan.data())
         else:
-            pairs = zip(catalyst.output(plan), catalyst.items(self._given_as), strict=True)
-            renamed = [catalyst.alias(column, str(own.name()), own.exprId()) for column, own in pairs]
+            renamed = catalyst.named_as(catalyst.output(plan), catalyst.items(self._given_as))
             plan = catalyst.project(renamed, plan)
         for made in self._steps:
             plan = made(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from bigdebug.isolation.group_rows import Few, GroupRows
 from bigdebug.isolation.groups import Group, Identity, fetched, groups_of
 from bigdebug.isolation.ids import Ids, numbered
 from bigdebug.isolation.largest import largest_source
-from bigdebug.isolation.lumping import Told, lumped
+from bigdebug.isolation.lumping import Lumping, Told
 from bigdebug.isolation.measures import Array, NotInClosedFormError
 from bigdebug.isolation.shape import Shape
 from bigdebug.lineage.annotate import Annotator
@@ -44,7 +44,7 @@ class ClosedGroups:
         readers: of each source the first that reads the same records.
         kept: of each row that the aggregate takes for them the ids, the columns that it looks at, and the number of
             its group.
-        every: the same, and maybe rows of other groups, whose number is null.
+        every: gives the same, and maybe rows of other groups, whose number is null.
         group: the name of the group's number.
         ids: of each source, of which none is known yet.
     """
@@ -59,7 +59,7 @@ class ClosedGroups:
         keys: RowSet,
         readers: Mapping[SourceLeaf, SourceLeaf],
         kept: DataFrame,
-        every: DataFrame,
+        every: Callable[[], DataFrame],
         group: str,
         ids: Sequence[Ids],
     ) -> None:
@@ -85,9 +85,8 @@ class ClosedGroups:
         if largest is None:
             return None
         try:
-            found = lumped(
-                self._catalyst, self._shape, self._told(self._every), self._ids, largest, self._rows
-            )
+            told = self._told(self._every())
+            found = Lumping(self._catalyst, self._shape, told, self._ids, largest, self._rows).run()
         except NotInClosedFormError:
             return None
         if found is None:
@@ -203,11 +202,15 @@ def closed_groups(
     mark = catalyst.text(fresh_name("kept"))
     marked = catalyst.filter(catalyst.same(mark, mark), catalyst.project([*attributes, *own], narrowed))
     group = fresh_name("group")
-    kept = every = _with_groups(catalyst, marked, shape, rows, group)
-    if not _is_read(catalyst, shape, leaves):
+    kept = _with_groups(catalyst, marked, shape, rows, group)
+
+    def every() -> DataFrame:
+        if _is_read(catalyst, shape, leaves):
+            return kept
         # Spark would work the keys out twice: to choose rows, and once more of those that are chosen.
         unmarked = catalyst.project([*attributes, *own], below.plan)
-        every = _with_groups(catalyst, unmarked, shape, rows, group)
+        return _with_groups(catalyst, unmarked, shape, rows, group)
+
     ids = [Ids(leaf, attribute) for leaf, attribute in zip(leaves, attributes, strict=True)]
     return ClosedGroups(catalyst, root, shape, failing, rows, keys, readers, kept, every, group, ids)
 

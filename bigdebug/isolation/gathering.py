@@ -332,11 +332,7 @@ class Gathering:
         """
         catalyst = self._catalyst
         kept = frame._jdf.queryExecution().withCachedData()
-        named = [
-            catalyst.alias(have, str(column.name()), column.exprId())
-            for have, column in zip(catalyst.output(kept), columns, strict=True)
-        ]
-        return catalyst.project(named, kept)
+        return catalyst.project(catalyst.named_as(catalyst.output(kept), columns), kept)
 
 
 def carried_up(catalyst: Catalyst, plan: Any, chain: Sequence[Operator], columns: Sequence[Any]) -> Any:

@@ -153,14 +153,8 @@ class GroupRows(CandidateSet):
         known = catalyst.output(catalyst.analyzed(self._kept))
         told = self._filtered(subsets) or self._looked_up(subsets)
         given = catalyst.output(catalyst.analyzed(told))
-        pairs = zip(given, known, strict=False)  # the subset's number stands behind
-        plan = catalyst.project(
-            [
-                *(catalyst.alias(have, str(own.name()), own.exprId()) for have, own in pairs),
-                given[-1],
-            ],
-            catalyst.analyzed(told),
-        )
+        # The subset's number stands behind.
+        plan = catalyst.project([*catalyst.named_as(given, known), given[-1]], catalyst.analyzed(told))
         number = given[-1]
         there = {catalyst.attribute_key(each) for each in known}
         # What the aggregate doesn't look at isn't kept.

@@ -20,7 +20,7 @@ from pyroaring import FrozenBitMap
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.adding import columns_of, of_many, scale_of, taken_of
+from bigdebug.isolation.adding import of_many, scale_of, taken_of
 from bigdebug.isolation.groups import Group, Identity, Lump, Tail, value_column
 from bigdebug.isolation.ids import Ids, numbered, sorted_without
 from bigdebug.isolation.largest import Largest
@@ -36,7 +36,7 @@ _LEAST = 8
 """Sampled rows beyond a boundary: with fewer of them it would be drawn by chance."""
 _MOST_ROWS = 400_000
 """Extreme rows, and sums of all others, that are fetched at most."""
-_APART = "__bigdebug_apart"
+_APART, _MANY = "__bigdebug_apart", "__bigdebug_many"
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,8 @@ class Lumped:
     persisted: DataFrame
 
 
-def lumped(
-    catalyst: Catalyst,
-    shape: Shape,
-    told: Told,
-    ids: Sequence[Ids],
-    largest: Largest,
-    rows: Sequence[Identity],
-) -> Lumped | None:
-    """The groups of some rows, in one pass; None where their extremes can't be told from the others.
+class Lumping:
+    """Finds what the groups of some rows hold.
 
     Args:
         catalyst: of the pinned session.
@@ -97,14 +90,8 @@ def lumped(
         ids: of each source, of which none is known yet.
         largest: the source whose records are told together.
         rows: by the hash of their group's key, in the order of the groups' numbers.
-
-    Raises:
-        NotInClosedFormError: some values have no closed form.
     """
-    return _Lumping(catalyst, shape, told, ids, largest, rows).run()
 
-
-class _Lumping:
     def __init__(
         self,
         catalyst: Catalyst,
@@ -126,23 +113,26 @@ class _Lumping:
         ]
 
     def run(self) -> Lumped | None:
+        """The groups, in one pass; None where all of them are small.
+
+        Raises:
+            NotInClosedFormError: some values have no closed form, or too many are extreme.
+        """
         told, tails = self._told, self._sampled()
         if tails is None:
             return None
         persisted = self._passed(self._extreme(tails)).persist()
         try:
             table = persisted.drop(*told.kept).limit(_MOST_ROWS + 1).toArrow().combine_chunks()
+            if table.num_rows > _MOST_ROWS:
+                raise NotInClosedFormError("too many rows are extreme")
             # Told to Spark, it would work the groups out twice, to leave rows out as soon as it can.
             ours = table.filter(table.column(told.group).is_valid())
-            found = self._groups(ours, tails) if table.num_rows <= _MOST_ROWS else None
+            groups, known = self._groups(ours, tails)
         except BaseException:
             persisted.unpersist()
             raise
-        if found is None:
-            persisted.unpersist()
-            return None
-        few_of_them = persisted.where(_APART).select(*told.kept)
-        return Lumped(*found, few_of_them, persisted)
+        return Lumped(groups, known, persisted.where(_APART).select(*told.kept), persisted)
 
     # -- where the extremes begin -------------------------------------------------------------------
 
@@ -202,24 +192,22 @@ class _Lumping:
         keys = [F.when(F.col(_APART), F.col(name)).alias(name) for name in own]
         is_ours = F.col(told.group).isNotNull()
         others = [F.when(is_ours, F.col(name)).alias(name) for name in self._others]
-        made = [F.count("*")]
+        made: list[Column] = []
         for name, function in zip(told.taken, self._shape.functions, strict=True):
             made += of_many(F.col(name), function)
         grouped = marked.groupBy(_APART, told.group, *others, *keys)
-        return grouped.agg(*(each.alias(f"c{i}") for i, each in enumerate(made)))
+        return grouped.agg(F.count("*").alias(_MANY), *(each.alias(f"c{i}") for i, each in enumerate(made)))
 
     # -- both ---------------------------------------------------------------------------------------
 
     def _groups(
         self, table: pa.Table, tails: Sequence[Sequence[Tail | None] | None]
-    ) -> tuple[dict[Identity, Group], list[Ids]] | None:
-        """The groups, and the ids of each source. None where a sum is too large."""
+    ) -> tuple[dict[Identity, Group], list[Ids]]:
+        """The groups, and the ids of each source."""
         told, functions = self._told, self._shape.functions
         apart, group = _array(table.column(_APART)), _array(table.column(told.group))
-        *_, rows = (_array(column) for column in table.columns[: -sum(map(columns_of, functions))])
-        taken = list(taken_of(table.columns[-sum(map(columns_of, functions)) :], functions))
-        if any(each is None for each in taken):
-            return None
+        many = table.column_names.index(_MANY)
+        rows, taken = _array(table.column(many)), list(taken_of(table.columns[many + 1 :], functions))
         together = [~apart & (group == number) for number in range(len(self._rows))]
         known, numbers, lumps = self._numbered(table, apart, [int(rows[some].sum()) for some in together])
         is_all = bool(self._shape.aggregate.plan.groupingExpressions().isEmpty())
@@ -237,7 +225,6 @@ class _Lumping:
             measures = [
                 function.measure(each.numbers[some], each.counts[some], each.added(together[number]))
                 for function, each in zip(functions, taken, strict=True)
-                if each is not None
             ]
             found[row] = Group(ids, measures, number, is_all, lump)
         return found, known

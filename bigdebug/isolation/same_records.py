@@ -108,10 +108,5 @@ def reading_as(catalyst: Catalyst, plan: Any, leaf: SourceLeaf, more: Iterable[A
         leaf: the source.
         more: named expressions that stand behind its columns.
     """
-    given = catalyst.output(plan)
-    own = catalyst.output(leaf.operator.plan)
-    columns = [
-        catalyst.alias(have, str(column.name()), column.exprId())
-        for have, column in zip(given, own, strict=False)
-    ]
+    columns = catalyst.named_as(catalyst.output(plan), catalyst.output(leaf.operator.plan))
     return catalyst.project([*columns, *more], plan)

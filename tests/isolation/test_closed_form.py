@@ -13,11 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 import bigdebug
 from bigdebug.isolation.measures import Count, Extreme, Mean, Moments, Part, Percentile, Sum
-from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import Outcome
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.live import live_question
-from bigdebug.lineage.where import rows_where
+from tests.isolation.asked import replays_of
 
 SCHEMA = "k int, n int, v double, d decimal(6,2), f float, flag boolean"
 NUMBERS = st.sampled_from([None, 0, 1, -3, 7, 100])
@@ -104,12 +102,10 @@ def test_many_outcomes_are_those_of_replays(
 def judged(shape: str, session: bigdebug.Session, spark: SparkSession, case: Case) -> None:
     records, first, second, condition, seed = case
     frame = shaped(spark, shape, spark.createDataFrame(records, SCHEMA), first, second)
-    question = live_question(session._attachment.spark, session._recorder, frame)
-    catalyst = question.catalyst
-    failing = rows_where(catalyst, question.root, condition).condition
-    replays = Replays(catalyst, question.root, question.sources, failing)
+    fresh = replays_of(session, frame, condition)
+    replays = fresh()
     dice = random.Random(seed)
-    with asking(catalyst, "outcomes"):
+    with asking(replays.catalyst, "outcomes"):
         groups = replays.failing_groups(20)
         closed = None if groups is None else groups.closed
         if groups is None or closed is None:
@@ -125,10 +121,8 @@ def judged(shape: str, session: bigdebug.Session, spark: SparkSession, case: Cas
             subsets = [some(dice, closed.candidates(row)) for _ in range(12)]
             told = closed.told([(row, each) for each in subsets])
             replayed = replays.outcomes(subsets, [row], full)
-            few = Replays(catalyst, question.root, question.sources, failing)
-            many = Replays(catalyst, question.root, question.sources, failing)
-            from_rows = few.outcomes(subsets[:3], [row], groups.candidates)
-            from_rows += many.outcomes(subsets, [row], groups.candidates)[3:]
+            from_rows = fresh().outcomes(subsets[:3], [row], groups.candidates)
+            from_rows += fresh().outcomes(subsets, [row], groups.candidates)[3:]
             for subset, each, outcomes, others in zip(subsets, told, replayed, from_rows, strict=True):
                 assert each.outcome is outcomes[row] is others[row] or not each.sure, subset
         groups.candidates.release()
@@ -197,10 +191,8 @@ def test_sums_that_rounding_may_change_say_how_far_off_they_may_be() -> None:
 
 def test_an_outcome_that_rounding_decides_is_not_sure(session: bigdebug.Session, spark: SparkSession) -> None:
     frame = spark.createDataFrame([(0.1,), (0.2,), (0.3,)], "v double").selectExpr("sum(v) as s")
-    question = live_question(session._attachment.spark, session._recorder, frame)
-    failing = rows_where(question.catalyst, question.root, "s >= 0.6").condition
-    replays = Replays(question.catalyst, question.root, question.sources, failing)
-    with asking(question.catalyst, "outcomes"):
+    replays = replays_of(session, frame, "s >= 0.6")()
+    with asking(replays.catalyst, "outcomes"):
         groups = replays.failing_groups(1)
         assert groups is not None
         (row,) = (each.identity for each in groups.rows)

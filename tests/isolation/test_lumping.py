@@ -18,10 +18,8 @@ import bigdebug
 from bigdebug.isolation import largest, lumping
 from bigdebug.isolation.closed_groups import ClosedGroups
 from bigdebug.isolation.found import Isolation
-from bigdebug.isolation.replays import Replays
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.live import live_question
-from bigdebug.lineage.where import rows_where
+from tests.isolation.asked import replays_of
 
 FUNCTIONS = [
     "sum(n)",
@@ -138,12 +136,10 @@ def test_many_outcomes_are_those_of_replays(
 def judged(shape: str, session: bigdebug.Session, spark: SparkSession, folder: Path, case: Case) -> None:
     first, second, condition, seed = case
     frame = shaped(spark, shape, written(folder, seed), first, second)
-    question = live_question(session._attachment.spark, session._recorder, frame)
-    catalyst = question.catalyst
-    failing = rows_where(catalyst, question.root, condition).condition
-    replays = Replays(catalyst, question.root, question.sources, failing)
+    fresh = replays_of(session, frame, condition)
+    replays = fresh()
     dice = random.Random(seed)
-    with asking(catalyst, "outcomes"):
+    with asking(replays.catalyst, "outcomes"):
         groups = replays.failing_groups(20)
         assert groups is not None
         closed, candidates = groups.closed, groups.candidates
@@ -159,8 +155,7 @@ def judged(shape: str, session: bigdebug.Session, spark: SparkSession, folder: P
             subsets = [*few, *(part | (mine - known) for part in few)]
             told = closed.told([(row, each) for each in subsets])
             from_rows = replays.outcomes(subsets, [row], candidates)
-            full = Replays(catalyst, question.root, question.sources, failing)
-            from_sources = full.outcomes(subsets[2:], [row], candidates.full)
+            from_sources = fresh().outcomes(subsets[2:], [row], candidates.full)
             assert from_rows[2:] == from_sources
             for each, outcomes in zip(told, from_rows, strict=True):
                 assert each.outcome is outcomes[row] or not each.sure

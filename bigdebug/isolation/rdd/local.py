@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, islice, pairwise
 from typing import Any
@@ -24,6 +25,22 @@ Parts = list[list[Any]]
 
 _NO_LIMIT = 1 << 30
 """Megabytes: nothing is spilled to disk."""
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What combines the elements of a key, as `combineByKey` has it."""
+
+    create: Callable[[Any], Any]
+    add: Callable[[Any, Any], Any]
+    merge: Callable[[Any, Any], Any]
+
+    def of(self, values: Sequence[Any]) -> Any:
+        """What some values combine to, of which there is one at least."""
+        found = self.create(values[0])
+        for value in values[1:]:
+            found = self.add(found, value)
+        return found
 
 
 class LocalContext:
@@ -121,7 +138,7 @@ class LocalRdd(RDD):  # type: ignore[misc]
                 found[key] = mergeCombiners(found[key], value) if key in found else value
             return found.items()
 
-        combined = self._combined(createCombiner, mergeValue, mergeCombiners)
+        combined = self._combined(Functions(createCombiner, mergeValue, mergeCombiners))
         return combined.partitionBy(number, partitionFunc).mapPartitionsWithIndex(merged, True)
 
     def groupByKey(self, numPartitions: int | None = None, partitionFunc: Any = portable_hash) -> LocalRdd:
@@ -222,18 +239,13 @@ class LocalRdd(RDD):  # type: ignore[misc]
             self._immutable = all(is_immutable(each) for part in self.parts for each in part)
         return self if self._immutable else LocalRdd(self.ctx, copied(self.parts), self.partitioner)
 
-    def _combined(
-        self,
-        create: Callable[[Any], Any],
-        add: Callable[[Any, Any], Any],
-        merge: Callable[[Any, Any], Any],
-    ) -> LocalRdd:
+    def _combined(self, functions: Functions) -> LocalRdd:
         """By partition the elements of each key combined."""
 
         def combined(_: int, elements: Iterable[Any]) -> Iterable[Any]:
             found: dict[Any, Any] = {}
             for key, value in elements:
-                found[key] = add(found[key], value) if key in found else create(value)
+                found[key] = functions.add(found[key], value) if key in found else functions.create(value)
             return found.items()
 
         return self.mapPartitionsWithIndex(combined, True)

@@ -6,14 +6,14 @@ replay that leaves a few out combines only the runs that they were in anew: of a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bigdebug.isolation.rdd.copies import is_immutable
-from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
+from bigdebug.isolation.rdd.local import Functions, LocalContext, LocalRdd
 from bigdebug.isolation.rdd.points import Chosen, Point
 
 COMBINING = frozenset({"reduceByKey", "foldByKey", "aggregateByKey", "combineByKey"})
@@ -32,22 +32,6 @@ Positions = np.ndarray[Any, np.dtype[np.int64]]
 
 class MutableError(Exception):
     """What elements combine to can be changed: it can't be kept."""
-
-
-@dataclass(frozen=True)
-class Functions:
-    """What combines the elements of a key, as `combineByKey` has it."""
-
-    create: Callable[[Any], Any]
-    add: Callable[[Any, Any], Any]
-    merge: Callable[[Any, Any], Any]
-
-    def of(self, values: Sequence[Any]) -> Any:
-        """What some values combine to, of which there is one at least."""
-        found = self.create(values[0])
-        for value in values[1:]:
-            found = self.add(found, value)
-        return found
 
 
 @dataclass
@@ -194,13 +178,8 @@ class _InRuns(LocalRdd):
         self._partials = partials
         self._there = there
 
-    def _combined(
-        self,
-        create: Callable[[Any], Any],
-        add: Callable[[Any, Any], Any],
-        merge: Callable[[Any, Any], Any],
-    ) -> LocalRdd:
-        made = self._partials.combined(self._there, Functions(create, add, merge))
+    def _combined(self, functions: Functions) -> LocalRdd:
+        made = self._partials.combined(self._there, functions)
         if self.ctx.compact:
             made = [part for part in made if part]
         return LocalRdd(self.ctx, made, self.partitioner)

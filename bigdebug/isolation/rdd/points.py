@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -168,10 +168,7 @@ def point_above(parts: Sequence[Sequence[tuple[Any, Any]]]) -> Point | None:
     held = Held.of([[element for element, _ in part] for part in parts])
     if held is None:
         return None
-    several = [tuple(named(without_doubles(ids))) for part in parts for _, ids in part]
-    width = np.fromiter(map(len, several), np.int64, len(several))
-    flat = np.array([pair for each in several for pair in each], dtype=np.int64).reshape(-1, 2)
-    leaves, numbers = in_columns(width, flat[:, 0], flat[:, 1])
+    leaves, numbers = columns_of(ids for part in parts for _, ids in part)
     return Point(held, leaves, numbers, None)
 
 
@@ -209,7 +206,7 @@ def fetched_point(
         for partition, places in stand.places.items():
             here = np.flatnonzero(of_leaf & (triples[:, 1] == partition))
             numbers[here] = starts[partition] + np.searchsorted(places, triples[here, 2])
-    leaves, numbers = in_columns(width, triples[:, 0], numbers)
+    leaves, numbers = _in_columns(width, triples[:, 0], numbers)
     return Point(Held(parts), leaves, numbers, annotated.partitioner)
 
 
@@ -221,7 +218,19 @@ def fetched_all(plain: Any) -> Held:
     return Held(parts)
 
 
-def in_columns(
+def columns_of(several: Iterable[Any]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
+    """Of each element's ids the leaves, and the numbers of candidates that they name; of keys of groups none counts."""
+    pairs = [tuple(named(without_doubles(ids))) for ids in several]
+    flat = np.array([(leaf, _as_number(name)) for ids in pairs for leaf, name in ids], dtype=np.int64)
+    width = np.fromiter(map(len, pairs), np.int64, len(pairs))
+    return _in_columns(width, *flat.reshape(-1, 2).T)
+
+
+def _as_number(name: Any) -> int:
+    return name if type(name) is int and name >= 0 else 0
+
+
+def _in_columns(
     widths: np.ndarray[Any, Any], *flat: np.ndarray[Any, Any]
 ) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
     """A row for each element; one with fewer ids than others has its last one again.

@@ -17,7 +17,7 @@ from bigdebug.isolation.rdd.following import Following, Identity
 from bigdebug.isolation.rdd.likeness import alike
 from bigdebug.isolation.rdd.local import LocalContext
 from bigdebug.isolation.rdd.partials import COMBINING
-from bigdebug.isolation.rdd.points import Chosen, Point, fetched_all, fetched_point, in_columns, point_above
+from bigdebug.isolation.rdd.points import Chosen, Point, columns_of, fetched_all, fetched_point, point_above
 from bigdebug.isolation.rdd.quiet import unheard
 from bigdebug.isolation.rdd.replayable import above, goes_by_partition, points_of
 from bigdebug.isolation.search import Outcome
@@ -28,7 +28,6 @@ from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import RECORD_WISE, SUBTRACTING
 from bigdebug.lineage.rdd.known_keys import known_key
 from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.packing import each_id, named
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.trace import RddTrace
@@ -183,7 +182,8 @@ class RddReplays:
         point = self._material.given(operator, frozen) if len(operator.inputs) == 1 else None
         if point is not None:
             return [Given(point.held.every, point.leaves, point.numbers)]
-        return [_given(rdd.collect()) for rdd in self._whole.inputs(operator, frozen)]
+        every = (rdd.collect() for rdd in self._whole.inputs(operator, frozen))
+        return [Given([value for value, _ in each], *columns_of(ids for _, ids in each)) for each in every]
 
     def arguments(self, operator: RddOperator, given: Frozen | None = None) -> dict[str, Any]:
         """The arguments of an operator, opened anew: what its functions keep from call to call is as it was.
@@ -358,19 +358,6 @@ class RddReplays:
         many = max((len(point.held.bounds) for point in fetched.values()), default=0) > _MANY
         context = LocalContext(root.context, compact=many and not goes_by_partition(self.operators))
         return Material(context, fetched, held, read_by_several(self.operators), annotator)
-
-
-def _given(elements: Elements) -> Given:
-    several = [tuple(named(each_id(ids))) for _, ids in elements]
-    flat = np.array([(leaf, _as_number(name)) for ids in several for leaf, name in ids], dtype=np.int64)
-    width = np.fromiter(map(len, several), np.int64, len(several))
-    leaves, numbers = in_columns(width, *flat.reshape(-1, 2).T)
-    return Given([element for element, _ in elements], leaves, numbers)
-
-
-def _as_number(name: Any) -> int:
-    """The number of a candidate; keys of groups, which boundaries below name elements with, don't count."""
-    return name if type(name) is int and name >= 0 else 0
 
 
 def _by_first(point: Point) -> dict[Any, FrozenBitMap]:
