@@ -209,7 +209,9 @@ class RddTrace(Described):
 
     @cached_property
     def _doubts(self) -> list[str]:
-        self.sources  # noqa: B018  # what keys there are is seen on the way
+        with self._asking("the keys on the way"):
+            if self._once is None:
+                self._walk.segments  # noqa: B018  # what keys there are is seen on the way
         found = [*self._static_doubts, *self._walk.doubts, *doubts_about_keys(self._walk.nan_keys)]
         return list(dict.fromkeys(found))  # of two calls in one line the same is said
 

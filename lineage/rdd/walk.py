@@ -6,6 +6,7 @@ import contextlib
 import heapq
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -46,6 +47,19 @@ class AskedRows(NumberedRows, Protocol):
         """Where that leads to RDDs: the operators that made DataFrames of them, and the ids of the rows."""
 
 
+@dataclass(frozen=True)
+class AskedOf:
+    """Keys that are asked for.
+
+    Attributes:
+        keys: as `known_key`s.
+        key: what tells the key of an element.
+    """
+
+    keys: frozenset[Any]
+    key: Callable[[Any], Any]
+
+
 class Segment:
     """The elements on the trace between a boundary, or the output, and the boundaries and sources below.
 
@@ -53,15 +67,21 @@ class Segment:
         tops: the operators it begins with, the functions to use, and which of their elements are on the trace.
         found: the ids of these elements, kept in Spark.
         kept: the boundary above, where it numbered elements that come in another order each time.
+        asked: the keys of those of its first elements that are on the trace, where these are told by a few keys.
     """
 
     def __init__(
-        self, tops: list[tuple[RddOperator, Frozen]], narrow: Narrow, found: Any, kept: RddOperator | None
+        self,
+        tops: list[tuple[RddOperator, Frozen]],
+        narrow: Narrow,
+        found: Any,
+        kept: RddOperator | None,
     ) -> None:
         self.tops = tops
         self.narrow = narrow
         self.found = found
         self.kept = kept
+        self.asked: AskedOf | None = None
 
     def operators(self) -> Iterator[tuple[RddOperator, Frozen]]:
         """Its operators, each once, with the functions that they are given."""
@@ -308,9 +328,10 @@ class Walk:
         keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
         if not keys:
             return None
-        key = self.annotator.input_keys(boundary, given)
+        key, asked = self.annotator.input_keys(boundary, given), None
         if len(keys) <= MOST_KEYS:
-            narrow = partial(_among, keys=frozenset(keys), key=key)
+            asked = AskedOf(frozenset(keys), key)
+            narrow = partial(_among, asked=asked)
             nan = any(map(stands_for_nan, keys))
         else:
             pairs = names.map(workers.with_nothing).distinct()
@@ -318,7 +339,9 @@ class Walk:
             nan = not pairs.keys().filter(stands_for_nan).isEmpty()
         if nan:
             self.nan_keys.add(boundary)
-        return self._segment(tops, narrow)
+        segment = self._segment(tops, narrow)
+        segment.asked = asked
+        return segment
 
     def _at_places(
         self, boundary: RddOperator, names: Any, tops: list[tuple[RddOperator, Frozen]]
@@ -341,8 +364,8 @@ class Walk:
         return self._found(tops, narrow, self.annotator.inputs(boundary, self._given[boundary]), kept)
 
 
-def _among(annotated: Any, keys: frozenset[Any], key: Callable[[Any], Any]) -> Any:
-    return annotated.mapPartitionsWithIndex(workers.among(keys, key), True)
+def _among(annotated: Any, asked: AskedOf) -> Any:
+    return annotated.mapPartitionsWithIndex(workers.among(asked.keys, asked.key), True)
 
 
 def _joined(annotated: Any, pairs: Any, key: Callable[[Any], Any]) -> Any:

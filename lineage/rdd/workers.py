@@ -237,9 +237,21 @@ def among(
     keys: frozenset[Any], key: Callable[[Any], Any]
 ) -> Callable[[int, Iterable[Annotated]], Iterator[Annotated]]:
     """The annotated elements that have one of the keys, which are `known_key`s."""
+    return with_key_that(_is_one_of(keys), key)
+
+
+def is_among(keys: frozenset[Any], key: Callable[[Any], Any]) -> Callable[[Any], bool]:
+    """Whether an element has one of the keys, which are `known_key`s."""
+    test = _is_one_of(keys)
+    if key is first_of:
+        return lambda element: test(element[0])
+    return lambda element: test(key(element))
+
+
+def _is_one_of(keys: frozenset[Any]) -> Callable[[Any], bool]:
     if any(map(stands_for_nan, keys)):
-        return with_key_that(lambda own: known_key(own) in keys, key)
-    return with_key_that(keys.__contains__, key)
+        return lambda own: known_key(own) in keys
+    return keys.__contains__
 
 
 def with_key_that(

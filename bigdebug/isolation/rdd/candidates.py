@@ -128,12 +128,7 @@ class RddCandidates:
         Raises:
             BigDebugError: there are too many.
         """
-        if sum(source.count for source in trace.sources) > MOST_CANDIDATES:
-            raise BigDebugError(
-                f"the failing elements come from more than {MOST_CANDIDATES:,} records, which are too many "
-                "to be held in the driver's process",
-                hint="ask about fewer elements: of one key, or the first that fails",
-            )
+        require_few(sum(source.count for source in trace.sources))
         return cls(trace, {source.operator: _places(trace.places(source)) for source in trace.found_sources})
 
     @property
@@ -164,6 +159,16 @@ class RddCandidates:
 
     def _asking(self) -> Any:
         return jobs_of_ours(self.trace.context, "the records found")
+
+
+def require_few(candidates: int) -> None:
+    """Raises BigDebugError where there are more candidates than can be held."""
+    if candidates > MOST_CANDIDATES:
+        raise BigDebugError(
+            f"the failing elements come from more than {MOST_CANDIDATES:,} records, which are too many "
+            "to be held in the driver's process",
+            hint="ask about fewer elements: of one key, or the first that fails",
+        )
 
 
 def same_records(operator: RddOperator) -> Hashable:

@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
-import pickle
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from pyspark import cloudpickle
-
+from bigdebug.isolation.rdd.copies import is_immutable, pickled
 from bigdebug.lineage.rdd.packing import Annotated, named, without_doubles
+from bigdebug.lineage.rdd.passing import Cell
+from bigdebug.lineage.rdd.workers import is_among
 
 BATCH = 2_000
 """Elements that are sent together."""
 
 Fetched = tuple[int, bytes, bytes, list[bytes]]
-"""Of a batch of elements: the partition, how many ids each has, these as (leaf, partition, place), and the pickles."""
+"""Of a batch of elements: the partition, how many ids each has, these as (leaf, partition, place), and the elements,
+as `Pieces` pickles them."""
+
+Gathered = tuple[int, int, bytes, list[bytes]]
+"""Of a batch of elements: the partition, how many records it has (-1 but in the last batch), the places of those that
+made them, one an element, and the elements, as `Pieces` pickles them."""
+
+
+class Pieces:
+    """Elements that are pickled, as they were when they came: many together where nobody can change them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._alike: list[Any] = []
+        self._pickles: list[bytes] = []
+
+    def add(self, element: Any) -> None:
+        self.count += 1
+        if is_immutable(element):
+            self._alike.append(element)
+        else:
+            self._end()
+            self._pickles.append(pickled([element]))
+
+    def taken(self) -> list[bytes]:
+        """Pickles of lists of elements, one after the other all that came since they were taken last."""
+        self._end()
+        found, self._pickles, self.count = self._pickles, [], 0
+        return found
+
+    def _end(self) -> None:
+        if self._alike:
+            self._pickles.append(pickled(self._alike))
+            self._alike = []
 
 
 def by_partition(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, bytes]]:
@@ -43,31 +76,76 @@ def of_candidates(
         return place >> 3 < len(bits) and bool(bits[place >> 3] >> (place & 7) & 1)
 
     def fetch(partition: int, elements: Iterable[Any]) -> Iterator[Fetched]:
-        widths, flat, pickles = array("q"), array("q"), list[bytes]()
+        widths, flat, pieces = array("q"), array("q"), Pieces()
         for element, ids in elements:
             several = tuple(named(without_doubles(ids)))
             if all(is_wanted(leaf, *place) for leaf, place in several):
                 widths.append(len(several))
                 for leaf, place in several:
                     flat.extend((leaf, *place))
-                pickles.append(_pickled(element))
-                if len(pickles) == BATCH:
-                    yield partition, widths.tobytes(), flat.tobytes(), pickles
-                    widths, flat, pickles = array("q"), array("q"), []
-        yield partition, widths.tobytes(), flat.tobytes(), pickles
+                pieces.add(element)
+                if pieces.count == BATCH:
+                    yield partition, widths.tobytes(), flat.tobytes(), pieces.taken()
+                    widths, flat = array("q"), array("q")
+        yield partition, widths.tobytes(), flat.tobytes(), pieces.taken()
 
     return fetch
 
 
+def of_records_with(
+    cell: Cell, keys: frozenset[Any], key: Callable[[Any], Any], most: int
+) -> Callable[[int, Iterable[Any]], Iterator[Gathered]]:
+    """All elements of the records that made one with one of some keys, in batches.
+
+    Args:
+        cell: tells the record that an element is made of.
+        keys: `known_key`s.
+        key: what tells the key of an element.
+        most: after so many elements of a partition no more are told.
+    """
+
+    is_asked = is_among(keys, key)
+
+    def gather(partition: int, elements: Iterable[Any]) -> Iterator[Gathered]:
+        places, pieces, left = array("q"), Pieces(), most
+        own: list[Any] = []
+        of, asked = -1, False
+
+        def take() -> None:
+            for each in own:
+                places.append(of)
+                pieces.add(each)
+
+        for element in elements:
+            place = cell.now[0]
+            if place != of:
+                if asked:
+                    take()
+                    if pieces.count >= BATCH:
+                        left -= pieces.count
+                        yield partition, -1, places.tobytes(), pieces.taken()
+                        places = array("q")
+                        if left <= 0:
+                            return
+                own, of, asked = [element], place, False
+            else:
+                own.append(element)
+            asked = asked or is_asked(element)
+        if asked:
+            take()
+        yield partition, cell.now[0] + 1, places.tobytes(), pieces.taken()
+
+    return gather
+
+
 def all_pickled(partition: int, elements: Iterable[Any]) -> Iterator[tuple[int, list[bytes]]]:
     """All elements, in batches."""
-    pickles: list[bytes] = []
+    pieces = Pieces()
     for element in elements:
-        pickles.append(_pickled(element))
-        if len(pickles) == BATCH:
-            yield partition, pickles
-            pickles = []
-    yield partition, pickles
+        pieces.add(element)
+        if pieces.count == BATCH:
+            yield partition, pieces.taken()
+    yield partition, pieces.taken()
 
 
 def key_and_ids(annotated: Annotated) -> Annotated:
@@ -85,10 +163,3 @@ def first_part(element: Any) -> Any:
     except TypeError:
         return None
     return element[0]
-
-
-def _pickled(element: Any) -> bytes:
-    try:
-        return pickle.dumps(element, protocol=5)
-    except Exception:  # of a class that can't be imported: that goes by value
-        return bytes(cloudpickle.dumps(element))

@@ -21,6 +21,7 @@ from bigdebug.isolation.rdd.asked_of_rows import asked_of_rows
 from bigdebug.isolation.rdd.balancing import isolate_rdd_skew
 from bigdebug.isolation.rdd.candidates import RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining import explain_elements
+from bigdebug.isolation.rdd.gathering import in_one_pass
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
@@ -98,8 +99,9 @@ class _Isolating:
             notes: list[str] = []
             replays = None
             if self._trace.matched:
-                candidates = RddCandidates.traced(self._trace)
-                replays = RddReplays(self._trace, self._rows, self._failing, candidates)
+                passed = in_one_pass(self._trace)
+                candidates = passed.candidates(self._trace) if passed else RddCandidates.traced(self._trace)
+                replays = RddReplays(self._trace, self._rows, self._failing, candidates, passed)
                 elements = self._elements(replays, candidates, notes)
                 release_walk(self._trace.walk)
                 self._search(elements, replays, candidates)

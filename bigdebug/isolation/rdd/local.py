@@ -16,7 +16,7 @@ from typing import Any
 from pyspark.core.rdd import RDD, Partitioner, portable_hash
 from pyspark.resultiterable import ResultIterable
 
-from bigdebug.isolation.rdd.copies import copied, is_immutable
+from bigdebug.isolation.rdd.copies import all_immutable, copied
 from bigdebug.isolation.rdd.hashing import HashOfWorkers
 from bigdebug.isolation.rdd.spreading import spread
 
@@ -236,7 +236,7 @@ class LocalRdd(RDD):  # type: ignore[misc]
     def copied(self) -> LocalRdd:
         """The same elements, for somebody who may change them."""
         if self._immutable is None:
-            self._immutable = all(is_immutable(each) for part in self.parts for each in part)
+            self._immutable = all_immutable(chain.from_iterable(self.parts))
         return self if self._immutable else LocalRdd(self.ctx, copied(self.parts), self.partitioner)
 
     def _combined(self, functions: Functions) -> LocalRdd:

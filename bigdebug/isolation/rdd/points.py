@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.candidates import RddCandidates, bits_of
-from bigdebug.isolation.rdd.copies import is_immutable
+from bigdebug.isolation.rdd.copies import all_immutable, pickled
 from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.packing import named, without_doubles
@@ -28,7 +28,7 @@ class Held:
     """Elements that are held, by partition; whoever gets them may change them.
 
     Args:
-        parts: their pickles.
+        parts: pickles of lists of them.
 
     Attributes:
         bounds: where each partition begins, and the last one ends.
@@ -36,17 +36,17 @@ class Held:
     """
 
     def __init__(self, parts: Sequence[Sequence[bytes]]) -> None:
-        self.bounds = np.cumsum([0, *map(len, parts)])
-        self._pickles: list[bytes] = [each for part in parts for each in part]
-        values = [pickle.loads(each) for each in self._pickles]
-        self.values: list[Any] | None = None
-        if all(map(is_immutable, values)):
-            self.values, self._pickles = values, []
+        opened = [list(chain.from_iterable(map(pickle.loads, part))) for part in parts]
+        self.bounds = np.cumsum([0, *map(len, opened)])
+        values = list(chain.from_iterable(opened))
+        alike = all_immutable(values)
+        self.values: list[Any] | None = values if alike else None
+        self._pickles = [] if alike else [pickled(each) for each in values]
 
     @classmethod
     def of(cls, parts: Sequence[Sequence[Any]]) -> Held | None:
         """Elements as they are, by partition; None where somebody may change them."""
-        if not all(is_immutable(each) for part in parts for each in part):
+        if not all_immutable(chain.from_iterable(parts)):
             return None
         found = cls([[] for _ in parts])
         found.bounds = np.cumsum([0, *map(len, parts)])

@@ -14,6 +14,7 @@ from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.annotating import Asked, LocalAnnotator, Material, read_by_several
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, RddCandidates
 from bigdebug.isolation.rdd.following import Following, Identity
+from bigdebug.isolation.rdd.gathering import OnePass
 from bigdebug.isolation.rdd.likeness import alike
 from bigdebug.isolation.rdd.local import LocalContext
 from bigdebug.isolation.rdd.partials import COMBINING
@@ -78,6 +79,7 @@ class RddReplays:
         rows: what was asked about.
         failing: tells whether an element fails.
         candidates: the records that these may come from.
+        passed: the pass that saw them, and what they give where replays begin; None if nothing is known of that.
 
     Attributes:
         count: how many subsets were tried.
@@ -92,13 +94,19 @@ class RddReplays:
     """
 
     def __init__(
-        self, trace: RddTrace, rows: RddRows, failing: Callable[[Any], Any], candidates: RddCandidates
+        self,
+        trace: RddTrace,
+        rows: RddRows,
+        failing: Callable[[Any], Any],
+        candidates: RddCandidates,
+        passed: OnePass | None = None,
     ) -> None:
         self._rows = rows
         self._failing = failing
         self._walk = trace.walk
         self.annotator = trace.walk.annotator
         self._candidates = candidates
+        self._passed = passed
         self._known: dict[FrozenBitMap, dict[Identity, Outcome]] = {}
         self._first: list[tuple[Identity, Any]] | None = None
         self._by_key: dict[RddOperator, dict[Any, FrozenBitMap] | None] = {}
@@ -350,14 +358,18 @@ class RddReplays:
                 )
             held[operator, number] = fetched_all(plain)
         fetched = {
-            (operator, number): fetched_point(
-                annotator.annotated(operator, frozen), annotator, self._candidates
-            )
+            (operator, number): self._point(operator, frozen)
             for (operator, number), frozen in at_points.items()
         }
         many = max((len(point.held.bounds) for point in fetched.values()), default=0) > _MANY
         context = LocalContext(root.context, compact=many and not goes_by_partition(self.operators))
         return Material(context, fetched, held, read_by_several(self.operators), annotator)
+
+    def _point(self, operator: RddOperator, frozen: Frozen) -> Point:
+        annotator = self._walk.annotator
+        if self._passed is not None:
+            return self._passed.point(operator, annotator, self._candidates)
+        return fetched_point(annotator.annotated(operator, frozen), annotator, self._candidates)
 
 
 def _by_first(point: Point) -> dict[Any, FrozenBitMap]:
