@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from pyspark.core.rdd import RDD
 
+from bigdebug.isolation.ranking import CoarseError
 from bigdebug.isolation.rdd.copies import copied
 from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
+from bigdebug.isolation.rdd.lumps import Lumps
 from bigdebug.isolation.rdd.partials import COMBINING, MutableError, Partials
 from bigdebug.isolation.rdd.points import Chosen, Held, Point
 from bigdebug.lineage.rdd import workers
@@ -38,6 +40,8 @@ class Material:
         shared: the operators that several others read.
         annotator: the trace's, which gave leaves their numbers.
         in_runs: what combines elements by key keeps what runs of them give.
+        lumps: by what combines elements what it is given, where much of that is only known together.
+        coarse: operators whose elements are therefore not known.
         above: by what combines elements what it is given of all candidates, where that isn't a point.
     """
 
@@ -47,6 +51,8 @@ class Material:
     shared: frozenset[RddOperator]
     annotator: Annotator
     in_runs: bool = False
+    lumps: Mapping[Asked, Lumps] = field(default_factory=dict)
+    coarse: frozenset[Asked] = frozenset()
     above: dict[Asked, Point] = field(default_factory=dict)
     _partials: dict[Asked, Partials | None] = field(default_factory=dict)
     _taken: dict[Asked, Pickled] = field(default_factory=dict)
@@ -117,6 +123,7 @@ class LocalAnnotator(Annotator):
             return point.annotated(self.context, self._chosen)
         if constant is not None:
             return _whole(self.context, constant).map(workers.with_no_ids, True)
+        self._require_known(key)
         return self._own_copy(operator, super().annotated(operator, given))
 
     def plain(self, operator: RddOperator, given: Frozen) -> Any:
@@ -126,6 +133,7 @@ class LocalAnnotator(Annotator):
             return point.plain(self.context, self._chosen)
         if constant is not None:
             return _whole(self.context, constant)
+        self._require_known(key)
         return self._own_copy(operator, super().plain(operator, given))
 
     def kept_input(self, operator: RddOperator, given: Frozen) -> Any:
@@ -143,6 +151,10 @@ class LocalAnnotator(Annotator):
 
     # -- inside -------------------------------------------------------------------------------------
 
+    def _require_known(self, key: Asked) -> None:
+        if key in self._material.coarse:
+            raise CoarseError
+
     def _own_copy(self, operator: RddOperator, found: LocalRdd) -> LocalRdd:
         """Where several operators read the same elements, each has copies: in Spark, too, it has its own."""
         return found.copied() if operator in self._material.shared else found
@@ -151,6 +163,10 @@ class LocalAnnotator(Annotator):
         return None
 
     def _rebuilt(self, operator: RddOperator, frozen: Frozen) -> Any:
+        lumps = self._material.lumps.get((operator, id(frozen)))
+        if lumps is not None:
+            lumped = lumps.rdd(self._material.context, self._chosen)
+            return getattr(lumped, operator.kind)(**self.arguments(operator, frozen))
         partials = self._material.partials(operator, frozen)
         first = None if partials is None else partials.rdd(self._material.context, self._chosen)
         if first is not None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from bigdebug.isolation.rdd.copies import is_immutable, pickled
-from bigdebug.lineage.rdd.packing import Annotated, named, without_doubles
+from bigdebug.lineage.rdd.packing import Annotated, Ids, named, without_doubles
 from bigdebug.lineage.rdd.passing import Cell
 from bigdebug.lineage.rdd.workers import is_among
 
@@ -18,9 +18,13 @@ Fetched = tuple[int, bytes, bytes, list[bytes]]
 """Of a batch of elements: the partition, how many ids each has, these as (leaf, partition, place), and the elements,
 as `Pieces` pickles them."""
 
-Gathered = tuple[int, int, bytes, list[bytes]]
+Lump = tuple[Any, bytes, bytes, dict[int | None, tuple[Any, Any, Any]]]
+"""Of elements of a key: the key, the places of the records that made them, what they combine to, pickled, and of each
+column of numbers two values, between which all of theirs are, and between these one from the midst of them."""
+
+Gathered = tuple[int, int, bytes, list[bytes], list[Lump]]
 """Of a batch of elements: the partition, how many records it has (-1 but in the last batch), the places of those that
-made them, one an element, and the elements, as `Pieces` pickles them."""
+made them, one an element, the elements, as `Pieces` pickles them, and others that are told together."""
 
 
 class Pieces:
@@ -123,7 +127,7 @@ def of_records_with(
                     take()
                     if pieces.count >= BATCH:
                         left -= pieces.count
-                        yield partition, -1, places.tobytes(), pieces.taken()
+                        yield partition, -1, places.tobytes(), pieces.taken(), []
                         places = array("q")
                         if left <= 0:
                             return
@@ -133,7 +137,7 @@ def of_records_with(
             asked = asked or is_asked(element)
         if asked:
             take()
-        yield partition, cell.now[0] + 1, places.tobytes(), pieces.taken()
+        yield partition, cell.now[0] + 1, places.tobytes(), pieces.taken(), []
 
     return gather
 
@@ -148,10 +152,10 @@ def all_pickled(partition: int, elements: Iterable[Any]) -> Iterator[tuple[int, 
     yield partition, pieces.taken()
 
 
-def key_and_ids(annotated: Annotated) -> Annotated:
-    """Of an annotated element what it is followed by: the first part of a pair, and its ids, each once."""
+def with_key_and_ids(annotated: Annotated) -> tuple[Any, Ids, Any]:
+    """Of an annotated element what it is followed by, the first part of a pair and its ids, each once; and it."""
     element, ids = annotated
-    return first_part(element), without_doubles(ids)
+    return first_part(element), without_doubles(ids), element
 
 
 def first_part(element: Any) -> Any:

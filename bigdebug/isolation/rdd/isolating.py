@@ -15,19 +15,20 @@ from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
-from bigdebug.isolation.ranking import Ranking
-from bigdebug.isolation.rdd import fetching
+from bigdebug.isolation.ranking import CoarseError, Ranking
+from bigdebug.isolation.rdd import copies, fetching, lumping
 from bigdebug.isolation.rdd.asked_of_rows import asked_of_rows
 from bigdebug.isolation.rdd.balancing import isolate_rdd_skew
 from bigdebug.isolation.rdd.candidates import RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining import explain_elements
 from bigdebug.isolation.rdd.gathering import in_one_pass
+from bigdebug.isolation.rdd.likeness import alike
 from bigdebug.isolation.rdd.proposals import orders_of
 from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
 from bigdebug.isolation.rdd.suspects import suspects_of
 from bigdebug.isolation.rdd.written_test import write_rdd_test
-from bigdebug.isolation.search import Outcomes
+from bigdebug.isolation.search import AT_ONCE, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import Suspect
 from bigdebug.isolation.writing import Origin
@@ -94,34 +95,68 @@ class _Isolating:
 
     def run(self) -> Isolation:
         context = self._trace.context
-        with jobs_of_ours(context, "the records to blame") as group, travelling(fetching):
+        with jobs_of_ours(context, "the records to blame") as group, travelling(copies, fetching, lumping):
             elements: list[Searched] = []
             notes: list[str] = []
             replays = None
-            if self._trace.matched:
-                passed = in_one_pass(self._trace)
-                candidates = passed.candidates(self._trace) if passed else RddCandidates.traced(self._trace)
-                replays = RddReplays(self._trace, self._rows, self._failing, candidates, passed)
-                elements = self._elements(replays, candidates, notes)
-                release_walk(self._trace.walk)
-                self._search(elements, replays, candidates)
-            else:
+            if not self._trace.matched:
                 candidates = RddCandidates.traced(self._trace)
+            else:
+                try:
+                    elements, candidates, notes, replays = self._found(lumps=True)
+                except CoarseError:  # more must be known of the candidates of large groups
+                    elements, candidates, notes, replays = self._found(lumps=False)
             cost = Cost(context, self._began, group)
         return self._answer(elements, candidates, notes, replays, cost)
+
+    def _found(self, *, lumps: bool) -> tuple[list[Searched], RddCandidates, list[str], RddReplays]:
+        """The failing elements that were looked into, among which candidates, what is to be noted, and the replays.
+
+        Args:
+            lumps: of large groups most records may be known together only.
+
+        Raises:
+            CoarseError: that isn't enough.
+        """
+        notes: list[str] = []
+        passed = in_one_pass(self._trace, lumps=lumps)
+        candidates = passed.candidates(self._trace) if passed else RddCandidates.traced(self._trace)
+        replays = RddReplays(self._trace, self._rows, self._failing, candidates, passed)
+        elements = self._elements(replays, candidates, notes)
+        if not replays.in_lumps:
+            release_walk(self._trace.walk)
+        self._search(elements, replays, candidates)
+        release_walk(self._trace.walk)
+        return elements, candidates, notes, replays
 
     # -- the elements -------------------------------------------------------------------------------
 
     def _elements(self, replays: RddReplays, candidates: RddCandidates, notes: list[str]) -> list[Searched]:
-        asked = replays.identities(MOST_ROWS)
+        there = replays.asked_elements(MOST_ROWS)
+        asked = list(there)
         found = replays.failing_elements(asked)
+        if replays.in_lumps and not all(alike(each.value, there[each.identity]) for each in found):
+            raise CoarseError  # a function that goes by the order of what it combines
         if not found:
+            if replays.in_lumps:
+                raise CoarseError
             raise _not_again(replays, "the traced records alone")
         if replays.differ(asked):
             notes.append(
                 "two replays of the same records gave different elements: a function keeps something from one call "
                 "to the next, or goes by chance"
             )
+        if replays.in_lumps:
+            return [
+                Searched(
+                    each.identity,
+                    each.value,
+                    replays.behind(each.identity),
+                    replays.rankings(each.identity),
+                    AT_ONCE,
+                )
+                for each in found
+            ]
         rankings = [Ranking.of(order) for order in orders_of(replays, candidates.count)]
         if len(found) == 1:
             return [_searched(found[0], candidates.everything, rankings)]

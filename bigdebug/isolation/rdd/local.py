@@ -6,7 +6,7 @@ worked out here at once, the others do what they do in Spark, by PySpark's own c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import reduce
@@ -261,3 +261,35 @@ class LocalRdd(RDD):  # type: ignore[misc]
 
     def _pickled(self) -> LocalRdd:
         return self
+
+
+class _Taking(LocalRdd):
+    """Takes the functions that PySpark makes of an operator's arguments."""
+
+    def __init__(self, context: LocalContext) -> None:
+        super().__init__(context, [])
+        self.taken: list[Functions] = []
+
+    def combineByKey(
+        self,
+        createCombiner: Callable[[Any], Any],
+        mergeValue: Callable[[Any, Any], Any],
+        mergeCombiners: Callable[[Any, Any], Any],
+        numPartitions: int | None = None,
+        partitionFunc: Any = portable_hash,
+    ) -> LocalRdd:
+        self.taken.append(Functions(createCombiner, mergeValue, mergeCombiners))
+        return self
+
+
+def functions_of(context: Any, kind: str, arguments: Mapping[str, Any]) -> Functions:
+    """What combines elements where an operator combines them by key.
+
+    Args:
+        context: the SparkContext.
+        kind: of the operator.
+        arguments: its own.
+    """
+    taking = _Taking(LocalContext(context))
+    getattr(taking, kind)(**arguments)
+    return taking.taken[0]

@@ -22,6 +22,7 @@ _FEW = 16
 """A subset of at most one in so many is looked up record by record."""
 
 Positions = np.ndarray[Any, np.dtype[np.intp]]
+Numbers = np.ndarray[Any, np.dtype[np.uint32]]
 
 
 class Held:
@@ -56,6 +57,13 @@ class Held:
     def __len__(self) -> int:
         return int(self.bounds[-1])
 
+    def put_in(self, order: Positions) -> None:
+        """Have the elements in another order, within their partitions."""
+        if self.values is not None:
+            self.values = [self.values[position] for position in order.tolist()]
+        else:
+            self._pickles = [self._pickles[position] for position in order.tolist()]
+
     def at(self, positions: Positions) -> list[Any]:
         """The elements at some positions."""
         if self.values is not None:
@@ -84,11 +92,17 @@ class Chosen:
     """
 
     def __init__(self, numbers: FrozenBitMap, count: int) -> None:
-        self.array = np.frombuffer(numbers.to_array(), dtype=np.uint32)
+        self.numbers = numbers
         self._count = count
 
     @cached_property
+    def array(self) -> Numbers:
+        """The numbers, going up."""
+        return _array_of(self.numbers)
+
+    @cached_property
     def mask(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """For each candidate whether it is there."""
         found = np.zeros(self._count, dtype=bool)
         found[self.array] = True
         return found
@@ -121,18 +135,30 @@ class Point:
         first = numbers[:, 0]
         self._order = np.argsort(first, kind="stable")
         self._sorted = first[self._order]
+        self._every = FrozenBitMap(first.astype(np.uint32)) if numbers.shape[1] == 1 else None
 
     def positions(self, chosen: Chosen) -> Positions:
         """Where the elements stand that a subset gives."""
-        if len(chosen.array) * _FEW > len(self.held):
+        if self._every is not None:
+            gone = self._every - chosen.numbers
+            if len(gone) * _FEW < len(self.held):
+                there = np.ones(len(self.held), dtype=bool)
+                there[self._first_in(_array_of(gone))] = False
+                return np.flatnonzero(there)
+        if len(chosen.numbers) * _FEW > len(self.held):
             return np.flatnonzero(chosen.mask[self.numbers].all(axis=1))
-        low = np.searchsorted(self._sorted, chosen.array, "left")
-        sizes = np.searchsorted(self._sorted, chosen.array, "right") - low
-        within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        found = self._order[np.repeat(low, sizes) + within]
+        found = self._first_in(chosen.array)
         if self.numbers.shape[1] > 1:
             found = found[chosen.mask[self.numbers[found]].all(axis=1)]
         return np.sort(found)
+
+    def _first_in(self, numbers: Numbers) -> Positions:
+        """Where the elements stand whose first candidate is among some."""
+        low = np.searchsorted(self._sorted, numbers, "left")
+        sizes = np.searchsorted(self._sorted, numbers, "right") - low
+        within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        found: Positions = self._order[np.repeat(low, sizes) + within]
+        return found
 
     def plain(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
         """The elements of a subset."""
@@ -216,6 +242,10 @@ def fetched_all(plain: Any) -> Held:
     for partition, pickles in plain.mapPartitionsWithIndex(fetching.all_pickled, True).collect():
         parts[partition] += pickles
     return Held(parts)
+
+
+def _array_of(numbers: FrozenBitMap) -> Numbers:
+    return np.frombuffer(numbers.to_array(), dtype=np.uint32)
 
 
 def columns_of(several: Iterable[Any]) -> list[np.ndarray[Any, np.dtype[np.int64]]]:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bigdebug.isolation.proposals import MOST_CANDIDATES, MOST_COLUMNS
 from bigdebug.isolation.ranking import Order
-from bigdebug.isolation.rdd.replays import Given, RddReplays
 from bigdebug.lineage.rdd.kinds import COGROUPS, KEYED, KEYED_VALUES, VALUE_ACTIONS
+
+if TYPE_CHECKING:
+    from bigdebug.isolation.rdd.replays import Given, RddReplays
 
 _OF_PAIRS = KEYED | COGROUPS | KEYED_VALUES
 _GROUPING = _OF_PAIRS | VALUE_ACTIONS | {"groupBy"}
@@ -41,10 +43,19 @@ def orders_of(replays: RddReplays, candidates: int) -> list[Order]:
     return found
 
 
+def orders_among(values: Sequence[Any], numbers: Order) -> list[Order]:
+    """Orders of candidates by the numbers in what they gave.
+
+    Args:
+        values: what they gave.
+        numbers: of the candidate of each.
+    """
+    return [order for column in _columns(values) for order in _by_extremes(numbers, column)]
+
+
 def _orders(replays: RddReplays, given: Given, *, of_pairs: bool) -> Iterator[Order]:
     values = [element[1] for element in given.values] if of_pairs else given.values
-    names = list(dict.fromkeys(name for value in values[:_LOOKED_AT] for name in _parts(value)))
-    columns = [_column(values, name) for name in names[:MOST_COLUMNS]]
+    columns = _columns(values)
     leaves, numbers = given.leaves.ravel(), given.numbers.ravel()
     places = np.repeat(np.arange(len(values)), given.leaves.shape[1])
     # A record of one source that many elements are made of has the extremes of all of them: each has its own orders.
@@ -84,10 +95,21 @@ def _parts(value: Any) -> Iterator[Hashable]:
         yield from (("key", key) for key, part in value.items() if _is_number(part))
 
 
+def _columns(values: Sequence[Any]) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
+    """The numbers in values; not a number where there is none."""
+    names = list(dict.fromkeys(name for value in values[:_LOOKED_AT] for name in _parts(value)))
+    return [_column(values, name) for name in names[:MOST_COLUMNS]]
+
+
 def _column(values: Sequence[Any], name: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The numbers of one name; not a number where there is none."""
-    if name is None and all(type(value) in (int, float) for value in values):
-        return np.array(values, dtype=float)
+    try:
+        found = values if name is None else [value[name] for value in values]
+        # Of very many it counts that none is looked at by itself.
+        if set(map(type, found)) <= {int, float}:
+            return np.array(found, dtype=float)
+    except (KeyError, IndexError, TypeError, OverflowError):
+        pass
     return np.array([_number(value, name) for value in values], dtype=float)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.annotating import Asked, LocalAnnotator, Material, read_by_several
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, RddCandidates
@@ -17,6 +19,7 @@ from bigdebug.isolation.rdd.following import Following, Identity
 from bigdebug.isolation.rdd.gathering import OnePass
 from bigdebug.isolation.rdd.likeness import alike
 from bigdebug.isolation.rdd.local import LocalContext
+from bigdebug.isolation.rdd.lumps import Lumps
 from bigdebug.isolation.rdd.partials import COMBINING
 from bigdebug.isolation.rdd.points import Chosen, Point, columns_of, fetched_all, fetched_point, point_above
 from bigdebug.isolation.rdd.quiet import unheard
@@ -119,11 +122,17 @@ class RddReplays:
 
     def identities(self, most: int) -> list[Identity]:
         """Up to so many of the elements that fail in the output itself."""
+        return list(self.asked_elements(most))
+
+    def asked_elements(self, most: int) -> dict[Identity, Any]:
+        """Up to so many of the elements that fail in the output itself, as they are there."""
         first = self._walk.first
         ((top, frozen),) = first.tops
         annotated = first.narrow(self._walk.annotator.annotated(top, frozen))
-        found = annotated.map(fetching.key_and_ids).take(_LOOKED_AT)
-        return list(dict.fromkeys(self._following.asked(*each) for each in found))[:most]
+        found: dict[Identity, Any] = {}
+        for first, ids, element in annotated.map(fetching.with_key_and_ids).take(_LOOKED_AT):
+            found.setdefault(self._following.asked(first, ids), element)
+        return dict(islice(found.items(), most))
 
     def failing_elements(self, identities: Sequence[Identity]) -> list[FailingElement]:
         """Those elements that fail again when the program runs on all candidates."""
@@ -155,14 +164,28 @@ class RddReplays:
         Args:
             asked: the elements that were looked for then.
         """
-        self._allow_runs()
+        if not self.in_lumps:
+            self._allow_runs()
         if alike(self._first, self._values(asked)):
             return False
         self._material.in_runs = False
         return not alike(self._first, self._values(asked))
 
+    @property
+    def in_lumps(self) -> bool:
+        """Whether much of what replays are given is only known together: they may raise CoarseError."""
+        return bool(self._material.lumps)
+
+    def rankings(self, identity: Identity) -> list[Ranking]:
+        """Orders in which to suspect the candidates of an element, as far as they are known one by one."""
+        lumps, key = self._lumps_of(identity)
+        return lumps.rankings(key)
+
     def behind(self, identity: Identity) -> FrozenBitMap:
         """The candidates that one of the failing elements comes from."""
+        if self.in_lumps:
+            lumps, key = self._lumps_of(identity)
+            return lumps.of_key(key)
         of_its_key = self._of_its_key(identity)
         if of_its_key is not None:
             return of_its_key
@@ -253,6 +276,8 @@ class RddReplays:
                 if rows.action == "lookup":
                     found = only_given(rows, found).elements
                 elements: Elements = found.collect()
+        except CoarseError:
+            raise
         except (Exception, SystemExit) as error:
             self.failure = error if isinstance(error, Exception) else RuntimeError(f"it exits: {error}")
             return None
@@ -292,6 +317,12 @@ class RddReplays:
             self._by_key[operator] = None if point is None else _by_first(point)
         known = self._by_key[operator]
         return None if known is None else known.get(name)
+
+    def _lumps_of(self, identity: Identity) -> tuple[Lumps, Any]:
+        """What is known of the candidates of an element, and its key."""
+        ((leaf, key),) = identity
+        operator = self.annotator.of_leaf(leaf)
+        return self._material.lumps[operator, id(self._asked[operator])], key
 
     def _allow_runs(self) -> None:
         self._material.in_runs = True
@@ -357,13 +388,18 @@ class RddReplays:
                     hint="subtract fewer, or ask about the RDD below",
                 )
             held[operator, number] = fetched_all(plain)
+        shared = read_by_several(self.operators)
+        if self._passed is not None and self._passed.in_lumps:
+            lumps = self._passed.lumps(annotator, self._candidates)
+            context, coarse = LocalContext(root.context), frozenset(at_points)
+            return Material(context, {}, held, shared, annotator, lumps=lumps, coarse=coarse)
         fetched = {
             (operator, number): self._point(operator, frozen)
             for (operator, number), frozen in at_points.items()
         }
         many = max((len(point.held.bounds) for point in fetched.values()), default=0) > _MANY
         context = LocalContext(root.context, compact=many and not goes_by_partition(self.operators))
-        return Material(context, fetched, held, read_by_several(self.operators), annotator)
+        return Material(context, fetched, held, shared, annotator)
 
     def _point(self, operator: RddOperator, frozen: Frozen) -> Point:
         annotator = self._walk.annotator
