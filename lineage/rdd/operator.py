@@ -14,6 +14,7 @@ from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.rdd.kinds import UNKNOWN
 
 _KEY = "_bigdebug_operator"
+_BELOW = "_bigdebug_below"
 _serials = itertools.count(1)
 
 
@@ -110,6 +111,17 @@ class RddOperator:
         """Be what an RDD was asked for; it keeps the operator, not the other way round."""
         self._rdd = weakref.ref(rdd)
         rdd.__dict__[_KEY] = self
+
+    def live_with(self, rdd: Any) -> None:
+        """Have the RDDs of the inputs live as long as one that is made of them: Spark keeps their shuffles as long.
+
+        Not those below one that is checkpointed: of them Spark lets go.
+        """
+        below = [each.rdd for each in self.inputs]
+        for each in below:
+            if each is not None and each.is_checkpointed:
+                each.__dict__.pop(_BELOW, None)
+        rdd.__dict__[_BELOW] = below
 
     def walk(self) -> Iterator[RddOperator]:
         """This operator and all below it, each once, the latest first."""

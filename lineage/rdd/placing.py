@@ -46,6 +46,15 @@ def counted(elements: Iterable[Any]) -> Iterator[int]:
     yield sum(1 for _ in elements)
 
 
+def first_elements(most: int) -> Callable[[Iterable[Any]], Iterator[Any]]:
+    """So many elements of a partition."""
+
+    def first(elements: Iterable[Any]) -> Iterator[Any]:
+        return islice(elements, most)
+
+    return first
+
+
 def placed(partition: int, elements: Iterable[Any]) -> Iterator[tuple[tuple[int, int], Any]]:
     """Elements by their partition and place."""
     for place, element in enumerate(elements):

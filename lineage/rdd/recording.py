@@ -195,6 +195,7 @@ def _add(
     operator.tag = attachment.recorder.tag(operator.node)
     attachment.recorder.live[operator.node.id] = made
     operator.belong_to(made)
+    operator.live_with(made)
     freeze_made(operator)
 
 

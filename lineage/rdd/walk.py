@@ -32,6 +32,8 @@ from bigdebug.lineage.rdd.summary import Summary, sum_up
 MOST_KEYS = 5_000
 """So many keys of a boundary at most are sent to the workers with the question; more are joined there."""
 
+_FEW_NAMES = 64
+
 Predicate = Callable[[Any], Any]
 Narrow = Callable[[Any], Any]
 """Gives the elements asked about, of an annotated RDD."""
@@ -131,6 +133,7 @@ class Walk:
         self.kept: list[Any] = []
         self.doubts: tuple[str, ...] = ()
         self._arrived: dict[RddOperator, list[Any]] = {}
+        self._only_in_first: dict[RddOperator, bool] = {}
         self._given: dict[RddOperator, Frozen] = {}  # the functions that boundaries were asked for with
         self._of_sources: list[Any] = []
         self._groups: int | None = None
@@ -183,8 +186,13 @@ class Walk:
     @cached_property
     def matched(self) -> int:
         """How many elements are on the trace at its beginning."""
-        found = self.first.found
-        return int(found.count()) if self._groups is None else self._groups
+        self.first  # noqa: B018  # it tells of groups
+        return sum(self.counts.values()) if self._groups is None else self._groups
+
+    @property
+    def counts(self) -> dict[int, int]:
+        """By partition how many ids of the first segment's elements there are; where there are none it isn't named."""
+        return {partition: count for partition, count, _ in self._seen_first if count}
 
     def ids(self, source: RddOperator) -> Any:
         """An RDD of the places of a source's records on the trace, each once."""
@@ -210,6 +218,26 @@ class Walk:
         return {self.annotator.of_leaf(leaf): summary for leaf, summary in found.items()}
 
     # -- inside -------------------------------------------------------------------------------------
+
+    @cached_property
+    def _seen_first(self) -> list[workers.SeenFirst]:
+        """What one job sees of the first segment: how much there is of it, and the names of groups if these are few."""
+        found = self.first.found
+        groups = {self.annotator.leaf(each) for each, _ in self.first.operators() if is_boundary(each)}
+        # Of very many partitions each tells little: this process holds what they tell.
+        most = max(MOST_KEYS // max(found.getNumPartitions(), 1), _FEW_NAMES)
+        seen: list[workers.SeenFirst] = found.mapPartitionsWithIndex(
+            workers.seen_first(frozenset(groups), most)
+        ).collect()
+        return seen
+
+    def _names_in_first(self, boundary: RddOperator) -> set[Any] | None:
+        """The names by which the trace leads to a boundary, where only the first segment does, and by few names."""
+        if self._only_in_first.get(boundary) is not True:
+            return None
+        leaf = self.annotator.leaf(boundary)
+        parts = [names.get(leaf, set()) for _, _, names in self._seen_first]
+        return None if any(part is None for part in parts) else set().union(*filter(None, parts))
 
     @cached_property
     def _records(self) -> Any:
@@ -274,6 +302,7 @@ class Walk:
                 sources.add(self.annotator.leaf(operator))
             elif is_boundary(operator):
                 ids = segment.found.flatMap(workers.ids_of(self.annotator.leaf(operator)))
+                self._only_in_first[operator] = segment is self.first and operator not in self._arrived
                 self._arrived.setdefault(operator, []).append(ids)
                 self._given.setdefault(operator, self._frozen_at(segment, operator))
         if sources:
@@ -281,6 +310,7 @@ class Walk:
 
     def _arrive_at(self, operator: RddOperator, ids: Any) -> None:
         """Note the ids of the rows of a DataFrame that an operator made."""
+        self._only_in_first[operator] = False
         self._arrived.setdefault(operator, []).append(ids)
         self._given.setdefault(operator, operator.frozen or {})
 
@@ -325,7 +355,9 @@ class Walk:
             return self._found(
                 tops, lambda rdd: rdd.mapPartitionsWithIndex(placing.read_before(reads)), inputs, kept
             )
-        keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
+        keys = self._names_in_first(boundary)
+        if keys is None:
+            keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
         if not keys:
             return None
         key, asked = self.annotator.input_keys(boundary, given), None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -131,7 +132,7 @@ class RddCandidates:
         require_few(sum(source.count for source in trace.sources))
         return cls(trace, {source.operator: _places(trace.places(source)) for source in trace.found_sources})
 
-    @property
+    @cached_property
     def everything(self) -> FrozenBitMap:
         return FrozenBitMap(range(self.count))
 

@@ -25,7 +25,7 @@ from bigdebug.isolation.rdd.candidates import (
     same_records,
 )
 from bigdebug.isolation.rdd.fetching import Lump
-from bigdebug.isolation.rdd.local import Functions, functions_of
+from bigdebug.isolation.rdd.local import functions_of
 from bigdebug.isolation.rdd.lumps import Lumps
 from bigdebug.isolation.rdd.partials import COMBINING
 from bigdebug.isolation.rdd.points import Held, Point
@@ -77,7 +77,6 @@ class _Seen:
 
     Attributes:
         way: from the source.
-        functions: what combines the elements, where many of them are combined.
         places: by partition of each element on the trace, in their order, where the record stands that gave it.
         pieces: by partition the elements, as `Pieces` pickles them.
         lumps: what is known of others, with their partitions.
@@ -85,7 +84,6 @@ class _Seen:
     """
 
     way: _Way
-    functions: Functions | None
     places: Sequence[Ordinals]
     pieces: Sequence[Sequence[bytes]]
     lumps: Sequence[tuple[int, Lump]]
@@ -162,12 +160,11 @@ class OnePass:
         for seen in self._seen.values():
             if seen.lumps:
                 assert seen.way.combining is not None
-                assert seen.functions is not None
                 operator, frozen = seen.way.combining
                 source = seen.way.source.operator
                 (stand,) = (each for each in candidates.every if each.leaf.operator is source)
                 point = self.point(seen.way.point, annotator, candidates)
-                found[operator, id(frozen)] = Lumps(point, seen.lumps, _numbers(stand), seen.functions)
+                found[operator, id(frozen)] = Lumps(point, seen.lumps, _numbers(stand))
         return found
 
 
@@ -233,14 +230,20 @@ def _combining(rows: RddRows) -> tuple[RddOperator, Frozen] | None:
 def _passed(way: _Way, annotator: Annotator, *, lumps: bool) -> _Seen | None:
     """None where there are so many elements that it must be known beforehand how many."""
     cell = passing.Cell()
-    rdd = way.chain.over(way.source.rdd.mapPartitionsWithIndex(passing.noted(cell), True), annotator)
+    combined = way.combining if lumps else None
+    # Where each record makes one element, places need not be noted.
+    one_each = combined is not None and all(operator.kind != "filter" for operator, _ in way.chain.operators)
+    source = way.source.rdd
+    below = source if one_each else source.mapPartitionsWithIndex(passing.noted(cell), True)
+    rdd = way.chain.over(below, annotator)
     count = rdd.getNumPartitions()
     most = 2 * MOST_CANDIDATES // max(count, 1)
-    functions = None
-    if lumps and way.combining is not None:
-        operator, frozen = way.combining
+    if combined is not None:
+        operator, frozen = combined
         functions = functions_of(annotator.context, operator.kind, annotator.arguments(operator, frozen))
-        gather = lumping.in_lumps(cell, way.asked.keys, (functions.create, functions.add), most)
+        gather = lumping.in_lumps(
+            None if one_each else cell, way.asked.keys, (functions.create, functions.add), most
+        )
     else:
         gather = fetching.of_records_with(cell, way.asked.keys, way.asked.key, most)
     totals: dict[int, int] = {}
@@ -256,7 +259,7 @@ def _passed(way: _Way, annotator: Annotator, *, lumps: bool) -> _Seen | None:
     if len(totals) < count:
         return None
     way.source.know_counts(lambda: totals)
-    return _Seen(way, functions, list(_concatenated(places)), pieces, together, rdd.partitioner)
+    return _Seen(way, list(_concatenated(places)), pieces, together, rdd.partitioner)
 
 
 def _concatenated(parts: Sequence[Sequence[Any]]) -> Iterator[Ordinals]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -27,25 +27,70 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass
 class _Group:
-    """What is known together of the elements of a key.
+    """What is known of the elements of a key.
 
     Attributes:
-        parts: by partition the numbers of the records, and pickles of what some of these combine to.
+        key: this.
+        point: the elements that are known one by one: pairs.
+        parts: by partition the numbers of the other records, and pickles of what some of these combine to.
         bounds: by column below, in the midst of and above which of a chunk no element of these is.
-        every: the numbers of all records of the key, those that are known one by one, too.
     """
 
-    parts: dict[int, tuple[FrozenBitMap, list[bytes]]] = field(default_factory=dict)
-    bounds: dict[Any, list[tuple[Any, Any, Any]]] = field(default_factory=dict)
-    every: FrozenBitMap = field(default_factory=FrozenBitMap)
+    key: Any
+    point: Point
+    parts: dict[int, tuple[FrozenBitMap, list[bytes]]]
+    bounds: dict[Any, list[tuple[Any, Any, Any]]]
 
-    def within(self, chosen: FrozenBitMap) -> Iterator[list[bytes]]:
-        """What records of a subset combine to. Raises CoarseError if some are in it that are known with others."""
-        for numbers, combined in self.parts.values():
-            if numbers <= chosen:
-                yield combined
-            elif not numbers.isdisjoint(chosen):
-                raise CoarseError
+    def __post_init__(self) -> None:
+        self._partials = Partials.of(self.point)
+        self._merged: bytes | None = None
+
+    @cached_property
+    def together(self) -> FrozenBitMap:
+        """The numbers of the records that are only known with others."""
+        return FrozenBitMap().union(*(numbers for numbers, _ in self.parts.values()))
+
+    @cached_property
+    def every(self) -> FrozenBitMap:
+        """The numbers of all records."""
+        return self.together | FrozenBitMap(self.point.numbers[:, 0].astype(np.uint32))
+
+    def combined(self, context: LocalContext, chosen: Chosen, functions: Functions) -> Iterator[Any]:
+        """What runs of a subset's elements combine to.
+
+        Raises:
+            CoarseError: a record is in the subset that is only known with others, which aren't.
+        """
+        numbers = chosen.numbers
+        if numbers.isdisjoint(self.every):
+            return
+        if self.together <= numbers:
+            if self.parts:
+                yield self._of_all(functions)
+        else:
+            for own, pickles in self.parts.values():
+                if own <= numbers:
+                    yield _merged(pickles, functions)
+                elif not own.isdisjoint(numbers):
+                    raise CoarseError
+        for part in self._single(context, chosen, functions).parts:
+            yield from (combiner for _, combiner in part)
+
+    def _single(self, context: LocalContext, chosen: Chosen, functions: Functions) -> LocalRdd:
+        if self._partials is not None:
+            runs = self._partials.rdd(context, chosen)
+            try:
+                if runs is not None:
+                    return runs._combined(functions)
+            except MutableError:
+                self._partials = None
+        return self.point.plain(context, chosen)._combined(functions)
+
+    def _of_all(self, functions: Functions) -> Any:
+        if self._merged is None:
+            pickles = [each for _, own in self.parts.values() for each in own]
+            self._merged = pickled(_merged(pickles, functions))
+        return pickle.loads(self._merged)  # the program may change it
 
 
 class Lumps:
@@ -54,76 +99,61 @@ class Lumps:
     Args:
         point: the elements that are known one by one: pairs.
         lumps: by partition what is known together.
-        numbers_of: gives the numbers of the records at some places of a partition.
-        functions: what combines elements.
-
-    Attributes:
-        partitions: how many there are.
+        numbers_of: by partition and place a record's number.
     """
 
     def __init__(
-        self,
-        point: Point,
-        lumps: Iterable[tuple[int, Lump]],
-        numbers_of: Mapping[int, Numbers],
-        functions: Functions,
+        self, point: Point, lumps: Iterable[tuple[int, Lump]], numbers_of: Mapping[int, Numbers]
     ) -> None:
-        self.partitions = len(point.held.bounds) - 1
-        self._point = point
-        self._partials = Partials.of(point)
-        self._functions = functions
-        self._groups: dict[Any, _Group] = {}
-        self._merged: dict[Any, bytes] = {}
-        places: dict[tuple[Any, int], list[Numbers]] = {}
-        for partition, (key, data, combined, bounds) in lumps:
-            group = self._groups.setdefault(key, _Group())
-            places.setdefault((key, partition), []).append(np.frombuffer(data, dtype=np.int64))
-            group.parts.setdefault(partition, (FrozenBitMap(), []))[1].append(combined)
-            for name, each in bounds.items():
-                group.bounds.setdefault(name, []).append(each)
-        for (key, partition), several in places.items():
-            numbers = FrozenBitMap(numbers_of[partition][np.concatenate(several)].astype(np.uint32))
-            self._groups[key].parts[partition] = numbers, self._groups[key].parts[partition][1]
-        self._place_of_key = self._by_key()
-        for key, positions in self._place_of_key.items():
-            group = self._groups.setdefault(key, _Group())
-            own = FrozenBitMap(point.numbers[positions, 0].astype(np.uint32))
-            group.every = own.union(*(numbers for numbers, _ in group.parts.values()))
+        bounds: dict[Any, dict[Any, list[tuple[Any, Any, Any]]]] = {}
+        places: dict[Any, dict[int, list[Numbers]]] = {}
+        pickles: dict[Any, dict[int, list[bytes]]] = {}
+        for partition, (key, data, combined, ends) in lumps:
+            own = np.frombuffer(data, dtype=np.int64)
+            places.setdefault(key, {}).setdefault(partition, []).append(own)
+            pickles.setdefault(key, {}).setdefault(partition, []).append(combined)
+            for name, each in ends.items():
+                bounds.setdefault(key, {}).setdefault(name, []).append(each)
+        positions: dict[Any, list[int]] = {key: [] for key in places}
+        for position, (key, _) in enumerate(point.held.every):
+            positions.setdefault(key, []).append(position)
+        self._groups = {}
+        for key, own_positions in positions.items():
+            parts = {
+                partition: (
+                    FrozenBitMap(numbers_of[partition][np.concatenate(several)].astype(np.uint32)),
+                    pickles[key][partition],
+                )
+                for partition, several in places.get(key, {}).items()
+            }
+            own_point = point.only(np.array(own_positions, dtype=np.intp))
+            self._groups[key] = _Group(key, own_point, parts, bounds.get(key, {}))
 
     def of_key(self, key: Any) -> FrozenBitMap:
         """The numbers of a key's records."""
         return self._groups[key].every
 
     def rdd(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
-        """A subset's elements, for the operator that combines them.
+        """A subset's elements, for the operator that combines them, which may raise CoarseError then."""
+        return _Lumped(context, self, chosen)
+
+    def combined(
+        self, context: LocalContext, chosen: Chosen, functions: Functions
+    ) -> Iterator[tuple[Any, Any]]:
+        """Keys of a subset's elements, and what runs of them combine to.
 
         Raises:
-            CoarseError: only some of the records are in it that are known together.
+            CoarseError: a record is in the subset that is only known with others, which aren't.
         """
-        known = [
-            (key, combined)
-            for key, group in self._groups.items()
-            for combined in self._within(key, group, chosen.numbers)
-        ]
-        return _Lumped(context, self, chosen, known)
-
-    def single(self, context: LocalContext, chosen: Chosen, functions: Functions) -> LocalRdd:
-        """By partition the elements of each key combined, of those of a subset that are known one by one."""
-        if self._partials is not None:
-            runs = self._partials.rdd(context, chosen)
-            try:
-                if runs is not None:
-                    return runs._combined(functions)
-            except MutableError:
-                self._partials = None
-        return self._point.plain(context, chosen)._combined(functions)
+        for group in self._groups.values():
+            for each in group.combined(context, chosen, functions):
+                yield group.key, each
 
     def rankings(self, key: Any) -> list[Ranking]:
         """Orders in which to suspect the records of a key, as far as they are known one by one."""
         group = self._groups[key]
-        positions = self._place_of_key[key]
-        values = [value for _, value in self._point.held.at(positions)]
-        numbers = self._point.numbers[positions, 0].astype(np.uint32)
+        values = [value for _, value in group.point.held.every]
+        numbers = group.point.numbers[:, 0].astype(np.uint32)
         if not group.parts:
             return [Ranking.of(order) for order in orders_among(values, numbers)]
         found = []
@@ -140,34 +170,13 @@ class Lumps:
             ):
                 order: Order = numbers[extreme][np.argsort(score[extreme], kind="stable")]
                 if len(order):
-                    of_source = group.every
-                    found.append(Ranking(order, FrozenBitMap(order), of_source=of_source, ends_early=True))
+                    records = FrozenBitMap(order)
+                    found.append(Ranking(order, records, of_source=group.every, ends_early=True))
         return found
 
-    # -- inside -------------------------------------------------------------------------------------
 
-    def _by_key(self) -> dict[Any, np.ndarray[Any, np.dtype[np.intp]]]:
-        """By key where its elements stand that are known one by one."""
-        found: dict[Any, list[int]] = {key: [] for key in self._groups}
-        for position, (key, _) in enumerate(self._point.held.every):
-            found.setdefault(key, []).append(position)
-        return {key: np.array(positions, dtype=np.intp) for key, positions in found.items()}
-
-    def _within(self, key: Any, group: _Group, chosen: FrozenBitMap) -> Iterator[Any]:
-        """What the lumps of a key in a subset combine to."""
-        if not group.parts or chosen.isdisjoint(group.every):
-            return
-        if not group.every <= chosen and not all(numbers <= chosen for numbers, _ in group.parts.values()):
-            for combined in group.within(chosen):
-                yield self._together(combined)
-            return
-        if key not in self._merged:
-            every = [each for _, combined in group.parts.values() for each in combined]
-            self._merged[key] = pickled(self._together(every))
-        yield pickle.loads(self._merged[key])
-
-    def _together(self, combined: Sequence[bytes]) -> Any:
-        return reduce(self._functions.merge, map(pickle.loads, combined))
+def _merged(pickles: Sequence[bytes], functions: Functions) -> Any:
+    return reduce(functions.merge, map(pickle.loads, pickles))
 
 
 def _part(value: Any, name: Any) -> float:
@@ -184,20 +193,12 @@ class _Lumped(LocalRdd):
         context: of local RDDs.
         lumps: what is known of them.
         chosen: which of them are there.
-        known: keys, and what those combine to that are there and known together.
     """
 
-    def __init__(
-        self, context: LocalContext, lumps: Lumps, chosen: Chosen, known: list[tuple[Any, Any]]
-    ) -> None:
-        super().__init__(context, [])
+    def __init__(self, context: LocalContext, lumps: Lumps, chosen: Chosen) -> None:
+        super().__init__(context, [[]])
         self._lumps = lumps
         self._chosen = chosen
-        self._known = known
-
-    def getNumPartitions(self) -> int:  # noqa: N802
-        return self._lumps.partitions + 1
 
     def _combined(self, functions: Functions) -> LocalRdd:
-        single = self._lumps.single(self.ctx, self._chosen, functions)
-        return LocalRdd(self.ctx, [*single.parts, self._known])
+        return LocalRdd(self.ctx, [[*self._lumps.combined(self.ctx, self._chosen, functions)]])

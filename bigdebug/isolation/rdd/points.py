@@ -57,6 +57,16 @@ class Held:
     def __len__(self) -> int:
         return int(self.bounds[-1])
 
+    def only(self, positions: Positions) -> Held:
+        """Some of them, those at some positions, which go up."""
+        found = Held([])
+        found.bounds = np.searchsorted(positions, self.bounds)
+        if self.values is not None:
+            found.values = [self.values[position] for position in positions.tolist()]
+        else:
+            found.values, found._pickles = None, [self._pickles[each] for each in positions.tolist()]
+        return found
+
     def put_in(self, order: Positions) -> None:
         """Have the elements in another order, within their partitions."""
         if self.values is not None:
@@ -151,6 +161,10 @@ class Point:
         if self.numbers.shape[1] > 1:
             found = found[chosen.mask[self.numbers[found]].all(axis=1)]
         return np.sort(found)
+
+    def only(self, positions: Positions) -> Point:
+        """Some of it: the elements at some positions, which go up."""
+        return Point(self.held.only(positions), self.leaves[positions], self.numbers[positions], None)
 
     def _first_in(self, numbers: Numbers) -> Positions:
         """Where the elements stand whose first candidate is among some."""
