@@ -14,17 +14,19 @@ from bigdebug.lineage.rdd.workers import is_among
 BATCH = 2_000
 """Elements that are sent together."""
 
-Fetched = tuple[int, bytes, bytes, list[bytes]]
-"""Of a batch of elements: the partition, how many ids each has, these as (leaf, partition, place), and the elements,
-as `Pieces` pickles them."""
+Records = tuple[int, bytes, bytes]
+"""Records of a leaf: its number, the partitions of each, and their places in these."""
 
-Lump = tuple[Any, bytes, bytes, dict[int | None, tuple[Any, Any, Any]]]
-"""Of elements of a key: the key, the places of the records that made them, what they combine to, pickled, and of each
-column of numbers two values, between which all of theirs are, and between these one from the midst of them."""
+Lump = tuple[Any, list[Records], bytes, dict[int | None, tuple[Any, Any, Any]]]
+"""Of elements of a key: the key, the records that made them, what they combine to, pickled, and of each column of
+numbers two values, between which all of theirs are, and between these one from the midst of them."""
 
-Gathered = tuple[int, int, bytes, list[bytes], list[Lump]]
-"""Of a batch of elements: the partition, how many records it has (-1 but in the last batch), the places of those that
-made them, one an element, the elements, as `Pieces` pickles them, and others that are told together."""
+Gathered = tuple[int, int, tuple[bytes, bytes], list[bytes], list[Lump]]
+"""Of a batch of elements: the partition, how many records it has (-1 but in the last batch), whose they are, the
+elements, as `Pieces` pickles them, and others that are told together.
+
+Whose they are: nothing, and the place of the record of each; or how many ids each has, and these as (leaf, partition,
+place)."""
 
 
 class Pieces:
@@ -68,7 +70,7 @@ def by_partition(places: Iterable[tuple[int, int]]) -> Iterator[tuple[int, bytes
 
 def of_candidates(
     wanted: dict[int, dict[int, bytes]],
-) -> Callable[[int, Iterable[Any]], Iterator[Fetched]]:
+) -> Callable[[int, Iterable[Any]], Iterator[Gathered]]:
     """The annotated elements that are made of nothing but candidates, in batches.
 
     Args:
@@ -79,7 +81,7 @@ def of_candidates(
         bits = wanted.get(leaf, {}).get(partition, b"")
         return place >> 3 < len(bits) and bool(bits[place >> 3] >> (place & 7) & 1)
 
-    def fetch(partition: int, elements: Iterable[Any]) -> Iterator[Fetched]:
+    def fetch(partition: int, elements: Iterable[Any]) -> Iterator[Gathered]:
         widths, flat, pieces = array("q"), array("q"), Pieces()
         for element, ids in elements:
             several = tuple(named(without_doubles(ids)))
@@ -89,9 +91,9 @@ def of_candidates(
                     flat.extend((leaf, *place))
                 pieces.add(element)
                 if pieces.count == BATCH:
-                    yield partition, widths.tobytes(), flat.tobytes(), pieces.taken()
+                    yield partition, -1, (widths.tobytes(), flat.tobytes()), pieces.taken(), []
                     widths, flat = array("q"), array("q")
-        yield partition, widths.tobytes(), flat.tobytes(), pieces.taken()
+        yield partition, 0, (widths.tobytes(), flat.tobytes()), pieces.taken(), []
 
     return fetch
 
@@ -127,7 +129,7 @@ def of_records_with(
                     take()
                     if pieces.count >= BATCH:
                         left -= pieces.count
-                        yield partition, -1, places.tobytes(), pieces.taken(), []
+                        yield partition, -1, (b"", places.tobytes()), pieces.taken(), []
                         places = array("q")
                         if left <= 0:
                             return
@@ -137,7 +139,7 @@ def of_records_with(
             asked = asked or is_asked(element)
         if asked:
             take()
-        yield partition, cell.now[0] + 1, places.tobytes(), pieces.taken(), []
+        yield partition, cell.now[0] + 1, (b"", places.tobytes()), pieces.taken(), []
 
     return gather
 

@@ -2,36 +2,36 @@
 
 Else there are two: one tells which records are candidates, the next one what these give. Where the groups on the trace
 are known by their keys, and what they are made of is made of the records of one source one by one, a pass that keeps
-all that a record gives until it is known whether any of it belongs to these groups tells both.
+all that a record gives until it is known whether any of it belongs to these groups tells both. Where groups are
+combined by key, and each is an element of the output, what joins give is told where it is combined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
-import numpy as np
+from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.rdd import fetching, lumping
-from bigdebug.isolation.rdd.annotating import Asked
 from bigdebug.isolation.rdd.candidates import (
     MOST_CANDIDATES,
     Places,
     RddCandidates,
-    RddStand,
+    bits_of,
     require_few,
     same_records,
 )
-from bigdebug.isolation.rdd.fetching import Lump
 from bigdebug.isolation.rdd.local import functions_of
+from bigdebug.isolation.rdd.lumping import Combine
 from bigdebug.isolation.rdd.lumps import Lumps
 from bigdebug.isolation.rdd.partials import COMBINING
-from bigdebug.isolation.rdd.points import Held, Point
-from bigdebug.isolation.rdd.replayable import points_of
+from bigdebug.isolation.rdd.passed import Passed
+from bigdebug.isolation.rdd.points import Point
+from bigdebug.isolation.rdd.replayable import is_by_record, points_of
 from bigdebug.lineage.rdd import passing
-from bigdebug.lineage.rdd.annotator import Annotator
+from bigdebug.lineage.rdd.annotator import Annotator, is_boundary, within
 from bigdebug.lineage.rdd.chains import Chain, chain_below
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.kinds import IN_FILES
@@ -42,10 +42,7 @@ from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.rdd.walk import AskedOf
 
-Ordinals = np.ndarray[Any, np.dtype[np.int64]]
-
 _SOURCES = IN_FILES | {"parallelize", "range"}
-
 
 _IN_STEP = frozenset({"map", "filter", "mapValues", "keyBy", "keys", "values"})
 """Make at most one element of one."""
@@ -71,54 +68,22 @@ class _Way:
     combining: tuple[RddOperator, Frozen] | None
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a pass over one source saw.
-
-    Attributes:
-        way: from the source.
-        places: by partition of each element on the trace, in their order, where the record stands that gave it.
-        pieces: by partition the elements, as `Pieces` pickles them.
-        lumps: what is known of others, with their partitions.
-        partitioner: that says in which partition an element is, if there is one.
-    """
-
-    way: _Way
-    places: Sequence[Ordinals]
-    pieces: Sequence[Sequence[bytes]]
-    lumps: Sequence[tuple[int, Lump]]
-    partitioner: Any
-
-    @property
-    def count(self) -> int:
-        """How many elements are known one by one."""
-        return sum(map(len, self.places))
-
-    @cached_property
-    def distinct(self) -> Places:
-        """By partition the places of all records on the trace, each once."""
-        parts: dict[int, list[Ordinals]] = {
-            number: [each] for number, each in enumerate(self.places) if len(each)
-        }
-        for partition, (_, data, _, _) in self.lumps:
-            parts.setdefault(partition, []).append(np.frombuffer(data, dtype=np.int64))
-        return {partition: _united(parts[partition]) for partition in sorted(parts)}
-
-
 class OnePass:
-    """What one pass over each of the sources saw.
+    """What one pass over each of the sources told.
 
     Args:
-        seen: of each, by the operator where replays begin.
+        told: by the operator where replays begin; or by the one that combines by key what is told of.
+        combining: the operator that combines by key what was told, if it was told for that.
     """
 
-    def __init__(self, seen: Mapping[RddOperator, _Seen]) -> None:
-        self._seen = seen
+    def __init__(self, told: Mapping[RddOperator, Passed], combining: RddOperator | None = None) -> None:
+        self._told = told
+        self._combining = combining
 
     @property
     def in_lumps(self) -> bool:
-        """Whether many elements are only known by what they combine to."""
-        return any(seen.lumps for seen in self._seen.values())
+        """Whether replays begin with what is combined, of which much may only be known together."""
+        return self._combining is not None
 
     def candidates(self, trace: RddTrace) -> RddCandidates:
         """The records that failing elements may come from.
@@ -126,46 +91,27 @@ class OnePass:
         Raises:
             BigDebugError: there are too many that are known one by one.
         """
-        for seen in self._seen.values():
-            require_few(seen.count)
-        return RddCandidates(trace, {seen.way.source.operator: seen.distinct for seen in self._seen.values()})
+        require_few(sum(told.count for told in self._told.values()))
+        places: dict[RddOperator, Places] = {}
+        for told in self._told.values():
+            places.update((trace.walk.annotator.of_leaf(leaf), each) for leaf, each in told.places().items())
+        return RddCandidates(trace, places)
 
     def point(self, operator: RddOperator, annotator: Annotator, candidates: RddCandidates) -> Point:
-        """What the candidates that are known one by one give at an operator where replays begin.
+        """What the candidates give at an operator where replays begin.
 
         Args:
             operator: this.
             annotator: gives leaves their numbers.
             candidates: those of this pass.
         """
-        seen = self._seen[operator]
-        source = seen.way.source.operator
-        (stand,) = (each for each in candidates.every if each.leaf.operator is source)
-        starts = stand.starts()
-        numbers = [
-            starts[partition] + np.searchsorted(stand.places[partition], places)
-            for partition, places in enumerate(seen.places)
-            if len(places)
-        ]
-        number = np.concatenate([np.zeros(0, dtype=np.int64), *numbers])
-        held = Held(seen.pieces)
-        order = np.argsort(number, kind="stable")  # elements of a partition come key by key
-        held.put_in(order)
-        leaves = np.full((len(number), 1), annotator.leaf(source))
-        return Point(held, leaves, number[order][:, None], seen.partitioner)
+        return self._told[operator].point(annotator, candidates)
 
-    def lumps(self, annotator: Annotator, candidates: RddCandidates) -> dict[Asked, Lumps]:
-        """What operators that combine by key are given, where much of it is only known together."""
-        found: dict[Asked, Lumps] = {}
-        for seen in self._seen.values():
-            if seen.lumps:
-                assert seen.way.combining is not None
-                operator, frozen = seen.way.combining
-                source = seen.way.source.operator
-                (stand,) = (each for each in candidates.every if each.leaf.operator is source)
-                point = self.point(seen.way.point, annotator, candidates)
-                found[operator, id(frozen)] = Lumps(point, seen.lumps, _numbers(stand))
-        return found
+    def lumps(self, annotator: Annotator, candidates: RddCandidates) -> tuple[RddOperator, Lumps]:
+        """The operator that combines by key, and what it is given."""
+        assert self._combining is not None
+        (told,) = self._told.values()
+        return self._combining, told.lumps(annotator, candidates)
 
 
 def in_one_pass(trace: RddTrace, *, lumps: bool = True) -> OnePass | None:
@@ -178,24 +124,46 @@ def in_one_pass(trace: RddTrace, *, lumps: bool = True) -> OnePass | None:
     Raises:
         UnsupportedOperatorError: an operator can't be run on part of its records.
     """
-    ways = _ways(trace)
-    if ways is None:
+    if trace.walk.rows is None:
         return None
-    seen = {}
+    points = points_of(trace.walk.rows.operator)
+    ways = _ways(trace, points)
+    if ways is None:
+        return _joined(trace, points) if lumps else None
+    told: dict[RddOperator, Passed] = {}
     for way in ways:
-        found = _passed(way, trace.walk.annotator, lumps=lumps)
-        if found is None:
-            return None
-        seen[way.point] = found
-    return OnePass(seen)
+        told[way.point] = passed = _passed(way, trace.walk.annotator, lumps=lumps)
+        if not passed.whole:
+            return None  # so many that it must be known beforehand how many
+        way.source.know_counts(lambda passed=passed: passed.totals)  # type: ignore[misc]
+    combining = [way.combining for way in ways if told[way.point].lumped]
+    return OnePass(told, combining[0][0] if combining and combining[0] else None)
 
 
-def _ways(trace: RddTrace) -> list[_Way] | None:
+def fetched(
+    annotated: Any, annotator: Annotator, candidates: RddCandidates, among: FrozenBitMap | None = None
+) -> Point:
+    """What candidates give at an operator, in a pass of its own.
+
+    Args:
+        annotated: its annotated RDD.
+        annotator: that made it.
+        candidates: all there are.
+        among: the numbers of those that are asked for; None for all.
+    """
+    wanted = {
+        annotator.leaf(stand.leaf.operator): bits_of(stand.places if among is None else stand.placed(among))
+        for stand in candidates.every
+    }
+    batches = annotated.mapPartitionsWithIndex(fetching.of_candidates(wanted), True).collect()
+    passed = Passed(annotated.getNumPartitions(), batches, partitioner=annotated.partitioner)
+    return passed.point(annotator, candidates)
+
+
+def _ways(trace: RddTrace, points: list[RddOperator]) -> list[_Way] | None:
     """The ways from all sources to where replays begin; None where one isn't a chain below keys that are known."""
     walk, sources = trace.walk, trace.found_sources
-    if walk.rows is None:
-        return None
-    points = points_of(walk.rows.operator)
+    assert walk.rows is not None
     combining = _combining(walk.rows)
     by_point: dict[RddOperator, _Way] = {}
     for segment in walk.segments:
@@ -207,9 +175,9 @@ def _ways(trace: RddTrace) -> list[_Way] | None:
             if top in by_point or source is None or source.whole_files or chain.bottom.kind not in _SOURCES:
                 return None
             in_step = all(operator.kind in _IN_STEP for operator, _ in chain.operators)
-            nan = any(map(stands_for_nan, segment.asked.keys))
-            may_lump = combining is not None and combining[0].inputs == (top,) and in_step and not nan
-            by_point[top] = _Way(source, top, chain, segment.asked, combining if may_lump else None)
+            may_lump = combining is not None and combining[0].inputs == (top,) and in_step
+            lumped = combining if may_lump and not _has_nan(segment.asked) else None
+            by_point[top] = _Way(source, top, chain, segment.asked, lumped)
     ways = list(by_point.values())
     # A record that is read on two ways is a candidate on both if it is on one.
     if len(ways) != len(points) or len({same_records(way.source.operator) for way in ways}) != len(sources):
@@ -227,59 +195,56 @@ def _combining(rows: RddRows) -> tuple[RddOperator, Frozen] | None:
     return chain.bottom, frozen_for(chain.bottom, chain.frozen)
 
 
-def _passed(way: _Way, annotator: Annotator, *, lumps: bool) -> _Seen | None:
-    """None where there are so many elements that it must be known beforehand how many."""
+def _has_nan(asked: AskedOf) -> bool:
+    return any(map(stands_for_nan, asked.keys))
+
+
+def _passed(way: _Way, annotator: Annotator, *, lumps: bool) -> Passed:
     cell = passing.Cell()
-    combined = way.combining if lumps else None
+    combining = way.combining if lumps else None
     # Where each record makes one element, places need not be noted.
-    one_each = combined is not None and all(operator.kind != "filter" for operator, _ in way.chain.operators)
+    one_each = combining is not None and all(operator.kind != "filter" for operator, _ in way.chain.operators)
     source = way.source.rdd
     below = source if one_each else source.mapPartitionsWithIndex(passing.noted(cell), True)
     rdd = way.chain.over(below, annotator)
-    count = rdd.getNumPartitions()
-    most = 2 * MOST_CANDIDATES // max(count, 1)
-    if combined is not None:
-        operator, frozen = combined
-        functions = functions_of(annotator.context, operator.kind, annotator.arguments(operator, frozen))
-        gather = lumping.in_lumps(
-            None if one_each else cell, way.asked.keys, (functions.create, functions.add), most
-        )
+    leaf, most = annotator.leaf(way.source.operator), _most(rdd)
+    if combining is not None:
+        combine = _combine(annotator, *combining)
+        gather = lumping.in_lumps(leaf, None if one_each else cell, way.asked.keys, combine, most)
     else:
         gather = fetching.of_records_with(cell, way.asked.keys, way.asked.key, most)
-    totals: dict[int, int] = {}
-    places: list[list[Any]] = [[] for _ in range(count)]
-    pieces: list[list[bytes]] = [[] for _ in range(count)]
-    together: list[tuple[int, Lump]] = []
-    for partition, total, own, pickles, lumped in rdd.mapPartitionsWithIndex(gather, True).collect():
-        places[partition].append(np.frombuffer(own, dtype=np.int64))
-        pieces[partition] += pickles
-        together += ((partition, each) for each in lumped)
-        if total >= 0:
-            totals[partition] = total
-    if len(totals) < count:
+    batches = rdd.mapPartitionsWithIndex(gather, True).collect()
+    return Passed(rdd.getNumPartitions(), batches, leaf, rdd.partitioner)
+
+
+def _joined(trace: RddTrace, points: list[RddOperator]) -> OnePass | None:
+    """What is combined by key above joins; None where that isn't all there is above these."""
+    walk = trace.walk
+    assert walk.rows is not None
+    combining = _combining(walk.rows)
+    if combining is None or not is_by_record(combining[0].inputs[0], points):
         return None
-    way.source.know_counts(lambda: totals)
-    return _Seen(way, list(_concatenated(places)), pieces, together, rdd.partitioner)
+    operator, frozen = combining
+    (top,) = operator.inputs
+    segment = walk.below(operator)
+    if segment is None or segment.asked is None or _has_nan(segment.asked):
+        return None
+    if any(is_boundary(each) for each in within(top)):
+        return None
+    annotator = walk.annotator
+    annotated = annotator.annotated(top, frozen)
+    combine = _combine(annotator, operator, frozen)
+    gather = lumping.annotated_in_lumps(segment.asked.keys, combine, _most(annotated))
+    batches = annotated.mapPartitionsWithIndex(gather, True).collect()
+    passed = Passed(annotated.getNumPartitions(), batches, partitioner=annotated.partitioner)
+    return OnePass({operator: passed}, operator) if passed.whole else None
 
 
-def _concatenated(parts: Sequence[Sequence[Any]]) -> Iterator[Ordinals]:
-    for part in parts:
-        yield np.concatenate([np.zeros(0, dtype=np.int64), *part])
+def _most(rdd: Any) -> int:
+    """How many elements of a partition are told one by one."""
+    return 2 * MOST_CANDIDATES // max(int(rdd.getNumPartitions()), 1)
 
 
-def _united(several: Sequence[Ordinals]) -> Ordinals:
-    """Places in a partition, each once, going up. Of millions this takes a tenth of the time that sorting does."""
-    there = np.zeros(max(int(each.max()) for each in several) + 1, dtype=bool)
-    for each in several:
-        there[each] = True
-    return np.flatnonzero(there)
-
-
-def _numbers(stand: RddStand) -> dict[int, Ordinals]:
-    """By partition and place a candidate's number."""
-    found = {}
-    starts = stand.starts()
-    for partition, places in stand.places.items():
-        found[partition] = np.zeros(int(places[-1]) + 1, dtype=np.int64)
-        found[partition][places] = np.arange(starts[partition], starts[partition] + len(places))
-    return found
+def _combine(annotator: Annotator, operator: RddOperator, frozen: Frozen) -> Combine:
+    functions = functions_of(annotator.context, operator.kind, annotator.arguments(operator, frozen))
+    return functions.create, functions.add

@@ -19,7 +19,7 @@ from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.rdd import copies, fetching, lumping
 from bigdebug.isolation.rdd.asked_of_rows import asked_of_rows
 from bigdebug.isolation.rdd.balancing import isolate_rdd_skew
-from bigdebug.isolation.rdd.candidates import RddCandidates, session_of
+from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, RddCandidates, session_of
 from bigdebug.isolation.rdd.explaining import explain_elements
 from bigdebug.isolation.rdd.gathering import in_one_pass
 from bigdebug.isolation.rdd.likeness import alike
@@ -40,6 +40,8 @@ from bigdebug.lineage.rdd.questions import RddQuestion
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.rdd.walk import release_walk
+
+_TRAVELLING = copies, fetching, lumping
 
 
 def isolate_rdd(
@@ -95,7 +97,7 @@ class _Isolating:
 
     def run(self) -> Isolation:
         context = self._trace.context
-        with jobs_of_ours(context, "the records to blame") as group, travelling(copies, fetching, lumping):
+        with jobs_of_ours(context, "the records to blame") as group, travelling(*_TRAVELLING):
             elements: list[Searched] = []
             notes: list[str] = []
             replays = None
@@ -216,6 +218,11 @@ class _Isolating:
         matched = self._trace.matched
         if matched > len(answers):
             notes = [*notes, f"{matched:,} elements fail; the answer is about {len(answers)} of them"]
+        if replays is not None and replays.in_lumps and candidates.count > MOST_CANDIDATES:
+            notes = [
+                *notes,
+                f"{candidates.count:,} records are too many for telling which operators to suspect",
+            ]
         if not self._in_time:
             notes = [*notes, "the search was stopped before its end: fewer records may do"]
         blamed = FrozenBitMap().union(*(each.culprits.numbers for each in answers))
@@ -248,7 +255,11 @@ class _Isolating:
     ) -> tuple[Suspect, ...]:
         if replays is None or not culprits:
             return ()
-        with jobs_of_ours(self._trace.context, "the operators to suspect"), travelling(fetching):
+        with jobs_of_ours(self._trace.context, "the operators to suspect"), travelling(*_TRAVELLING):
+            if replays.in_lumps:
+                if candidates.count > MOST_CANDIDATES:
+                    return ()
+                replays = RddReplays(self._trace, self._rows, self._failing, candidates)
             return suspects_of(replays, candidates, culprits, behind)
 
     def _test_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import chain, islice, pairwise
 from typing import Any
 
@@ -60,6 +60,11 @@ class LocalContext:
         self.compact = compact
         self.hash = HashOfWorkers(context.environment.get("PYTHONHASHSEED"))
         self._starts: dict[int, int] = {}
+
+    @cached_property
+    def says_how_many(self) -> bool:
+        """Whether the settings name how many partitions a shuffle gives. Spark is asked once, not for each replay."""
+        return bool(self._conf.contains("spark.default.parallelism"))
 
     def union(self, rdds: Sequence[LocalRdd]) -> LocalRdd:
         by = rdds[0].partitioner
@@ -252,6 +257,9 @@ class LocalRdd(RDD):  # type: ignore[misc]
 
     def _folded(self, zero: Any, function: Callable[[Any, Any], Any]) -> list[Any]:
         return [reduce(function, part, deepcopy(zero)) for part in self.parts]
+
+    def _defaultReducePartitions(self) -> int:
+        return self.ctx.defaultParallelism if self.ctx.says_how_many else self.getNumPartitions()
 
     def _memory_limit(self) -> int:
         return _NO_LIMIT

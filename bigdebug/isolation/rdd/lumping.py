@@ -6,14 +6,16 @@ Travels by value: they need not have bigdebug.
 from __future__ import annotations
 
 import gc
+from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import compress
+from itertools import chain, compress
 from typing import Any
 
 from bigdebug.isolation.rdd.copies import all_immutable, pickled
-from bigdebug.isolation.rdd.fetching import BATCH, Gathered, Lump, Pieces
+from bigdebug.isolation.rdd.fetching import BATCH, Gathered, Lump, Pieces, Records
+from bigdebug.lineage.rdd.packing import Annotated, each_id, named, without_doubles
 from bigdebug.lineage.rdd.passing import Cell
 
 CHUNK = 2_048
@@ -31,19 +33,20 @@ Combine = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]
 
 
 class _Chunk:
-    """Elements of a key that nothing is known of yet."""
+    """Elements of a key that nothing is known of yet, and whose they are: places of records, or ids."""
 
     def __init__(self) -> None:
-        self.places = array("q")
+        self.whose: list[Any] = []
         self.elements: list[Any] = []
 
 
 def in_lumps(
-    cell: Cell | None, keys: frozenset[Any], combine: Combine, most: int
+    leaf: int, cell: Cell | None, keys: frozenset[Any], combine: Combine, most: int
 ) -> Callable[[int, Iterable[Any]], Iterator[Gathered]]:
     """The elements of some keys: most of them combined, where there are many.
 
     Args:
+        leaf: the source of the records.
         cell: tells the record that an element is made of, which makes no other one; None where each makes one.
         keys: of the pairs that are asked for; none of them not a number.
         combine: what combines the values of a key.
@@ -51,55 +54,97 @@ def in_lumps(
     """
 
     def gather(partition: int, elements: Iterable[Any]) -> Iterator[Gathered]:
-        chunks = {key: _Chunk() for key in keys}
-        told = _Told(partition)
-        left, size = most, CHUNK
         place = -1
-        with _seldom_collecting():
-            for place, element in enumerate(elements):
-                chunk = chunks.get(element[0])
-                if chunk is None:
-                    continue
-                own = chunk.elements
-                chunk.places.append(place if cell is None else cell.now[0])
-                own.append(element)
-                if len(own) < size:
-                    continue
-                if size > 1 and not told.lump(chunk, combine):
-                    size = 1
-                if size == 1:
-                    told.apart(chunk.places, own)
-                chunks[element[0]] = _Chunk()
-                if told.pieces.count >= BATCH or len(told.lumps) >= ENDS:
-                    left -= told.pieces.count
-                    yield told.taken(-1)
-                    if left <= 0:
-                        return
-            for chunk in chunks.values():
-                told.apart(chunk.places, chunk.elements)
+
+        def with_places() -> Iterator[tuple[Any, int]]:
+            nonlocal place
+            if cell is None:
+                for place, element in enumerate(elements):
+                    yield element, place
+            else:
+                for element in elements:
+                    yield element, cell.now[0]
+
+        told = _OfPlaces(partition, leaf)
+        yield from _gathered(told, with_places(), keys, combine, most)
+        if told.whole:
             yield told.taken((place if cell is None else cell.now[0]) + 1)
 
     return gather
 
 
-class _Told:
-    """What is to be told of a partition."""
+def annotated_in_lumps(
+    keys: frozenset[Any], combine: Combine, most: int
+) -> Callable[[int, Iterable[Annotated]], Iterator[Gathered]]:
+    """The same of annotated elements, whose ids name records."""
+
+    def gather(partition: int, elements: Iterable[Annotated]) -> Iterator[Gathered]:
+        told = _OfIds(partition)
+        yield from _gathered(told, elements, keys, combine, most)
+        if told.whole:
+            yield told.taken(0)
+
+    return gather
+
+
+def _gathered(
+    told: _Told, elements: Iterable[tuple[Any, Any]], keys: frozenset[Any], combine: Combine, most: int
+) -> Iterator[Gathered]:
+    """All but the last of what is told of elements, which come with whose they are."""
+    chunks = {key: _Chunk() for key in keys}
+    size = CHUNK
+    with _seldom_collecting():
+        for element, whose in elements:
+            chunk = chunks.get(element[0])
+            if chunk is None:
+                continue
+            own = chunk.elements
+            chunk.whose.append(whose)
+            own.append(element)
+            if len(own) < size:
+                continue
+            if size > 1 and not told.lump(chunk, combine):
+                size = 1
+            if size == 1:
+                told.apart(chunk.whose, own)
+            chunks[element[0]] = _Chunk()
+            if told.pieces.count >= BATCH or len(told.lumps) >= ENDS:
+                most -= told.pieces.count
+                yield told.taken(-1)
+                if most <= 0:
+                    told.whole = False
+                    return
+        for chunk in chunks.values():
+            told.apart(chunk.whose, chunk.elements)
+
+
+class _Told(ABC):
+    """What is to be told of a partition.
+
+    Args:
+        partition: its number.
+
+    Attributes:
+        whole: nothing is left out.
+    """
 
     def __init__(self, partition: int) -> None:
         self._partition = partition
-        self._places = array("q")
+        self._widths, self._flat = array("q"), array("q")
         self.pieces = Pieces()
         self.lumps: list[Lump] = []
+        self.whole = True
 
     def taken(self, total: int) -> Gathered:
         """All of it since it was taken last."""
-        found = self._partition, total, self._places.tobytes(), self.pieces.taken(), self.lumps
-        self._places, self.lumps = array("q"), []
+        whose = self._widths.tobytes(), self._flat.tobytes()
+        found = self._partition, total, whose, self.pieces.taken(), self.lumps
+        self._widths, self._flat, self.lumps = array("q"), array("q"), []
         return found
 
-    def apart(self, places: Iterable[int], elements: Iterable[Any]) -> None:
+    def apart(self, whose: Iterable[Any], elements: Iterable[Any]) -> None:
         """Tell elements one by one."""
-        self._places.extend(places)
+        self._name(whose)
         for element in elements:
             self.pieces.add(element)
 
@@ -125,11 +170,51 @@ class _Told:
         data = _combined(values if all(inside) else list(compress(values, inside)), combine)
         if data is None or len(data) > _LARGE:
             return False
-        there = array("q", compress(chunk.places, inside))
-        self.lumps.append((chunk.elements[0][0], there.tobytes(), data, bounds))
+        self.lumps.append((chunk.elements[0][0], self._records(compress(chunk.whose, inside)), data, bounds))
         outside = inside.translate(_OTHER)
-        self.apart(compress(chunk.places, outside), compress(chunk.elements, outside))
+        self.apart(compress(chunk.whose, outside), compress(chunk.elements, outside))
         return True
+
+    @abstractmethod
+    def _name(self, whose: Iterable[Any]) -> None:
+        """Tell whose the next elements are."""
+
+    @abstractmethod
+    def _records(self, whose: Iterable[Any]) -> list[Records]:
+        """The records by which elements are made that are told together."""
+
+
+class _OfPlaces(_Told):
+    def __init__(self, partition: int, leaf: int) -> None:
+        super().__init__(partition)
+        self._leaf = leaf
+
+    def _name(self, whose: Iterable[Any]) -> None:
+        self._flat.extend(whose)
+
+    def _records(self, whose: Iterable[Any]) -> list[Records]:
+        return [(self._leaf, b"", array("q", whose).tobytes())]
+
+
+class _OfIds(_Told):
+    def _name(self, whose: Iterable[Any]) -> None:
+        for ids in whose:
+            several = tuple(named(without_doubles(ids)))
+            self._widths.append(len(several))
+            for leaf, place in several:
+                self._flat.extend((leaf, *place))
+
+    def _records(self, whose: Iterable[Any]) -> list[Records]:
+        found: dict[int, tuple[array[int], array[int]]] = {}
+        for leaf, (partition, place) in named(set(chain.from_iterable(map(each_id, whose)))):
+            if leaf not in found:
+                found[leaf] = array("q"), array("q")
+            partitions, places = found[leaf]
+            partitions.append(partition)
+            places.append(place)
+        return [
+            (leaf, partitions.tobytes(), places.tobytes()) for leaf, (partitions, places) in found.items()
+        ]
 
 
 _OTHER = bytes([1, 0, *range(2, 256)])

@@ -6,73 +6,79 @@ That is enough for replays of few records, and of all but a few.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, reduce
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.ranking import CoarseError, Order, Ranking
+from bigdebug.isolation.ranking import CoarseError, Ranking, in_order
 from bigdebug.isolation.rdd.copies import pickled
-from bigdebug.isolation.rdd.fetching import Lump
 from bigdebug.isolation.rdd.local import Functions, LocalContext, LocalRdd
 from bigdebug.isolation.rdd.partials import MutableError, Partials
 from bigdebug.isolation.rdd.points import Chosen, Point
 from bigdebug.isolation.rdd.proposals import orders_among
 
-Numbers = np.ndarray[Any, np.dtype[np.int64]]
-
 
 @dataclass
+class Known:
+    """What is known together of the elements of a key.
+
+    Attributes:
+        records: by leaf the numbers of the candidates that they are made of.
+        pickles: of what some of them combine to.
+        bounds: by column below, in the midst of and above which of a chunk none of them is.
+    """
+
+    records: dict[int, FrozenBitMap] = field(default_factory=dict)
+    pickles: list[bytes] = field(default_factory=list)
+    bounds: dict[Any, list[tuple[Any, Any, Any]]] = field(default_factory=dict)
+
+
 class _Group:
     """What is known of the elements of a key.
 
-    Attributes:
+    Args:
         key: this.
-        point: the elements that are known one by one: pairs.
-        parts: by partition the numbers of the other records, and pickles of what some of these combine to.
-        bounds: by column below, in the midst of and above which of a chunk no element of these is.
+        point: those that are known one by one: pairs.
+        known: of the others.
+        leaf: the source of which most of their candidates are.
+
+    Attributes:
+        key, point, known: the same.
+        main: the candidates of that source that others are made of.
+        beside: those of other sources.
+        every: the candidates of all.
     """
 
-    key: Any
-    point: Point
-    parts: dict[int, tuple[FrozenBitMap, list[bytes]]]
-    bounds: dict[Any, list[tuple[Any, Any, Any]]]
-
-    def __post_init__(self) -> None:
-        self._partials = Partials.of(self.point)
+    def __init__(self, key: Any, point: Point, known: Known, leaf: int) -> None:
+        self.key = key
+        self.point = point
+        self.known = known
+        self._partials = Partials.of(point)
         self._merged: bytes | None = None
-
-    @cached_property
-    def together(self) -> FrozenBitMap:
-        """The numbers of the records that are only known with others."""
-        return FrozenBitMap().union(*(numbers for numbers, _ in self.parts.values()))
-
-    @cached_property
-    def every(self) -> FrozenBitMap:
-        """The numbers of all records."""
-        return self.together | FrozenBitMap(self.point.numbers[:, 0].astype(np.uint32))
+        self.main = known.records.get(leaf, FrozenBitMap())
+        others = (numbers for each, numbers in known.records.items() if each != leaf)
+        self.beside = FrozenBitMap().union(*others)
+        single = FrozenBitMap(point.numbers.ravel().astype(np.uint32))
+        self.every = self.main.union(self.beside, single)
 
     def combined(self, context: LocalContext, chosen: Chosen, functions: Functions) -> Iterator[Any]:
         """What runs of a subset's elements combine to.
 
         Raises:
-            CoarseError: a record is in the subset that is only known with others, which aren't.
+            CoarseError: only some of the elements are in it that are known together.
         """
         numbers = chosen.numbers
         if numbers.isdisjoint(self.every):
             return
-        if self.together <= numbers:
-            if self.parts:
-                yield self._of_all(functions)
-        else:
-            for own, pickles in self.parts.values():
-                if own <= numbers:
-                    yield _merged(pickles, functions)
-                elif not own.isdisjoint(numbers):
-                    raise CoarseError
+        if not numbers.isdisjoint(self.main):
+            if not (self.main <= numbers and self.beside <= numbers):
+                raise CoarseError
+            yield self._together(functions)
         for part in self._single(context, chosen, functions).parts:
             yield from (combiner for _, combiner in part)
 
@@ -86,48 +92,34 @@ class _Group:
                 self._partials = None
         return self.point.plain(context, chosen)._combined(functions)
 
-    def _of_all(self, functions: Functions) -> Any:
+    def _together(self, functions: Functions) -> Any:
         if self._merged is None:
-            pickles = [each for _, own in self.parts.values() for each in own]
-            self._merged = pickled(_merged(pickles, functions))
+            self._merged = pickled(reduce(functions.merge, map(pickle.loads, self.known.pickles)))
         return pickle.loads(self._merged)  # the program may change it
 
 
 class Lumps:
-    """What an operator that combines by key takes, most of it known together.
+    """What an operator that combines by key takes, some of it known together.
 
     Args:
         point: the elements that are known one by one: pairs.
-        lumps: by partition what is known together.
-        numbers_of: by partition and place a record's number.
+        known: by key what is known of others.
+        sources: the leaves whose ids are candidates.
     """
 
-    def __init__(
-        self, point: Point, lumps: Iterable[tuple[int, Lump]], numbers_of: Mapping[int, Numbers]
-    ) -> None:
-        bounds: dict[Any, dict[Any, list[tuple[Any, Any, Any]]]] = {}
-        places: dict[Any, dict[int, list[Numbers]]] = {}
-        pickles: dict[Any, dict[int, list[bytes]]] = {}
-        for partition, (key, data, combined, ends) in lumps:
-            own = np.frombuffer(data, dtype=np.int64)
-            places.setdefault(key, {}).setdefault(partition, []).append(own)
-            pickles.setdefault(key, {}).setdefault(partition, []).append(combined)
-            for name, each in ends.items():
-                bounds.setdefault(key, {}).setdefault(name, []).append(each)
-        positions: dict[Any, list[int]] = {key: [] for key in places}
+    def __init__(self, point: Point, known: Mapping[Any, Known], sources: frozenset[int]) -> None:
+        self._sources = sources
+        counts = Counter[int]()
+        for each in known.values():
+            counts.update({leaf: len(numbers) for leaf, numbers in each.records.items()})
+        self._leaf = max(counts, key=counts.__getitem__, default=-1)
+        positions: dict[Any, list[int]] = {key: [] for key in known}
         for position, (key, _) in enumerate(point.held.every):
             positions.setdefault(key, []).append(position)
-        self._groups = {}
-        for key, own_positions in positions.items():
-            parts = {
-                partition: (
-                    FrozenBitMap(numbers_of[partition][np.concatenate(several)].astype(np.uint32)),
-                    pickles[key][partition],
-                )
-                for partition, several in places.get(key, {}).items()
-            }
-            own_point = point.only(np.array(own_positions, dtype=np.intp))
-            self._groups[key] = _Group(key, own_point, parts, bounds.get(key, {}))
+        self._groups = {
+            key: _Group(key, point.only(np.array(own, dtype=np.intp)), known.get(key) or Known(), self._leaf)
+            for key, own in positions.items()
+        }
 
     def of_key(self, key: Any) -> FrozenBitMap:
         """The numbers of a key's records."""
@@ -152,12 +144,17 @@ class Lumps:
     def rankings(self, key: Any) -> list[Ranking]:
         """Orders in which to suspect the records of a key, as far as they are known one by one."""
         group = self._groups[key]
-        values = [value for _, value in group.point.held.every]
-        numbers = group.point.numbers[:, 0].astype(np.uint32)
-        if not group.parts:
-            return [Ranking.of(order) for order in orders_among(values, numbers)]
+        point = group.point
+        values = [value for _, value in point.held.every]
+        if not group.main:
+            orders = orders_among(values, point.leaves, point.numbers, self._sources)
+            return [Ranking.of(order) for order in orders]
+        own = point.leaves == self._leaf
+        first = np.argmax(own, axis=1)[:, None]
+        numbers = np.take_along_axis(point.numbers, first, axis=1)[:, 0]
+        of_source = FrozenBitMap(point.numbers[own].astype(np.uint32)) | group.main
         found = []
-        for name, bounds in group.bounds.items():
+        for name, bounds in group.known.bounds.items():
             column = np.array([_part(value, name) for value in values], dtype=float)
             low, high = min(each[0] for each in bounds), max(each[2] for each in bounds)
             middle = float(np.median([each[1] for each in bounds]))
@@ -168,15 +165,12 @@ class Lumps:
                 (column, column < low),
                 (-column, column > high),
             ):
-                order: Order = numbers[extreme][np.argsort(score[extreme], kind="stable")]
-                if len(order):
-                    records = FrozenBitMap(order)
-                    found.append(Ranking(order, records, of_source=group.every, ends_early=True))
+                extreme = extreme & own.any(axis=1)
+                order = in_order(numbers[extreme], score[extreme], repeated=point.numbers.shape[1] > 1)
+                records = FrozenBitMap(order)
+                if records and records.isdisjoint(group.main):
+                    found.append(Ranking(order, records, of_source=of_source, ends_early=True))
         return found
-
-
-def _merged(pickles: Sequence[bytes], functions: Functions) -> Any:
-    return reduce(functions.merge, map(pickle.loads, pickles))
 
 
 def _part(value: Any, name: Any) -> float:

@@ -12,10 +12,8 @@ import numpy as np
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.rdd import fetching
-from bigdebug.isolation.rdd.candidates import RddCandidates, bits_of
 from bigdebug.isolation.rdd.copies import all_immutable, pickled
 from bigdebug.isolation.rdd.local import LocalContext, LocalRdd
-from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.packing import named, without_doubles
 
 _FEW = 16
@@ -142,22 +140,20 @@ class Point:
         self.partitioner = partitioner
         self.leaves = leaves
         self.numbers = numbers
-        first = numbers[:, 0]
-        self._order = np.argsort(first, kind="stable")
-        self._sorted = first[self._order]
-        self._every = FrozenBitMap(first.astype(np.uint32)) if numbers.shape[1] == 1 else None
+        self._every = FrozenBitMap(numbers.ravel().astype(np.uint32))
+        self._columns = [_Sorted(column) for column in numbers.T]
 
     def positions(self, chosen: Chosen) -> Positions:
         """Where the elements stand that a subset gives."""
-        if self._every is not None:
-            gone = self._every - chosen.numbers
-            if len(gone) * _FEW < len(self.held):
-                there = np.ones(len(self.held), dtype=bool)
-                there[self._first_in(_array_of(gone))] = False
-                return np.flatnonzero(there)
+        gone = self._every - chosen.numbers
+        if len(gone) * _FEW < len(self.held):
+            there = np.ones(len(self.held), dtype=bool)
+            for column in self._columns:
+                there[column.places(_array_of(gone))] = False
+            return np.flatnonzero(there)
         if len(chosen.numbers) * _FEW > len(self.held):
             return np.flatnonzero(chosen.mask[self.numbers].all(axis=1))
-        found = self._first_in(chosen.array)
+        found = self._columns[0].places(chosen.array)
         if self.numbers.shape[1] > 1:
             found = found[chosen.mask[self.numbers[found]].all(axis=1)]
         return np.sort(found)
@@ -165,14 +161,6 @@ class Point:
     def only(self, positions: Positions) -> Point:
         """Some of it: the elements at some positions, which go up."""
         return Point(self.held.only(positions), self.leaves[positions], self.numbers[positions], None)
-
-    def _first_in(self, numbers: Numbers) -> Positions:
-        """Where the elements stand whose first candidate is among some."""
-        low = np.searchsorted(self._sorted, numbers, "left")
-        sizes = np.searchsorted(self._sorted, numbers, "right") - low
-        within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        found: Positions = self._order[np.repeat(low, sizes) + within]
-        return found
 
     def plain(self, context: LocalContext, chosen: Chosen) -> LocalRdd:
         """The elements of a subset."""
@@ -197,6 +185,26 @@ class Point:
         return LocalRdd(context, parts, None if context.compact else self.partitioner)
 
 
+class _Sorted:
+    """Where in a column of candidates' numbers each of them stands.
+
+    Args:
+        column: the numbers.
+    """
+
+    def __init__(self, column: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+        self._order = np.argsort(column, kind="stable")
+        self._sorted = column[self._order]
+
+    def places(self, numbers: Numbers) -> Positions:
+        """Where some numbers stand."""
+        low = np.searchsorted(self._sorted, numbers, "left")
+        sizes = np.searchsorted(self._sorted, numbers, "right") - low
+        within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        found: Positions = self._order[np.repeat(low, sizes) + within]
+        return found
+
+
 def point_above(parts: Sequence[Sequence[tuple[Any, Any]]]) -> Point | None:
     """What operators give of all candidates, each element of which is there as long as those are that it is made of.
 
@@ -210,44 +218,6 @@ def point_above(parts: Sequence[Sequence[tuple[Any, Any]]]) -> Point | None:
         return None
     leaves, numbers = columns_of(ids for part in parts for _, ids in part)
     return Point(held, leaves, numbers, None)
-
-
-def fetched_point(
-    annotated: Any, annotator: Annotator, candidates: RddCandidates, among: FrozenBitMap | None = None
-) -> Point:
-    """What candidates give at an operator.
-
-    Args:
-        annotated: its annotated RDD.
-        annotator: that made it.
-        candidates: all there are.
-        among: the numbers of those that are asked for; None for all.
-    """
-    stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.every}
-    wanted = {
-        leaf: bits_of(stand.places if among is None else stand.placed(among))
-        for leaf, stand in stands.items()
-    }
-    parts: list[list[bytes]] = [[] for _ in range(annotated.getNumPartitions())]
-    widths: list[list[Any]] = [[] for _ in parts]
-    flat: list[list[Any]] = [[] for _ in parts]
-    batches = annotated.mapPartitionsWithIndex(fetching.of_candidates(wanted), True).collect()
-    for partition, width, triples, pickles in batches:
-        parts[partition] += pickles
-        widths[partition].append(np.frombuffer(width, dtype=np.int64))
-        flat[partition].append(np.frombuffer(triples, dtype=np.int64).reshape(-1, 3))
-    nothing = np.zeros(0, dtype=np.int64)
-    width = np.concatenate([nothing, *(each for part in widths for each in part)])
-    triples = np.concatenate([nothing.reshape(0, 3), *(each for part in flat for each in part)])
-    numbers = np.zeros(len(triples), dtype=np.int64)
-    for leaf, stand in stands.items():
-        starts = stand.starts()
-        of_leaf = triples[:, 0] == leaf
-        for partition, places in stand.places.items():
-            here = np.flatnonzero(of_leaf & (triples[:, 1] == partition))
-            numbers[here] = starts[partition] + np.searchsorted(places, triples[here, 2])
-    leaves, numbers = _in_columns(width, triples[:, 0], numbers)
-    return Point(Held(parts), leaves, numbers, annotated.partitioner)
 
 
 def fetched_all(plain: Any) -> Held:
@@ -267,14 +237,14 @@ def columns_of(several: Iterable[Any]) -> list[np.ndarray[Any, np.dtype[np.int64
     pairs = [tuple(named(without_doubles(ids))) for ids in several]
     flat = np.array([(leaf, _as_number(name)) for ids in pairs for leaf, name in ids], dtype=np.int64)
     width = np.fromiter(map(len, pairs), np.int64, len(pairs))
-    return _in_columns(width, *flat.reshape(-1, 2).T)
+    return in_columns(width, *flat.reshape(-1, 2).T)
 
 
 def _as_number(name: Any) -> int:
     return name if type(name) is int and name >= 0 else 0
 
 
-def _in_columns(
+def in_columns(
     widths: np.ndarray[Any, Any], *flat: np.ndarray[Any, Any]
 ) -> list[np.ndarray[Any, np.dtype[np.int64]]]:
     """A row for each element; one with fewer ids than others has its last one again.

@@ -16,7 +16,7 @@ from bigdebug.isolation.ranking import Order
 from bigdebug.lineage.rdd.kinds import COGROUPS, KEYED, KEYED_VALUES, VALUE_ACTIONS
 
 if TYPE_CHECKING:
-    from bigdebug.isolation.rdd.replays import Given, RddReplays
+    from bigdebug.isolation.rdd.replays import RddReplays
 
 _OF_PAIRS = KEYED | COGROUPS | KEYED_VALUES
 _GROUPING = _OF_PAIRS | VALUE_ACTIONS | {"groupBy"}
@@ -37,30 +37,33 @@ def orders_of(replays: RddReplays, candidates: int) -> list[Order]:
         for operator in replays.asked(_GROUPING):
             for given in replays.given(operator):
                 if len(found) < 3 * MOST_COLUMNS:
-                    found += _orders(replays, given, of_pairs=operator.kind in _OF_PAIRS)
+                    pairs = operator.kind in _OF_PAIRS
+                    values = [element[1] for element in given.values] if pairs else given.values
+                    found += orders_among(values, given.leaves, given.numbers, replays.sources)
     except Exception:
         return found  # they only propose
     return found
 
 
-def orders_among(values: Sequence[Any], numbers: Order) -> list[Order]:
-    """Orders of candidates by the numbers in what they gave.
+def orders_among(
+    values: Sequence[Any],
+    leaves: np.ndarray[Any, Any],
+    numbers: np.ndarray[Any, Any],
+    sources: frozenset[int],
+) -> Iterator[Order]:
+    """Orders of candidates by the numbers in what is made of them.
 
     Args:
-        values: what they gave.
-        numbers: of the candidate of each.
+        values: what is made of them.
+        leaves, numbers: of each by which leaves and numbers it names them, as many as the most has.
+        sources: the leaves that count.
     """
-    return [order for column in _columns(values) for order in _by_extremes(numbers, column)]
-
-
-def _orders(replays: RddReplays, given: Given, *, of_pairs: bool) -> Iterator[Order]:
-    values = [element[1] for element in given.values] if of_pairs else given.values
     columns = _columns(values)
-    leaves, numbers = given.leaves.ravel(), given.numbers.ravel()
-    places = np.repeat(np.arange(len(values)), given.leaves.shape[1])
+    places = np.repeat(np.arange(len(values)), leaves.shape[1])
+    leaves, numbers = leaves.ravel(), numbers.ravel()
     # A record of one source that many elements are made of has the extremes of all of them: each has its own orders.
     for leaf in np.unique(leaves).tolist():
-        if replays.is_source(leaf):
+        if leaf in sources:
             own = leaves == leaf
             for column in columns:
                 yield from _by_extremes(numbers[own], column[places[own]])

@@ -7,7 +7,7 @@ record as it did in the program, whichever records are left out later on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.rdd.annotator import contributing
@@ -56,6 +56,19 @@ def goes_by_partition(operators: list[RddOperator]) -> bool:
     """Whether one of some operators gives something else where elements are in other partitions."""
     partial = BY_PARTITION | NUMBERING | _SPREADING
     return any(operator.kind in partial for operator in operators)
+
+
+def is_by_record(operator: RddOperator, points: Collection[RddOperator]) -> bool:
+    """Whether each element of an operator is there just as long as the candidates are that it is made of.
+
+    Args:
+        operator: above some of the points, or one of them.
+        points: where replays begin.
+    """
+    if operator in points:
+        return True
+    kept = operator.kind in RECORD_WISE or operator.kind in ("join", "union")
+    return kept and all(is_by_record(below, points) for below in operator.inputs)
 
 
 def _one_by_one(root: RddOperator) -> set[RddOperator]:

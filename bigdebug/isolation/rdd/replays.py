@@ -16,20 +16,20 @@ from bigdebug.isolation.rdd import fetching
 from bigdebug.isolation.rdd.annotating import Asked, LocalAnnotator, Material, read_by_several
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, RddCandidates
 from bigdebug.isolation.rdd.following import Following, Identity
-from bigdebug.isolation.rdd.gathering import OnePass
+from bigdebug.isolation.rdd.gathering import OnePass, fetched
 from bigdebug.isolation.rdd.likeness import alike
 from bigdebug.isolation.rdd.local import LocalContext
 from bigdebug.isolation.rdd.lumps import Lumps
 from bigdebug.isolation.rdd.partials import COMBINING
-from bigdebug.isolation.rdd.points import Chosen, Point, columns_of, fetched_all, fetched_point, point_above
+from bigdebug.isolation.rdd.points import Chosen, Point, columns_of, fetched_all, point_above
 from bigdebug.isolation.rdd.quiet import unheard
-from bigdebug.isolation.rdd.replayable import above, goes_by_partition, points_of
+from bigdebug.isolation.rdd.replayable import above, goes_by_partition, is_by_record, points_of
 from bigdebug.isolation.search import Outcome
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd import placing, workers
 from bigdebug.lineage.rdd.annotator import contributing
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
-from bigdebug.lineage.rdd.kinds import RECORD_WISE, SUBTRACTING
+from bigdebug.lineage.rdd.kinds import SUBTRACTING
 from bigdebug.lineage.rdd.known_keys import known_key
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows
@@ -253,7 +253,7 @@ class RddReplays:
 
     def is_source(self, leaf: int) -> bool:
         """Whether a leaf's number names a source, and no group."""
-        return leaf in self._leaves_of_sources
+        return leaf in self.sources
 
     def given_by(self, operator: RddOperator, given: Frozen, numbers: FrozenBitMap) -> Elements:
         """What an operator gives of some candidates alone, annotated as in replays. Runs a job.
@@ -264,7 +264,7 @@ class RddReplays:
             numbers: of the candidates.
         """
         annotated = self.annotator.annotated(operator, given)
-        point = fetched_point(annotated, self.annotator, self._candidates, numbers)
+        point = fetched(annotated, self.annotator, self._candidates, numbers)
         chosen = Chosen(numbers, self._candidates.count)
         elements: Elements = point.annotated(self._material.context, chosen).collect()
         return elements
@@ -272,7 +272,8 @@ class RddReplays:
     # -- inside -------------------------------------------------------------------------------------
 
     @cached_property
-    def _leaves_of_sources(self) -> frozenset[int]:
+    def sources(self) -> frozenset[int]:
+        """The numbers of the leaves that name sources, and no groups."""
         return frozenset(self.annotator.leaf(stand.leaf.operator) for stand in self._candidates.every)
 
     @cached_property
@@ -356,21 +357,18 @@ class RddReplays:
 
     def _allow_runs(self) -> None:
         self._material.in_runs = True
+        begun = {point for point, _ in self.begins}
         for operator, frozen in self._asked.items():
-            if operator.kind not in COMBINING or not self._is_by_record(operator.inputs[0]):
+            if (
+                operator.kind not in COMBINING
+                or operator.inputs[0] in begun
+                or not is_by_record(operator.inputs[0], begun)
+            ):
                 continue
             (annotated,) = self._whole.inputs(operator, frozen)
             point = point_above(annotated.parts)
             if point is not None:
                 self._material.above[operator, id(frozen)] = point
-
-    def _is_by_record(self, operator: RddOperator) -> bool:
-        """Whether each of its elements is there as long as the candidates are that it is made of; it is no point."""
-        if operator not in self.operators:
-            return False
-        kept = operator.kind in RECORD_WISE or operator.kind in ("join", "union")
-        begun = {point for point, _ in self.begins}
-        return kept and all(below in begun or self._is_by_record(below) for below in operator.inputs)
 
     def _values(self, asked: Sequence[Identity]) -> list[tuple[Identity, Any]] | None:
         elements = self._run(self._candidates.everything)
@@ -420,9 +418,17 @@ class RddReplays:
             held[operator, number] = fetched_all(plain)
         shared = read_by_several(self.operators)
         if self._passed is not None and self._passed.in_lumps:
-            lumps = self._passed.lumps(annotator, self._candidates)
+            operator, lumps = self._passed.lumps(annotator, self._candidates)
             context, coarse = LocalContext(root.context), frozenset(at_points)
-            return Material(context, {}, held, shared, annotator, lumps=lumps, coarse=coarse)
+            return Material(
+                context,
+                {},
+                held,
+                shared,
+                annotator,
+                lumps={(operator, id(self._asked[operator])): lumps},
+                coarse=coarse,
+            )
         fetched = {
             (operator, number): self._point(operator, frozen)
             for (operator, number), frozen in at_points.items()
@@ -435,7 +441,7 @@ class RddReplays:
         annotator = self._walk.annotator
         if self._passed is not None:
             return self._passed.point(operator, annotator, self._candidates)
-        return fetched_point(annotator.annotated(operator, frozen), annotator, self._candidates)
+        return fetched(annotator.annotated(operator, frozen), annotator, self._candidates)
 
 
 def _by_first(point: Point) -> dict[Any, FrozenBitMap]:
