@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, compress
+from itertools import chain, compress, count
 from typing import Any
 
 from bigdebug.isolation.rdd.copies import all_immutable, pickled
@@ -54,21 +54,16 @@ def in_lumps(
     """
 
     def gather(partition: int, elements: Iterable[Any]) -> Iterator[Gathered]:
-        place = -1
-
-        def with_places() -> Iterator[tuple[Any, int]]:
-            nonlocal place
-            if cell is None:
-                for place, element in enumerate(elements):
-                    yield element, place
-            else:
-                for element in elements:
-                    yield element, cell.now[0]
-
         told = _OfPlaces(partition, leaf)
-        yield from _gathered(told, with_places(), keys, combine, most)
+        places = count()
+        pairs: Iterator[tuple[Any, int]] = (
+            zip(elements, places, strict=False)
+            if cell is None
+            else ((element, cell.now[0]) for element in elements)
+        )
+        yield from _gathered(told, pairs, keys, combine, most)
         if told.whole:
-            yield told.taken((place if cell is None else cell.now[0]) + 1)
+            yield told.taken(next(places) if cell is None else cell.now[0] + 1)
 
     return gather
 

@@ -13,32 +13,26 @@ from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.rdd import fetching
-from bigdebug.isolation.rdd.annotating import Asked, LocalAnnotator, Material, read_by_several
-from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, RddCandidates
+from bigdebug.isolation.rdd.annotating import LocalAnnotator
+from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.following import Following, Identity
 from bigdebug.isolation.rdd.gathering import OnePass, fetched
 from bigdebug.isolation.rdd.likeness import alike
-from bigdebug.isolation.rdd.local import LocalContext
 from bigdebug.isolation.rdd.lumps import Lumps
+from bigdebug.isolation.rdd.material import material_of, plan_of
 from bigdebug.isolation.rdd.partials import COMBINING
-from bigdebug.isolation.rdd.points import Chosen, Point, columns_of, fetched_all, point_above
+from bigdebug.isolation.rdd.points import Chosen, Point, columns_of, point_above
 from bigdebug.isolation.rdd.quiet import unheard
-from bigdebug.isolation.rdd.replayable import above, goes_by_partition, is_by_record, points_of
+from bigdebug.isolation.rdd.replayable import above, is_by_record, points_of
 from bigdebug.isolation.search import Outcome
-from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd import placing, workers
-from bigdebug.lineage.rdd.annotator import contributing
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
-from bigdebug.lineage.rdd.kinds import SUBTRACTING
 from bigdebug.lineage.rdd.known_keys import known_key
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.rdd.walk import Walk
-
-_MANY = 64
-"""Partitions from which on those that hold nothing are left out, where that makes no difference."""
 
 _LOOKED_AT = 1_000
 """Failing elements at most that are looked at for those of different identities."""
@@ -109,7 +103,6 @@ class RddReplays:
         self._walk = trace.walk
         self.annotator = trace.walk.annotator
         self._candidates = candidates
-        self._passed = passed
         self._known: dict[tuple[Any, FrozenBitMap], dict[Identity, Outcome]] = {}
         self._behind: dict[Identity | None, FrozenBitMap] = {}
         self._first: list[tuple[Identity, Any]] | None = None
@@ -118,7 +111,10 @@ class RddReplays:
         self.failure: Exception | None = None
         points = points_of(rows.operator)
         self.operators = above(points, rows.operator)
-        self._material = self._gathered(set(points))
+        plan = plan_of(rows, set(points))
+        self.begins = [(operator, frozen) for (operator, _), frozen in plan.begins.items()]
+        self._asked = plan.asked
+        self._material = material_of(plan, self.operators, self.annotator, candidates, passed)
         self._following = Following(rows.operator, trace.walk.annotator, candidates)
 
     def identities(self, most: int) -> list[Identity]:
@@ -376,72 +372,6 @@ class RddReplays:
             return None
         found = ((self._following.of(element, ids), element) for element, ids in elements)
         return [(identity, element) for identity, element in found if identity in asked]
-
-    # -- what is gathered ---------------------------------------------------------------------------
-
-    def _gathered(self, points: set[RddOperator]) -> Material:
-        annotator, root = self._walk.annotator, self._rows.operator
-        at_points: dict[Asked, Frozen] = {}
-        self.begins: list[tuple[RddOperator, Frozen]] = []
-        constant: dict[Asked, Frozen] = {}
-        self._asked: dict[RddOperator, Frozen] = {}
-        waiting: list[tuple[RddOperator, Frozen]] = [(root, self._rows.frozen)]
-        seen: set[Asked] = set()
-        while waiting:
-            operator, given = waiting.pop()
-            frozen = frozen_for(operator, given)
-            key = operator, id(frozen)
-            if key in seen:
-                continue
-            seen.add(key)
-            if operator in points:
-                at_points[key] = frozen
-                self.begins.append((operator, frozen))
-                continue
-            self._asked.setdefault(operator, frozen)
-            waiting += [(below, frozen) for below in contributing(operator)]
-            if operator.kind in SUBTRACTING:
-                taken = operator.inputs[1]
-                constant[taken, id(frozen_for(taken, frozen))] = frozen
-        held = {}
-        for (operator, number), frozen in constant.items():
-            if (operator, number) in seen:
-                continue  # candidates have a part in it, too: it is what these make of it
-            plain = annotator.plain(operator, frozen)
-            count = sum(plain.mapPartitions(placing.counted).collect())
-            if count > MOST_CANDIDATES:
-                raise BigDebugError(
-                    f"{operator.described()} gives {count:,} elements, which are subtracted: they are too many to "
-                    "be held in the driver's process",
-                    hint="subtract fewer, or ask about the RDD below",
-                )
-            held[operator, number] = fetched_all(plain)
-        shared = read_by_several(self.operators)
-        if self._passed is not None and self._passed.in_lumps:
-            operator, lumps = self._passed.lumps(annotator, self._candidates)
-            context, coarse = LocalContext(root.context), frozenset(at_points)
-            return Material(
-                context,
-                {},
-                held,
-                shared,
-                annotator,
-                lumps={(operator, id(self._asked[operator])): lumps},
-                coarse=coarse,
-            )
-        fetched = {
-            (operator, number): self._point(operator, frozen)
-            for (operator, number), frozen in at_points.items()
-        }
-        many = max((len(point.held.bounds) for point in fetched.values()), default=0) > _MANY
-        context = LocalContext(root.context, compact=many and not goes_by_partition(self.operators))
-        return Material(context, fetched, held, shared, annotator)
-
-    def _point(self, operator: RddOperator, frozen: Frozen) -> Point:
-        annotator = self._walk.annotator
-        if self._passed is not None:
-            return self._passed.point(operator, annotator, self._candidates)
-        return fetched(annotator.annotated(operator, frozen), annotator, self._candidates)
 
 
 def _by_first(point: Point) -> dict[Any, FrozenBitMap]:

@@ -11,7 +11,7 @@ from pyspark import SparkContext
 from pyspark.resultiterable import ResultIterable
 
 import bigdebug
-from bigdebug.isolation.rdd import replays
+from bigdebug.isolation.rdd import material
 from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.copies import is_immutable
 from bigdebug.isolation.rdd.hashing import HashOfWorkers, hash_of_text
@@ -292,7 +292,7 @@ def _hashed(key: Any) -> int:
 def test_in_very_many_partitions_those_that_hold_nothing_are_left_out(
     context: SparkContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replays, "_MANY", 3)
+    monkeypatch.setattr(material, "_MANY", 3)
     rdd = context.parallelize(PAIRS, 4).reduceByKey(add, 3).sortBy(second, numPartitions=2)
     rows = rows_of_rdd(known_operator(rdd))
     trace = RddTrace(rows, lambda pair: pair[0] == "beta")
