@@ -32,16 +32,21 @@ class Effort:
     Attributes:
         sets: subsets tried at once.
         work: records that the subsets of a round have together; where more would be needed, what is left will do.
+        singles: records that are tried one by one where few of them can be left out, if any; where there are more,
+            they will do.
     """
 
     sets: int = 64
     work: int = 100_000_000
+    singles: int = 1_000_000
 
 
 IN_JOBS = Effort()
 """Where each round is a Spark job."""
-AT_ONCE = Effort(sets=512, work=1_000_000_000_000)
+AT_ONCE = Effort(sets=512, work=1_000_000_000_000, singles=20_000)
 """Where outcomes are told without running anything."""
+IN_LUMPS = Effort(sets=512, work=1_000_000_000_000, singles=2_000)
+"""Where only few of the records are run again each time."""
 
 
 class Outcome(Enum):
@@ -96,7 +101,8 @@ def fewest(
             found += [outcome is wanted for outcome in outcomes]
         return found
 
-    tight = tight and len(records) <= effort.sets
+    if tight and len(records) > effort.singles:
+        return Minimal(records, False)
     granularity = len(records) if tight else PIECES
     whole = not tight  # no piece of this size was tried alone yet
     while len(records) > 1:

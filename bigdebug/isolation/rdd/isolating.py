@@ -28,7 +28,7 @@ from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
 from bigdebug.isolation.rdd.suspects import suspects_of
 from bigdebug.isolation.rdd.written_test import write_rdd_test
-from bigdebug.isolation.search import AT_ONCE, Outcomes
+from bigdebug.isolation.search import IN_LUMPS, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import Suspect
 from bigdebug.isolation.writing import Origin
@@ -155,7 +155,7 @@ class _Isolating:
                     each.value,
                     replays.behind(each.identity),
                     replays.rankings(each.identity),
-                    AT_ONCE,
+                    IN_LUMPS,
                 )
                 for each in found
             ]
