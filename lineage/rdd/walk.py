@@ -302,7 +302,8 @@ class Walk:
                 sources.add(self.annotator.leaf(operator))
             elif is_boundary(operator):
                 ids = segment.found.flatMap(workers.ids_of(self.annotator.leaf(operator)))
-                self._only_in_first[operator] = segment is self.first and operator not in self._arrived
+                is_first = self.rows is not None and segment is self.first
+                self._only_in_first[operator] = is_first and operator not in self._arrived
                 self._arrived.setdefault(operator, []).append(ids)
                 self._given.setdefault(operator, self._frozen_at(segment, operator))
         if sources:

@@ -55,7 +55,7 @@ FACTORS = [("a", 2), ("b", 1), ("b", 3), ("c", 1)]
 PROGRAMS: dict[
     str, tuple[Callable[[Any, Any], Any], Callable[[list[int], list[int]], Any], Callable[[Any], bool]]
 ] = {
-    "sum": (lambda p, o: p.reduceByKey(add), lambda v, o: sum(v), lambda x: x > 90),
+    "sum": (lambda p, o: p.reduceByKey(add), lambda v, o: sum(v), lambda x: x > 70),
     "mean": (
         lambda p, o: p.mapValues(_pair).reduceByKey(_both).mapValues(_mean),
         lambda v, o: sum(v) / len(v),
