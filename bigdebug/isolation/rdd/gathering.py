@@ -44,6 +44,9 @@ from bigdebug.lineage.rdd.walk import AskedOf
 
 _SOURCES = IN_FILES | {"parallelize", "range"}
 
+_MOST_KEYS = 64
+"""So many groups at most are told of in lumps: of each some elements are kept until there are enough for one."""
+
 _IN_STEP = frozenset({"map", "filter", "mapValues", "keyBy", "keys", "values"})
 """Make at most one element of one."""
 
@@ -176,7 +179,7 @@ def _ways(trace: RddTrace, points: list[RddOperator]) -> list[_Way] | None:
                 return None
             in_step = all(operator.kind in _IN_STEP for operator, _ in chain.operators)
             may_lump = combining is not None and combining[0].inputs == (top,) and in_step
-            lumped = combining if may_lump and not _has_nan(segment.asked) else None
+            lumped = combining if may_lump and _are_told_apart(segment.asked) else None
             by_point[top] = _Way(source, top, chain, segment.asked, lumped)
     ways = list(by_point.values())
     # A record that is read on two ways is a candidate on both if it is on one.
@@ -195,8 +198,9 @@ def _combining(rows: RddRows) -> tuple[RddOperator, Frozen] | None:
     return chain.bottom, frozen_for(chain.bottom, chain.frozen)
 
 
-def _has_nan(asked: AskedOf) -> bool:
-    return any(map(stands_for_nan, asked.keys))
+def _are_told_apart(asked: AskedOf) -> bool:
+    """Whether a worker can keep the elements of each key apart: keys are few, and equal to themselves."""
+    return len(asked.keys) <= _MOST_KEYS and not any(map(stands_for_nan, asked.keys))
 
 
 def _passed(way: _Way, annotator: Annotator, *, lumps: bool) -> Passed:
@@ -227,7 +231,7 @@ def _joined(trace: RddTrace, points: list[RddOperator]) -> OnePass | None:
     operator, frozen = combining
     (top,) = operator.inputs
     segment = walk.below(operator)
-    if segment is None or segment.asked is None or _has_nan(segment.asked):
+    if segment is None or segment.asked is None or not _are_told_apart(segment.asked):
         return None
     if any(is_boundary(each) for each in within(top)):
         return None

@@ -156,10 +156,13 @@ class Lumps:
         found = []
         for name, bounds in group.known.bounds.items():
             column = np.array([_part(value, name) for value in values], dtype=float)
-            low, high = min(each[0] for each in bounds), max(each[2] for each in bounds)
-            middle = float(np.median([each[1] for each in bounds]))
+            try:
+                low, middle, high = np.array(bounds, dtype=float).T
+            except OverflowError:  # whole numbers that no floating-point number comes near
+                continue
+            low, middle, high = low.min(), np.median(middle), high.max()
             away = np.abs(column - middle)
-            farthest = max(abs(low - middle), abs(high - middle))
+            farthest = max(middle - low, high - middle)
             for score, extreme in (
                 (-away, away > farthest),
                 (column, column < low),

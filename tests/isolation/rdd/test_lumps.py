@@ -237,6 +237,25 @@ def test_what_can_be_changed_is_told_one_by_one(
     assert ways == ["one by one"]
 
 
+def test_whole_numbers_beyond_all_others(
+    session: bigdebug.Session, context: SparkContext, ways: list[str]
+) -> None:
+    records = [("a", n) for n in range(20)] + [("a", 10**400)]
+    found = session.isolate(context.parallelize(records, 2).reduceByKey(add), lambda x: x[1] > 10**399)
+    assert values_of(found) == [[10**400]]
+    assert ways[0] == "lumps"
+
+
+def test_of_many_failing_groups_all_records_are_told_one_by_one(
+    session: bigdebug.Session, context: SparkContext, ways: list[str]
+) -> None:
+    records = [(f"key {n % 70}", 100 * (n < 70)) for n in range(700)]
+    found = session.isolate(context.parallelize(records, 2).reduceByKey(add), "value > 90")
+    assert found.matched == 70
+    assert values_of(found) == [[100]] * 20
+    assert ways == ["one by one"]
+
+
 @pytest.mark.compat
 def test_records_of_files_are_told_by_their_lines(
     tmp_path: Path, session: bigdebug.Session, context: SparkContext, ways: list[str]
