@@ -33,6 +33,7 @@ MOST_KEYS = 5_000
 """So many keys of a boundary at most are sent to the workers with the question; more are joined there."""
 
 _FEW_NAMES = 64
+"""So many names of groups each partition may tell of, however many partitions there are."""
 
 Predicate = Callable[[Any], Any]
 Narrow = Callable[[Any], Any]
@@ -73,11 +74,7 @@ class Segment:
     """
 
     def __init__(
-        self,
-        tops: list[tuple[RddOperator, Frozen]],
-        narrow: Narrow,
-        found: Any,
-        kept: RddOperator | None,
+        self, tops: list[tuple[RddOperator, Frozen]], narrow: Narrow, found: Any, kept: RddOperator | None
     ) -> None:
         self.tops = tops
         self.narrow = narrow
@@ -186,12 +183,18 @@ class Walk:
     @cached_property
     def matched(self) -> int:
         """How many elements are on the trace at its beginning."""
-        self.first  # noqa: B018  # it tells of groups
-        return sum(self.counts.values()) if self._groups is None else self._groups
+        counts = self.counts
+        return self._groups or 0 if counts is None else sum(counts.values())
 
     @property
-    def counts(self) -> dict[int, int]:
-        """By partition how many ids of the first segment's elements there are; where there are none it isn't named."""
+    def counts(self) -> dict[int, int] | None:
+        """By partition, where there are any, how many elements are on the trace at its beginning.
+
+        None where only the keys of groups were looked for, which stand elsewhere.
+        """
+        self.first  # noqa: B018  # it tells of groups
+        if self._groups is not None:
+            return None
         return {partition: count for partition, count, _ in self._seen_first if count}
 
     def ids(self, source: RddOperator) -> Any:

@@ -72,11 +72,22 @@ class RddStand:
 
     def numbers_of(self, partitions: Positions, places: Positions) -> Positions:
         """The numbers of candidates that stand in some partitions at some places."""
-        found = np.empty(len(places), dtype=np.int64)
-        for partition, start in self.starts().items():
-            mine = partitions == partition
-            found[mine] = start + np.searchsorted(self.places[partition], places[mine])
+        begin, numbers = self._table
+        found: Positions = numbers[begin[partitions] + places]
         return found
+
+    @cached_property
+    def _table(self) -> tuple[Positions, Positions]:
+        """By partition where its places begin among those of all, and by these the numbers of candidates."""
+        sizes = np.zeros(max(self.places, default=-1) + 1, dtype=np.int64)
+        for partition, places in self.places.items():
+            sizes[partition] = int(places[-1]) + 1
+        begin = np.cumsum(sizes) - sizes
+        numbers = np.zeros(int(sizes.sum()), dtype=np.int64)
+        for partition, start in self.starts().items():
+            places = self.places[partition]
+            numbers[begin[partition] + places] = np.arange(start, start + len(places))
+        return begin, numbers
 
     def places_of(self, numbers: FrozenBitMap) -> list[Place]:
         """Where the records of some numbers stand, by partition and place."""

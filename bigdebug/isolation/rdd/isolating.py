@@ -28,7 +28,7 @@ from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
 from bigdebug.isolation.rdd.suspects import suspects_of
 from bigdebug.isolation.rdd.written_test import write_rdd_test
-from bigdebug.isolation.search import IN_LUMPS, Outcomes
+from bigdebug.isolation.search import IN_JOBS, IN_LUMPS, Effort, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import Suspect
 from bigdebug.isolation.writing import Origin
@@ -128,7 +128,8 @@ class _Isolating:
         if not replays.in_lumps:
             release_walk(self._trace.walk)
         self._search(elements, replays, candidates)
-        release_walk(self._trace.walk)
+        if replays.in_lumps:  # until then more could have been asked of it
+            release_walk(self._trace.walk)
         return elements, candidates, notes, replays
 
     # -- the elements -------------------------------------------------------------------------------
@@ -150,13 +151,7 @@ class _Isolating:
             )
         if replays.in_lumps:
             return [
-                Searched(
-                    each.identity,
-                    each.value,
-                    replays.behind(each.identity),
-                    replays.rankings(each.identity),
-                    IN_LUMPS,
-                )
+                _searched(each, replays.behind(each.identity), replays.rankings(each.identity), IN_LUMPS)
                 for each in found
             ]
         rankings = [Ranking.of(order) for order in orders_of(replays, candidates.count)]
@@ -273,8 +268,10 @@ class _Isolating:
         return lambda path: write_rdd_test(path, root, candidates, reproduced, condition, origin, shown)
 
 
-def _searched(found: FailingElement, candidates: FrozenBitMap, rankings: Sequence[Ranking]) -> Searched:
-    return Searched(found.identity, found.value, candidates, rankings)
+def _searched(
+    found: FailingElement, candidates: FrozenBitMap, rankings: Sequence[Ranking], effort: Effort = IN_JOBS
+) -> Searched:
+    return Searched(found.identity, found.value, candidates, rankings, effort)
 
 
 def _predicate(failing: Any) -> Callable[[Any], Any]:

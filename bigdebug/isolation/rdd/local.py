@@ -278,16 +278,9 @@ class _Taking(LocalRdd):
         super().__init__(context, [])
         self.taken: list[Functions] = []
 
-    def combineByKey(
-        self,
-        createCombiner: Callable[[Any], Any],
-        mergeValue: Callable[[Any, Any], Any],
-        mergeCombiners: Callable[[Any, Any], Any],
-        numPartitions: int | None = None,
-        partitionFunc: Any = portable_hash,
-    ) -> LocalRdd:
-        self.taken.append(Functions(createCombiner, mergeValue, mergeCombiners))
-        return self
+    def _combined(self, functions: Functions) -> LocalRdd:
+        self.taken.append(functions)
+        return super()._combined(functions)
 
 
 def functions_of(context: Any, kind: str, arguments: Mapping[str, Any]) -> Functions:

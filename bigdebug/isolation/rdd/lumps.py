@@ -20,7 +20,7 @@ from bigdebug.isolation.rdd.copies import pickled
 from bigdebug.isolation.rdd.local import Functions, LocalContext, LocalRdd
 from bigdebug.isolation.rdd.partials import MutableError, Partials
 from bigdebug.isolation.rdd.points import Chosen, Point
-from bigdebug.isolation.rdd.proposals import orders_among
+from bigdebug.isolation.rdd.proposals import column_of, orders_among
 
 
 @dataclass
@@ -155,7 +155,7 @@ class Lumps:
         of_source = FrozenBitMap(point.numbers[own].astype(np.uint32)) | group.main
         found = []
         for name, bounds in group.known.bounds.items():
-            column = np.array([_part(value, name) for value in values], dtype=float)
+            column = column_of(values, name)
             try:
                 low, middle, high = np.array(bounds, dtype=float).T
             except OverflowError:  # whole numbers that no floating-point number comes near
@@ -174,13 +174,6 @@ class Lumps:
                 if records and records.isdisjoint(group.main):
                     found.append(Ranking(order, records, of_source=of_source, ends_early=True))
         return found
-
-
-def _part(value: Any, name: Any) -> float:
-    try:
-        return float(value if name is None else value[name])
-    except (TypeError, IndexError, ValueError, OverflowError):
-        return np.nan
 
 
 class _Lumped(LocalRdd):

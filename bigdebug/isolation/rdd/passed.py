@@ -80,9 +80,9 @@ class Passed:
         """
         leaves, partitions, places = self._ids
         numbers = np.zeros(len(leaves), dtype=np.int64)
-        for leaf, table in _tables(annotator, candidates).items():
+        for leaf, stand in _stands(annotator, candidates).items():
             mine = leaves == leaf
-            numbers[mine] = table.numbers(partitions[mine], places[mine])
+            numbers[mine] = stand.numbers_of(partitions[mine], places[mine])
         held = Held(self._pieces)
         if self._leaf is None:
             widths = np.concatenate([_NOTHING, *(widths for widths, _ in self._whose)])
@@ -99,7 +99,7 @@ class Passed:
             annotator: gives leaves their numbers.
             candidates: among which they are.
         """
-        tables = _tables(annotator, candidates)
+        stands = _stands(annotator, candidates)
         known: dict[Any, Known] = {}
         records: dict[Any, dict[int, list[tuple[Ordinals, Ordinals]]]] = {}
         for own, (key, several, combined, bounds) in self._lumps:
@@ -113,10 +113,9 @@ class Passed:
         for key, of_leaf in records.items():
             for leaf, each_part in of_leaf.items():
                 partitions, places = map(np.concatenate, zip(*each_part, strict=True))
-                numbers = tables[leaf].numbers(partitions, places)
+                numbers = stands[leaf].numbers_of(partitions, places)
                 known[key].records[leaf] = FrozenBitMap(numbers.astype(np.uint32))
-        sources = frozenset(tables)
-        return Lumps(self.point(annotator, candidates), known, sources)
+        return Lumps(self.point(annotator, candidates), known, frozenset(stands))
 
     @cached_property
     def _ids(self) -> tuple[Ordinals, Ordinals, Ordinals]:
@@ -129,31 +128,8 @@ class Passed:
         return np.full_like(flat, self._leaf), np.repeat(np.arange(len(counts)), counts), flat
 
 
-class _Table:
-    """The numbers of the candidates of a source by their places.
-
-    Args:
-        stand: these.
-    """
-
-    def __init__(self, stand: RddStand) -> None:
-        sizes = np.zeros(max(stand.places, default=-1) + 1, dtype=np.int64)
-        for partition, places in stand.places.items():
-            sizes[partition] = int(places[-1]) + 1
-        self._begin = np.cumsum(sizes) - sizes
-        self._numbers = np.zeros(int(sizes.sum()), dtype=np.int64)
-        for partition, start in stand.starts().items():
-            places = stand.places[partition]
-            self._numbers[self._begin[partition] + places] = np.arange(start, start + len(places))
-
-    def numbers(self, partitions: Ordinals, places: Ordinals) -> Ordinals:
-        """Those of the candidates in some partitions at some places."""
-        found: Ordinals = self._numbers[self._begin[partitions] + places]
-        return found
-
-
-def _tables(annotator: Annotator, candidates: RddCandidates) -> dict[int, _Table]:
-    return {annotator.leaf(stand.leaf.operator): _Table(stand) for stand in candidates.every}
+def _stands(annotator: Annotator, candidates: RddCandidates) -> dict[int, RddStand]:
+    return {annotator.leaf(stand.leaf.operator): stand for stand in candidates.every}
 
 
 def _numbers(parts: Iterable[bytes]) -> Ordinals:

@@ -101,10 +101,10 @@ def _parts(value: Any) -> Iterator[Hashable]:
 def _columns(values: Sequence[Any]) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
     """The numbers in values; not a number where there is none."""
     names = list(dict.fromkeys(name for value in values[:_LOOKED_AT] for name in _parts(value)))
-    return [_column(values, name) for name in names[:MOST_COLUMNS]]
+    return [column_of(values, name) for name in names[:MOST_COLUMNS]]
 
 
-def _column(values: Sequence[Any], name: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+def column_of(values: Sequence[Any], name: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The numbers of one name; not a number where there is none."""
     try:
         found = values if name is None else [value[name] for value in values]

@@ -247,6 +247,11 @@ class RddReplays:
         """The number that ids name a source or a boundary with."""
         return self.annotator.leaf(operator)
 
+    @cached_property
+    def sources(self) -> frozenset[int]:
+        """The numbers of the leaves that name sources, and no groups."""
+        return frozenset(self.annotator.leaf(stand.leaf.operator) for stand in self._candidates.every)
+
     def is_source(self, leaf: int) -> bool:
         """Whether a leaf's number names a source, and no group."""
         return leaf in self.sources
@@ -266,11 +271,6 @@ class RddReplays:
         return elements
 
     # -- inside -------------------------------------------------------------------------------------
-
-    @cached_property
-    def sources(self) -> frozenset[int]:
-        """The numbers of the leaves that name sources, and no groups."""
-        return frozenset(self.annotator.leaf(stand.leaf.operator) for stand in self._candidates.every)
 
     @cached_property
     def _whole(self) -> LocalAnnotator:
@@ -335,7 +335,7 @@ class RddReplays:
     def _taken(self, elements: Any) -> list[Any]:
         """The first of the elements asked about, out of the partitions that are known to hold some."""
         counts = self._walk.counts
-        if elements.getNumPartitions() != self._walk.first.found.getNumPartitions():
+        if counts is None:
             return list(elements.take(_LOOKED_AT))
         wanted, total = [], 0
         for partition in sorted(counts):

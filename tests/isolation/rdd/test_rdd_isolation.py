@@ -406,6 +406,16 @@ def test_what_is_known_when_it_is_interrupted_is_the_answer(
     assert (found.rows[0].reproduction.proof, found.rows[0].culprits.total) == ("sufficient", 1)
 
 
+def test_groups_told_by_their_keys_stand_wherever_they_do(
+    session: bigdebug.Session, context: SparkContext
+) -> None:
+    pairs = [(key, number) for number, key in enumerate("abcdef")]
+    made = context.parallelize(pairs, 3).reduceByKey(add, 3).sortByKey(numPartitions=3)
+    for key, number in pairs:
+        found = session.isolate(made, f"key == {key!r}")
+        assert [row.value for row in found.rows] == [(key, number)]
+
+
 def test_no_element_fails(session: bigdebug.Session, context: SparkContext) -> None:
     found = session.isolate(context.parallelize([1, 2], 2).map(str), "x == '9'")
     assert (found.matched, found.rows, found.culprits.total, found.replays) == (0, (), 0, 0)
