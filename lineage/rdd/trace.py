@@ -22,9 +22,10 @@ from bigdebug.lineage.rdd.one_pass import OnePass, one_pass
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import Place, RddSource, sources_in
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.segment import Segment
 from bigdebug.lineage.rdd.summary import Summary
 from bigdebug.lineage.rdd.travelling import travelling
-from bigdebug.lineage.rdd.walk import Predicate, Segment, Walk, release_walk
+from bigdebug.lineage.rdd.walk import Predicate, Walk, release_walk
 
 
 class RddTrace(Described):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -18,7 +17,6 @@ from bigdebug.lineage.rdd.annotator import (
     NumberedRows,
     contributing,
     is_boundary,
-    within,
 )
 from bigdebug.lineage.rdd.asked_keys import asked_of_keys
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
@@ -26,6 +24,7 @@ from bigdebug.lineage.rdd.kinds import BY_PARTITION, INTO_FRAME, OF_FRAME
 from bigdebug.lineage.rdd.known_keys import counted_keys, stands_for_nan
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.segment import AskedOf, Narrow, Segment
 from bigdebug.lineage.rdd.some_rows import only_given
 from bigdebug.lineage.rdd.summary import Summary, sum_up
 
@@ -36,8 +35,6 @@ _FEW_NAMES = 64
 """So many names of groups each partition may tell of, however many partitions there are."""
 
 Predicate = Callable[[Any], Any]
-Narrow = Callable[[Any], Any]
-"""Gives the elements asked about, of an annotated RDD."""
 
 
 class AskedRows(NumberedRows, Protocol):
@@ -48,48 +45,6 @@ class AskedRows(NumberedRows, Protocol):
 
     def arrivals(self) -> Iterable[tuple[RddOperator, Any]]:
         """Where that leads to RDDs: the operators that made DataFrames of them, and the ids of the rows."""
-
-
-@dataclass(frozen=True)
-class AskedOf:
-    """Keys that are asked for.
-
-    Attributes:
-        keys: as `known_key`s.
-        key: what tells the key of an element.
-    """
-
-    keys: frozenset[Any]
-    key: Callable[[Any], Any]
-
-
-class Segment:
-    """The elements on the trace between a boundary, or the output, and the boundaries and sources below.
-
-    Args:
-        tops: the operators it begins with, the functions to use, and which of their elements are on the trace.
-        found: the ids of these elements, kept in Spark.
-        kept: the boundary above, where it numbered elements that come in another order each time.
-        asked: the keys of those of its first elements that are on the trace, where these are told by a few keys.
-    """
-
-    def __init__(
-        self, tops: list[tuple[RddOperator, Frozen]], narrow: Narrow, found: Any, kept: RddOperator | None
-    ) -> None:
-        self.tops = tops
-        self.narrow = narrow
-        self.found = found
-        self.kept = kept
-        self.asked: AskedOf | None = None
-
-    def operators(self) -> Iterator[tuple[RddOperator, Frozen]]:
-        """Its operators, each once, with the functions that they are given."""
-        seen = set()
-        for top, frozen in self.tops:
-            for operator in within(top):
-                if operator not in seen:
-                    seen.add(operator)
-                    yield operator, frozen
 
 
 class Walk:

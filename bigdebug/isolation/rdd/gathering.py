@@ -39,8 +39,8 @@ from bigdebug.lineage.rdd.known_keys import stands_for_nan
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.reading import RddSource
 from bigdebug.lineage.rdd.rows import RddRows
+from bigdebug.lineage.rdd.segment import AskedOf
 from bigdebug.lineage.rdd.trace import RddTrace
-from bigdebug.lineage.rdd.walk import AskedOf
 
 _SOURCES = IN_FILES | {"parallelize", "range"}
 
