@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bigdebug.lineage.rdd import flags, workers
+from bigdebug.lineage.rdd import few_names, flags, workers
 from bigdebug.lineage.rdd.annotator import (
     Annotator,
     Marks,
@@ -75,7 +75,7 @@ class Flagger(Annotator):
         flagged = [self.reached(below, frozen) for below in contributing(operator)]
         every = self.context.union(flagged) if len(flagged) > 1 else flagged[0]
         names = every.map(known_key_of(key))
-        keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
+        keys = names.treeAggregate(set(), *few_names.most_of(MOST_KEYS))
         made = output_key(operator)
         if any(map(stands_for_nan, keys)):
             self.nan_keys.add(operator)

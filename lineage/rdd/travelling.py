@@ -9,6 +9,7 @@ from types import ModuleType
 from bigdebug.lineage.rdd import (
     conditions,
     descending,
+    few_names,
     flags,
     held,
     joining,
@@ -39,6 +40,7 @@ from bigdebug.lineage.rdd.index import (
 
 _MODULES = (
     workers,
+    few_names,
     known_keys,
     joining,
     packing,

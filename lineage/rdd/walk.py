@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from pyspark.storagelevel import StorageLevel
 
-from bigdebug.lineage.rdd import placing, workers
+from bigdebug.lineage.rdd import few_names, placing, workers
 from bigdebug.lineage.rdd.annotator import (
     Annotator,
     NumberedRows,
@@ -178,14 +178,14 @@ class Walk:
     # -- inside -------------------------------------------------------------------------------------
 
     @cached_property
-    def _seen_first(self) -> list[workers.SeenFirst]:
+    def _seen_first(self) -> list[few_names.SeenFirst]:
         """What one job sees of the first segment: how much there is of it, and the names of groups if these are few."""
         found = self.first.found
         groups = {self.annotator.leaf(each) for each, _ in self.first.operators() if is_boundary(each)}
         # Of very many partitions each tells little: this process holds what they tell.
         most = max(MOST_KEYS // max(found.getNumPartitions(), 1), _FEW_NAMES)
-        seen: list[workers.SeenFirst] = found.mapPartitionsWithIndex(
-            workers.seen_first(frozenset(groups), most)
+        seen: list[few_names.SeenFirst] = found.mapPartitionsWithIndex(
+            few_names.seen_first(frozenset(groups), most)
         ).collect()
         return seen
 
@@ -316,7 +316,7 @@ class Walk:
             )
         keys = self._names_in_first(boundary)
         if keys is None:
-            keys = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
+            keys = names.treeAggregate(set(), *few_names.most_of(MOST_KEYS))
         if not keys:
             return None
         key, asked = self.annotator.input_keys(boundary, given), None
@@ -338,7 +338,7 @@ class Walk:
         self, boundary: RddOperator, names: Any, tops: list[tuple[RddOperator, Frozen]]
     ) -> Segment | None:
         """The elements that rows of a DataFrame were made of: a row stands where its element does."""
-        places = names.treeAggregate(set(), *workers.most_of(MOST_KEYS))
+        places = names.treeAggregate(set(), *few_names.most_of(MOST_KEYS))
         if not places:
             return None
         wanted: dict[int, set[int]] = {}
