@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyspark import SparkContext
 
 import bigdebug
-from bigdebug.isolation.found import IsolatedRecords, Isolation
+from bigdebug.isolation.found import Isolation
 from bigdebug.isolation.rdd import copies, fetching, gathering, isolating, lumping
 from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.gathering import OnePass, in_one_pass
@@ -19,6 +19,7 @@ from bigdebug.lineage.rdd.operator import known_operator
 from bigdebug.lineage.rdd.rows import rows_of_rdd
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.rdd.travelling import travelling
+from tests.isolation.rdd.judging import judge_row
 from tests.proofs import Part
 
 Record = tuple[int, str, int]
@@ -130,19 +131,7 @@ def judge(name: str, drawn: list[tuple[str, int]], session: bigdebug.Session, co
         def of(ids: set[int], key: str = key) -> str:
             return fate(name, key, [r for r in records if r[0] in ids], [r for r in others if r[0] in ids])
 
-        reproduction, culprits = ids_of(row.reproduction), ids_of(row.culprits)
-        everything = {number for number, *_ in [*records, *others]}
-        assert row.reproduction.proof == row.culprits.proof == "1-minimal"
-        assert of(reproduction) == "fails", (name, key)
-        assert all(of(reproduction - {one}) != "fails" for one in reproduction)
-        repaired = of(everything - culprits)
-        assert repaired == ("absent" if row.vanishes else "passes"), (name, key)
-        assert all(of(everything - culprits | {one}) != repaired for one in culprits)
-
-
-def ids_of(found: IsolatedRecords) -> set[int]:
-    assert found.total == len(found)
-    return {record.value[0] for record in found}
+        judge_row(row, {number for number, *_ in [*records, *others]}, of)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -18,10 +18,11 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
-from bigdebug.isolation.found import IsolatedRecords, NotFailingError
+from bigdebug.isolation.found import NotFailingError
 from bigdebug.isolation.isolating import Progress
 from bigdebug.isolation.rdd import candidates
 from bigdebug.lineage.errors import BigDebugError
+from tests.isolation.rdd.judging import judge_row
 from tests.proofs import Part
 
 Record = tuple[int, str, int]
@@ -193,23 +194,11 @@ def judge(
         def of(ids: set[int], pipeline: Pipeline = pipeline, key: Any = key) -> str:
             return fate(pipeline, key, [r for r in pairs if r[0] in ids], [r for r in others if r[0] in ids])
 
-        reproduction, culprits = ids_of(row.reproduction), ids_of(row.culprits)
-        everything = {number for number, *_ in every}
-        assert row.reproduction.proof == row.culprits.proof == "1-minimal"
-        assert of(reproduction) == "fails", (name, key)
-        assert all(of(reproduction - {one}) != "fails" for one in reproduction)
-        repaired = of(everything - culprits)
-        assert repaired == ("absent" if row.vanishes else "passes"), (name, key)
-        assert all(of(everything - culprits | {one}) != repaired for one in culprits)
+        judge_row(row, {number for number, *_ in every}, of)
 
 
 def _named(name: str, rdd: Any) -> Any:
     return rdd.map(lambda element: (name, element))
-
-
-def ids_of(records: IsolatedRecords) -> set[int]:
-    assert records.total == len(records)
-    return {record.value[0] for record in records}
 
 
 # -- what it is like to ask ---------------------------------------------------------------------------
