@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, compress, count
+from itertools import chain, compress, count, islice
 from typing import Any
 
 from bigdebug.isolation.rdd.copies import all_immutable, pickled
@@ -32,12 +32,8 @@ Combine = tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]
 """How the first element of a key is taken, and each other one added."""
 
 
-class _Chunk:
-    """Elements of a key that nothing is known of yet, and whose they are: places of records, or ids."""
-
-    def __init__(self) -> None:
-        self.whose: list[Any] = []
-        self.elements: list[Any] = []
+_Chunk = list[tuple[Any, Any]]
+"""Elements of a key that nothing is known of yet, each with whose it is: the place of its record, or ids."""
 
 
 def in_lumps(
@@ -86,23 +82,22 @@ def _gathered(
     told: _Told, elements: Iterable[tuple[Any, Any]], keys: frozenset[Any], combine: Combine, most: int
 ) -> Iterator[Gathered]:
     """All but the last of what is told of elements, which come with whose they are."""
-    chunks = {key: _Chunk() for key in keys}
-    size = CHUNK
+    chunks: dict[Any, _Chunk] = {key: [] for key in keys}
+    pairs, lumping = iter(elements), True
     with _seldom_collecting():
-        for element, whose in elements:
-            chunk = chunks.get(element[0])
-            if chunk is None:
-                continue
-            own = chunk.elements
-            chunk.whose.append(whose)
-            own.append(element)
-            if len(own) < size:
-                continue
-            if size > 1 and not told.lump(chunk, combine):
-                size = 1
-            if size == 1:
-                told.apart(chunk.whose, own)
-            chunks[element[0]] = _Chunk()
+        # In blocks: whether a chunk is large enough isn't asked with each element.
+        while block := list(islice(pairs, CHUNK)):
+            for pair in block:
+                chunk = chunks.get(pair[0][0])
+                if chunk is not None:
+                    chunk.append(pair)
+            for key, chunk in chunks.items():
+                if lumping and len(chunk) < CHUNK:
+                    continue
+                lumping = lumping and told.lump(key, chunk, combine)
+                if not lumping:
+                    told.apart(chunk)
+                chunks[key] = []
             if told.pieces.count >= BATCH or len(told.lumps) >= ENDS:
                 most -= told.pieces.count
                 yield told.taken(-1)
@@ -110,7 +105,11 @@ def _gathered(
                     told.whole = False
                     return
         for chunk in chunks.values():
-            told.apart(chunk.whose, chunk.elements)
+            told.apart(chunk)
+
+
+_Bounds = tuple[Any, Any, Any]
+"""Of numbers: one that none is less than, one from their midst, and one that none is more than."""
 
 
 class _Told(ABC):
@@ -129,6 +128,7 @@ class _Told(ABC):
         self.pieces = Pieces()
         self.lumps: list[Lump] = []
         self.whole = True
+        self._ends: dict[tuple[Any, int | None], _Bounds] = {}
 
     def taken(self, total: int) -> Gathered:
         """All of it since it was taken last."""
@@ -137,38 +137,53 @@ class _Told(ABC):
         self._widths, self._flat, self.lumps = array("q"), array("q"), []
         return found
 
-    def apart(self, whose: Iterable[Any], elements: Iterable[Any]) -> None:
+    def apart(self, chunk: _Chunk) -> None:
         """Tell elements one by one."""
-        self._name(whose)
-        for element in elements:
+        self._name(whose for _, whose in chunk)
+        for element, _ in chunk:
             self.pieces.add(element)
 
-    def lump(self, chunk: _Chunk, combine: Combine) -> bool:
+    def lump(self, key: Any, chunk: _Chunk, combine: Combine) -> bool:
         """Tell all but the extreme elements of a chunk together; False where that can't be, or wouldn't pay."""
-        _, values = zip(*chunk.elements, strict=True)
+        elements, whose = zip(*chunk, strict=True)
+        _, values = zip(*elements, strict=True)
         columns = _columns(values)
         if columns is None:
             return False
         inside = bytearray(b"\1") * len(values)
         bounds = {}
         for name, column in columns.items():
-            if column.count(column[0]) == len(column):
-                bounds[name] = (column[0],) * 3
-                continue
-            ends = sorted(column)
-            low, high = ends[ENDS], ends[-1 - ENDS]
-            bounds[name] = low, ends[len(ends) // 2], high
-            if ends[0] < low or high < ends[-1]:
-                for place, value in enumerate(column):
-                    if value < low or value > high:
-                        inside[place] = 0
-        data = _combined(values if all(inside) else list(compress(values, inside)), combine)
+            bounds[name], outside = self._bounded(key, name, column)
+            for place in outside:
+                inside[place] = 0
+        all_inside = all(inside)
+        data = _combined(values if all_inside else list(compress(values, inside)), combine)
         if data is None or len(data) > _LARGE:
             return False
-        self.lumps.append((chunk.elements[0][0], self._records(compress(chunk.whose, inside)), data, bounds))
-        outside = inside.translate(_OTHER)
-        self.apart(compress(chunk.whose, outside), compress(chunk.elements, outside))
+        self.lumps.append(
+            (key, self._records(whose if all_inside else compress(whose, inside)), data, bounds)
+        )
+        if not all_inside:
+            self.apart(list(compress(chunk, inside.translate(_OTHER))))
         return True
+
+    def _bounded(self, key: Any, name: int | None, column: Sequence[Any]) -> tuple[_Bounds, list[int]]:
+        """What bounds the numbers in a column that aren't extreme, and the places of those that are.
+
+        What was extreme in an earlier chunk of the key is so in this one, unless that would be too many.
+        """
+        least, most = min(column), max(column)
+        if least == most:
+            return (least,) * 3, []
+        if (key, name) in self._ends:
+            low, midst, high = self._ends[key, name]
+            outside = _outside(column, low, high) if least < low or most > high else []
+            if len(outside) <= 4 * ENDS:
+                low, high = max(low, least), min(high, most)
+                return (low, min(max(midst, low), high), high), outside
+        ends = sorted(column)
+        low, midst, high = self._ends[key, name] = ends[ENDS], ends[len(ends) // 2], ends[-1 - ENDS]
+        return (low, midst, high), _outside(column, low, high) if least < low or most > high else []
 
     @abstractmethod
     def _name(self, whose: Iterable[Any]) -> None:
@@ -210,6 +225,10 @@ class _OfIds(_Told):
         return [
             (leaf, partitions.tobytes(), places.tobytes()) for leaf, (partitions, places) in found.items()
         ]
+
+
+def _outside(column: Sequence[Any], low: Any, high: Any) -> list[int]:
+    return [place for place, value in enumerate(column) if value < low or value > high]
 
 
 _OTHER = bytes([1, 0, *range(2, 256)])
