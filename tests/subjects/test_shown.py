@@ -23,5 +23,8 @@ def test_the_largest_size_of_each_program_that_both_forms_have_is_shown() -> Non
         row("b", "RDD", 10),
     ]
     *_, last = table(rows).splitlines()
-    assert last == "| a | 10 | 2.0 · 2.0 | 1.50 · 1.50 | 1.00, 1.00 · 1.00, 1.00 | 7 · 7 | 20 · ≥ 20 | 10 · ≥ 10 |"
+    assert (
+        last
+        == "| a | 10 | 2.0 · 2.0 | 1.50 · 1.50 | 1.00, 1.00 · 1.00, 1.00 | 7 · 7 | 20 · ≥ 20 | 10 · ≥ 10 |"
+    )
     assert len(table(rows).splitlines()) == 3
