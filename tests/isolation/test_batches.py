@@ -18,6 +18,7 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.live import live_question
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import rows_where
+from tests.thinned import thinned
 
 ORDERS = [(n, n % 3, float((n * 7) % 10)) for n in range(9)]
 KINDS = [(0, "a"), (1, "a"), (2, "b"), (4, "d")]
@@ -138,7 +139,7 @@ BY_POSITION = {"groups numbered by position": ["Project"], "what is kept from ro
 """Of those whose subsets are replayed one by one, the operator that is told."""
 
 
-@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize("name", thinned(QUERIES, "subsets in one replay and one by one"))
 def test_subsets_together_are_as_each_alone(
     name: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.isolation.found import IsolatedRecords
 from bigdebug.lineage import trace
+from tests.thinned import thinned
 
 Row = tuple[int, int, str, float | None]
 SCHEMA = "id int, k int, word string, v double"
@@ -220,7 +221,20 @@ def without(data: list, chosen: set[int]) -> list:
 
 @pytest.mark.parametrize(
     "name",
-    ["sum", "join", "outer join", "two levels", "lowest", "rank", "nothing left", "limit", "above its mean"],
+    thinned(
+        [
+            "sum",
+            "join",
+            "rank",
+            "two levels",
+            "lowest",
+            "outer join",
+            "nothing left",
+            "limit",
+            "above its mean",
+        ],
+        "isolation in pipelines of each kind",
+    ),
 )
 def test_culprits_repair_and_the_reproduction_fails(
     name: str, session: bigdebug.Session, spark: SparkSession
@@ -243,7 +257,9 @@ def test_a_record_is_one_wherever_it_is_read(
     assert [note for note in found.notes if "orders.csv and orders.csv#2 read the same files" in note]
 
 
-@pytest.mark.parametrize("name", ["lowest of all", "large parts", "distinct"])
+@pytest.mark.parametrize(
+    "name", thinned(["lowest of all", "large parts", "distinct"], "isolation in files of many parts")
+)
 def test_records_of_large_files_come_with_their_ids(
     name: str,
     session: bigdebug.Session,

@@ -25,6 +25,7 @@ from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from tests.proofs import Part
+from tests.thinned import thinned
 
 _DRAWN = (Phase.explicit, Phase.generate)
 
@@ -148,7 +149,7 @@ drawn = st.lists(
 ).filter(lambda pairs: sum(value for _, value in pairs) < 20)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", thinned(PROGRAMS, "isolation through RDDs and DataFrames"))
 def test_the_records_of_sources_are_named(
     name: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:

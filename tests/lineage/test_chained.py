@@ -23,6 +23,7 @@ from bigdebug.lineage.links import writings
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
+from tests.thinned import thinned
 
 LINES = ["id,name,price,day", "1,ann,1.5,2024-01-01", "2, bob ,2.5,2024-01-02", "3,,3.5,2024-01-03"]
 LINES += ["4,ann,-4.0,2024-01-04", "5,eve,,2024-01-05"]
@@ -121,7 +122,7 @@ def no_table_stays(spark: SparkSession) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("no_table_stays")
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", thinned(WAYS, "traces through files of earlier runs", 2))
 def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_path: Path, way: str) -> None:
     write, read = WAYS[way]
     store = tmp_path / "store"

@@ -16,6 +16,7 @@ from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from tests.settings import settings
+from tests.thinned import thinned
 
 
 class Point:
@@ -224,7 +225,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", thinned(KINDS, "kinds of values, shown as they were put in"))
 def test_values_are_shown_as_they_were_put_in(name: str, spark: SparkSession, tmp_path: Path) -> None:
     kind = KINDS[name]
     try:

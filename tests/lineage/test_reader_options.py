@@ -16,6 +16,7 @@ from bigdebug.lineage.index.reading import open_index
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from tests.settings import settings
+from tests.thinned import thinned
 
 SCHEMA = "k int, n int, t string"
 Made = tuple[DataFrame, set[tuple[str, int]]]
@@ -144,7 +145,7 @@ def places(trace: Any) -> list[tuple[str, int | None]]:
     return sorted((Path(r.location.file or "").name, r.location.position) for r in trace.collect())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", thinned(CASES, "options of readers", 2), ids=lambda case: case.__name__)
 def test_live_from_a_recipe_and_from_an_index(
     case: Callable[[SparkSession, Path], Made], spark: SparkSession, tmp_path: Path
 ) -> None:

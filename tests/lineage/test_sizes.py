@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.location import TracedRecord
+from tests.thinned import thinned
 
 WAYS = {
     "values travel": {},
@@ -60,9 +62,10 @@ def right(record: TracedRecord) -> bool:
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
-@pytest.mark.parametrize("blocks", BLOCKS)
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("way", "blocks", "kind"),
+    thinned(product(WAYS, BLOCKS, ["csv", "json", "parquet"]), "records of files in blocks of any size", 4),
+)
 def test_the_first_records_are_shown_each_with_its_own_values(
     way: str,
     blocks: str,

@@ -20,11 +20,14 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError
 from tests.recipe import operator_queries, rdd_sources
-from tests.recipe.queries import QUERIES
+from tests.recipe.queries import QUERIES, Query
 from tests.recipe.replaying import answer
 from tests.settings import settings
+from tests.thinned import thinned
 
 INDEXED = (*operator_queries.INDEXED, *rdd_sources.INDEXED)
+SAMPLE = frozenset(list(QUERIES)[::3])
+"""Queries that are asked about in the suite, too."""
 ROOT = Path(__file__).parents[2]
 SPLIT = {
     "spark.sql.files.maxPartitionBytes": "900",
@@ -55,7 +58,17 @@ Answers = dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
+def asked(request: pytest.FixtureRequest) -> dict[str, Query]:
+    """The queries whose tests run."""
+    items = [item for item in request.session.items if item.path == request.path]
+    names = {item.callspec.params["name"] for item in items}
+    return {name: query for name, query in QUERIES.items() if name in names}
+
+
+@pytest.fixture(scope="module")
+def answers(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, asked: dict[str, Query]
+) -> Iterator[Answers]:
     """By query: what the live trace found, what a fresh process did, and what stands in an index."""
     folder = tmp_path_factory.mktemp("recipes")
     (folder / "orders").mkdir()
@@ -87,7 +100,7 @@ def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
         spark.read.parquet(str(folder / "customers")).createOrReplaceTempView("customers")
         lists = [(1, ["x", "y"]), (2, ["y"]), (3, None)]
         spark.createDataFrame(lists, "n int, items array<string>").createOrReplaceTempView("lists")
-        for name, each in QUERIES.items():
+        for name, each in asked.items():
             with settings(spark, SPLIT | dict(each.settings)):
                 each.action(each.frame(spark))
             numbers[name] = str(len(session.outputs))
@@ -97,7 +110,7 @@ def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
                 index[name] = indexed(session, each.where)
         problems = {o.number: o.recipe_problem for o in session.outputs if o.recipe == "unavailable"}
         run_id = session.run_id
-    questions = {numbers[name]: each.where for name, each in QUERIES.items()}
+    questions = {numbers[name]: each.where for name, each in asked.items()}
     (folder / "questions.json").write_text(json.dumps(questions))
     began = time.time()
     done = subprocess.run(
@@ -116,7 +129,7 @@ def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
     assert done.returncode == 0, done.stderr[-3000:]
     print(f"replayed in {time.time() - began:.0f} s; {problems}")
     again = json.loads((folder / "answers.json").read_text())
-    yield {name: (live[name], again[numbers[name]], index.get(name, {})) for name in QUERIES}
+    yield {name: (live[name], again[numbers[name]], index.get(name, {})) for name in asked}
     spark.sql("drop table recipe_places")
     spark.sql("drop table recipe_codes")
     for view in ("orders", "customers", "lists"):
@@ -125,7 +138,9 @@ def answers(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("name", QUERIES)
+@pytest.mark.parametrize(
+    "name", thinned(QUERIES, "queries traced from a recipe in a fresh process", among=SAMPLE)
+)
 def test_traced_as_in_the_live_program(name: str, answers: Answers) -> None:
     live, again, _ = answers[name]
     assert again == live
@@ -140,7 +155,7 @@ def test_traced_as_in_the_live_program(name: str, answers: Answers) -> None:
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("name", INDEXED)
+@pytest.mark.parametrize("name", thinned(INDEXED, "queries traced from an index", among=SAMPLE))
 def test_traced_the_same_from_an_index(name: str, answers: Answers) -> None:
     live, _, index = answers[name]
     unindexed = QUERIES[name].unindexed

@@ -27,6 +27,7 @@ from pyspark.sql.pandas.group_ops import PandasCogroupedOps
 from pyspark.sql.readwriter import DataFrameReader, DataFrameWriter, DataFrameWriterV2
 
 import bigdebug
+from tests.thinned import thinned
 
 COVERED: tuple[type, ...] = (
     ClassicDataFrame,
@@ -61,7 +62,7 @@ def test_every_public_method_is_exercised_or_excused() -> None:
     assert public - exercised - set(NOT_EXERCISED) == set()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", thinned(CASES, "methods of DataFrames, as in plain PySpark", 2))
 def test_same(name: str, spark: SparkSession, folder: Path, tmp_path: Path) -> None:
     owner, method = name.partition("#")[0].split(".")
     classes = {each.__name__: each for each in COVERED} | {"SparkSession": SparkSession}

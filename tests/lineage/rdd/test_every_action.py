@@ -15,6 +15,7 @@ import bigdebug
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.rdd.index.reading import open_rdd_index
 from bigdebug.lineage.store import Store
+from tests.thinned import thinned
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ ACTIONS: dict[str, tuple[Callable[[Any, str], Any], str | None, list[int]]] = {
 }
 
 
-@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("action", thinned(ACTIONS, "each action of RDDs, live, later and from an index"))
 def test_traces_of_an_action(
     action: str,
     session: bigdebug.Session,
