@@ -1,17 +1,21 @@
 """What culprits have in common and the other records of the failing rows don't.
 
 A sample of the candidates proposes patterns, all of them are counted: one job each. Where there are few candidates,
-some more records of the source show what is usual there; none of these is counted.
+they are held in Spark's plans, which takes no more jobs, and some more records of the source show what is usual there;
+none of these is counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -26,6 +30,8 @@ USUAL = 2_000
 _SAMPLED = 4_000
 """Records of either kind that propose patterns."""
 _FINALISTS = 40
+HELD = 10_000
+"""Records that are held in Spark's plans."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,16 @@ class Pattern:
         return f"{self.text}: {_of(self.culprits, 'culprit')}, {_of(self.others, 'other')}"
 
 
+def _held(told: Told) -> Told:
+    """The same with the rows in the plan itself, unless Arrow hasn't got a type of theirs."""
+    frame = told.frame
+    try:
+        held = frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema)
+    except (PySparkException, pa.ArrowException):
+        return told
+    return replace(told, frame=held, held=True)
+
+
 def _of(counted: tuple[int, int], noun: str) -> str:
     some, every = counted
     return f"{some:,} of {every:,} {noun}{'' if every == 1 else 's'}"
@@ -69,6 +85,7 @@ class Told:
         usual: fetches records of the source, candidates or not, as `c0`, `c1`, …; None where they can't be had.
         enough: of conditions over the frame, whether those that fulfil each are enough to be told; None for any.
         known: of terms over the frame, whether each says no more than what is known anyhow; None of none.
+        held: the frame's rows are in its plan.
     """
 
     source: str
@@ -80,6 +97,7 @@ class Told:
     usual: Callable[[], DataFrame] | None
     enough: Callable[[DataFrame, Sequence[Column]], list[bool]] | None = None
     known: Callable[[DataFrame, Sequence[Term]], list[bool]] | None = None
+    held: bool = False
 
 
 def patterns_of(told: Told) -> list[Pattern]:
@@ -89,6 +107,8 @@ def patterns_of(told: Told) -> list[Pattern]:
 
 class _OfSource:
     def __init__(self, told: Told) -> None:
+        if not told.held and told.culprits + told.others <= HELD:
+            told = _held(told)
         self._told = told
         self._terms = list(told.terms)
         self._split: str | None = None
@@ -161,11 +181,7 @@ class _OfSource:
             found, fits = list(compress(found, enough)), list(compress(fits, enough))
         if not found:
             return []
-        sums = [F.count_if(fit).alias(f"n{i}") for i, fit in enumerate(fits)]
-        counts = {
-            row["culprit"]: row
-            for row in self._with_fields(self._told.frame).groupBy("culprit").agg(*sums).collect()
-        }
+        counts = self._counts(fits)
 
         def fitting(culprit: int, number: int) -> int:
             return int(counts[culprit][f"n{number}"]) if culprit in counts else 0
@@ -175,6 +191,16 @@ class _OfSource:
             Counted(each, fitting(1, i), of_culprits, fitting(0, i), of_others)
             for i, each in enumerate(found)
         ]
+
+    def _counts(self, fits: Sequence[Column]) -> dict[int, Any]:
+        """Of the culprits (1) and of the others (0), how many fulfil each of some conditions, by name."""
+        frame = self._with_fields(self._told.frame)
+        if self._told.held:
+            named = [fit.alias(f"n{i}") for i, fit in enumerate(fits)]
+            rows = frame.select("culprit", *named).toPandas()
+            return {int(culprit): some.sum() for culprit, some in rows.groupby("culprit")}
+        sums = [F.count_if(fit).alias(f"n{i}") for i, fit in enumerate(fits)]
+        return {row["culprit"]: row for row in frame.groupBy("culprit").agg(*sums).collect()}
 
     def _pattern(self, counted: Counted) -> Pattern:
         return Pattern(

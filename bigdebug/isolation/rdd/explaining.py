@@ -7,11 +7,13 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
+import pyarrow as pa
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
-from bigdebug.isolation.explaining import USUAL, Pattern, Told, patterns_of
+from bigdebug.isolation.explaining import HELD, USUAL, Pattern, Told, patterns_of
 from bigdebug.isolation.features import Term, terms_of
 from bigdebug.isolation.rdd import forms
 from bigdebug.isolation.rdd.candidates import RddCandidates, RddStand, bits_of, session_of
@@ -84,7 +86,9 @@ class ElementsOfStand:
             self._parts, stand.starts(), bits_of(stand.places), wanted, stand.leaf.first_positions()
         )
         usual = partial(self._usual, self._schema) if stand.count < USUAL else None
-        return self._told(self._frame(numbered), len(self._others), usual)
+        few = len(self._culprits) + len(self._others) <= HELD
+        frame, held = self._frame(numbered, few=few)
+        return replace(self._told(frame, len(self._others), usual), held=held)
 
     def told_of_all(self) -> Told:
         """The culprits, and whatever else the source holds."""
@@ -93,7 +97,7 @@ class ElementsOfStand:
         numbered = forms.all_parts(
             self._parts, stand.starts(), bits_of(stand.places), culprits, stand.leaf.first_positions()
         )
-        frame = self._frame(numbered)
+        frame, _ = self._frame(numbered, few=False)
         return self._told(frame, frame.count() - len(self._culprits), None)
 
     # -- inside -------------------------------------------------------------------------------------
@@ -121,19 +125,37 @@ class ElementsOfStand:
             usual=usual,
         )
 
-    def _frame(self, numbered: Callable[..., Any]) -> DataFrame:
+    def _frame(self, numbered: Callable[..., Any], *, few: bool) -> tuple[DataFrame, bool]:
+        """The rows, and whether they are in the plan itself."""
         columns = T.StructType(
             [*self._schema, *T.StructType.fromDDL(f"number bigint, culprit int, {_PLACES}")]
         )
         rows = self._stand.leaf.rdd.mapPartitionsWithIndex(numbered)
+        if few:
+            return self._of_rows(rows.collect(), columns)
         # Kept for what follows: patterns are proposed, then counted.
-        return self.spark.createDataFrame(rows, columns, verifySchema=False).persist()
+        return self.spark.createDataFrame(rows, columns, verifySchema=False).persist(), False
 
     def _usual(self, schema: T.StructType) -> DataFrame:
         """Records of the source, whether or not they are candidates."""
         alone = forms.parts_alone(self._parts)
         rows = [alone(element) for element in self._stand.leaf.rdd.take(USUAL)]
-        return self.spark.createDataFrame(rows, schema, verifySchema=False)
+        return self._of_rows(rows, schema)[0]
+
+    def _of_rows(self, rows: list[Any], schema: T.StructType) -> tuple[DataFrame, bool]:
+        """A few rows, in the plan itself where Arrow takes them as Spark does, and whether it does."""
+        if not any(
+            isinstance(field.dataType, T.TimestampType) for field in schema
+        ):  # of which zone, Spark knows
+            names = schema.fieldNames()
+            try:
+                dicts = [dict(zip(names, row, strict=True)) for row in rows]
+                table = pa.Table.from_pylist(dicts, to_arrow_schema(schema))
+            except (pa.ArrowException, ValueError, TypeError):  # a text that isn't one
+                pass
+            else:
+                return self.spark.createDataFrame(table, schema), True
+        return self.spark.createDataFrame(rows, schema, verifySchema=False), False
 
     def _places(self) -> list[Term]:
         if self._stand.leaf.whole_files:
