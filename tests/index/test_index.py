@@ -71,9 +71,8 @@ def told(trace: Any) -> Any:
     )
 
 
-@pytest.mark.compat
 @pytest.mark.parametrize(
-    "where", ["k = 'k1'", "k is null", "total > 100", "price <= 10 or name = 'two'", None]
+    "where", [pytest.param("k = 'k1'", marks=pytest.mark.compat), "k is null", "total > 100", "price <= 10 or name = 'two'", None]
 )
 def test_an_index_says_what_a_live_trace_says(
     session: bigdebug.Session, spark: SparkSession, orders: Path, where: str | None
@@ -152,7 +151,6 @@ def test_what_cant_be_indexed_is_logged_and_the_program_goes_on(
     assert not (tmp_path / "store" / session.run_id / "lineage" / "1.json").exists()
 
 
-@pytest.mark.compat
 @pytest.mark.parametrize("zone", ["timestamp", "timestamp_ntz"])
 def test_sessions_are_found_by_their_rows(session: bigdebug.Session, spark: SparkSession, zone: str) -> None:
     rows = [(n, "ab"[n % 2] if n % 5 else None, (n * n * 37) % 1800) for n in range(60)]

@@ -106,8 +106,9 @@ CASES = st.tuples(
 Case = tuple[str, str, str, int]
 
 
-@pytest.mark.compat
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", [pytest.param(each, marks=[pytest.mark.compat] * (each == "joined")) for each in SHAPES]
+)
 @settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=CASES)
 def test_outcomes_are_those_of_replays(

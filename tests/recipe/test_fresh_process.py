@@ -26,7 +26,7 @@ from tests.settings import settings
 from tests.thinned import thinned
 
 INDEXED = (*operator_queries.INDEXED, *rdd_sources.INDEXED)
-SAMPLE = frozenset(list(QUERIES)[::3])
+SAMPLE = frozenset(list(QUERIES)[::4])
 """Queries that are asked about in the suite, too."""
 ROOT = Path(__file__).parents[2]
 SPLIT = {

@@ -64,7 +64,6 @@ def bigdebug(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.compat
 def test_functions_of_a_module_beside_the_script(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "job").mkdir()
     (tmp_path / "job" / "fees.py").write_text(MODULE)
