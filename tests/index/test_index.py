@@ -72,7 +72,14 @@ def told(trace: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "where", [pytest.param("k = 'k1'", marks=pytest.mark.compat), "k is null", "total > 100", "price <= 10 or name = 'two'", None]
+    "where",
+    [
+        pytest.param("k = 'k1'", marks=pytest.mark.compat),
+        "k is null",
+        "total > 100",
+        "price <= 10 or name = 'two'",
+        None,
+    ],
 )
 def test_an_index_says_what_a_live_trace_says(
     session: bigdebug.Session, spark: SparkSession, orders: Path, where: str | None
