@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,9 +15,10 @@ from bigdebug.breakpoints.points.answers import RddAnswers
 from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, nodes_at, place_of
 from bigdebug.breakpoints.watch.catching import SameAs, Watching
 from bigdebug.breakpoints.watch.counts import Caught, Counts
-from bigdebug.breakpoints.watch.frames import DROPPED, FrameGuard, Observed
+from bigdebug.breakpoints.watch.frames import FrameGuard, Observed
 from bigdebug.breakpoints.watch.guards import PythonGuard, condition_of, is_python, python_guard
 from bigdebug.breakpoints.watch.replay import caught_rows
+from bigdebug.breakpoints.watch.sql_counts import SqlCounts
 from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
@@ -26,9 +26,6 @@ from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Tabl
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.recorder import Recorder
-
-SETTLE_SECONDS = 5.0
-"""How long Spark may take, after an action, to tell what it has counted."""
 
 _Slot = tuple[int, int, int, int]
 """Output, place in it, partition, position: names a record that was caught."""
@@ -76,9 +73,7 @@ class Watchpoint(Described):
         self._place: Place | None = None
         self._tags: frozenset[str] = frozenset()
         self._counts = Counts()
-        self._sql_hits: dict[int, int] = {}
-        self._sql_errors = 0
-        self._pending: list[tuple[int, Observed, float]] = []
+        self._sql = SqlCounts()
         self._records: dict[_Slot, Caught] = {}
         self._replayed: tuple[int, list[Caught]] | None = None
         self._notes: dict[str, None] = {}
@@ -141,9 +136,8 @@ class Watchpoint(Described):
     @property
     def counts(self) -> dict[int, int]:
         """The same by number of the output; of one that runs, so far."""
-        self._settle()
-        with self._lock:
-            found = dict(self._sql_hits)
+        self._sql.settle()
+        found = self._sql.hits
         for output, hits in self._counts.hits().items():
             found[output] = found.get(output, 0) + hits
         return dict(sorted(found.items()))
@@ -154,8 +148,7 @@ class Watchpoint(Described):
         hits = self.counts
         with self._lock:
             found = list(self._records.values())
-            sql = max((count for count in self._sql_hits.values()), default=0)
-        wanted = min(self.capacity - len(found), sql)
+        wanted = min(self.capacity - len(found), self._sql.most_hits)
         if wanted > 0 and self._python is None and isinstance(self._at(), FramePlace):
             found += self._replay(wanted, next((number for number, count in hits.items() if count), None))
         return found
@@ -174,21 +167,20 @@ class Watchpoint(Described):
         """Whether more records satisfied the guard than are kept."""
         with self._lock:
             kept = len(self._records)
-            most = max(self._sql_hits.values(), default=0)
-        return sum(self._counts.hits().values()) > kept or most > self.capacity
+        return sum(self._counts.hits().values()) > kept or self._sql.most_hits > self.capacity
 
     @property
     def errors(self) -> int:
         """For how many records the guard itself raised; they count as not satisfying it."""
-        self._settle()
-        return self._sql_errors + self._counts.errors()
+        self._sql.settle()
+        return self._sql.errors + self._counts.errors()
 
     @property
     def notes(self) -> list[str]:
         """What a person must know about the counts."""
-        self._settle()
+        self._sql.settle()
         with self._lock:
-            found = list(self._notes)
+            found = [*self._notes, *self._sql.notes]
         if self.errors:
             what = f": {self._counts.error}" if self._counts.error else ""
             found.append(f"the guard raised for {self.errors} records{what}")
@@ -293,16 +285,12 @@ class Watchpoint(Described):
 
     def observed(self, output: int, observed: Observed) -> None:
         """Spark counts for an output."""
-        with self._lock:
-            self._pending.append((output, observed, 0.0))
+        self._sql.observed(output, observed)
 
     def action_ended(self, output: int) -> None:
         """The action of an output has ended: what was counted for it is known soon."""
-        now = time.monotonic()
+        self._sql.action_ended(output)
         with self._lock:
-            self._pending = [
-                (number, each, now if number == output else since) for number, each, since in self._pending
-            ]
             self._replayed = None
         self._changed(self)
 
@@ -369,31 +357,6 @@ class Watchpoint(Described):
                 self._replayed = known
             self._changed(self)
         return known[1][:wanted]
-
-    def _settle(self) -> None:
-        """Take what Spark has counted; waits for what it is about to tell."""
-        with self._lock:
-            pending = list(self._pending)
-        for output, observed, since in pending:
-            if not since:
-                continue  # its action still runs
-            counted = observed.counted()
-            while counted is None and time.monotonic() - since < SETTLE_SECONDS:
-                time.sleep(0.01)
-                counted = observed.counted()
-            with self._lock:
-                if not any(each is observed for _, each, _ in self._pending):
-                    continue
-                self._pending = [each for each in self._pending if each[1] is not observed]
-                if counted is None:
-                    self._notes[f"Spark didn't tell what it counted for output {output}"] = None
-                elif counted[0] == DROPPED:
-                    self._notes[
-                        f"Spark dropped what it counted for output {output}, for it found a part of it to be empty"
-                    ] = None
-                else:
-                    self._sql_hits[output] = self._sql_hits.get(output, 0) + counted[0]
-                    self._sql_errors += counted[1]
 
     def _stand(self, place: Place) -> None:
         self._place = place
