@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks import advice, crashes, index, isolation, iterative, live, measures, rdd, screens, skew
 from benchmarks.loops import LOOPS
-from benchmarks.memory import memory
+from benchmarks.memory import ALIKE, memory, of_isolation
 from benchmarks.subjects import SUBJECTS
 from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
@@ -114,6 +114,16 @@ def _memory(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
         yield f"memory {kind} {sizes}", lambda k=kind: memory(spark, arguments.data, sizes, k)  # type: ignore[misc]
 
 
+def _isolation_memory(_: SparkSession, arguments: argparse.Namespace) -> Planned:
+    sizes = sorted(arguments.records)
+    for program in ALIKE:
+        for form in arguments.forms:
+            yield (
+                f"isolation memory {program} {form} {sizes}",
+                lambda p=program, f=form: of_isolation(arguments.data, sizes, p, f),  # type: ignore[misc]
+            )
+
+
 def _rdd(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     for megabytes in arguments.megabytes:
         yield f"text {megabytes}", lambda m=megabytes: rdd.measured(spark, arguments.data, m)  # type: ignore[misc]
@@ -185,6 +195,7 @@ TABLES = {
     "rdd": _rdd,
     "iterative": _iterative,
     "isolation": _isolation,
+    "isolation-memory": _isolation_memory,
     "crashes": _crashes,
     "live": _live,
     "screens": _screens,

@@ -1,6 +1,7 @@
-"""How much memory a trace of one row takes in the driver, as its source grows: the driver in a process of its own.
+"""How much memory questions take in the driver, as sources grow: the driver in a process of its own.
 
-`python -m benchmarks.memory FOLDER KIND ROWS` measures one size and prints it as JSON.
+`python -m benchmarks.memory trace FOLDER KIND ROWS` or `… isolation FOLDER PROGRAM FORM RECORDS` measures one size and
+prints it as JSON.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,15 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 from benchmarks.data import PROGRAMS, make
+from benchmarks.isolation import FORMS
 from benchmarks.measures import Row, fresh_store, row_of
 from benchmarks.pairs import Paired
+from benchmarks.subjects import SUBJECTS
 from bigdebug.lineage.java import ensure_java
 
 MB = 1 << 20
+ALIKE = ("rater frequency", "airport transit")
+"""Subjects that have as many candidates at every size."""
 
 
 def memory(spark: SparkSession, folder: Path, sizes: list[int], kind: str) -> Iterator[Row]:
@@ -29,27 +35,58 @@ def memory(spark: SparkSession, folder: Path, sizes: list[int], kind: str) -> It
     first: dict[str, float] = {}
     for rows in sizes:
         make(spark, folder, rows, kind)
-        found = _of_a_process(folder, kind, rows)
-        for name, measured in found.items():
-            base = first.setdefault(name, measured)
-            ratio = measured / base
-            yield row_of(
-                f"{name}, in MB ÷ that of the first size",
-                "group-by, trace of one row",
-                rows,
-                kind,
-                Paired(measured, base, ratio, ratio, ratio, 0),
-            )
+        found = _of_a_process("trace", str(folder), kind, str(rows))
+        yield from _beside(first, found, "group-by, trace of one row", rows, kind)
 
 
-def _of_a_process(folder: Path, kind: str, rows: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.memory", str(folder), kind, str(rows)]
+def of_isolation(folder: Path, sizes: list[int], program: str, form: str) -> Iterator[Row]:
+    """The same after an isolation of as many candidates."""
+    first: dict[str, float] = {}
+    for records in sizes:
+        SUBJECTS[program].make(folder, records, 1)
+        found = _of_a_process("isolation", str(folder), program, form, str(records))
+        candidates = f"{found.pop('candidates'):.0f}"
+        yield from _beside(first, found, f"{program}, isolation among {candidates} candidates", records, form)
+
+
+def _beside(
+    first: dict[str, float], found: dict[str, float], what: str, rows: int, kind: str
+) -> Iterator[Row]:
+    for name, measured in found.items():
+        base = first.setdefault(name, measured)
+        ratio = measured / base
+        paired = Paired(measured, base, ratio, ratio, ratio, 0)
+        yield row_of(f"{name}, in MB ÷ that of the first size", what, rows, kind, paired)
+
+
+def _of_a_process(*arguments: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.memory", *arguments]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def _measure(folder: Path, kind: str, rows: int) -> dict[str, float]:
+def _trace(folder: Path, kind: str, rows: str, session: bigdebug.Session, spark: SparkSession) -> Any:
+    program, where = PROGRAMS["group-by"]
+    trace = session.trace(program(spark, folder / f"{kind}-{rows}", kind), where)
+    assert trace.matched == 1
+    assert sum(source.count for source in trace.sources) > int(rows) // 10_000
+    assert len(trace.collect(10)) == 10
+    return trace
+
+
+def _isolation(
+    folder: Path, program: str, kind: str, records: str, session: bigdebug.Session, spark: SparkSession
+) -> Any:
+    subject, form = SUBJECTS[program], FORMS[kind]
+    made = subject.make(folder, int(records), 1)
+    found = session.isolate(form.made(spark, subject, made.path), form.failing(subject))
+    assert len(found.culprits)
+    return found
+
+
+def _measure(what: str, folder: Path, arguments: list[str]) -> dict[str, float]:
+    ask = partial({"trace": _trace, "isolation": _isolation}[what], folder, *arguments)
     ensure_java()
     # Executors are processes of their own, so the driver's memory is the driver's alone.
     spark = (
@@ -61,15 +98,10 @@ def _measure(folder: Path, kind: str, rows: int) -> dict[str, float]:
     )
     spark.sparkContext.setLogLevel("ERROR")
     beans: Any = spark._jvm.java.lang.management.ManagementFactory  # type: ignore[union-attr]
-    program, where = PROGRAMS["group-by"]
-    frame = program(spark, folder / f"{kind}-{rows}", kind)
     with bigdebug.attach(spark, store=fresh_store()) as session:
         for pool in beans.getMemoryPoolMXBeans():
             pool.resetPeakUsage()
-        trace = session.trace(frame, where)
-        assert trace.matched == 1
-        assert sum(source.count for source in trace.sources) > rows // 10_000
-        assert len(trace.collect(10)) == 10
+        answer = ask(session, spark)
         peak = sum(
             pool.getPeakUsage().getUsed()
             for pool in beans.getMemoryPoolMXBeans()
@@ -77,14 +109,17 @@ def _measure(folder: Path, kind: str, rows: int) -> dict[str, float]:
         )
         beans.getMemoryMXBean().gc()
         held = beans.getMemoryMXBean().getHeapMemoryUsage().getUsed()
-    python = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        found = {
+            "driver's heap, most that outlived a collection": peak / MB,
+            "driver's heap, held by the answer": held / MB,
+        }
+        if what == "isolation":
+            found["candidates"] = sum(row.candidates for row in answer.rows)
+    found["driver's Python, most"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     spark.stop()
-    return {
-        "driver's heap, most that outlived a collection": peak / MB,
-        "driver's heap, held by the trace": held / MB,
-        "driver's Python, most": python,
-    }
+    return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))))
+    what, folder, *arguments = sys.argv[1:]
+    print(json.dumps(_measure(what, Path(folder), arguments)))
