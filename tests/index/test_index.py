@@ -1,62 +1,20 @@
 """Indexes: written by a session, by the command and right after each action; read without Spark, Java or sources."""
 
-import functools
-import json
 import os
-import shutil
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 
 import bigdebug
-from bigdebug.cli.main import main
-from bigdebug.cli.schemas import schema
-from bigdebug.lineage import postmortem
 from bigdebug.lineage.errors import BigDebugError, DamagedIndexError, UnsupportedOperatorError
 from bigdebug.lineage.index.reading import Index, open_index
-from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def orders(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Orders as Parquet in two files; prices as CSV."""
-    folder = tmp_path_factory.mktemp("index")
-    frame = spark.range(40).select(
-        F.col("id").cast("int").alias("n"),
-        F.when(F.col("id") % 7 != 0, F.concat(F.lit("k"), F.col("id") % 5)).alias("k"),
-        (F.col("id") * 1.5).alias("v"),
-    )
-    frame.repartition(2, "n").write.parquet(str(folder / "orders"))
-    (folder / "prices.json").write_text("".join(f'{{"k": "k{i}", "price": {i * 10}}}\n' for i in range(5)))
-    return folder
-
-
-@pytest.fixture
-def session(spark: SparkSession, tmp_path: Path) -> Iterator[bigdebug.Session]:
-    with bigdebug.attach(spark, store=str(tmp_path / "store")) as attached:
-        yield attached
-
-
-def totals(spark: SparkSession, folder: Path) -> DataFrame:
-    orders = spark.read.parquet(str(folder / "orders"))
-    prices = spark.read.json(str(folder / "prices.json"), schema="k string, price int")
-    names = spark.createDataFrame([("k1", "one"), ("k2", "two"), ("k3", None)], "k string, name string")
-    joined = orders.join(prices, "k", "left").join(names, "k", "left")
-    return joined.groupBy("k", "name").agg(F.sum("v").alias("total"), F.max("price").alias("price"))
+from tests.index.totals import totals
 
 
 def told(trace: Any) -> Any:
@@ -269,80 +227,6 @@ def test_an_index_that_cant_be_written_is_absent_and_the_former_one_stands(
     assert len([path for path in folder.iterdir() if path.is_dir()]) == 1, "the half of one is gone"
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 400 kB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(folder)]
-    try:
-        made = subprocess.run(mount, capture_output=True, check=False)
-    except OSError as error:
-        pytest.skip(f"no file system of its own can be mounted here: {error}")
-    if made.returncode:
-        pytest.skip(f"no file system of its own can be mounted here: {made.stderr.decode()}")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def test_a_disk_that_is_full(small_disk: Path, spark: SparkSession) -> None:
-    with bigdebug.attach(spark, store=small_disk / "store") as session:
-        numbers = spark.range(300_000)
-        numbers.where("id < 9").collect()
-        large = numbers.selectExpr("id", "sha2(string(id), 256) s").where("id < 250000")
-        large.write.format("noop").mode("overwrite").save()
-        small, written = session.outputs
-        session.index(small)
-        with pytest.raises(BigDebugError, match=r"can't be written.*No space left") as told:
-            session.index(written)
-        assert "\n" not in told.value.message
-        assert "make room" in (told.value.hint or "")
-        tables = session._recorder.tables
-        assert tables is not None
-        assert open_index(tables, written.number) is None
-        lineage = small_disk / "store" / session.run_id / "lineage"
-        assert len(list(lineage.iterdir())) == 2, "the small one's folder and file"
-        index = open_index(tables, small.number)
-        assert index is not None
-        assert index.trace("id = 3").matched == 1
-
-
-def test_a_recipe_waits_for_room(small_disk: Path, spark: SparkSession) -> None:
-    with bigdebug.attach(spark, store=small_disk / "store") as session:
-        other = small_disk / "other"
-        with suppress(OSError), other.open("wb", buffering=0) as file:
-            while file.write(b"x" * 4096):
-                pass
-        assert spark.range(9).where("id < 5").count() == 5
-        session._recorder.drain()
-        assert "No space left" in (session.outputs[0].recipe_problem or "")
-        other.unlink()
-    (output,) = Store(str(small_disk / "store")).find("last").outputs
-    assert (output.recipe, output.recipe_problem) == ("stored", None)
-
-
-def test_a_disk_that_is_full_under_full_capture(
-    small_disk: Path, spark: SparkSession, caplog: pytest.LogCaptureFixture
-) -> None:
-    with bigdebug.attach(spark, store=small_disk / "store", capture="full"):
-        numbers = spark.range(300_000)
-        large = numbers.selectExpr("id", "sha2(string(id), 256) s").where("id < 250000")
-        large.write.format("noop").mode("overwrite").save()
-        warned = [record.getMessage() for record in caplog.records if record.name == "bigdebug"]
-        # Spark keeps the file open that it couldn't write, removed as it is: till then the disk stays full.
-        for _ in range(50):
-            spark._jvm.System.gc()
-            if os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_bsize > 300_000:
-                break
-            time.sleep(0.1)
-        assert len(numbers.where("id < 9").collect()) == 9
-    assert len(warned) == 1
-    assert warned[0].startswith("output 1 isn't indexed: the index can't be written to")
-    run = Store(str(small_disk / "store")).find("last")
-    assert [open_index(run.tables, number) is None for number in (1, 2)] == [True, False]
-    assert open_output(run, run.output("1"), spark=spark).trace("id = 3").matched == 1
-
-
 def test_what_fails_while_it_is_computed_is_no_fault_of_the_store(
     session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -409,168 +293,3 @@ def test_missing_tables_are_told(session: bigdebug.Session, spark: SparkSession,
 def test_only_outputs_can_be_indexed(session: bigdebug.Session, spark: SparkSession) -> None:
     with pytest.raises(BigDebugError, match="an Output"):
         session.index(spark.range(3))  # type: ignore[arg-type]
-
-
-# -- the command ------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def recorded(spark: SparkSession, orders: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run of one indexed output, and one that isn't, whose rows went through an RDD."""
-    store = tmp_path_factory.mktemp("recorded") / "store"
-    with bigdebug.attach(spark, store=store) as session:
-        frame = totals(spark, orders)
-        frame.collect()
-        spark.createDataFrame(frame.rdd.map(tuple), frame.schema).collect()
-        session.index(session.outputs[0])
-    return store
-
-
-def without_java(store: Path, *arguments: str, path: str) -> subprocess.CompletedProcess[str]:
-    with begun(store, *arguments, path=path) as asked:
-        out, err = asked.communicate()
-    return subprocess.CompletedProcess(arguments, asked.returncode, out, err)
-
-
-def begun(store: Path, *arguments: str, path: str | None = None) -> subprocess.Popen[str]:
-    environment = {**os.environ, "BIGDEBUG_STORE": str(store), "PYTHONPATH": str(ROOT)}
-    environment["PATH"] = path or os.environ["PATH"]
-    environment.pop("JAVA_HOME", None)
-    command = [sys.executable, "-m", "bigdebug", *arguments]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-
-
-def test_the_command_traces_without_spark_and_java(recorded: Path, path_without_java: str) -> None:
-    code = (
-        "import sys; from bigdebug.cli.main import main; main(sys.argv[1:]);"
-        "assert not {'pyspark', 'py4j', 'pandas'} & set(sys.modules), 'too much was loaded'"
-    )
-    environment = {
-        **os.environ,
-        "BIGDEBUG_STORE": str(recorded),
-        "PYTHONPATH": str(ROOT),
-        "PATH": path_without_java,
-    }
-    environment.pop("JAVA_HOME", None)
-    asked = subprocess.run(
-        [sys.executable, "-c", code, "trace", "last", "1", "--where", "k = 'k1'", "--json"],
-        capture_output=True, text=True, env=environment, check=False,
-    )  # fmt: skip
-    assert asked.returncode == 0, asked.stderr
-    content = json.loads(asked.stdout)
-    jsonschema.validate(content, schema("trace"))
-    assert content["matched"] == 1
-    assert [source["count"] for source in content["sources"]] == [7, 1, 1]
-    assert content["sources"][0]["records"][0]["value"]["k"] == "k1"
-    assert content["sources"][1]["records"][0]["value"] is None, "only Spark reads that"
-
-
-def test_the_command_says_what_an_index_cant_tell(
-    recorded: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("BIGDEBUG_STORE", str(recorded))
-    assert main(["trace", "last", "1", "--where", "nope = 1"]) == 1
-    assert "'nope'" in capsys.readouterr().err
-    assert main(["trace", "last", "1", "--where", "k = 'k1'", "--dry-run"]) == 0
-    assert "The trace reads" in capsys.readouterr().out
-    assert main(["trace", "last", "1", "--where", "k = 'zz'"]) == 0
-    assert "No row of output 1 matches" in capsys.readouterr().err
-    assert main(["trace", "last", "1", "--where", "k = 'k1'"]) == 0
-    shown = capsys.readouterr().out
-    assert "orders: 7 records" in shown
-    assert "needs Spark" in shown
-
-
-def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path, spark: SparkSession) -> None:
-    run = Store(str(recorded)).find("last")
-    with begun(recorded, "index", "last", "2", "--json") as indexing:
-        # While it is at it, another process indexes the same output.
-        while indexing.poll() is None and not list(recorded.glob("*/lineage/2-*/segment-0")):
-            time.sleep(0.01)
-        assert open_output(run, run.output("2"), spark=spark).index().trace("k = 'k1'").matched == 1
-        printed, said = indexing.communicate()
-    assert indexing.returncode == 0, said
-    run.tables.tidy()
-    assert len(list(recorded.glob("*/lineage/2-*"))) == 1, "one index, whole"
-    content = json.loads(printed)
-    jsonschema.validate(content, schema("index"))
-    assert content["output"] == 2
-    assert content["rows"] == 6
-    fast = without_java(recorded, "trace", "last", "2", "--where", "k = 'k1'", "--json", path="/nowhere")
-    slow = without_java(
-        recorded, "trace", "last", "2", "--where", "upper(k) = 'K1'", "--json", path=os.environ["PATH"]
-    )
-    assert "Spark is asked" in slow.stderr
-    told, again = json.loads(fast.stdout), json.loads(slow.stdout)
-    for content in (told, again):
-        del content["where"], content["notes"]
-        for source in content["sources"]:
-            if source["kind"] == "json":
-                for record in source["records"]:
-                    del record["value"]
-    assert told == again
-
-
-@pytest.fixture
-def copied(recorded: Path, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of that store; the command asks in the session of the tests."""
-    shutil.copytree(recorded, tmp_path / "copied")
-    monkeypatch.setattr(postmortem, "open_output", functools.partial(open_output, spark=spark))
-    monkeypatch.setenv("BIGDEBUG_STORE", str(tmp_path / "copied"))
-    return tmp_path / "copied"
-
-
-def cut(table: Path) -> None:
-    table.write_bytes(b"PAR1")
-
-
-def blank(table: Path) -> None:
-    """What its end says of it is whole, and its pages aren't."""
-    whole = table.read_bytes()
-    table.write_bytes(bytes(len(whole) // 2) + whole[len(whole) // 2 :])
-
-
-def remove_all(table: Path) -> None:
-    shutil.rmtree(table.parent)
-
-
-def spoil_manifest(table: Path) -> None:
-    (table.parents[2] / "1.json").write_text("{")
-
-
-@pytest.mark.parametrize("spoil", [cut, blank, remove_all, spoil_manifest], ids=lambda each: each.__name__)
-def test_a_damaged_index_leaves_it_to_the_recipe(
-    spoil: Callable[[Path], None], copied: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked = ["trace", "last", "1", "--where", "k = 'k1'", "--json"]
-    for table in copied.glob("*/lineage/1-*/segment-0/*.parquet"):
-        if table.exists():
-            spoil(table)
-    assert main(asked) == 0
-    printed = capsys.readouterr()
-    assert [source["count"] for source in json.loads(printed.out)["sources"]] == [7, 1, 1]
-    (line,) = printed.err.splitlines()
-    assert line.startswith("The index can't tell, Spark is asked: ")
-    assert line.endswith(f"bigdebug index {next(copied.glob('2*')).name} 1 makes it anew.")
-    (recipe,) = copied.glob("*/recipes/1.zip")
-    recipe.unlink()
-    assert main(asked) == 1
-    said = capsys.readouterr().err.splitlines()
-    assert [each.partition(":")[0] for each in said] == [line.partition(":")[0], "error", "hint"]
-    assert "its file is missing" in said[1]
-
-
-def test_the_command_says_why_spark_is_asked(
-    copied: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for more, why in (
-        (["--source", "orders", "-o", str(tmp_path / "orders.csv")], "Spark reads all of them for a file"),
-        (["--windows"], "it doesn't hold the other rows of windows"),
-        (["--no-index"], None),
-    ):
-        assert main(["trace", "last", "1", "--where", "k = 'k1'", *more]) == 0
-        first = capsys.readouterr().err.splitlines()[:1]
-        assert first == [] if why is None else why in first[0]
-    assert len((tmp_path / "orders.csv").read_text().splitlines()) == 8
