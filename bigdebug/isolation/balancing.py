@@ -13,12 +13,13 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.behind import Shown, behind_frames, doubts_of_rows, shown_as_records, told_of_rows
-from bigdebug.isolation.blamed import together
+from bigdebug.isolation.at_once import AtOnce
+from bigdebug.isolation.behind import behind_frames, doubts_of_rows, shown_as_records, told_of_rows
+from bigdebug.isolation.blamed import looked_at, together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.explaining_skew import explain_skew
 from bigdebug.isolation.failing import FailingGroups, Identity
-from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, Proof
+from bigdebug.isolation.found import SHOWN, IsolatedRecords, IsolatedRow, Isolation, Proof
 from bigdebug.isolation.output_key import looked_up
 from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.skew import Skew
@@ -70,8 +71,9 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         try:
             if groups.rows:
                 held = _held_by(replays, groups, heavy.skew)
-            shown = shown_as_records(groups.candidates, behind, catalyst.spark)
+            shown = AtOnce(shown_as_records(groups.candidates, behind, catalyst.spark), SHOWN)
             answers = _balanced(replays, groups, heavy, held, shown) if held else []
+            shown.expect(looked_at(answers))
         except BaseException:
             groups.candidates.release()
             raise
@@ -169,7 +171,7 @@ def _balanced(
     groups: FailingGroups,
     heavy: Heavy,
     held: Mapping[Identity, tuple[Numbers, Weights]],
-    shown: Shown,
+    shown: AtOnce,
 ) -> list[IsolatedRow]:
     taken = {row.identity: fewest(*held[row.identity], heavy.limit) for row in groups.rows}
     gone = FrozenBitMap().union(*(records for records, _ in taken.values()))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.at_once import AtOnce
 from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Proof
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.search import IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
 
 if TYPE_CHECKING:
-    from bigdebug.isolation.behind import Shown
+    pass
 
 _PROOFS: tuple[Proof, ...] = ("none", "sufficient", "1-minimal")
 
@@ -72,7 +73,7 @@ class Searched:
 
 def answer(
     row: Searched,
-    candidates: Shown,
+    candidates: AtOnce,
     called: str = "row",
     influence: Mapping[int, float | None] | None = None,
 ) -> IsolatedRow:
@@ -108,7 +109,7 @@ def answer(
     )
 
 
-def together(parts: Sequence[IsolatedRecords], candidates: Shown) -> IsolatedRecords:
+def together(parts: Sequence[IsolatedRecords], candidates: AtOnce) -> IsolatedRecords:
     """What rows have together; it is as sure as the least sure of them."""
     if len(parts) == 1:
         return parts[0]
@@ -116,6 +117,12 @@ def together(parts: Sequence[IsolatedRecords], candidates: Shown) -> IsolatedRec
     numbers = FrozenBitMap().union(*(each.numbers for each in parts)) if parts else FrozenBitMap()
     influence = {number: value for each in reversed(parts) for number, value in each.influences.items()}
     return IsolatedRecords(candidates, numbers, proof, influence)
+
+
+def looked_at(answers: Sequence[IsolatedRow]) -> Iterator[FrozenBitMap]:
+    """What is looked at of some answers, the culprits before all else."""
+    yield from (each.culprits.numbers for each in answers)
+    yield from (each.reproduction.numbers for each in answers)
 
 
 def _proof(found: Minimal) -> Proof:

@@ -1,6 +1,7 @@
 """What culprits have in common and the other records of the failing rows don't.
 
-A sample of the candidates proposes patterns, all of them are counted: one job each. Where there are few candidates,
+A sample of the candidates proposes patterns, all of them are counted, or a larger sample where they are very many:
+one job each. Where there are few candidates,
 they are held in Spark's plans, which takes no more jobs, and some more records of the source show what is usual there;
 none of these is counted.
 """
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pyroaring import FrozenBitMap
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -30,6 +32,8 @@ USUAL = 2_000
 _SAMPLED = 4_000
 """Records of either kind that propose patterns."""
 _FINALISTS = 40
+MOST_OTHERS = 100_000
+"""Other records of a source that are counted."""
 HELD = 10_000
 """Records that are held in Spark's plans."""
 
@@ -44,6 +48,7 @@ class Pattern:
         others: how many other records behind the failing rows fit it, of how many: they are like the culprits.
         source: whose records these are.
         condition: the same as SQL over the source as Spark reads it; None where its columns don't tell it.
+        sampled: the others are but a sample of those behind the failing rows, which are very many.
     """
 
     text: str
@@ -51,9 +56,11 @@ class Pattern:
     others: tuple[int, int]
     source: str
     condition: str | None
+    sampled: bool = False
 
     def __str__(self) -> str:
-        return f"{self.text}: {_of(self.culprits, 'culprit')}, {_of(self.others, 'other')}"
+        other = "sampled other" if self.sampled else "other"
+        return f"{self.text}: {_of(self.culprits, 'culprit')}, {_of(self.others, other)}"
 
 
 def _held(told: Told) -> Told:
@@ -86,6 +93,7 @@ class Told:
         enough: of conditions over the frame, whether those that fulfil each are enough to be told; None for any.
         known: of terms over the frame, whether each says no more than what is known anyhow; None of none.
         held: the frame's rows are in its plan.
+        sampled: the others are but some of those behind the failing rows.
     """
 
     source: str
@@ -98,6 +106,15 @@ class Told:
     enough: Callable[[DataFrame, Sequence[Column]], list[bool]] | None = None
     known: Callable[[DataFrame, Sequence[Term]], list[bool]] | None = None
     held: bool = False
+    sampled: bool = False
+
+
+def some_of(others: FrozenBitMap) -> FrozenBitMap:
+    """The same, or a sample of so many that no more can be counted; the same one each time."""
+    if len(others) <= MOST_OTHERS:
+        return others
+    drawn = np.random.default_rng(0).choice(others.to_array(), MOST_OTHERS, replace=False)
+    return FrozenBitMap(np.sort(drawn))
 
 
 def patterns_of(told: Told) -> list[Pattern]:
@@ -209,4 +226,5 @@ class _OfSource:
             others=(counted.others, counted.of_others),
             source=self._told.source,
             condition=counted.conjunction.condition,
+            sampled=self._told.sampled,
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
 
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.explaining import USUAL, Pattern, Told, patterns_of
+from bigdebug.isolation.explaining import USUAL, Pattern, Told, patterns_of, some_of
 from bigdebug.isolation.features import Term, kind_of, terms_of
 from bigdebug.isolation.gathering import Stand
 from bigdebug.lineage.asking import asking
@@ -35,9 +37,10 @@ def explain(
         for stand in candidates.stands:
             mine = culprits & stand.numbers
             if mine:
-                found += patterns_of(
-                    _told(catalyst, candidates, stand, mine, (behind & stand.numbers) - mine)
-                )
+                others = (behind & stand.numbers) - mine
+                counted = some_of(others)
+                told = _told(catalyst, candidates, stand, mine, counted)
+                found += patterns_of(replace(told, sampled=len(counted) < len(others)))
     return tuple(found)
 
 

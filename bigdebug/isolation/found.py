@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyroaring import FrozenBitMap
     from pyspark.sql import DataFrame
 
-    from bigdebug.isolation.behind import Shown
+    from bigdebug.isolation.at_once import AtOnce
     from bigdebug.isolation.explaining import Pattern
     from bigdebug.isolation.suspects import Suspect
 
@@ -47,7 +47,7 @@ class IsolatedRecords(Described, Sequence[TracedRecord]):
 
     def __init__(
         self,
-        candidates: Shown,
+        candidates: AtOnce,
         numbers: FrozenBitMap,
         proof: Proof,
         influence: Mapping[int, float | None] | None = None,

@@ -107,7 +107,7 @@ class RddSource:
         """
         self._count_before({partition for (partition, _), _ in values})
         records = [TracedRecord(self.name, self._location(place, value), value) for place, value in values]
-        return sorted(records, key=lambda record: _order(record.location))
+        return sorted(records, key=lambda record: order_of(record.location))
 
     def locations(self, values: Sequence[tuple[Place, Any]]) -> list[Location]:
         """The places that a person can open, in the order of the records.
@@ -180,5 +180,6 @@ def _name(operator: RddOperator) -> str:
     return operator.call_site.label if operator.call_site else operator.kind
 
 
-def _order(location: Location) -> tuple[str, int, int]:
+def order_of(location: Location) -> tuple[str, int, int]:
+    """What records are put in order by."""
     return location.file or "", location.partition or 0, location.position or 0

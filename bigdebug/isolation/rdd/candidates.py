@@ -18,7 +18,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.rdd.kinds import IN_FILES
 from bigdebug.lineage.rdd.operator import RddOperator
-from bigdebug.lineage.rdd.reading import Place, RddSource
+from bigdebug.lineage.rdd.reading import Place, RddSource, order_of
 from bigdebug.lineage.rdd.trace import RddTrace
 
 MOST_CANDIDATES = 5_000_000
@@ -148,13 +148,15 @@ class RddCandidates:
         return FrozenBitMap(range(self.count))
 
     def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
-        """Up to so many of some candidates of each source, by source, file and position; not with their numbers."""
+        """Up to so many of some candidates of each source, with their numbers, by source, file and position."""
         found: list[tuple[int | None, TracedRecord]] = []
         with self._asking():
             for stand in self.stands:
                 places = stand.places_of(numbers)[:limit]
                 if places:
-                    found += [(None, record) for record in self.trace.located(stand.leaf, places)]
+                    known = stand.numbers_of(*np.array(places).T).tolist()
+                    records = zip(known, self.trace.at(stand.leaf, places), strict=True)
+                    found += sorted(records, key=lambda each: order_of(each[1].location))
         return found
 
     def leaves(self, numbers: FrozenBitMap) -> list[RddSource]:

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bigdebug.isolation.explaining import HELD, USUAL, Pattern, Told, patterns_of
+from bigdebug.isolation.explaining import HELD, USUAL, Pattern, Told, patterns_of, some_of
 from bigdebug.isolation.features import Term, terms_of
 from bigdebug.isolation.rdd import forms
 from bigdebug.isolation.rdd.candidates import RddCandidates, RddStand, bits_of, session_of
@@ -43,7 +43,9 @@ def explain_elements(
             mine = culprits & stand.numbers
             if mine:
                 others = (behind & stand.numbers) - mine
-                told = ElementsOfStand(candidates, stand, mine, others).told()
+                counted = some_of(others)
+                told = ElementsOfStand(candidates, stand, mine, counted).told()
+                told = replace(told, sampled=len(counted) < len(others))
                 try:
                     found += patterns_of(told)
                 finally:
