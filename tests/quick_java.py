@@ -21,10 +21,10 @@ import pytest
 import bigdebug
 from bigdebug.lineage.java import JavaFound, find_java
 
-QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC " + os.environ.get("XT_QUICK", "")
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # With the quick compiler alone Java reserves too little room for what it compiles in a whole test run.
 ROOMY = "-XX:ReservedCodeCacheSize=240m"
-SMALL = "-Dspark.sql.shuffle.partitions=4 -Dspark.ui.enabled=false " + os.environ.get("XT_SMALL", "")
+SMALL = "-Dspark.sql.shuffle.partitions=4 -Dspark.ui.enabled=false"
 # For fewer tests an archive isn't worth the half minute.
 MANY = 50
 _JARS = Path(pyspark.__file__).parent / "jars"
