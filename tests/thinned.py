@@ -16,8 +16,8 @@ def thinned(
     Args:
         cases: all there are: each a parameter, or a tuple of them.
         covers: what the others judge, for the table of proofs.
-        every: the suite runs one of so many,
-        among: or just these.
+        every: the suite runs one of so many.
+        among: it runs just these instead.
     """
     mark = pytest.mark.proof(covers)
     return [

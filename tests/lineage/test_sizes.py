@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,11 @@ def right(record: TracedRecord) -> bool:
 @pytest.mark.compat
 @pytest.mark.parametrize(
     ("way", "blocks", "kind"),
-    thinned(product(WAYS, BLOCKS, ["csv", "json", "parquet"]), "records of files in blocks of any size", 4),
+    thinned(
+        itertools.product(WAYS, BLOCKS, ["csv", "json", "parquet"]),
+        "records of files in blocks of any size",
+        4,
+    ),
 )
 def test_the_first_records_are_shown_each_with_its_own_values(
     way: str,

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
+from tests.jobs import jobs
 
 SALES = [(1, "a", 10), (2, "a", 20), (3, "b", 5), (4, "b", 7), (5, "c", 1)]
 SHOPS = [("a", "Rome"), ("b", "Oslo")]
@@ -33,10 +34,6 @@ def shops(session: bigdebug.Session, spark: SparkSession) -> DataFrame:
 def totals(sales: DataFrame, shops: DataFrame) -> DataFrame:
     joined = sales.filter("v > 1").join(shops, "k")
     return joined.groupBy("city").agg(F.sum("v").alias("total")).filter("total > 3")
-
-
-def jobs(spark: SparkSession) -> int:
-    return int(spark.sparkContext._jsc.sc().dagScheduler().numTotalJobs())
 
 
 def test_nothing_runs_before_the_first_question(
