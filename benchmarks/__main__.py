@@ -20,6 +20,7 @@ from pyspark.sql import SparkSession
 from benchmarks import advice, crashes, index, isolation, iterative, live, measures, rdd, screens, skew
 from benchmarks.loops import LOOPS
 from benchmarks.memory import ALIKE, memory, of_isolation
+from benchmarks.shown import rows_in
 from benchmarks.subjects import SUBJECTS
 from benchmarks.tpch import TpcH
 from bigdebug.lineage.java import ensure_java
@@ -54,15 +55,15 @@ def main() -> None:
             kept = RESULTS / f"{which}.jsonl" if grown else arguments.data / f"{which}-{measured}.jsonl"
             RESULTS.mkdir(exist_ok=True)
             for key, measure in TABLES[which](spark, arguments):
-                if any(row["key"] == key and row["commit"] == measured for row in _rows(kept)):
+                if any(row["key"] == key and row["commit"] == measured for row in rows_in(kept)):
                     continue
                 found = []
                 for row in measure():
                     print(line(row), flush=True)
                     found.append({"key": key, "commit": measured, **row})
-                others = [row for row in _rows(kept) if row["key"] != key]
+                others = [row for row in rows_in(kept) if row["key"] != key]
                 kept.write_text("".join(json.dumps(row) + "\n" for row in [*others, *found]))
-            (RESULTS / f"{which}.md").write_text(table(_rows(kept), measured))
+            (RESULTS / f"{which}.md").write_text(table(rows_in(kept), measured))
     finally:
         spark.stop()
         shutil.rmtree(measures.STORES, ignore_errors=True)
@@ -230,10 +231,6 @@ def _git(*arguments: str) -> str:
     command = ["git", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, check=True)
     return done.stdout.strip()
-
-
-def _rows(kept: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
 
 
 def _line(row: measures.Row) -> str:

@@ -18,6 +18,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from benchmarks.measures import Row, fresh_store
 from benchmarks.pairs import seconds
+from benchmarks.shown import at_least, times_faster, times_fewer_jobs
 from benchmarks.subjects import SUBJECTS, Made, Place, Subject, bad, flat
 from bigdebug.isolation.found import IsolatedRecords, Isolation
 
@@ -144,7 +145,7 @@ def table(rows: Sequence[Row], _: str) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    least = "" if row["ended"] else "≥ "
+    least = at_least(row)
     return [
         row["program"],
         row["form"],
@@ -160,8 +161,8 @@ def _cells(row: Row) -> list[str]:
         f"{row['traced']:,} ({row['traced_precision']:.2g})",
         f"{least}{row['plain']:.1f}",
         f"{least}{row['tests']:,}",
-        f"{least}{row['plain'] / row['isolation']:.0f}",
-        f"{least}{row['tests'] / row['jobs']:.0f}",
+        times_faster(row),
+        times_fewer_jobs(row),
         row["commit"],
     ]
 

@@ -42,17 +42,29 @@ def written(text: str, rows: Iterable[dict[str, Any]]) -> str:
     return f"{before}{BEGIN}\n{table(rows)}\n{END}{after}"
 
 
-def measured() -> list[dict[str, Any]]:
-    """What was measured."""
-    return [json.loads(line) for line in MEASURED.read_text().splitlines()]
+def rows_in(kept: Path) -> list[dict[str, Any]]:
+    """What was measured and is kept in a file; nothing where there is none."""
+    return [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+
+
+def at_least(row: dict[str, Any]) -> str:
+    """What stands before a figure of plain delta debugging: it may not have come to its end."""
+    return "" if row["ended"] else "≥ "
+
+
+def times_faster(row: dict[str, Any]) -> str:
+    """How many times longer plain delta debugging takes."""
+    return f"{at_least(row)}{row['plain'] / row['isolation']:.0f}"
+
+
+def times_fewer_jobs(row: dict[str, Any]) -> str:
+    """How many times more Spark jobs it takes."""
+    return f"{at_least(row)}{row['tests'] / row['jobs']:.0f}"
 
 
 def _line(program: str, size: int, forms: dict[str, dict[str, Any]]) -> str:
     def each(of: Any) -> str:
         return " · ".join(of(forms[form]) for form in _FORMS)
-
-    def least(row: dict[str, Any], value: float) -> str:
-        return f"{'' if row['ended'] else '≥ '}{value:.0f}"
 
     cells = [
         program,
@@ -61,11 +73,11 @@ def _line(program: str, size: int, forms: dict[str, dict[str, Any]]) -> str:
         each(lambda row: f"{row['ratio']:.2f}"),
         each(lambda row: f"{row['precision']:.2f}, {row['recall']:.2f}"),
         each(lambda row: f"{row['traced']:,}"),
-        each(lambda row: least(row, row["plain"] / row["isolation"])),
-        each(lambda row: least(row, row["tests"] / row["jobs"])),
+        each(times_faster),
+        each(times_fewer_jobs),
     ]
     return f"| {' | '.join(cells)} |\n"
 
 
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(), measured()))
+    README.write_text(written(README.read_text(), rows_in(MEASURED)))

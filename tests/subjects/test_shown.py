@@ -1,13 +1,13 @@
 """The README shows what was measured."""
 
-from benchmarks.shown import BEGIN, END, README, measured, table, written
+from benchmarks.shown import BEGIN, END, MEASURED, README, rows_in, table, written
 
 
 def test_the_readme_shows_what_was_measured() -> None:
     text = README.read_text()
     assert BEGIN in text
     assert END in text
-    assert text == written(text, measured()), "python -m benchmarks.shown writes it again"
+    assert text == written(text, rows_in(MEASURED)), "python -m benchmarks.shown writes it again"
 
 
 def test_the_largest_size_of_each_program_that_both_forms_have_is_shown() -> None:
