@@ -1,9 +1,8 @@
 """What culprits have in common and the other records of the failing rows don't.
 
-A sample of the candidates proposes patterns, all of them are counted, or a larger sample where they are very many:
-one job each. Where there are few candidates,
-they are held in Spark's plans, which takes no more jobs, and some more records of the source show what is usual there;
-none of these is counted.
+A sample of the candidates proposes patterns, all of them are counted, or a larger sample where they are very many: one
+job each. Where there are few candidates, they are held in Spark's plans, which takes no more jobs, and some more
+records of the source show what is usual there; none of these is counted.
 """
 
 from __future__ import annotations
@@ -63,16 +62,6 @@ class Pattern:
         return f"{self.text}: {_of(self.culprits, 'culprit')}, {_of(self.others, other)}"
 
 
-def _held(told: Told) -> Told:
-    """The same with the rows in the plan itself, unless Arrow hasn't got a type of theirs."""
-    frame = told.frame
-    try:
-        held = frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema)
-    except (PySparkException, pa.ArrowException):
-        return told
-    return replace(told, frame=held, held=True)
-
-
 def _of(counted: tuple[int, int], noun: str) -> str:
     some, every = counted
     return f"{some:,} of {every:,} {noun}{'' if every == 1 else 's'}"
@@ -92,8 +81,6 @@ class Told:
         usual: fetches records of the source, candidates or not, as `c0`, `c1`, …; None where they can't be had.
         enough: of conditions over the frame, whether those that fulfil each are enough to be told; None for any.
         known: of terms over the frame, whether each says no more than what is known anyhow; None of none.
-        held: the frame's rows are in its plan.
-        sampled: the others are but some of those behind the failing rows.
     """
 
     source: str
@@ -105,8 +92,6 @@ class Told:
     usual: Callable[[], DataFrame] | None
     enough: Callable[[DataFrame, Sequence[Column]], list[bool]] | None = None
     known: Callable[[DataFrame, Sequence[Term]], list[bool]] | None = None
-    held: bool = False
-    sampled: bool = False
 
 
 def some_of(others: FrozenBitMap) -> FrozenBitMap:
@@ -117,16 +102,21 @@ def some_of(others: FrozenBitMap) -> FrozenBitMap:
     return FrozenBitMap(np.sort(drawn))
 
 
-def patterns_of(told: Told) -> list[Pattern]:
-    """What the culprits share and the others don't, the most telling first."""
-    return _OfSource(told).patterns()
+def patterns_of(told: Told, behind: int | None = None) -> list[Pattern]:
+    """What the culprits share and the others don't, the most telling first.
+
+    Args:
+        told: the records.
+        behind: how many others there are behind the failing rows, where those told may be but some of them.
+    """
+    return _OfSource(told, sampled=behind is not None and told.others < behind).patterns()
 
 
 class _OfSource:
-    def __init__(self, told: Told) -> None:
-        if not told.held and told.culprits + told.others <= HELD:
-            told = _held(told)
-        self._told = told
+    def __init__(self, told: Told, *, sampled: bool) -> None:
+        few = told.culprits + told.others <= HELD
+        self._told = replace(told, frame=_held(told.frame)) if few else told
+        self._sampled_others = sampled
         self._terms = list(told.terms)
         self._split: str | None = None
 
@@ -212,10 +202,11 @@ class _OfSource:
     def _counts(self, fits: Sequence[Column]) -> dict[int, Any]:
         """Of the culprits (1) and of the others (0), how many fulfil each of some conditions, by name."""
         frame = self._with_fields(self._told.frame)
-        if self._told.held:
+        if self._told.frame.isLocal():
             named = [fit.alias(f"n{i}") for i, fit in enumerate(fits)]
             rows = frame.select("culprit", *named).toPandas()
-            return {int(culprit): some.sum() for culprit, some in rows.groupby("culprit")}
+            found: dict[int, Any] = rows.groupby("culprit").sum().to_dict("index")
+            return found
         sums = [F.count_if(fit).alias(f"n{i}") for i, fit in enumerate(fits)]
         return {row["culprit"]: row for row in frame.groupBy("culprit").agg(*sums).collect()}
 
@@ -226,5 +217,15 @@ class _OfSource:
             others=(counted.others, counted.of_others),
             source=self._told.source,
             condition=counted.conjunction.condition,
-            sampled=self._told.sampled,
+            sampled=self._sampled_others,
         )
+
+
+def _held(frame: DataFrame) -> DataFrame:
+    """The same rows in the plan itself, unless Arrow hasn't got a type of theirs."""
+    if frame.isLocal():
+        return frame
+    try:
+        return frame.sparkSession.createDataFrame(frame.toArrow(), frame.schema)
+    except (PySparkException, pa.ArrowException):
+        return frame

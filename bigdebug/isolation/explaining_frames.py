@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
 
@@ -38,9 +36,8 @@ def explain(
             mine = culprits & stand.numbers
             if mine:
                 others = (behind & stand.numbers) - mine
-                counted = some_of(others)
-                told = _told(catalyst, candidates, stand, mine, counted)
-                found += patterns_of(replace(told, sampled=len(counted) < len(others)))
+                told = _told(catalyst, candidates, stand, mine, some_of(others))
+                found += patterns_of(told, len(others))
     return tuple(found)
 
 

@@ -43,11 +43,9 @@ def explain_elements(
             mine = culprits & stand.numbers
             if mine:
                 others = (behind & stand.numbers) - mine
-                counted = some_of(others)
-                told = ElementsOfStand(candidates, stand, mine, counted).told()
-                told = replace(told, sampled=len(counted) < len(others))
+                told = ElementsOfStand(candidates, stand, mine, some_of(others)).told()
                 try:
-                    found += patterns_of(told)
+                    found += patterns_of(told, len(others))
                 finally:
                     told.frame.unpersist()
     return tuple(found)
@@ -89,8 +87,7 @@ class ElementsOfStand:
         )
         usual = partial(self._usual, self._schema) if stand.count < USUAL else None
         few = len(self._culprits) + len(self._others) <= HELD
-        frame, held = self._frame(numbered, few=few)
-        return replace(self._told(frame, len(self._others), usual), held=held)
+        return self._told(self._frame(numbered, few=few), len(self._others), usual)
 
     def told_of_all(self) -> Told:
         """The culprits, and whatever else the source holds."""
@@ -99,7 +96,7 @@ class ElementsOfStand:
         numbered = forms.all_parts(
             self._parts, stand.starts(), bits_of(stand.places), culprits, stand.leaf.first_positions()
         )
-        frame, _ = self._frame(numbered, few=False)
+        frame = self._frame(numbered, few=False)
         return self._told(frame, frame.count() - len(self._culprits), None)
 
     # -- inside -------------------------------------------------------------------------------------
@@ -127,8 +124,7 @@ class ElementsOfStand:
             usual=usual,
         )
 
-    def _frame(self, numbered: Callable[..., Any], *, few: bool) -> tuple[DataFrame, bool]:
-        """The rows, and whether they are in the plan itself."""
+    def _frame(self, numbered: Callable[..., Any], *, few: bool) -> DataFrame:
         columns = T.StructType(
             [*self._schema, *T.StructType.fromDDL(f"number bigint, culprit int, {_PLACES}")]
         )
@@ -136,19 +132,18 @@ class ElementsOfStand:
         if few:
             return self._of_rows(rows.collect(), columns)
         # Kept for what follows: patterns are proposed, then counted.
-        return self.spark.createDataFrame(rows, columns, verifySchema=False).persist(), False
+        return self.spark.createDataFrame(rows, columns, verifySchema=False).persist()
 
     def _usual(self, schema: T.StructType) -> DataFrame:
         """Records of the source, whether or not they are candidates."""
         alone = forms.parts_alone(self._parts)
         rows = [alone(element) for element in self._stand.leaf.rdd.take(USUAL)]
-        return self._of_rows(rows, schema)[0]
+        return self._of_rows(rows, schema)
 
-    def _of_rows(self, rows: list[Any], schema: T.StructType) -> tuple[DataFrame, bool]:
-        """A few rows, in the plan itself where Arrow takes them as Spark does, and whether it does."""
-        if not any(
-            isinstance(field.dataType, T.TimestampType) for field in schema
-        ):  # of which zone, Spark knows
+    def _of_rows(self, rows: list[Any], schema: T.StructType) -> DataFrame:
+        """A few rows, in the plan itself where Arrow takes them as Spark does."""
+        # Of which zone a time is, Spark knows.
+        if not any(isinstance(field.dataType, T.TimestampType) for field in schema):
             names = schema.fieldNames()
             try:
                 dicts = [dict(zip(names, row, strict=True)) for row in rows]
@@ -156,8 +151,8 @@ class ElementsOfStand:
             except (pa.ArrowException, ValueError, TypeError):  # a text that isn't one
                 pass
             else:
-                return self.spark.createDataFrame(table, schema), True
-        return self.spark.createDataFrame(rows, schema, verifySchema=False), False
+                return self.spark.createDataFrame(table, schema)
+        return self.spark.createDataFrame(rows, schema, verifySchema=False)
 
     def _places(self) -> list[Term]:
         if self._stand.leaf.whole_files:
