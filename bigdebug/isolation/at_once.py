@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.found import SHOWN, IsolatedRow
 from bigdebug.lineage.location import TracedRecord
 
 if TYPE_CHECKING:
@@ -23,26 +24,26 @@ class AtOnce:
 
     Args:
         shown: what gives the records.
-        most: so many of them are fetched together at most.
     """
 
-    def __init__(self, shown: Shown, most: int) -> None:
+    def __init__(self, shown: Shown) -> None:
         self._shown = shown
-        self._most = most
         self._expected = FrozenBitMap()
 
-    def expect(self, several: Iterable[FrozenBitMap]) -> None:
-        """Say which records are going to be asked for, before the first is; the most important ones first."""
-        for numbers in several:
-            more = self._expected | numbers
-            if len(more) <= self._most:
+    def expect(self, answers: Sequence[IsolatedRow]) -> None:
+        """Say which answers are going to be shown, before the first is; their culprits matter most."""
+        if not self._shown.tells_each:
+            return
+        for part in (*(each.culprits for each in answers), *(each.reproduction for each in answers)):
+            more = self._expected | part.numbers
+            if len(more) <= SHOWN:
                 self._expected = more
 
-    def records(self, numbers: FrozenBitMap, limit: int) -> list[tuple[int | None, TracedRecord]]:
-        """Up to so many records of each source that some candidates are; with their numbers, if these are known."""
-        if not numbers or limit < self._most or not numbers <= self._expected or self._at_once is None:
-            return self._shown.records(numbers, limit)
-        return [each for each in self._at_once if each[0] in numbers]
+    def records(self, numbers: FrozenBitMap) -> list[tuple[int | None, TracedRecord]]:
+        """The first records of each source that some candidates are; with their numbers, if these are known."""
+        if numbers and numbers <= self._expected:
+            return [each for each in self._at_once if each[0] is not None and each[0] in numbers]
+        return self._shown.records(numbers, SHOWN)
 
     def leaves(self, numbers: FrozenBitMap) -> list[Any]:
         """The sources of some candidates; all sources of none."""
@@ -54,8 +55,5 @@ class AtOnce:
         return found
 
     @cached_property
-    def _at_once(self) -> list[tuple[int, TracedRecord]] | None:
-        """Those that are expected; None where it isn't known which record is whose."""
-        found = self._shown.records(self._expected, self._most)
-        known = [(number, record) for number, record in found if number is not None]
-        return known if len(known) == len(found) else None
+    def _at_once(self) -> list[tuple[int | None, TracedRecord]]:
+        return self._shown.records(self._expected, SHOWN)

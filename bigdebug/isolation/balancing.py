@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.at_once import AtOnce
 from bigdebug.isolation.behind import behind_frames, doubts_of_rows, shown_as_records, told_of_rows
-from bigdebug.isolation.blamed import looked_at, together
+from bigdebug.isolation.blamed import together
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.explaining_skew import explain_skew
 from bigdebug.isolation.failing import FailingGroups, Identity
-from bigdebug.isolation.found import SHOWN, IsolatedRecords, IsolatedRow, Isolation, Proof
+from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation, Proof
 from bigdebug.isolation.output_key import looked_up
 from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.skew import Skew
@@ -71,9 +71,9 @@ def isolate_skew(question: Question, skew: Skew) -> Isolation:
         try:
             if groups.rows:
                 held = _held_by(replays, groups, heavy.skew)
-            shown = AtOnce(shown_as_records(groups.candidates, behind, catalyst.spark), SHOWN)
+            shown = AtOnce(shown_as_records(groups.candidates, behind, catalyst.spark))
             answers = _balanced(replays, groups, heavy, held, shown) if held else []
-            shown.expect(looked_at(answers))
+            shown.expect(answers)
         except BaseException:
             groups.candidates.release()
             raise

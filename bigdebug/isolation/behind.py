@@ -271,6 +271,11 @@ class RecordsBehind:
         return [site for each in self._behind.values() for site in each.call_sites]
 
     @property
+    def tells_each(self) -> bool:
+        """Whether records come with the numbers of the candidates that were made of them."""
+        return all(each.tells_each for each in self._behind.values())
+
+    @property
     def are_all_records(self) -> bool:
         """Whether no candidates are shown as rows."""
         return len(self._behind) == len(self._all)

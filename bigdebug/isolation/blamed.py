@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyroaring import FrozenBitMap
 
@@ -13,9 +13,6 @@ from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Proof
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.search import IN_JOBS, Effort, Minimal, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, NotAgainError, RowSearch
-
-if TYPE_CHECKING:
-    pass
 
 _PROOFS: tuple[Proof, ...] = ("none", "sufficient", "1-minimal")
 
@@ -117,12 +114,6 @@ def together(parts: Sequence[IsolatedRecords], candidates: AtOnce) -> IsolatedRe
     numbers = FrozenBitMap().union(*(each.numbers for each in parts)) if parts else FrozenBitMap()
     influence = {number: value for each in reversed(parts) for number, value in each.influences.items()}
     return IsolatedRecords(candidates, numbers, proof, influence)
-
-
-def looked_at(answers: Sequence[IsolatedRow]) -> Iterator[FrozenBitMap]:
-    """What is looked at of some answers, the culprits before all else."""
-    yield from (each.culprits.numbers for each in answers)
-    yield from (each.reproduction.numbers for each in answers)
 
 
 def _proof(found: Minimal) -> Proof:

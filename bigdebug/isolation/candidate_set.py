@@ -53,9 +53,11 @@ class CandidateSet(ABC):
     Attributes:
         stands: the candidates of each source.
         only_together: subsets are told apart even where there is one alone.
+        tells_each: records come with the numbers of the candidates that they are.
     """
 
     only_together = False
+    tells_each = True
     stands: Sequence[Share]
 
     @property

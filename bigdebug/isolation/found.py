@@ -73,7 +73,7 @@ class IsolatedRecords(Described, Sequence[TracedRecord]):
 
     @cached_property
     def _numbered(self) -> list[tuple[int | None, TracedRecord]]:
-        found = self._candidates.records(self.numbers, SHOWN)
+        found = self._candidates.records(self.numbers)
         return sorted(found, key=lambda each: -abs(_known(self.influences, each[0]) or 0.0))
 
     @overload

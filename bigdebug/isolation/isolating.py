@@ -17,7 +17,7 @@ from pyspark.sql import Column, DataFrame
 from bigdebug.isolation.at_once import AtOnce
 from bigdebug.isolation.balancing import isolate_skew
 from bigdebug.isolation.behind import Shown, behind_frames, doubts_of_rows, shown_as_records, told_of_rows
-from bigdebug.isolation.blamed import Searched, answer, looked_at, together
+from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
@@ -288,9 +288,9 @@ class _Isolating:
         shown = shown_as_records(candidates, self._behind, self._catalyst.spark)
         again = [row for row in rows if row.again]
         influences = self._influences(again)
-        at_once = AtOnce(shown, SHOWN)
+        at_once = AtOnce(shown)
         answers = [answer(row, at_once, influence=influences.get(row.identity, {})) for row in again]
-        at_once.expect(looked_at(answers))
+        at_once.expect(answers)
         doubts = doubts_of_rows(self._behind)
         notes = [*dict.fromkeys([*trace.notes, *doubts]), *self._replays.notes, *told_of_rows(self._behind)]
         if rows and not answers:

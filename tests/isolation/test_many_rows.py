@@ -1,7 +1,5 @@
 """Answers about several rows, and about rows of very many records: how much they read."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.isolation import at_once, explaining
+from tests.jobs import jobs
 
 KEYS = 6
 
@@ -27,13 +26,6 @@ def made(kind: str, spark: SparkSession, file: Path) -> tuple[Any, Any]:
     return frame.groupBy("k").agg(F.sum("v").alias("total")), "total > 10000"
 
 
-@contextmanager
-def jobs_counted(spark: SparkSession) -> Iterator[Callable[[], int]]:
-    store = spark.sparkContext._jsc.sc().statusStore()
-    before = store.jobsList(None).size()
-    yield lambda: int(store.jobsList(None).size()) - before
-
-
 @pytest.mark.parametrize("kind", ["DataFrame", "RDD"])
 def test_records_of_all_rows_are_fetched_with_the_first(
     kind: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
@@ -42,10 +34,10 @@ def test_records_of_all_rows_are_fetched_with_the_first(
     found = session.isolate(data, failing)
     assert len(found.rows) == KEYS
     list(found.rows[0].culprits)
-    with jobs_counted(spark) as jobs:
-        shown = [[*row.culprits, *row.reproduction] for row in found.rows]
-        everything = [*found.culprits, *found.reproduction]
-        assert jobs() == 0
+    before = jobs(spark)
+    shown = [[*row.culprits, *row.reproduction] for row in found.rows]
+    everything = [*found.culprits, *found.reproduction]
+    assert jobs(spark) == before
     places = [[record.location.position for record in records] for records in shown]
     assert all(set(each) <= {100, 200, 101, 201, 102, 202, 103, 203, 104, 204, 105, 205} for each in places)
     assert set().union(*places) == {record.location.position for record in everything}
@@ -64,10 +56,10 @@ def test_what_is_too_much_for_one_go_is_fetched_by_itself(
     plain = session.isolate(data, failing)
     expect = at_once.AtOnce.expect
 
-    def few(self: at_once.AtOnce, several: Any) -> None:
-        self._most, most = 3, self._most
-        expect(self, several)
-        self._most = most
+    def few(self: at_once.AtOnce, answers: Any) -> None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(at_once, "SHOWN", 3)
+            expect(self, answers)
 
     monkeypatch.setattr(at_once.AtOnce, "expect", few)
     found = session.isolate(data, failing)

@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.at_once import AtOnce
 from bigdebug.isolation.behind import shown_as_records, told_of_rows
-from bigdebug.isolation.blamed import looked_at, together
+from bigdebug.isolation.blamed import together
 from bigdebug.isolation.cost import Cost
-from bigdebug.isolation.found import SHOWN, IsolatedRecords, IsolatedRow, Isolation
+from bigdebug.isolation.found import IsolatedRecords, IsolatedRow, Isolation
 from bigdebug.isolation.rdd import weights
 from bigdebug.isolation.rdd.asked_of_rows import asked_of_rows
 from bigdebug.isolation.rdd.candidates import MOST_CANDIDATES, Places, RddCandidates, session_of
@@ -82,9 +82,9 @@ class _Balancing:
             heavy, groups = self._heavy()
             found = self._weighed(groups)
             candidates = RddCandidates(self._trace, _places(found))
-            shown = AtOnce(shown_as_records(candidates, self._behind, session_of(self._trace)), SHOWN)
+            shown = AtOnce(shown_as_records(candidates, self._behind, session_of(self._trace)))
             answers = self._balanced(found, groups, candidates, shown, heavy)
-            shown.expect(looked_at(answers))
+            shown.expect(answers)
             cost = Cost(context, self._began, group)
         notes = [*self._trace.static_notes, str(heavy), *told_of_rows(self._behind)]
         if heavy.count > len(answers):

@@ -118,7 +118,10 @@ class RddCandidates:
         stands: the candidates of each source, those that others read already left out.
         every: the candidates of each source; of those that read the same records under the same numbers.
         count: how many there are.
+        tells_each: records come with the numbers of the candidates that they are.
     """
+
+    tells_each = True
 
     def __init__(self, trace: RddTrace, places: Mapping[RddOperator, Places]) -> None:
         self.trace = trace

@@ -12,9 +12,9 @@ from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.at_once import AtOnce
 from bigdebug.isolation.behind import Shown, shown_as_records, told_of_rows
-from bigdebug.isolation.blamed import Searched, answer, looked_at, together
+from bigdebug.isolation.blamed import Searched, answer, together
 from bigdebug.isolation.cost import Cost
-from bigdebug.isolation.found import SHOWN, IsolatedRow, Isolation, NotFailingError
+from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
 from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.rdd import copies, fetching, lumping
@@ -210,9 +210,9 @@ class _Isolating:
         cost: Cost,
     ) -> Isolation:
         shown = shown_as_records(candidates, self._behind, session_of(self._trace))
-        at_once = AtOnce(shown, SHOWN)
+        at_once = AtOnce(shown)
         answers = [answer(element, at_once, "element") for element in elements if element.again]
-        at_once.expect(looked_at(answers))
+        at_once.expect(answers)
         matched = self._trace.matched
         if matched > len(answers):
             notes = [*notes, f"{matched:,} elements fail; the answer is about {len(answers)} of them"]
