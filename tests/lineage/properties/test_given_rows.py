@@ -43,7 +43,7 @@ def sales(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
     )
 
 
-@settings(max_examples=5)
+@settings(max_examples=8)
 @given(
     rows=st.lists(ROW, min_size=1, max_size=12),
     keys=st.lists(st.sampled_from(["k", "t", "d", "m"]), min_size=1, max_size=3, unique=True),
