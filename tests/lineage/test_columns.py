@@ -209,7 +209,7 @@ CALLS: dict[str, tuple[Any, Found]] = {
         {"orders": ("n", "k")},
     ),
     "sample of sorted rows": (
-        lambda t: t["orders"].sort("v").sample(0.5, seed=1).select("n"),
+        lambda t: t["orders"].sort("v").sample(fraction=0.5, seed=1).select("n"),
         {"orders": ("n", "v")},
     ),
     "sorted within what a key put together, and limited": (
