@@ -22,12 +22,12 @@ from benchmarks.shown import at_least, times_faster, times_fewer_jobs
 from benchmarks.subjects import SUBJECTS, Made, Place, Subject, bad, flat
 from bigdebug.isolation.found import IsolatedRecords, Isolation
 
-RUNS = 3
+RUNS = 5
 HEAD = (
     "Measured with `python -m benchmarks --only isolation`, each row at the commit beside it: job and isolation are "
-    f"medians of {RUNS} runs each in one session, 2 cores. Isolation is from the question to the proven answer, the "
-    "trace included. Plain delta debugging is picire over the lines of the whole input, one Spark job a test, for the "
-    "first failing row; what it had not ended by its bound is printed as at least (≥).\n\n"
+    f"medians of {RUNS} runs each, in turns in one session, 2 cores. Isolation is from the question to the proven "
+    "answer, the trace included. Plain delta debugging is picire over the lines of the whole input, one Spark job a "
+    "test, for the first failing row; what it had not ended by its bound is printed as at least (≥).\n\n"
     "| program | form | records | failing rows | job s | isolation s | ÷ job | replays | Spark jobs | precision "
     "| recall | tracing alone: records (precision) | plain delta debugging s | tests | times faster "
     "| its jobs ÷ ours | commit |\n"
@@ -89,12 +89,12 @@ def measured(
     subject, form = SUBJECTS[name], FORMS[kind]
     made = subject.make(folder, records, seed)
     form.made(spark, subject, made.path).collect()  # warm
-    job = statistics.median(
-        seconds(lambda: form.made(spark, subject, made.path).collect()) for _ in range(RUNS)
-    )
-    took, found = [], None
-    with bigdebug.attach(spark, store=fresh_store()) as session:
-        for _ in range(RUNS):
+    alone: list[float] = []
+    took: list[float] = []
+    found = None
+    for _ in range(RUNS):  # in turns, for a machine isn't as fast at all times
+        alone.append(seconds(lambda: form.made(spark, subject, made.path).collect()))
+        with bigdebug.attach(spark, store=fresh_store()) as session:
             output = form.made(spark, subject, made.path)
             output.collect()  # as a person does who sees a wrong row
             found = session.isolate(output, form.failing(subject))
@@ -102,7 +102,7 @@ def measured(
             precision, recall = scored(subject, form, made, found)
             found.release()
     assert found is not None
-    mine = statistics.median(took)
+    job, mine = statistics.median(alone), statistics.median(took)
     key = form.row(found.rows[0].value)[: subject.keys]
     plain, tests, ended = _plain(spark, subject, form, made, key, folder, bound)
     traced = found.rows[0].candidates

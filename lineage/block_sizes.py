@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
 
 from pyspark.sql import functions as F
 
@@ -14,6 +12,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.identity import SourceLeaf, annotate_leaf
 from bigdebug.lineage.location import PARTITION_SHIFT
 from bigdebug.lineage.partitions import Packed, Partitioned
+from bigdebug.lineage.pinned import settings
 
 # Of more, each a task of its own, a query that groups the records by their block is cheaper.
 _FEW = 64
@@ -67,7 +66,7 @@ class BlockSizes:
             "spark.sql.files.maxPartitionBytes": str(split),
             "spark.sql.files.openCostInBytes": str(_NO_PARTITION),
         }
-        with _settings(self._catalyst, alone):
+        with settings(self._catalyst, alone):
             scan = self._ids()
             packed: Packed = scan.packed
         places = {block: p for p, each in enumerate(packed) for block in each}
@@ -113,20 +112,3 @@ class BlockSizes:
             p: [counted.get((p, block), 0) // packed[p].count(block) for block in packed[p]]
             for p in partitions
         }
-
-
-@contextmanager
-def _settings(catalyst: Catalyst, values: Mapping[str, str]) -> Iterator[None]:
-    """Some settings of the pinned session, for now."""
-    conf: Any = catalyst.jsession.sessionState().conf()
-    before = {name: str(conf.getConfString(name)) if conf.contains(name) else None for name in values}
-    for name, value in values.items():
-        conf.setConfString(name, value)
-    try:
-        yield
-    finally:
-        for name, former in before.items():
-            if former is None:
-                conf.unsetConf(name)
-            else:
-                conf.setConfString(name, former)

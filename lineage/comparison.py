@@ -12,6 +12,7 @@ from bigdebug.lineage.asking import asking
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
+from bigdebug.lineage.pinned import settings
 from bigdebug.lineage.python_functions import calls_python
 from bigdebug.lineage.results import summarize
 
@@ -74,16 +75,10 @@ class Comparison:
         return [_OTHER]
 
     def _hash_again(self, way: str) -> str | None:
-        conf = self._catalyst.jsession.sessionState().conf()
-        before = conf.getConfString(_ARROW)
         # We fetch by Arrow; how the program fetched decides what pandas makes of nulls.
-        conf.unsetConf(_ARROW)
-        if self._conf is not None and self._conf.contains(_ARROW):
-            conf.setConfString(_ARROW, self._conf.getConfString(_ARROW))
-        try:
-            with asking(self._catalyst, "the output once more"):
-                frame = self._catalyst.frame(self._plan)
-                result = {"rows": frame.collect, "pandas": frame.toPandas, "arrow": frame.toArrow}[way]()
-                return summarize(result, most_seconds=None).content_hash
-        finally:
-            conf.setConfString(_ARROW, before)
+        theirs = self._conf
+        arrow = str(theirs.getConfString(_ARROW)) if theirs is not None and theirs.contains(_ARROW) else None
+        with settings(self._catalyst, {_ARROW: arrow}), asking(self._catalyst, "the output once more"):
+            frame = self._catalyst.frame(self._plan)
+            result = {"rows": frame.collect, "pandas": frame.toPandas, "arrow": frame.toArrow}[way]()
+            return summarize(result, most_seconds=None).content_hash

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -52,6 +52,26 @@ def pinned_session(spark: SparkSession, conf: Any | None = None) -> Catalyst:
     for key, value in _OURS.items():
         jclone.sessionState().conf().setConfString(key, value)
     return Catalyst(made_aside(lambda: SparkSession(context, jclone, {})))
+
+
+@contextmanager
+def settings(catalyst: Catalyst, values: Mapping[str, str | None]) -> Iterator[None]:
+    """Some settings of the pinned session, for now; None for those that aren't to be set."""
+    conf: Any = catalyst.jsession.sessionState().conf()
+    before = {name: str(conf.getConfString(name)) if conf.contains(name) else None for name in values}
+    _set(conf, values)
+    try:
+        yield
+    finally:
+        _set(conf, before)
+
+
+def _set(conf: Any, values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            conf.unsetConf(name)
+        else:
+            conf.setConfString(name, value)
 
 
 def made_aside(make: Callable[[], SparkSession]) -> SparkSession:

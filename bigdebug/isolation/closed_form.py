@@ -9,11 +9,12 @@ The influence of single records is that of leaving one out, as in "Prism" (SoCC 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import cached_property, partial
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +23,10 @@ from pyroaring import FrozenBitMap
 from pyspark.errors import PySparkException
 
 from bigdebug.isolation.groups import Group, Identity
+from bigdebug.isolation.measures import Part
 from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.search import Outcome
+from bigdebug.isolation.sending import Sending
 from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.segments import RowSet, local_relation
@@ -108,10 +111,7 @@ class ClosedForm:
 
     def told(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Told]:
         """The same, and how sure it is."""
-        found: list[Told] = []
-        for first in range(0, len(wanted), _TOGETHER):
-            found += self._evaluated(wanted[first : first + _TOGETHER])
-        return found
+        return self._told((row, self._groups[row].part(subset)) for row, subset in wanted)
 
     def influences(self, asked: Mapping[Identity, Sequence[int]]) -> dict[Identity, dict[int, float | None]]:
         """By how much each record alone changes what its row is judged by: with it, less without it.
@@ -119,11 +119,11 @@ class ClosedForm:
         Args:
             asked: by row the numbers of records.
         """
-        wanted: list[tuple[Identity, FrozenBitMap]] = []
+        wanted: list[tuple[Identity, Part]] = []
         for row, numbers in asked.items():
-            everything = self.candidates(row)
-            wanted += [(row, everything), *((row, everything - FrozenBitMap([n])) for n in numbers)]
-        told = iter(self.told(wanted))
+            group = self._groups[row]
+            wanted += [(row, group.part(group.candidates)), *((row, group.without(n)) for n in numbers)]
+        told = iter(self._told(wanted))
         found: dict[Identity, dict[int, float | None]] = {}
         for row, numbers in asked.items():
             whole = next(told).observed
@@ -140,11 +140,17 @@ class ClosedForm:
     def _buffers(self) -> list[Any]:
         return [attribute for function in self._shape.functions for attribute in function.buffer]
 
-    def _evaluated(self, wanted: Sequence[tuple[Identity, FrozenBitMap]]) -> list[Told]:
+    def _told(self, wanted: Iterable[tuple[Identity, Part]]) -> list[Told]:
+        parts = iter(wanted)
+        found: list[Told] = []
+        while some := list(islice(parts, _TOGETHER)):
+            found += self._evaluated(some)
+        return found
+
+    def _evaluated(self, wanted: Sequence[tuple[Identity, Part]]) -> list[Told]:
         buffers: dict[int, _Buffered] = {}
-        for place, (row, subset) in enumerate(wanted):
+        for place, (row, part) in enumerate(wanted):
             group = self._groups[row]
-            part = group.part(subset)
             # Without rows there is no group, unless all rows are one.
             if group.is_all or not group.is_empty(part):
                 buffers[place] = (group, group.buffers(part))
@@ -187,7 +193,7 @@ class ClosedForm:
         columns = [pa.array(range(len(given)), pa.int64())]
         columns += [pa.array([_typed(row[i], kind) for row in given], kind) for i, kind in enumerate(kinds)]
         names = [f"c{i}" for i in range(len(columns))]
-        plan = catalyst.analyzed(catalyst.spark.createDataFrame(pa.table(columns, names=names)))
+        plan = self._sending.plan(pa.record_batch(columns, names=names))
         if class_name(plan) == "LocalRelation":
             plan = local_relation(catalyst, self._given_as, plan.data())
         else:
@@ -222,6 +228,10 @@ class ClosedForm:
         """A new attribute for whole numbers."""
         zero = self._catalyst.literal(0)
         return self._catalyst.alias(self._catalyst.as_long(zero), fresh_name(name)).toAttribute()
+
+    @cached_property
+    def _sending(self) -> Sending:
+        return Sending(self._catalyst)
 
     @cached_property
     def _place(self) -> Any:

@@ -118,6 +118,16 @@ class Group:
             inside &= there[column]
         return Part(np.flatnonzero(inside), False)
 
+    def without(self, number: int) -> Part:
+        """The rows that are there when just one of the candidates isn't.
+
+        Raises:
+            CoarseError: it is known together with others only.
+        """
+        if self.lump is not None and number in self.lump.records and len(self.lump.records) > 1:
+            raise CoarseError
+        return Part(self._rows_of(FrozenBitMap([number])), True)
+
     def is_empty(self, part: Part) -> bool:
         return len(part.rows) == (self.size if part.left_out else 0)
 

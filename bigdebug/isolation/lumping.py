@@ -8,7 +8,7 @@ out is the same as with each row known.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import pairwise
@@ -27,6 +27,7 @@ from bigdebug.isolation.largest import Largest
 from bigdebug.isolation.measures import Array, NotInClosedFormError
 from bigdebug.isolation.shape import Function, Shape
 from bigdebug.lineage.catalyst import Catalyst
+from bigdebug.lineage.pinned import settings
 
 _EXTREME = 6_000
 """Rows at each end of a function's values in a group that are fetched at most, roughly."""
@@ -36,6 +37,8 @@ _LEAST = 8
 """Sampled rows beyond a boundary: with fewer of them it would be drawn by chance."""
 _MOST_ROWS = 400_000
 """Extreme rows, and sums of all others, that are fetched at most."""
+_AT_ONCE: Mapping[str, str | None] = {"spark.sql.adaptive.enabled": "false"}
+"""What is persisted is read in the job that makes it; adapting, Spark would make it in another first."""
 _APART, _MANY = "__bigdebug_apart", "__bigdebug_many"
 
 
@@ -123,7 +126,8 @@ class Lumping:
             return None
         persisted = self._passed(self._extreme(tails)).persist()
         try:
-            table = persisted.drop(*told.kept).limit(_MOST_ROWS + 1).toArrow().combine_chunks()
+            with settings(self._catalyst, _AT_ONCE):
+                table = persisted.drop(*told.kept).limit(_MOST_ROWS + 1).toArrow().combine_chunks()
             if table.num_rows > _MOST_ROWS:
                 raise NotInClosedFormError("too many rows are extreme")
             # Told to Spark, it would work the groups out twice, to leave rows out as soon as it can.

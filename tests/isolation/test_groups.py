@@ -24,6 +24,9 @@ def test_rows_whose_records_are_all_there(data: st.DataObject) -> None:
     part = group.part(subset)
     there = [i for i in range(size) if all(column[i] < 0 or int(column[i]) in subset for column in ids)]
     assert part.kept(size).tolist() == there
+    for number in group.candidates:
+        left = group.part(group.candidates - FrozenBitMap([number]))
+        assert group.without(number).kept(size).tolist() == left.kept(size).tolist()
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 20), st.booleans())), st.booleans())
