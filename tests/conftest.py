@@ -6,12 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 from pyspark.sql import SparkSession
 
 from tests.proofs import Proofs
 from tests.quick_java import QuickJava
 
 pytest_plugins = "pytester"  # for the tests of our own plugin; others don't notice
+
+# An example runs Spark jobs, which take as long as they take.
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
+_KEEP = {"deadline": None, "suppress_health_check": _SLOW, "print_blob": True}
+# The same examples on every run, so that a red test means a change of the code, not of the dice; and no search
+# for a smaller failure, which with Spark takes many minutes.
+_DRAWN = (Phase.explicit, Phase.generate)
+settings.register_profile("steady", derandomize=True, database=None, phases=_DRAWN, **_KEEP)
+# Other examples on every run; a failure is made smaller, kept, and tried first the next time.
+settings.register_profile("search", **_KEEP)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

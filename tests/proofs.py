@@ -43,7 +43,7 @@ class Part:
 
     def drawn(self, test: Callable[..., None]) -> Callable[..., None]:
         """A decorator above `given`."""
-        sized = settings(max_examples=self.examples, deadline=None)(test)
+        sized = settings(max_examples=self.examples)(test)
         # Where the profile asks for other examples on every run, the seed would prevent it.
         return seed(self.number)(sized) if settings().derandomize else sized
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pyroaring import FrozenBitMap
 
+from bigdebug.isolation.drawn import some_of
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.location import TracedRecord
@@ -76,6 +77,14 @@ class CandidateSet(ABC):
     @abstractmethod
     def full(self) -> Candidates:
         """The same with their own columns, for what looks at these or begins at the sources."""
+
+    def some(self, culprits: FrozenBitMap, others: FrozenBitMap) -> tuple[Candidates, FrozenBitMap]:
+        """With their own columns culprits, and others of each source: a sample where they are very many.
+
+        Gives which of the others these are, too; more candidates may be there.
+        """
+        full = self.full
+        return full, FrozenBitMap().union(*(some_of(others & stand.numbers) for stand in full.stands))
 
     @abstractmethod
     def release(self) -> None:

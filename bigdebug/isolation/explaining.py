@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyroaring import FrozenBitMap
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -31,8 +30,6 @@ USUAL = 2_000
 _SAMPLED = 4_000
 """Records of either kind that propose patterns."""
 _FINALISTS = 40
-MOST_OTHERS = 100_000
-"""Other records of a source that are counted."""
 HELD = 10_000
 """Records that are held in Spark's plans."""
 
@@ -92,14 +89,6 @@ class Told:
     usual: Callable[[], DataFrame] | None
     enough: Callable[[DataFrame, Sequence[Column]], list[bool]] | None = None
     known: Callable[[DataFrame, Sequence[Term]], list[bool]] | None = None
-
-
-def some_of(others: FrozenBitMap) -> FrozenBitMap:
-    """The same, or a sample of so many that no more can be counted; the same one each time."""
-    if len(others) <= MOST_OTHERS:
-        return others
-    drawn = np.random.default_rng(0).choice(others.to_array(), MOST_OTHERS, replace=False)
-    return FrozenBitMap(np.sort(drawn))
 
 
 def patterns_of(told: Told, behind: int | None = None) -> list[Pattern]:

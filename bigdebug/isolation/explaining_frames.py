@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
 
+from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.explaining import USUAL, Pattern, Told, patterns_of, some_of
+from bigdebug.isolation.explaining import USUAL, Pattern, Told, patterns_of
 from bigdebug.isolation.features import Term, kind_of, terms_of
 from bigdebug.isolation.gathering import Stand
 from bigdebug.lineage.asking import asking
@@ -20,24 +21,25 @@ _FETCHED = 10_000
 
 
 def explain(
-    catalyst: Catalyst, candidates: Candidates, culprits: FrozenBitMap, behind: FrozenBitMap
+    catalyst: Catalyst, candidates: CandidateSet, culprits: FrozenBitMap, behind: FrozenBitMap
 ) -> tuple[Pattern, ...]:
     """Patterns of culprits, the most telling of each source first.
 
     Args:
         catalyst: of the pinned session.
-        candidates: kept.
+        candidates: of all rows.
         culprits: their numbers.
         behind: numbers of the candidates of the rows that the culprits are of.
     """
     found: list[Pattern] = []
     with asking(catalyst, "what the culprits share"):
-        for stand in candidates.stands:
+        others = behind - culprits
+        kept, some = candidates.some(culprits, others)
+        for stand in kept.stands:
             mine = culprits & stand.numbers
             if mine:
-                others = (behind & stand.numbers) - mine
-                told = _told(catalyst, candidates, stand, mine, some_of(others))
-                found += patterns_of(told, len(others))
+                told = _told(catalyst, kept, stand, mine, some & stand.numbers)
+                found += patterns_of(told, len(others & stand.numbers))
     return tuple(found)
 
 

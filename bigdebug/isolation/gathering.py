@@ -126,7 +126,16 @@ class Gathering:
             self.persisted.append(persisted)
         return rows
 
-    def by_number(self, leaf: SourceLeaf, wanted: DataFrame, match: Match, first: int, count: int) -> Stand:
+    def by_number(
+        self,
+        leaf: SourceLeaf,
+        wanted: DataFrame,
+        match: Match,
+        first: int,
+        count: int,
+        *,
+        some: int | None = None,
+    ) -> Stand:
         """The records of a source that are numbered already.
 
         Args:
@@ -135,19 +144,21 @@ class Gathering:
             match: gives these columns of the id.
             first: the first one's number.
             count: how many there are.
+            some: how many of them are wanted, where that isn't all.
         """
         catalyst = self._catalyst
+        many = count if some is None else some
         annotated = annotate_leaf(catalyst, leaf, valued=False)
         own = [*catalyst.output(leaf.operator.plan), annotated.id]
         frame = catalyst.frame(catalyst.project(own, annotated.plan))
         *columns, number = wanted.columns
-        if count <= FETCHED:
+        if many <= FETCHED:
             wanted = F.broadcast(wanted)
         mine = match(F.col(str(annotated.id.name())))
         same = reduce(Column.__and__, (a == F.col(b) for a, b in zip(mine, columns, strict=True)))
         plan = catalyst.analyzed(frame.join(wanted, same))
         own.append(next(each for each in catalyst.output(plan) if each.name() == number))
-        found = fetch(catalyst, plan, own, valued=True) if count <= _FETCHED else None
+        found = fetch(catalyst, plan, own, valued=True) if many <= _FETCHED else None
         if found is not None:
             return Stand(leaf, first, count, found[0].plan, annotated.id, own[-1])
         kept = catalyst.frame(catalyst.project(own, plan)).persist()

@@ -21,7 +21,8 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidate_set import CandidateSet, Members, Numbers, Share
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.gathering import Gathering, Stand
+from bigdebug.isolation.drawn import share_of, some_of
+from bigdebug.isolation.gathering import Gathering, Point, Stand
 from bigdebug.isolation.groups import as_array
 from bigdebug.isolation.ids import Ids
 from bigdebug.isolation.measures import Array
@@ -81,6 +82,8 @@ class GroupRows(CandidateSet):
         self._few = few
         self._ids = ids
         self._readers = readers
+        self._gathering = Gathering(catalyst)
+        self._some: tuple[FrozenBitMap, FrozenBitMap, Candidates, FrozenBitMap] | None = None
         shares: dict[SourceLeaf, Share] = {}
         for each in ids:
             first = sum(share.count for share in shares.values())
@@ -90,7 +93,7 @@ class GroupRows(CandidateSet):
 
     @cached_property
     def full(self) -> Candidates:
-        gathering = Gathering(self._catalyst)
+        gathering = self._gathering
         above = {child: operator for operator in self._root.walk() for child in operator.children}
         stands: list[Stand] = []
         for share, ids in zip(self._shares, self._ids, strict=True):
@@ -98,13 +101,15 @@ class GroupRows(CandidateSet):
                 (stand,) = (each for each in stands if each.leaf is share.leaf)
                 stands.append(gathering.again(ids.leaf, stand))
                 continue
-            names = [fresh_name("id") for _ in ids.parts]
-            columns = [*ids.parts, np.arange(share.first, share.first + share.count)]
-            wanted = self._catalyst.spark.createDataFrame(
-                pa.table(columns, names=[*names, fresh_name("number")])
-            )
-            stands.append(gathering.by_number(share.leaf, wanted, ids.compared, share.first, share.count))
+            stands.append(self._numbered(share, ids, ids.parts, np.arange(share.count)))
         return Candidates(self._catalyst, gathering, [gathering.point(stand, above) for stand in stands])
+
+    def some(self, culprits: FrozenBitMap, others: FrozenBitMap) -> tuple[Candidates, FrozenBitMap]:
+        if "full" in self.__dict__ or not self.are_known(culprits):
+            return super().some(culprits, others)
+        if self._some is None or self._some[:2] != (culprits, others):
+            self._some = (culprits, others, *self._sampled(culprits, others))
+        return self._some[2:]
 
     def forget_few(self) -> None:
         """Give back the few rows that are kept beside all."""
@@ -115,8 +120,9 @@ class GroupRows(CandidateSet):
     def release(self) -> None:
         self.forget_few()
         self._kept.unpersist()
-        if "full" in self.__dict__:
-            self.full.release()
+        for frame in self._gathering.persisted:
+            frame.unpersist()
+        self._gathering.persisted.clear()
 
     def are_known(self, numbers: FrozenBitMap) -> bool:
         return not any(
@@ -146,6 +152,39 @@ class GroupRows(CandidateSet):
         return {self._operator: (self.stands[0].leaf, partial(self._by_subset, subsets))}
 
     # -- inside -------------------------------------------------------------------------------------
+
+    def _sampled(self, culprits: FrozenBitMap, others: FrozenBitMap) -> tuple[Candidates, FrozenBitMap]:
+        """Culprits, and others that may stand for all; of sources that have culprits."""
+        points: list[Point] = []
+        found: list[FrozenBitMap] = []
+        for share, ids in zip(self._shares, self._ids, strict=True):
+            mine = culprits & share.numbers
+            if ids.leaf is not share.leaf or not mine:
+                continue
+            parts, places = self._drawn(share, ids, others & share.numbers)
+            found.append(FrozenBitMap((places + share.first).tolist()))
+            blamed = as_array(mine) - share.first
+            together = tuple(map(np.concatenate, zip(ids.at(blamed), parts, strict=True)))
+            stand = self._numbered(share, ids, together, np.concatenate([blamed, places]))
+            points.append(self._gathering.point(stand, {}))
+        return Candidates(self._catalyst, self._gathering, points), FrozenBitMap().union(*found)
+
+    def _drawn(self, share: Share, ids: Ids, others: FrozenBitMap) -> tuple[tuple[Array, ...], Array]:
+        """What is compared of the ids of some, or a sample of them, and their places."""
+        if share_of(others) == 1 or self.are_known(others):
+            chosen = as_array(some_of(others)) - share.first
+            return ids.at(chosen), chosen
+        parts, places = ids.drawn(share_of(others))
+        wanted = np.isin(places, as_array(others) - share.first)
+        return tuple(part[wanted] for part in parts), places[wanted]
+
+    def _numbered(self, share: Share, ids: Ids, parts: Sequence[Array], places: Array) -> Stand:
+        """Candidates of a source with their own columns, told by what is compared of their ids and by their places."""
+        names = [*(fresh_name("id") for _ in parts), fresh_name("number")]
+        wanted = self._catalyst.spark.createDataFrame(pa.table([*parts, places + share.first], names=names))
+        return self._gathering.by_number(
+            share.leaf, wanted, ids.compared, share.first, share.count, some=len(places)
+        )
 
     def _by_subset(self, subsets: Numbers) -> tuple[Any, Any, Any]:
         """The operator's columns, the subset's number and the first source's id; attributes of the last two."""

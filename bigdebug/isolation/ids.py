@@ -21,6 +21,10 @@ _SPELLED = 2_000
 _SPELLED_FILES = 8
 
 
+More = Callable[[float], tuple[tuple[Array, ...], Array]]
+"""Fetches a share of ids."""
+
+
 @dataclass(frozen=True)
 class Ids:
     """The record ids of one source, in the order of their numbers.
@@ -30,19 +34,18 @@ class Ids:
         attribute: JVM attribute of the id in the kept rows.
         known: what is compared of each id: the id itself, or hash of the file and position. Of the first ones only,
             where there are more.
-        more: gives the same of the others; None where there aren't any.
+        more: gives the same of the others, or of about such a share of them, and their places in the order; None
+            where there aren't any. Of a share the order is another one than of all.
         others: how many these are.
     """
 
     leaf: SourceLeaf
     attribute: Any
     known: tuple[Array, ...] = ()
-    more: Callable[[], tuple[Array, ...]] | None = None
+    more: More | None = None
     others: int = 0
 
-    def knowing(
-        self, known: tuple[Array, ...], more: Callable[[], tuple[Array, ...]] | None = None, others: int = 0
-    ) -> Ids:
+    def knowing(self, known: tuple[Array, ...], more: More | None = None, others: int = 0) -> Ids:
         """The same once it is known which there are."""
         return replace(self, known=known, more=more, others=others)
 
@@ -56,12 +59,27 @@ class Ids:
         """What is compared of each id, in the order of their numbers."""
         if self.more is None:
             return self.known
-        return tuple(map(np.concatenate, zip(self.known, self.more(), strict=True)))
+        more, _ = self.more(1.0)
+        return tuple(map(np.concatenate, zip(self.known, more, strict=True)))
 
     def at(self, places: Array) -> tuple[Array, ...]:
         """What is compared of some, by their places in the order."""
         of_known = not len(places) or int(places.max()) < len(self.known[0])
         return tuple(part[places] for part in (self.known if of_known else self.parts))
+
+    def drawn(self, share: float) -> tuple[tuple[Array, ...], Array]:
+        """What is compared of some that stand for all, and places in the order that are given to them.
+
+        Args:
+            share: about so many of them, from 0 to 1.
+        """
+        known = len(self.known[0])
+        some = np.flatnonzero(np.random.default_rng(0).random(known) < share)
+        parts = tuple(part[some] for part in self.known)
+        if self.more is None:
+            return parts, some
+        more, places = self.more(share)
+        return tuple(map(np.concatenate, zip(parts, more, strict=True))), np.concatenate([some, places])
 
     @property
     def width(self) -> int:

@@ -322,7 +322,7 @@ class _Isolating:
             _release=candidates.release,
             _explain=cost.counting(
                 "what the culprits share",
-                lambda: explain(self._catalyst, candidates.full, blamed, behind),
+                lambda: explain(self._catalyst, candidates, blamed, behind),
             ),
             _write_test=self._test_of(candidates, reproduced, shown),
             _suspect=cost.counting(

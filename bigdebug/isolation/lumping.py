@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 
 from bigdebug.isolation.adding import of_many, scale_of, taken_of
 from bigdebug.isolation.groups import Group, Identity, Lump, Tail, value_column
-from bigdebug.isolation.ids import Ids, numbered, sorted_without
+from bigdebug.isolation.ids import Ids, More, numbered, sorted_without
 from bigdebug.isolation.largest import Largest
 from bigdebug.isolation.measures import Array, NotInClosedFormError
 from bigdebug.isolation.shape import Function, Shape
@@ -37,6 +37,8 @@ _LEAST = 8
 """Sampled rows beyond a boundary: with fewer of them it would be drawn by chance."""
 _MOST_ROWS = 400_000
 """Extreme rows, and sums of all others, that are fetched at most."""
+_PARTS = 1_000_000
+"""A share of the records is so many parts of them, told by hashes."""
 _AT_ONCE: Mapping[str, str | None] = {"spark.sql.adaptive.enabled": "false"}
 """What is persisted is read in the job that makes it; adapting, Spark would make it in another first."""
 _APART, _MANY = "__bigdebug_apart", "__bigdebug_many"
@@ -255,25 +257,40 @@ class Lumping:
             if place == self._place:
                 starts = np.cumsum([first + here.count, *of_groups])
                 lumps = [FrozenBitMap(range(low, high)) for low, high in pairwise(starts)]
-                here = here.knowing(unique, self._ids_of_lumps(unique), sum(of_groups))
+                here = here.knowing(unique, self._ids_of_lumps(unique, of_groups), sum(of_groups))
             numbers.append(np.where(places < 0, -1, places + first))
             known.append(here)
             first += here.count
         return known, numbers, lumps
 
-    def _ids_of_lumps(self, apart: tuple[Array, ...]) -> Callable[[], tuple[Array, ...]]:
-        """Gives the ids of records that are known together, group by group."""
+    def _ids_of_lumps(self, apart: tuple[Array, ...], sizes: Sequence[int]) -> More:
+        """Gives the ids of records that are known together, group by group.
 
-        def fetched() -> tuple[Array, ...]:
+        Args:
+            apart: the ids of all others of the groups.
+            sizes: how many there are of each group.
+        """
+        starts = len(apart[0]) + np.cumsum([0, *sizes])
+
+        def fetched(share: float) -> tuple[tuple[Array, ...], Array]:
             told = self._told
+            ids = told.ids[self._place]
             ours = told.frame.where(F.col(told.group).isNotNull())
-            table = ours.select(*told.ids[self._place], told.group).toArrow().combine_chunks()
+            if share < 1:
+                ours = ours.where(F.pmod(F.xxhash64(*ids), F.lit(_PARTS)) < int(share * _PARTS))
+            table = ours.select(*ids, told.group).toArrow().combine_chunks()
             *parts, group = (_array(column) for column in table.columns)
             of_groups = [
                 sorted_without([part[group == number] for part in parts], apart)
                 for number in range(len(self._rows))
             ]
-            return tuple(np.concatenate(each) for each in zip(*of_groups, strict=True))
+            places = [
+                np.arange(start, start + len(each[0]))
+                for start, each in zip(starts[:-1], of_groups, strict=True)
+            ]
+            return tuple(np.concatenate(each) for each in zip(*of_groups, strict=True)), np.concatenate(
+                places
+            )
 
         return fetched
 

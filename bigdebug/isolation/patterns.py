@@ -7,7 +7,7 @@ it. So a few records are never told by what any record is the only one to have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import lgamma, log, log2
@@ -136,10 +136,10 @@ def search(table: Table) -> list[Conjunction]:
 
 
 def best(counted: Sequence[Counted], most: int) -> list[Counted]:
-    """The patterns to show, the best first: none that says less than another of the same terms."""
-    ranked = sorted(
-        (each for each in counted if each.culprits and each.risk_ratio > 1), key=lambda each: each.rank
-    )
+    """The patterns to show, the best first: none that says less than another of the same terms, or than some others."""
+    lifting = [each for each in counted if each.culprits and each.risk_ratio > 1]
+    telling = [each for each in lifting if not _is_told_better(each, lifting)]
+    ranked = sorted(telling, key=lambda each: each.rank)
     shown: list[Counted] = []
     for each in ranked:
         if len(shown) < most and not any(_says_no_more(each, other) for other in shown):
@@ -147,11 +147,28 @@ def best(counted: Sequence[Counted], most: int) -> list[Counted]:
     return [each for each in shown if each.conjunction.sure or _is_needed(each, shown)]
 
 
+def _is_told_better(one: Counted, every: Sequence[Counted]) -> bool:
+    """Whether others tell far more of each of a pattern's culprits; or, where it isn't sure, whether sure ones are."""
+    found = one.conjunction
+    others = [each for each in every if each is not one]
+    if not found.sure and found.found <= _found(each for each in others if each.conjunction.sure):
+        return True
+    better = (
+        each
+        for each in others
+        if each.conjunction.worth > 2 * found.worth and each.risk_ratio > one.risk_ratio
+    )
+    return not found.placed and found.found <= _found(better)
+
+
+def _found(some: Iterable[Counted]) -> frozenset[int]:
+    """The culprits that fulfil any of some patterns, of those that were looked at."""
+    return frozenset().union(*(each.conjunction.found for each in some))
+
+
 def _is_needed(one: Counted, shown: Sequence[Counted]) -> bool:
-    """Whether a pattern that isn't sure is the best there is of some culprit, or as good as that."""
+    """Whether a pattern that isn't sure is as good as any other of its culprits that isn't, either."""
     others = [each for each in shown if each is not one and one.conjunction.found & each.conjunction.found]
-    if any(each.conjunction.sure and one.conjunction.found <= each.conjunction.found for each in others):
-        return False
     return all(each.conjunction.sure or each.risk_ratio <= one.risk_ratio for each in others)
 
 

@@ -12,13 +12,15 @@ from functools import reduce
 from math import sqrt
 from typing import Any
 
-import pandas as pd
+import numpy as np
+import pyarrow as pa
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.branches import Branch, branches_of
 from bigdebug.isolation.candidates import Candidates
+from bigdebug.isolation.groups import as_array
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated, Boundary
 from bigdebug.lineage.asking import asking
@@ -295,9 +297,9 @@ class _Spectrum:
 
     def _counted(self, taken: Sequence[DataFrame]) -> dict[int, tuple[int, int]]:
         """By branch, how many culprits and how many others took it."""
-        both = [(each, 1 if each in self._culprits else 0) for each in self._asked]
-        marks = pd.DataFrame(both, columns=["number", "culprit"]).astype("int64")
-        known = self._catalyst.spark.createDataFrame(marks)
+        numbers = as_array(self._asked)
+        culprit = np.isin(numbers, as_array(self._culprits)).astype(np.int64)
+        known = self._catalyst.spark.createDataFrame(pa.table({"number": numbers, "culprit": culprit}))
         rows = (
             reduce(DataFrame.unionAll, taken)
             .distinct()

@@ -175,7 +175,7 @@ def judge(place: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [PLAIN, KILLED], ids=["plain", "zstd"])
 def test_a_log_may_be_cut_at_any_byte(tmp_path: Path, data: bytes) -> None:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(st.integers(0, len(data)))
     def cut(end: int) -> None:
         judge(tmp_path / "cut", data[:end])
@@ -185,7 +185,7 @@ def test_a_log_may_be_cut_at_any_byte(tmp_path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("data", [PLAIN, KILLED], ids=["plain", "zstd"])
 def test_any_byte_may_be_damaged(tmp_path: Path, data: bytes) -> None:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(st.integers(0, len(data) - 1), st.binary(min_size=1, max_size=8))
     def damage(place: int, with_what: bytes) -> None:
         judge(tmp_path / "damaged", data[:place] + with_what + data[place + len(with_what) :])

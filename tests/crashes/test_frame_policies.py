@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -251,12 +251,7 @@ def judge(spark: SparkSession, session: bigdebug.Session, numbers: list[int], ki
     session.on_crash("raise")
 
 
-@settings(
-    max_examples=3,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
+@settings(max_examples=3)
 @given(*numbers_and_kinds)
 def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
     spark: SparkSession, session: bigdebug.Session, numbers: list[int], kind: str

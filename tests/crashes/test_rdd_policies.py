@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
@@ -159,12 +159,7 @@ def judge(spark: SparkSession, session: bigdebug.Session, numbers: list[int], sl
     session.on_crash("raise")
 
 
-@settings(
-    max_examples=3,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    derandomize=True,
-)
+@settings(max_examples=3)
 @given(*drawn)
 def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
     spark: SparkSession, session: bigdebug.Session, numbers: list[int], slices: int, kind: str

@@ -81,7 +81,7 @@ Case = tuple[list[tuple[Any, ...]], str, str, str, int]
 
 @pytest.mark.compat
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(case=CASES)
 def test_outcomes_are_those_of_replays(
     shape: str, session: bigdebug.Session, spark: SparkSession, case: Case
@@ -91,7 +91,7 @@ def test_outcomes_are_those_of_replays(
 
 @pytest.mark.proof("outcomes in closed form against replays, 60 random cases a shape")
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(case=CASES)
 def test_many_outcomes_are_those_of_replays(
     shape: str, session: bigdebug.Session, spark: SparkSession, case: Case
@@ -152,7 +152,7 @@ def some(dice: random.Random, candidates: FrozenBitMap) -> FrozenBitMap:
     return FrozenBitMap([each for each in candidates if dice.random() < share])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     values=st.lists(st.sampled_from([None, -2, 0, 1, 5, 5, 2**40]), min_size=1, max_size=12),
     chosen=st.sets(st.integers(0, 11)),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
@@ -26,8 +26,6 @@ from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from tests.proofs import Part
 from tests.thinned import thinned
-
-_DRAWN = (Phase.explicit, Phase.generate)
 
 Record = tuple[int, str, int]
 """A number, a key and a value."""
@@ -153,7 +151,7 @@ drawn = st.lists(
 def test_the_records_of_sources_are_named(
     name: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:
-    @settings(max_examples=2, deadline=None, derandomize=True, database=None, phases=_DRAWN)
+    @settings(max_examples=2)
     @given(drawn)
     def judged(pairs: list[tuple[str, int]]) -> None:
         judge(PROGRAMS[name], pairs, session, spark, tmp_path)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame, SparkSession
@@ -109,7 +109,7 @@ Case = tuple[str, str, str, int]
 @pytest.mark.parametrize(
     "shape", [pytest.param(each, marks=[pytest.mark.compat] * (each == "joined")) for each in SHAPES]
 )
-@settings(max_examples=1, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=1)
 @given(case=CASES)
 def test_outcomes_are_those_of_replays(
     shape: str,
@@ -123,7 +123,7 @@ def test_outcomes_are_those_of_replays(
 
 @pytest.mark.proof("outcomes of rows told together against replays, 40 random cases a shape")
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(case=CASES)
 def test_many_outcomes_are_those_of_replays(
     shape: str,

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
-from bigdebug.isolation import at_once, explaining
+from bigdebug.isolation import at_once, drawn
 from tests.jobs import jobs
 
 KEYS = 6
@@ -72,7 +72,7 @@ def test_of_very_many_others_a_sample_is_counted(
     kind: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, failing = made(kind, spark, tmp_path / "numbers.csv")
-    monkeypatch.setattr(explaining, "MOST_OTHERS", 50)
+    monkeypatch.setattr(drawn, "MOST_OTHERS", 50)
     found = session.isolate(data, failing)
     assert found.explanation
     for pattern in found.explanation:

@@ -41,7 +41,7 @@ def require_right(records: FrozenBitMap, judge: Judge, found: Blame) -> None:
 
 
 @given(st.integers(1, 7), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_outcomes_whatever(size: int, data: st.DataObject) -> None:
     """Nothing is assumed: outcomes need not be monotone, and replays may crash."""
     told = data.draw(st.lists(st.sampled_from(Outcome), min_size=1 << size, max_size=1 << size))
@@ -54,7 +54,7 @@ def test_any_outcomes_whatever(size: int, data: st.DataObject) -> None:
 
 
 @given(st.sets(st.integers(0, 499), min_size=1, max_size=12), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_planted_records_are_found(planted: set[int], ordered: bool) -> None:
     """A row that fails as long as any of some records is there, and needs one good record to be there at all."""
     records, bad = FrozenBitMap(range(500)), FrozenBitMap(planted)

@@ -104,7 +104,7 @@ def test_what_has_no_groups_is_refused(session: bigdebug.Session, sales: DataFra
         bigdebug.Skew(factor=0.5)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(weights=st.lists(st.integers(-3, 20), min_size=1, max_size=12), limit=st.integers(0, 40))
 def test_the_records_that_must_go_are_as_few_as_can_be(weights: list[int], limit: int) -> None:
     numbers = np.arange(len(weights))

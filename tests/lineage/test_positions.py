@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.orc
 import pyarrow.parquet
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
@@ -222,9 +222,7 @@ texts = st.text(
 )
 
 
-@settings_of_hypothesis(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings_of_hypothesis(max_examples=12)
 @given(
     files=st.lists(st.lists(texts, max_size=40), min_size=1, max_size=4),
     block=st.integers(20, 400),

@@ -126,7 +126,7 @@ def test_a_thing_that_cannot_be_told_any_more_says_so_and_never_fails(session: A
     assert "ConnectionRefusedError" in text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.text(max_size=20), min_size=2, max_size=2), max_size=4), st.text(max_size=30))
 def test_no_text_breaks_what_is_shown(rows: list[list[str]], title: str) -> None:
     description = Description(title, [Table(title, ["a", title], rows)], [title])

@@ -165,7 +165,9 @@ def test_what_crashes_a_function_is_told_with_its_own_error(dataflow: Dataflow, 
 def test_where_lineage_is_not_understood_the_assertion_still_fails_and_says_so(
     dataflow: Dataflow, spark: SparkSession
 ) -> None:
-    windowed = spark.range(5).sample(fraction=0.99, seed=1).crossJoin(spark.range(1).withColumnRenamed("id", "one"))
+    windowed = (
+        spark.range(5).sample(fraction=0.99, seed=1).crossJoin(spark.range(1).withColumnRenamed("id", "one"))
+    )
     other = windowed.selectExpr("cast(id as int) as id", "uuid() as u")
     failure = failure_of(lambda: dataflow.assert_all(other, "id < 3 and u is not null"))
     assert failure.headline.endswith("rows fail: id < 3 and u is not null")

@@ -22,7 +22,7 @@ def graphs(draw: st.DrawFn) -> dict[str, list[str]]:
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs())
 def test_boxes_lie_apart_and_lines_go_down(parents: dict[str, list[str]]) -> None:
     placed = place(parents)
@@ -37,7 +37,7 @@ def test_boxes_lie_apart_and_lines_go_down(parents: dict[str, list[str]]) -> Non
         assert all(upper[1] < lower[1] for upper, lower in pairwise(points))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs())
 def test_lines_pass_beside_the_boxes_in_between(parents: dict[str, list[str]]) -> None:
     placed = place(parents)

@@ -98,7 +98,7 @@ def test_names_and_values_are_text_whatever_they_hold(recorded: Recorded) -> Non
     "examples", [15, pytest.param(500, marks=pytest.mark.proof("500 lists of any texts as names and values"))]
 )
 def test_no_text_breaks_the_page(recorded: Recorded, examples: int) -> None:
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=4))
     def judged(texts: list[str]) -> None:
         store, run = recorded(texts)

@@ -194,7 +194,7 @@ def test_keys_of_any_type(session: bigdebug.Session, spark: SparkSession) -> Non
             assert key.key[name] == value
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     left=st.lists(st.tuples(st.sampled_from([None, 0, 1, 2, 3]), st.integers(1, 60)), min_size=1, max_size=6),
     right=st.lists(

@@ -13,7 +13,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from bigdebug.isolation.explaining import HELD, USUAL, Pattern, Told, patterns_of, some_of
+from bigdebug.isolation.drawn import some_of
+from bigdebug.isolation.explaining import HELD, USUAL, Pattern, Told, patterns_of
 from bigdebug.isolation.features import Term, terms_of
 from bigdebug.isolation.rdd import forms
 from bigdebug.isolation.rdd.candidates import RddCandidates, RddStand, bits_of, session_of

@@ -40,7 +40,7 @@ def _through(value: Any) -> Any:
 
 
 @given(_VALUES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pythons_own_values_come_back_as_they_were(value: Any) -> None:
     again = _through(value)
     assert again == value

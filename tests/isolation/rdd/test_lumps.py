@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyspark import SparkContext
 
@@ -138,7 +138,7 @@ def judge(name: str, drawn: list[tuple[str, int]], session: bigdebug.Session, co
 def test_answers_are_those_that_plain_python_gives(
     name: str, session: bigdebug.Session, context: SparkContext, ways: list[str]
 ) -> None:
-    @settings(max_examples=2, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=2)
     @given(drawn=pairs)
     def judged(drawn: list[tuple[str, int]]) -> None:
         judge(name, drawn, session, context)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import FrozenBitMap
 from pyspark.sql import SparkSession
@@ -43,7 +43,7 @@ def point_of(parts: list[list[Any]]) -> Point:
     return Point(held, np.zeros((count, 1), np.int64), np.arange(count).reshape(-1, 1), None)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(
     parts=st.lists(
         st.lists(st.tuples(st.sampled_from(["a", "a", "a", 1, 1.0]), st.integers(-9, 9)), max_size=60),

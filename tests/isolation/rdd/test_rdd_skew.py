@@ -86,7 +86,7 @@ def test_what_has_no_groups_of_records_is_refused(session: bigdebug.Session, con
         session.isolate(twice, bigdebug.Skew(factor=1))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(
     st.lists(st.tuples(st.sampled_from([None, "a", ("b", 1), float("nan")]), st.integers(0, 9)), max_size=40)
 )

@@ -38,7 +38,7 @@ rows = st.tuples(
 
 
 @given(parts=st.lists(st.lists(rows, max_size=30), max_size=4), asked=st.sets(st.sampled_from(KEYS)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_elements_of_keys_stem_from(parts: list[list[Any]], asked: set[Any]) -> None:
     with TemporaryDirectory() as folder, patch.object(keyed, "ROW_GROUP", 3):
         with KeyedFile(LocalFileSystem(), folder, "0.relation") as file:

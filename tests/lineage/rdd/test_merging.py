@@ -44,7 +44,7 @@ def merger_of(memory: float) -> Any:
     most_keys=st.integers(1, 12),
     memory=st.sampled_from([0, 1_000_000]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_merging_and_noting(
     records: list[list[Any]], chunk: int, most_names: int, most_keys: int, memory: int
 ) -> None:

@@ -235,7 +235,7 @@ def given_by(function: Function, parts: list[list[int]], places: set[tuple[int, 
     return found
 
 
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=3)
 @given(numbers=st.lists(st.integers(0, 12), min_size=1, max_size=9), seed=st.integers(0, 100))
 def test_no_record_can_be_left_out(
     session: bigdebug.Session, spark: SparkSession, numbers: list[int], seed: int
