@@ -22,7 +22,7 @@ from benchmarks.shown import at_least, times_faster, times_fewer_jobs
 from benchmarks.subjects import SUBJECTS, Made, Place, Subject, bad, flat
 from bigdebug.isolation.found import IsolatedRecords, Isolation
 
-RUNS = 5
+RUNS = 3
 HEAD = (
     "Measured with `python -m benchmarks --only isolation`, each row at the commit beside it: job and isolation are "
     f"medians of {RUNS} runs each, in turns in one session, 2 cores. Isolation is from the question to the proven "

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bigdebug.attaching import attach, current
+    from bigdebug.breakpoints.watch.slow import Slow
     from bigdebug.isolation.skew import Skew
     from bigdebug.lineage.errors import BigDebugError
     from bigdebug.lineage.rdd.record_wise import record_wise
     from bigdebug.session import Session
 
-__all__ = ["BigDebugError", "Session", "Skew", "attach", "current", "record_wise"]
+__all__ = ["BigDebugError", "Session", "Skew", "Slow", "attach", "current", "record_wise"]
 _MODULES = {
     "BigDebugError": "lineage.errors",
     "Session": "session",
     "Skew": "isolation.skew",
+    "Slow": "breakpoints.watch.slow",
     "attach": "attaching",
     "current": "attaching",
     "record_wise": "lineage.rdd.record_wise",

@@ -48,6 +48,7 @@ class Watching:
         capacity: how many records are kept.
         address: of the driver; None where nothing listens there.
         totals: the accumulator.
+        by_time: the guard is `Slow`: it isn't asked of elements, but of what a function takes for each.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Watching:
         capacity: int,
         address: Address | None,
         totals: Any,
+        by_time: bool = False,
     ) -> None:
         self.number = number
         self.place = place
@@ -67,6 +69,7 @@ class Watching:
         self.capacity = capacity
         self.address = address
         self.totals = totals
+        self.by_time = by_time
 
     @property
     def topic(self) -> str:
@@ -138,6 +141,7 @@ class Catcher:
         self._watching = watching
         self._entry: Entry = fresh_entry(attempt)
         self._kept = 0
+        self._still: set[int] = set()
         self._bytes = 0
         self._told = 0.0
         self._version = watching.version
@@ -182,20 +186,50 @@ class Catcher:
         except Exception as error:
             self._wrong(error)
 
-    def _hit(self, value: Any, place: int) -> None:
+    def seen(self, count: int) -> None:
+        """So many records were looked at so far."""
+        self._entry[SEEN] = count
+
+    def slow(
+        self, value: Any, place: int, seconds: float, *, running: bool = False, again: bool = False
+    ) -> None:
+        """A function takes long over a record.
+
+        Args:
+            value: the record.
+            place: which one of the task.
+            seconds: that it took, or takes so far.
+            running: it isn't over yet.
+            again: it was caught before, when it wasn't.
+        """
+        more = {"seconds": seconds, "running": running}
+        if not again:
+            kept = self._hit(value, place, more)
+            if kept and running:
+                self._still.add(place)
+        elif place in self._still:
+            self._keep(value, place, more)
+
+    def _hit(self, value: Any, place: int, more: dict[str, Any] | None = None) -> bool:
+        """Count a record, and keep it if it is one of the first; whether it is."""
         entry = self._entry
         entry[HITS] += 1
         entry[SEEN] = place + 1
         if self._kept < self._watching.capacity:
             self._kept += 1
-            record = json.dumps({"record": place, "value": told(value)}).encode("ascii")
-            self._tell(record)
-            if self._bytes + len(record) <= _MOST_BYTES:
-                # Told again when the task ends: a connection may break with what is on its way.
-                self._bytes += len(record)
-                entry[RECORDS].append(record)
-        elif time.monotonic() - self._told > TOLD_EACH:
+            self._keep(value, place, more)
+            return True
+        if time.monotonic() - self._told > TOLD_EACH:
             self._tell(b"")
+        return False
+
+    def _keep(self, value: Any, place: int, more: dict[str, Any] | None) -> None:
+        record = json.dumps({"record": place, "value": told(value), **(more or {})}).encode("ascii")
+        self._tell(record)
+        if self._bytes + len(record) <= _MOST_BYTES:
+            # Told again when the task ends: a connection may break with what is on its way.
+            self._bytes += len(record)
+            self._entry[RECORDS].append(record)
 
     def _wrong(self, error: Exception) -> None:
         self._entry[ERRORS] += 1
@@ -243,13 +277,15 @@ class SameAs:
 
     Args:
         data: the value, as `told` told it.
+        of_value: it is the second of a pair.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, *, of_value: bool = False) -> None:
         self._data = data
+        self._of_value = of_value
 
     def __call__(self, value: Any) -> bool:
-        return bool(told(value) == self._data)
+        return bool(told(value[1] if self._of_value else value) == self._data)
 
 
 def _nothing(_: Any) -> bool:

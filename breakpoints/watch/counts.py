@@ -19,6 +19,8 @@ class Caught:
         output: number of the output whose job read it.
         partition: of the watched data; None where Spark itself caught it.
         position: 0-based place in the partition, as it was read.
+        seconds: that a function took over it, of one that was caught for that; so far, if it still runs.
+        running: the function was still busy with it when it was last heard of.
         how: traces it.
     """
 
@@ -26,6 +28,8 @@ class Caught:
     output: int | None
     partition: int | None = None
     position: int | None = None
+    seconds: float | None = None
+    running: bool = False
     how: Any = field(default=None, repr=False, compare=False)
 
     def trace(self) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from pyspark import cloudpickle
 from pyspark.sql import Column
 
+from bigdebug.breakpoints.watch.slow import Slow
 from bigdebug.breakpoints.watch.travelling import MODULES
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.errors import BigDebugError
@@ -36,12 +37,12 @@ class PythonGuard:
     """A function in Python.
 
     Attributes:
-        function: of an element, or of a Row.
+        function: of an element, or of a Row; or a guard by time.
         data: the same, pickled.
         version: grows with each change.
     """
 
-    function: Callable[[Any], Any]
+    function: Callable[[Any], Any] | Slow
     data: bytes
     version: int
 
@@ -74,6 +75,20 @@ def python_guard(guard: Any, version: int) -> PythonGuard:
             f"the guard refers to {len(data):,} bytes of data", hint="broadcast it, or make it smaller"
         )
     return PythonGuard(function, data, version)
+
+
+def slow_guard(guard: Slow, version: int) -> PythonGuard:
+    """A guard by time.
+
+    Raises:
+        BigDebugError: it has no sensible limits.
+    """
+    for name in ("deviations", "seconds"):
+        value = getattr(guard, name)
+        if not isinstance(value, int | float) or not value >= 0:
+            raise BigDebugError(f"Slow({name}={value!r}) isn't a limit", hint="give a number from 0 on")
+    with travelling(*MODULES):
+        return PythonGuard(guard, bytes(cloudpickle.dumps(guard)), version)
 
 
 def is_python(guard: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.core.rdd import RDD
 
 from bigdebug.breakpoints.watch.catching import Watching
+from bigdebug.breakpoints.watch.pacing import Paced
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.freezing import Frozen, arguments_now
@@ -51,7 +52,8 @@ class WithGuards(Annotator):
     def plain(self, operator: RddOperator, given: Frozen) -> Any:
         key = operator, 0
         if key not in self._plain:
-            if self._is_below(operator):
+            guards = self._guards.get(operator, ())
+            if self._is_below(operator) or any(each.by_time for each in guards):
                 self._require_same(operator)
                 made = self._rebuilt(operator, given)
                 own = operator.rdd
@@ -60,14 +62,20 @@ class WithGuards(Annotator):
                 self._made.append((operator, made))
             else:
                 made = operator.rdd or self._above(operator, given)
-            for watching in self._guards.get(operator, ()):
-                made = RDD.mapPartitionsWithIndex(made, watching.elements, True)
+            for watching in guards:
+                if not watching.by_time:
+                    made = RDD.mapPartitionsWithIndex(made, watching.elements, True)
             self._plain[key] = made
         return self._plain[key]
 
     def arguments(self, operator: RddOperator, frozen: Frozen) -> dict[str, Any]:
         # The program's own functions, with its accumulators: it is its job.
-        return dict(operator.arguments)
+        arguments = dict(operator.arguments)
+        for watching in self._guards.get(operator, ()):
+            if watching.by_time and "f" in arguments:
+                flat = operator.kind.startswith("flatMap")
+                arguments["f"] = Paced(watching, arguments["f"], flat)
+        return arguments
 
     def forget(self) -> None:
         """Give back what is kept in memory."""

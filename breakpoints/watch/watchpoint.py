@@ -12,12 +12,21 @@ from bigdebug.breakpoints.channel.channels import channels_of
 from bigdebug.breakpoints.channel.exchange import Exchange
 from bigdebug.breakpoints.channel.values import Shown, heard
 from bigdebug.breakpoints.points.answers import RddAnswers
-from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, nodes_at, place_of
+from bigdebug.breakpoints.points.places import (
+    FramePlace,
+    Place,
+    RddPlace,
+    calls_of,
+    given_to,
+    nodes_at,
+    place_of,
+)
 from bigdebug.breakpoints.watch.catching import SameAs, Watching
 from bigdebug.breakpoints.watch.counts import Caught, Counts
 from bigdebug.breakpoints.watch.frames import FrameGuard, Observed
-from bigdebug.breakpoints.watch.guards import PythonGuard, condition_of, is_python, python_guard
+from bigdebug.breakpoints.watch.guards import PythonGuard, condition_of, is_python, python_guard, slow_guard
 from bigdebug.breakpoints.watch.replay import caught_rows
+from bigdebug.breakpoints.watch.slow import Slow
 from bigdebug.breakpoints.watch.sql_counts import SqlCounts
 from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
 from bigdebug.lineage.callsite import CallSite
@@ -103,9 +112,17 @@ class Watchpoint(Described):
     @guard.setter
     def guard(self, guard: Any) -> None:
         with self._lock:
+            by_time = isinstance(guard, Slow)
+            if self._guard is not None and by_time != isinstance(self._guard, Slow):
+                raise BigDebugError(
+                    "a guard by time stands elsewhere than one that looks at records",
+                    hint="set a second watchpoint",
+                )
+            if by_time and self._place is not None:
+                given_to(self._place)  # what calls no function is said now
             self._version += 1
-            if is_python(guard) or (isinstance(self._place, RddPlace) and isinstance(guard, str)):
-                self._python = python_guard(guard, self._version)
+            if by_time or is_python(guard) or (isinstance(self._place, RddPlace) and isinstance(guard, str)):
+                self._python = (slow_guard if by_time else python_guard)(guard, self._version)
                 self._open()
                 if self._exchange is not None:
                     self._exchange.publish(
@@ -222,7 +239,8 @@ class Watchpoint(Described):
 
     def __repr__(self) -> str:
         where = self._data if isinstance(self._data, str) else self.operator or "a frame"
-        return f"<Watchpoint at {where}: {self._guard if isinstance(self._guard, str) else 'a function'}>"
+        guard = self._guard if isinstance(self._guard, str | Slow) else "a function"
+        return f"<Watchpoint at {where}: {guard}>"
 
     # -- for who rewrites actions ---------------------------------------------------------------------
 
@@ -238,7 +256,7 @@ class Watchpoint(Described):
 
     def frame_guard(self, spark: Any) -> FrameGuard | None:
         """What the plan of an action is to have; None where it is RDDs that are watched."""
-        if isinstance(self._place, RddPlace):
+        if isinstance(self._place, RddPlace) or isinstance(self._guard, Slow):
             return None
         tags = self._tags
         if isinstance(self._data, str):
@@ -262,7 +280,7 @@ class Watchpoint(Described):
 
     def stands_at(self, operator: RddOperator) -> bool:
         """Whether elements of an operator are watched, by a guard that can be."""
-        if self._python is None:
+        if self._python is None or (isinstance(self._guard, Slow) and not calls_of(operator)):
             return False
         if isinstance(self._data, str):
             node = operator.node
@@ -281,7 +299,16 @@ class Watchpoint(Described):
         exchange = self._exchange
         address = exchange.address if exchange is not None and exchange.listening else None
         python = self._python
-        return Watching(self.number, place, python.data, python.version, self.capacity, address, self._totals)
+        return Watching(
+            self.number,
+            place,
+            python.data,
+            python.version,
+            self.capacity,
+            address,
+            self._totals,
+            isinstance(self._guard, Slow),
+        )
 
     def observed(self, output: int, observed: Observed) -> None:
         """Spark counts for an output."""
@@ -322,18 +349,29 @@ class Watchpoint(Described):
         slot: _Slot = (*key, found["record"])
         data = found["value"]
         with self._lock:
-            if slot in self._records or len(self._records) >= self.capacity:
+            seconds = found.get("seconds")
+            known = slot in self._records
+            if (known and seconds is None) or (not known and len(self._records) >= self.capacity):
                 return
             value = heard(data)
             if isinstance(self._place, FramePlace) and hasattr(value, "asDict"):
                 value = value.asDict()
             self._records[slot] = Caught(
-                value, key[0], key[2], found["record"], lambda: self._trace_of(value, data)
+                value,
+                key[0],
+                key[2],
+                found["record"],
+                seconds,
+                bool(found.get("running")),
+                lambda: self._trace_of(value, data),
             )
         self._changed(self)
 
     def _trace_of(self, value: Any, data: Any) -> Any:
         place = self._at()
+        if isinstance(self._guard, Slow):
+            below, of_value = given_to(place)
+            return RddAnswers(self._recorder, below, SameAs(data, of_value=of_value)).trace()
         if isinstance(place, RddPlace):
             return RddAnswers(self._recorder, place, SameAs(data)).trace()
         if isinstance(value, Shown):
