@@ -11,6 +11,7 @@ from bigdebug.breakpoints.channel.values import told
 from bigdebug.breakpoints.live import live_of
 from bigdebug.breakpoints.points.breakpoint import Breakpoint
 from bigdebug.breakpoints.watch.captures import described_watchpoint
+from bigdebug.breakpoints.watch.slow import Slow
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.rdd.conditions import ElementCondition, predicate_of
 from bigdebug.lineage.recorder import Recorder
@@ -120,9 +121,18 @@ def _watch(session: Any, recorder: Recorder, request: dict[str, Any]) -> list[di
 
 
 def _guard_in(request: dict[str, Any], name: str) -> Any:
-    """The condition of a request: SQL text, or a function made of an expression in Python."""
+    """The condition of a request: SQL text, a function made of an expression in Python, or a guard by time."""
     found = request.get(name)
-    if found is None or not request.get("python"):
+    if found is None:
+        return found
+    if str(found).startswith("Slow("):
+        try:
+            return Slow.of_text(str(found))
+        except ValueError as error:
+            raise BigDebugError(
+                str(error), hint="such as Slow(), or Slow(deviations=4, seconds=0.5)"
+            ) from None
+    if not request.get("python"):
         return found
     return predicate_of(str(found))
 

@@ -27,7 +27,7 @@ from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Records, kind_of
 from bigdebug.tui.view import View, command_of, joined
 from bigdebug.wording.commands import store_hint
-from bigdebug.wording.live import plain
+from bigdebug.wording.live import plain, shown
 from bigdebug.wording.quantities import plural
 
 _POLL_SECONDS = 0.5
@@ -169,7 +169,7 @@ class LiveView(View):
         if drawn == self._hits_drawn:
             return
         self._hits_drawn = drawn
-        values = [plain(each["value"] if point and point["kind"] == "watch" else each) for each in records]
+        values = [shown(each) if point and point["kind"] == "watch" else plain(each) for each in records]
         table = _table(values)
         grid = self.query_one("#hits", Grid)
         grid.show(columns_of(table.fields), RecordRows(table), keep=True)

@@ -13,7 +13,7 @@ from bigdebug.cli.rendering import message_console, output_console, show_line
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.value_text import json_text
-from bigdebug.wording.live import captured, folder_of, plain
+from bigdebug.wording.live import captured, folder_of, plain, shown
 from bigdebug.wording.quantities import plural
 
 
@@ -21,6 +21,11 @@ from bigdebug.wording.quantities import plural
 @run_argument
 @click.argument("at", metavar="[FILE:LINE]", required=False)
 @click.option("--guard", metavar="CONDITION", help="Which records to catch, in SQL.")
+@click.option(
+    "--slow",
+    is_flag=True,
+    help="Catch what the function there takes far longer over than usual, or is still busy with (RDDs).",
+)
 @click.option(
     "--python", is_flag=True, help="The guard is Python, of a record x; it may change while a job runs."
 )
@@ -39,6 +44,7 @@ def command(
     run: str,
     at: str | None,
     guard: str | None,
+    slow: bool,
     python: bool,
     capacity: int,
     number: int | None,
@@ -55,8 +61,13 @@ def command(
 
         bigdebug watch last etl.py:42 --guard "price < 0"
 
+        bigdebug watch last etl.py:57 --slow
+
         bigdebug watch last --number 1 --remove
     """
+    if slow and guard is not None:
+        raise click.UsageError("either --guard or --slow")
+    guard = "Slow()" if slow else guard
     _require_usage(at, guard, number, remove)
     found = Store(store).find(run)
     if found.status == "running":
@@ -77,16 +88,16 @@ def command(
         )
     else:
         points = [each for each in captured(found, "watch-*.json") if number in (None, each["number"])]
-    for point in points:
-        for each in point["records"]:
-            each["value"] = plain(each["value"])
     if as_json:
+        for point in points:
+            for each in point["records"]:
+                each["value"] = plain(each["value"])
         click.echo(json_text({"run": found.run_id, "watchpoints": points}))
         return
     console = output_console()
     for point in points:
         show_line(console, _head(point))
-        show_records(console, [each["value"] for each in point["records"]])
+        show_records(console, [shown(each) for each in point["records"]])
         for note in point["notes"]:
             show_line(message_console(), f"  {note}")
     if not points:
@@ -97,7 +108,7 @@ def _require_usage(at: str | None, guard: str | None, number: int | None, remove
     if at is not None:
         require_call_site(at)
     if at is not None and guard is None:
-        raise click.UsageError("a watchpoint needs a --guard")
+        raise click.UsageError("a watchpoint needs a --guard, or --slow")
     if at is not None and number is not None:
         raise click.UsageError("either FILE:LINE, for a new watchpoint, or the --number of one")
     if (guard is not None or remove) and at is None and number is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bigdebug.breakpoints.channel.values import Shown, heard
+from bigdebug.breakpoints.watch.slow import took_text
 from bigdebug.lineage.errors import UnreachableError
 from bigdebug.lineage.store import StoredRun
 from bigdebug.lineage.value_text import json_value
@@ -42,6 +43,14 @@ def plain(data: Any) -> Any:
     """A value as a worker told it, as JSON has it."""
     value = heard(data)
     return value.text if isinstance(value, Shown) else json_value(_texts(value))
+
+
+def shown(record: dict[str, Any]) -> Any:
+    """What of a record that a watchpoint caught is shown: its value, and what a function took over it."""
+    value = plain(record["value"])
+    if "seconds" not in record:
+        return value
+    return {"took": took_text(record["seconds"], running=record["running"]), "given": value}
 
 
 def _texts(value: Any) -> Any:

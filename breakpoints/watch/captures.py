@@ -95,6 +95,7 @@ def described_watchpoint(watchpoint: Watchpoint, *, redacted: bool, replay: bool
                 "partition": each.partition,
                 "position": each.position,
                 "value": told(each.value),
+                **({} if each.seconds is None else {"seconds": each.seconds, "running": each.running}),
             }
             for each in records
         ],

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from bigdebug.breakpoints.watch.slow import took_text
 from bigdebug.breakpoints.watch.totals import ERROR, ERRORS, HITS, Entry, Key, weight
 
 
@@ -31,6 +32,11 @@ class Caught:
     seconds: float | None = None
     running: bool = False
     how: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def took(self) -> str | None:
+        """`4 s so far`, of one that was caught for that."""
+        return None if self.seconds is None else took_text(self.seconds, running=self.running)
 
     def trace(self) -> Any:
         """A backward trace of the record; as `Session.trace` gives it."""

@@ -12,6 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from math import sqrt
+from statistics import median
 from time import perf_counter_ns
 from types import GeneratorType
 from typing import Any
@@ -24,6 +25,8 @@ _BLOCK = 256
 """Calls after which the average moves."""
 _WEIGHT = 0.25
 """What the latest of them weigh in it."""
+_OF_NORMAL = 1.4826
+"""A standard deviation, where the median of the distances from the median is one."""
 _STILL_NS = 1_000_000_000
 """A function that is busy with a record for so long is told of while it is."""
 _LOOK_SECONDS = 0.25
@@ -129,7 +132,7 @@ class Pace:
         self._limit = -1
         self._since = 0
         self._due = _WARM
-        self._still = 0
+        self._still = self._told = 0
         if self._catcher is not None:
             threading.Thread(
                 target=_look_after, args=(weakref.ref(self),), name="bigdebug pace", daemon=True
@@ -166,14 +169,14 @@ class Pace:
     def look(self) -> None:
         """Tell of the record that the function is busy with, if it is for long."""
         value, since, number = self._busy
-        if not since or number == self._still:
-            return
         took = perf_counter_ns() - since
-        if took > max(self._limit, self._least, _STILL_NS):
-            with self._lock:
-                if self._busy[1] == since and self._still != number and self._catcher is not None:
-                    self._still = number
-                    self._catcher.slow(value, number - 1, took / 1e9, running=True)
+        again = number == self._still
+        if not since or took < (2 * self._told if again else max(self._limit, self._least, _STILL_NS)):
+            return
+        with self._lock:
+            if self._busy[1] == since and self._busy[2] == number and self._catcher is not None:
+                self._still, self._told = number, took
+                self._catcher.slow(value, number - 1, took / 1e9, running=True, again=again)
 
     # -- inside -------------------------------------------------------------------------------------
 
@@ -184,12 +187,10 @@ class Pace:
         )
 
     def _begin(self) -> None:
-        """The first calls are over: what is usual is told by the faster half of them."""
+        """The first calls are over: what is usual is told by medians, which a few slow ones don't move."""
         warm, self._warm = self._warm, []
-        times = sorted(took for took, _, _ in warm)
-        usual = times[: len(times) // 2 + 1]
-        self._mean = sum(usual) / len(usual)
-        self._variance = sum((each - self._mean) ** 2 for each in usual) / len(usual)
+        self._mean = median(took for took, _, _ in warm)
+        self._variance = (_OF_NORMAL * median(abs(took - self._mean) for took, _, _ in warm)) ** 2
         self._judge(warm[-1][1])
         for took, number, value in warm:
             if took > self._limit:
@@ -198,8 +199,9 @@ class Pace:
     def _move(self, total: int, squares: int, number: int) -> None:
         calls = max(number - self._since, 1)
         mean = total / calls
+        off = max(squares / calls - 2 * self._mean * mean + self._mean**2, 0.0)
+        self._variance += _WEIGHT * (off - self._variance)
         self._mean += _WEIGHT * (mean - self._mean)
-        self._variance += _WEIGHT * (max(squares / calls - mean * mean, 0.0) - self._variance)
         self._judge(number)
 
     def _judge(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""The rows that a guard in SQL held for, computed again: just these, and each can be traced."""
+"""Records that a guard held for: those that Spark only counted are computed again, and each can be traced."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from bigdebug.breakpoints.points.places import FramePlace
+from bigdebug.breakpoints.channel.values import Shown
+from bigdebug.breakpoints.points.answers import RddAnswers
+from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, given_to
+from bigdebug.breakpoints.watch.catching import SameAs
 from bigdebug.breakpoints.watch.counts import Caught
 from bigdebug.breakpoints.watch.guards import condition_of, held
 from bigdebug.lineage.asking import asking
@@ -43,6 +46,29 @@ def caught_rows(
     return [
         Caught(row.asDict(), output, how=partial(trace_of_row, recorder, place, row.asDict())) for row in rows
     ]
+
+
+def trace_of_caught(recorder: Recorder, place: Place, value: Any, data: Any, *, by_time: bool) -> Any:
+    """A backward trace of the records that are equal to one that a task caught.
+
+    Args:
+        recorder: what the program did so far.
+        place: where it is watched.
+        value: it.
+        data: what the task told of it.
+        by_time: it is what the function was given that made what is watched.
+    """
+    if by_time:
+        below, of_value = given_to(place)
+        return RddAnswers(recorder, below, SameAs(data, of_value=of_value)).trace()
+    if isinstance(place, RddPlace):
+        return RddAnswers(recorder, place, SameAs(data)).trace()
+    if isinstance(value, Shown):
+        raise BigDebugError(
+            "a row that is too large to be told can't be named",
+            hint="trace the frame itself, with a condition",
+        )
+    return trace_of_row(recorder, place, value)
 
 
 def trace_of_row(recorder: Recorder, place: FramePlace, row: dict[str, Any]) -> Any:

@@ -1,6 +1,8 @@
-"""The guard that goes by time. Loads nothing, and travels by value to Spark's Python workers."""
+"""The guard that goes by time. Travels by value to Spark's Python workers."""
 
 from __future__ import annotations
+
+import ast
 
 
 class Slow:
@@ -18,6 +20,22 @@ class Slow:
         self.deviations = deviations
         self.seconds = seconds
 
+    @classmethod
+    def of_text(cls, text: str) -> Slow:
+        """The guard that a text of it says, such as `Slow(seconds=0.5)`.
+
+        Raises:
+            ValueError: it says none.
+        """
+        try:
+            call = ast.parse(text.strip(), mode="eval").body
+            if not isinstance(call, ast.Call) or ast.unparse(call.func) != "Slow":
+                raise ValueError
+            given = [ast.literal_eval(each) for each in call.args]
+            return cls(*given, **{str(each.arg): ast.literal_eval(each.value) for each in call.keywords})
+        except (SyntaxError, ValueError, TypeError):
+            raise ValueError(f"{text!r} isn't a guard by time") from None
+
     def __repr__(self) -> str:
         return f"Slow(deviations={self.deviations:g}, seconds={self.seconds:g})"
 
@@ -28,3 +46,8 @@ class Slow:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def took_text(seconds: float, *, running: bool) -> str:
+    """`4 s so far`."""
+    return f"{seconds:.3g} s{' so far' if running else ''}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -10,8 +9,6 @@ from typing import Any
 
 from bigdebug.breakpoints.channel.channels import channels_of
 from bigdebug.breakpoints.channel.exchange import Exchange
-from bigdebug.breakpoints.channel.values import Shown, heard
-from bigdebug.breakpoints.points.answers import RddAnswers
 from bigdebug.breakpoints.points.places import (
     FramePlace,
     Place,
@@ -21,11 +18,12 @@ from bigdebug.breakpoints.points.places import (
     nodes_at,
     place_of,
 )
-from bigdebug.breakpoints.watch.catching import SameAs, Watching
+from bigdebug.breakpoints.watch.catching import Watching
 from bigdebug.breakpoints.watch.counts import Caught, Counts
 from bigdebug.breakpoints.watch.frames import FrameGuard, Observed
 from bigdebug.breakpoints.watch.guards import PythonGuard, condition_of, is_python, python_guard, slow_guard
-from bigdebug.breakpoints.watch.replay import caught_rows
+from bigdebug.breakpoints.watch.kept import Kept
+from bigdebug.breakpoints.watch.replay import caught_rows, trace_of_caught
 from bigdebug.breakpoints.watch.slow import Slow
 from bigdebug.breakpoints.watch.sql_counts import SqlCounts
 from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
@@ -35,9 +33,6 @@ from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Tabl
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.recorder import Recorder
-
-_Slot = tuple[int, int, int, int]
-"""Output, place in it, partition, position: names a record that was caught."""
 
 
 class Watchpoint(Described):
@@ -83,7 +78,7 @@ class Watchpoint(Described):
         self._tags: frozenset[str] = frozenset()
         self._counts = Counts()
         self._sql = SqlCounts()
-        self._records: dict[_Slot, Caught] = {}
+        self._caught = Kept(capacity, lambda: isinstance(self._place, FramePlace), self._trace_of)
         self._replayed: tuple[int, list[Caught]] | None = None
         self._notes: dict[str, None] = {}
         self._exchange: Exchange | None = None
@@ -163,8 +158,7 @@ class Watchpoint(Described):
     def records(self) -> list[Caught]:
         """The first of them, up to `capacity`; those of a guard in SQL by a replay of just these."""
         hits = self.counts
-        with self._lock:
-            found = list(self._records.values())
+        found = self._caught.records()
         wanted = min(self.capacity - len(found), self._sql.most_hits)
         if wanted > 0 and self._python is None and isinstance(self._at(), FramePlace):
             found += self._replay(wanted, next((number for number, count in hits.items() if count), None))
@@ -173,8 +167,8 @@ class Watchpoint(Described):
     @property
     def kept(self) -> list[Caught]:
         """Those of them that are at hand without a job."""
+        found = self._caught.records()
         with self._lock:
-            found = list(self._records.values())
             if self._replayed is not None:
                 found += self._replayed[1][: self.capacity - len(found)]
         return found
@@ -182,9 +176,7 @@ class Watchpoint(Described):
     @property
     def truncated(self) -> bool:
         """Whether more records satisfied the guard than are kept."""
-        with self._lock:
-            kept = len(self._records)
-        return sum(self._counts.hits().values()) > kept or self._sql.most_hits > self.capacity
+        return sum(self._counts.hits().values()) > len(self._caught) or self._sql.most_hits > self.capacity
 
     @property
     def errors(self) -> int:
@@ -228,13 +220,15 @@ class Watchpoint(Described):
 
     def _description(self) -> Description:
         kept = self.kept
-        shown = [(each.output, each.partition, each.position, each.value) for each in kept[:FEW_RECORDS]]
+        columns = ["output", "partition", "position", "value"]
+        rows = [[each.output, each.partition, each.position, each.value] for each in kept[:FEW_RECORDS]]
+        if self.by_time:
+            columns.append("seconds")
+            rows = [[*row, each.took] for row, each in zip(rows, kept, strict=False)]
         caption = (
-            f"records at hand, the first {len(shown)} of {len(kept):,}"
-            if len(kept) > len(shown)
-            else "records"
+            f"records at hand, the first {len(rows)} of {len(kept):,}" if len(kept) > len(rows) else "records"
         )
-        tables = [Table(caption, ("output", "partition", "position", "value"), shown)] if shown else []
+        tables = [Table(caption, columns, rows)] if rows else []
         return Description(f"{repr(self)[1:-1]}: {self.hits:,} hits", tables, self.notes)
 
     def __repr__(self) -> str:
@@ -254,9 +248,14 @@ class Watchpoint(Described):
         """Whether the guard is a function."""
         return self._python is not None
 
+    @property
+    def by_time(self) -> bool:
+        """Whether the guard is `Slow`."""
+        return isinstance(self._guard, Slow)
+
     def frame_guard(self, spark: Any) -> FrameGuard | None:
         """What the plan of an action is to have; None where it is RDDs that are watched."""
-        if isinstance(self._place, RddPlace) or isinstance(self._guard, Slow):
+        if isinstance(self._place, RddPlace) or self.by_time:
             return None
         tags = self._tags
         if isinstance(self._data, str):
@@ -280,7 +279,7 @@ class Watchpoint(Described):
 
     def stands_at(self, operator: RddOperator) -> bool:
         """Whether elements of an operator are watched, by a guard that can be."""
-        if self._python is None or (isinstance(self._guard, Slow) and not calls_of(operator)):
+        if self._python is None or (self.by_time and not calls_of(operator)):
             return False
         if isinstance(self._data, str):
             node = operator.node
@@ -307,7 +306,7 @@ class Watchpoint(Described):
             self.capacity,
             address,
             self._totals,
-            isinstance(self._guard, Slow),
+            self.by_time,
         )
 
     def observed(self, output: int, observed: Observed) -> None:
@@ -345,43 +344,11 @@ class Watchpoint(Described):
                 self._keep(key, record)
 
     def _keep(self, key: Key, record: bytes) -> None:
-        found = json.loads(record)
-        slot: _Slot = (*key, found["record"])
-        data = found["value"]
-        with self._lock:
-            seconds = found.get("seconds")
-            known = slot in self._records
-            if (known and seconds is None) or (not known and len(self._records) >= self.capacity):
-                return
-            value = heard(data)
-            if isinstance(self._place, FramePlace) and hasattr(value, "asDict"):
-                value = value.asDict()
-            self._records[slot] = Caught(
-                value,
-                key[0],
-                key[2],
-                found["record"],
-                seconds,
-                bool(found.get("running")),
-                lambda: self._trace_of(value, data),
-            )
-        self._changed(self)
+        if self._caught.take(key, record):
+            self._changed(self)
 
     def _trace_of(self, value: Any, data: Any) -> Any:
-        place = self._at()
-        if isinstance(self._guard, Slow):
-            below, of_value = given_to(place)
-            return RddAnswers(self._recorder, below, SameAs(data, of_value=of_value)).trace()
-        if isinstance(place, RddPlace):
-            return RddAnswers(self._recorder, place, SameAs(data)).trace()
-        if isinstance(value, Shown):
-            raise BigDebugError(
-                "a row that is too large to be told can't be named",
-                hint="trace the frame itself, with a condition",
-            )
-        from bigdebug.breakpoints.watch.replay import trace_of_row
-
-        return trace_of_row(self._recorder, place, value)
+        return trace_of_caught(self._recorder, self._at(), value, data, by_time=self.by_time)
 
     def _replay(self, wanted: int, output: int | None) -> list[Caught]:
         with self._lock:
