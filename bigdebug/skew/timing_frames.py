@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from bigdebug.breakpoints.crashes.rewriting import replaced_in
 from bigdebug.breakpoints.crashes.suspects import BY_NODE, ROW_WISE, VECTORISED, functions_within
-from bigdebug.lineage.annotated import Annotated
+from bigdebug.breakpoints.points.given import arguments_of, trace_given
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.catalyst import class_name
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.python_functions import command_of, with_command
@@ -20,7 +19,6 @@ from bigdebug.lineage.questions import Question
 from bigdebug.lineage.rdd.conditions import SameValue
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.trace import Trace
-from bigdebug.lineage.where import RowsOf, Where
 from bigdebug.skew import timers
 from bigdebug.skew.slow import SlowRecords, Timed, loaded, slow_records
 from bigdebug.skew.thresholds import Thresholds
@@ -116,7 +114,7 @@ class _Timing:
                 operator.kind,
                 operator.call_site,
                 vectorised is not None,
-                partial(_traced, self._question, operator.child, [_argument(each) for each in given])
+                partial(_traced, self._question, operator.child, arguments_of(catalyst, function))
                 if can_be_traced
                 else None,
             )
@@ -124,26 +122,6 @@ class _Timing:
         return with_command(catalyst, function, wrapper, function.dataType(), timers, name=f"{_MARK}{name}")
 
 
-def _argument(given: Any) -> Any:
-    return given.value() if class_name(given) == "NamedArgumentExpression" else given
-
-
-def _traced(question: Question, below: Operator, arguments: list[Any], data: bytes) -> Trace:
+def _traced(question: Question, below: Operator, arguments: Sequence[Any], data: bytes) -> Trace:
     """A trace of the rows of which a function was given some values."""
-    catalyst = question.catalyst
-    sources = {each: question.sources[each] for each in below.walk() if each in question.sources}
-
-    def where(_: Catalyst, root: Operator) -> Where:
-        def narrow(top: Annotated) -> Any:
-            plan = catalyst.project_more(top.attributes, top.plan, root.plan)
-            named = [catalyst.alias(each, fresh_name("given")) for each in arguments]
-            frame = catalyst.frame(catalyst.project_more(named, plan))
-            names = frame.columns[-len(named) :]
-            with travelling():
-                same = F.udf(SameValue(data, spread=len(names) > 1), "boolean", useArrow=False)
-                return catalyst.analyzed(frame.where(same(*(F.col(name) for name in names))))
-
-        return Where(narrow, is_condition=False)
-
-    with deep_plans():
-        return Trace(catalyst, below, sources, RowsOf(where), question.notes)
+    return trace_given(question, below, arguments, SameValue(data, spread=len(arguments) > 1))

@@ -14,7 +14,6 @@ from bigdebug.lineage.catalyst import NODE_TAG
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from bigdebug.lineage.output import Output, OutputRows
-from bigdebug.lineage.rdd.kinds import RECORD_WISE
 from bigdebug.lineage.rdd.operator import RddOperator, known_operator, operator_of
 from bigdebug.lineage.rdd.rows import RddRows, rows_of_rdd
 from bigdebug.lineage.recorder import Recorder
@@ -89,35 +88,6 @@ def place_of(spark: Any, recorder: Recorder, data: Any) -> Place:
     raise BigDebugError(
         f"records don't pass through {type(data).__name__}",
         hint='pass a DataFrame, an RDD, one of session.outputs, or a call site such as "etl.py:42"',
-    )
-
-
-def calls_of(operator: RddOperator) -> bool:
-    """Whether an operator calls a function of the program's with one element at a time."""
-    return operator.kind in RECORD_WISE and "f" in operator.arguments
-
-
-def given_to(place: Place) -> tuple[RddPlace, bool]:
-    """Where what a place's function is given passes, and whether that is but the value of a pair.
-
-    Raises:
-        BigDebugError: it calls none with one element at a time.
-    """
-    if isinstance(place, FramePlace):
-        raise BigDebugError(
-            "the functions of a DataFrame aren't timed as the program runs",
-            hint="session.slow_records(frame) times them on a replay",
-        )
-    operator = place.operator
-    if not calls_of(operator):
-        raise BigDebugError(
-            f"{operator.described()} calls no function with one element at a time: nothing is to be timed there",
-            hint="watch what map, flatMap, filter, mapValues, flatMapValues or keyBy made",
-        )
-    (below,) = operator.inputs
-    return RddPlace(rows_of_rdd(below), below.node, below.rdd), operator.kind in (
-        "mapValues",
-        "flatMapValues",
     )
 
 

@@ -284,7 +284,8 @@ class SameAs:
         self._data = data
         self._of_value = of_value
 
-    def __call__(self, value: Any) -> bool:
+    def __call__(self, *given: Any) -> bool:
+        value = given[0] if len(given) == 1 else given
         return bool(told(value[1] if self._of_value else value) == self._data)
 
 

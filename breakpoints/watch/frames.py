@@ -16,9 +16,14 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from bigdebug.breakpoints.crashes.rewriting import replaced_in
+from bigdebug.breakpoints.points.given import row_wise_in
+from bigdebug.breakpoints.watch import pacing
 from bigdebug.breakpoints.watch.catching import Watching
 from bigdebug.breakpoints.watch.guards import can_raise, held
+from bigdebug.breakpoints.watch.pacing import paced_row
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.python_functions import command_of, with_command
 
 _ids = itertools.count(1 << 40)
 """Spark tells frames apart by such numbers, from 0 on."""
@@ -37,12 +42,14 @@ class FrameGuard:
         stands_at: whether it stands at a plan node with some tag.
         condition: of SQL, gives the condition over a node's columns, a JVM expression.
         watching: of Python, what its tasks need to know, by the number of the place.
+        by_time: it isn't asked of the node's rows, but of what the node's functions take.
     """
 
     key: int
     stands_at: Callable[[str], bool]
     condition: Callable[[Any], Any] | None = None
     watching: Callable[[int], Watching] | None = None
+    by_time: bool = False
     places: int = 0
 
 
@@ -252,6 +259,8 @@ class _Inserting:
         )
 
     def _with(self, guard: FrameGuard, node: Any) -> Any:
+        if guard.by_time:
+            return self._paced(guard, node)
         guard.places += 1
         if guard.watching is not None:
             if not self._everywhere and guard.places > 1:
@@ -273,6 +282,22 @@ class _Inserting:
             catalyst.jsession.observationManager().register(observation, number)
             known = self.observed[key] = Observed(key, name, observation)
         return catalyst.logical.CollectMetrics(known.name, metrics, node, number)
+
+    def _paced(self, guard: FrameGuard, node: Any) -> Any:
+        """A node whose functions are timed; their places are numbered in the order that `row_wise_in` has them in."""
+        catalyst = self._catalyst
+        assert guard.watching is not None
+        timed = 0
+        while timed < len(functions := row_wise_in(catalyst, node)):
+            function = functions[timed]
+            given = catalyst.items(function.children())
+            alone = len(given) == 1 and class_name(given[0]) != "NamedArgumentExpression"
+            wrapper = paced_row(guard.watching(guard.places), command_of(catalyst, function), alone=alone)
+            made = with_command(catalyst, function, wrapper, function.dataType(), pacing)
+            node = replaced_in(catalyst, node, function, made)
+            guard.places += 1
+            timed += 1
+        return node
 
     def _filtered(self, watching: Watching, node: Any) -> Any:
         # Not deterministic, as far as Spark is told: it must neither move it nor leave it out.

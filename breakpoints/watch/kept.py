@@ -21,10 +21,12 @@ class Kept:
     Args:
         capacity: how many.
         is_row: whether the values are rows.
-        trace: traces a record, of its value and what a task told of it.
+        trace: traces a record, of its value, what a task told of it, and the number of the guard's place.
     """
 
-    def __init__(self, capacity: int, is_row: Callable[[], bool], trace: Callable[[Any, Any], Any]) -> None:
+    def __init__(
+        self, capacity: int, is_row: Callable[[], bool], trace: Callable[[Any, Any, int], Any]
+    ) -> None:
         self._capacity = capacity
         self._is_row = is_row
         self._trace = trace
@@ -60,6 +62,6 @@ class Kept:
                 position=found["record"],
                 seconds=seconds,
                 running=bool(found.get("running")),
-                how=lambda: self._trace(value, data),
+                how=lambda: self._trace(value, data, key[1]),
             )
         return True

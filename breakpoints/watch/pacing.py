@@ -7,6 +7,7 @@ Travels by value to Spark's Python workers.
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 import weakref
@@ -113,6 +114,36 @@ def paced(watching: Watching, function: Callable[[Any], Any], flat: bool) -> Cal
         took(value, number, time)
 
     return call
+
+
+def paced_row(watching: Watching, command: bytes, *, alone: bool) -> Callable[..., Any]:
+    """In place of a function of a row's values: the same, each call of it timed.
+
+    Args:
+        watching: the watchpoint, whose guard goes by time.
+        command: the function, as Spark pickled it.
+        alone: it has one argument, without a name.
+    """
+    call: Any = None
+
+    def of_one(value: Any) -> Any:
+        nonlocal call
+        if call is None:
+            call = paced(watching, pickle.loads(command)[0], False)
+        return call(value)
+
+    def of_many(*values: Any, **named: Any) -> Any:
+        nonlocal call
+        if call is None:
+            function, names, arity = pickle.loads(command)[0], tuple(named), len(values)
+
+            def spread(given: tuple[Any, ...]) -> Any:
+                return function(*given[:arity], **dict(zip(names, given[arity:], strict=True)))
+
+            call = paced(watching, spread, False)
+        return call((*values, *named.values()))
+
+    return of_one if alone else of_many
 
 
 class Pace:

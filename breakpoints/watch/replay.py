@@ -8,7 +8,8 @@ from typing import Any
 
 from bigdebug.breakpoints.channel.values import Shown
 from bigdebug.breakpoints.points.answers import RddAnswers
-from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, given_to
+from bigdebug.breakpoints.points.given import given_elements, trace_of_rows_given
+from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace
 from bigdebug.breakpoints.watch.catching import SameAs
 from bigdebug.breakpoints.watch.counts import Caught
 from bigdebug.breakpoints.watch.guards import condition_of, held
@@ -48,7 +49,7 @@ def caught_rows(
     ]
 
 
-def trace_of_caught(recorder: Recorder, place: Place, value: Any, data: Any, *, by_time: bool) -> Any:
+def trace_of_caught(recorder: Recorder, place: Place, value: Any, data: Any, of: int | None) -> Any:
     """A backward trace of the records that are equal to one that a task caught.
 
     Args:
@@ -56,10 +57,12 @@ def trace_of_caught(recorder: Recorder, place: Place, value: Any, data: Any, *, 
         place: where it is watched.
         value: it.
         data: what the task told of it.
-        by_time: it is what the function was given that made what is watched.
+        of: the number of the function that it was given to, where that is what is watched; else None.
     """
-    if by_time:
-        below, of_value = given_to(place)
+    if of is not None:
+        if isinstance(place, FramePlace):
+            return trace_of_rows_given(recorder, place, of, SameAs(data))
+        below, of_value = given_elements(place)
         return RddAnswers(recorder, below, SameAs(data, of_value=of_value)).trace()
     if isinstance(place, RddPlace):
         return RddAnswers(recorder, place, SameAs(data)).trace()

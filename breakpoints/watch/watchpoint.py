@@ -9,15 +9,8 @@ from typing import Any
 
 from bigdebug.breakpoints.channel.channels import channels_of
 from bigdebug.breakpoints.channel.exchange import Exchange
-from bigdebug.breakpoints.points.places import (
-    FramePlace,
-    Place,
-    RddPlace,
-    calls_of,
-    given_to,
-    nodes_at,
-    place_of,
-)
+from bigdebug.breakpoints.points.given import calls_of, require_calls
+from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, nodes_at, place_of
 from bigdebug.breakpoints.watch.catching import Watching
 from bigdebug.breakpoints.watch.counts import Caught, Counts
 from bigdebug.breakpoints.watch.frames import FrameGuard, Observed
@@ -114,7 +107,7 @@ class Watchpoint(Described):
                     hint="set a second watchpoint",
                 )
             if by_time and self._place is not None:
-                given_to(self._place)  # what calls no function is said now
+                require_calls(self._place)  # what calls no function is said now
             self._version += 1
             if by_time or is_python(guard) or (isinstance(self._place, RddPlace) and isinstance(guard, str)):
                 self._python = (slow_guard if by_time else python_guard)(guard, self._version)
@@ -255,7 +248,7 @@ class Watchpoint(Described):
 
     def frame_guard(self, spark: Any) -> FrameGuard | None:
         """What the plan of an action is to have; None where it is RDDs that are watched."""
-        if isinstance(self._place, RddPlace) or self.by_time:
+        if isinstance(self._place, RddPlace):
             return None
         tags = self._tags
         if isinstance(self._data, str):
@@ -263,7 +256,7 @@ class Watchpoint(Described):
         if not tags:
             return None
         if self._python is not None:
-            return FrameGuard(self.number, tags.__contains__, watching=self.watching)
+            return FrameGuard(self.number, tags.__contains__, watching=self.watching, by_time=self.by_time)
         return FrameGuard(
             self.number, tags.__contains__, condition=partial(self._condition, Catalyst(spark), self._guard)
         )
@@ -347,8 +340,8 @@ class Watchpoint(Described):
         if self._caught.take(key, record):
             self._changed(self)
 
-    def _trace_of(self, value: Any, data: Any) -> Any:
-        return trace_of_caught(self._recorder, self._at(), value, data, by_time=self.by_time)
+    def _trace_of(self, value: Any, data: Any, place: int) -> Any:
+        return trace_of_caught(self._recorder, self._at(), value, data, place if self.by_time else None)
 
     def _replay(self, wanted: int, output: int | None) -> list[Caught]:
         with self._lock:

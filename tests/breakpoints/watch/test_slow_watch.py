@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.breakpoints.watch.pacing import Pace
@@ -102,6 +103,49 @@ def test_values_of_pairs_and_what_generators_do_are_timed(
     assert [record.value for record in of_many.records[0].trace().collect()] == [44]
 
 
+@pytest.mark.compat
+def test_functions_of_rows_are_timed(session: bigdebug.Session, spark: SparkSession) -> None:
+    seen = spark.sparkContext.accumulator(0)
+
+    def named(n: int, name: str) -> str:
+        seen.add(1)
+        if n == 300:
+            time.sleep(0.8)
+        return f"{name} {n}"
+
+    def length(text: str) -> int:
+        if text.endswith(" 77"):
+            time.sleep(0.9)
+        return len(text)
+
+    both = F.udf(length, "int")(F.udf(named, "string")("id", F.lit("row")))
+    numbers = spark.range(500).repartition(2, "id").where("id >= 0")
+    frame = numbers.select("id", both.alias("length"))
+    plain = sorted(frame.collect())
+    wp = session.watch(frame, bigdebug.Slow(seconds=0.5))
+    seen.value = 0
+    assert sorted(frame.collect()) == plain
+    assert seen.value == 500  # the program's own accumulators count as ever
+    assert wp.counts == {session.outputs[-1].number: 2}
+    found = {each.value: each for each in wp.records}
+    assert found.keys() == {(300, "row"), "row 77"}
+    assert [found[value].trace().collect()[0].value["id"] for value in found] == [
+        {(300, "row"): 300, "row 77": 77}[value] for value in found
+    ]
+
+
+def test_a_function_that_crashes_is_timed_as_well(session: bigdebug.Session, spark: SparkSession) -> None:
+    def risky(n: int) -> int:
+        time.sleep(0.7 if n == 41 else 0)
+        return n // (n - 42)
+
+    session.on_crash("skip")
+    frame = spark.range(100, numPartitions=1).select(F.udf(risky, "long")("id").alias("n"))
+    wp = session.watch(frame, bigdebug.Slow(seconds=0.5))
+    assert len(frame.collect()) == 99
+    assert [each.value for each in wp.records] == [41]
+
+
 def test_the_limits_change_while_the_job_runs(
     session: bigdebug.Session, context: SparkContext, tmp_path: Path
 ) -> None:
@@ -133,7 +177,7 @@ def test_what_cannot_be_timed_is_refused(
     for data, message in (
         (numbers.map(abs).distinct(), "calls no function with one element at a time"),
         (numbers, "calls no function with one element at a time"),
-        (spark.range(3), "aren't timed as the program runs"),
+        (spark.range(3).where("id > 1"), "calls no Python function row by row"),
     ):
         with pytest.raises(BigDebugError, match=message):
             session.watch(data, slow)
