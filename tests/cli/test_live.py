@@ -113,6 +113,27 @@ def test_it_watches_a_running_program(folder: Path, capsys: pytest.CaptureFixtur
     assert not gone["active"]
 
 
+def test_it_tells_what_a_function_takes_long_over(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (slow,) = _asked(folder, capsys, "watch", "last", f"etl.py:{MAP}", "--slow")["watchpoints"]
+    assert slow["guard"] == "Slow(deviations=3, seconds=0.01)"
+    number = ("--number", str(slow["number"]))
+    any_time = ("--guard", "Slow(deviations=0, seconds=0)")
+    (slow,) = _asked(folder, capsys, "watch", "last", *number, *any_time)["watchpoints"]
+    until = time.monotonic() + 60
+    while not slow["records"] and time.monotonic() < until:
+        _turns(folder)
+        (slow,) = _asked(folder, capsys, "watch", "last", *number)["watchpoints"]
+    assert slow["hits"] >= len(slow["records"]) > 0
+    assert all(each["seconds"] > 0 and not each["running"] for each in slow["records"])
+    assert main(["watch", "last", *number, "--remove", "--store", str(folder / "store")]) == 0
+    told = capsys.readouterr().out
+    assert "took" in told
+    assert " s " in told
+    for guard in ("Slow(", "Slow(speed=1)"):
+        assert main(["watch", "last", *number, "--guard", guard, "--store", str(folder / "store")]) == 1
+        assert "isn't a guard by time" in capsys.readouterr().err
+
+
 def test_what_cannot_be_done_it_says(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = ("--store", str(folder / "store"))
     for arguments, code, message in (
@@ -120,6 +141,7 @@ def test_what_cannot_be_done_it_says(folder: Path, capsys: pytest.CaptureFixture
         (["break", "last", f"etl.py:{FILTER}", "--when", "prize < 0"], 1, "prize"),
         (["watch", "last", f"etl.py:{FILTER}"], 2, "needs a --guard"),
         (["watch", "last", "--number", "99"], 1, "no watchpoint 99"),
+        (["watch", "last", f"etl.py:{MAP}", "--slow", "--guard", "true"], 2, "either --guard or --slow"),
         (["watch", "last", "--guard", "true"], 2, "which one"),
         (["run", "--break", "etl.py", "etl.py"], 2, "is not FILE:LINE"),
     ):

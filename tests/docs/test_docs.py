@@ -176,6 +176,7 @@ def test_the_programs_run(page: Path, spark: SparkSession, place: Path) -> None:
         "script.md": "1 [('flights.csv', 221)]",
         "lost-row.md": "['dep_time > 2330 is false']",
         "hot-key.md": "{'key': 0, 'count': 1525} 1525 1400",
+        "hanging-job.md": "so far\n700 6 s\n700\n",
         "crashing-udf.md": "427 records crashed select at block_0.py:7",
     }
     assert expected.get(page.name, "") in said.getvalue()
