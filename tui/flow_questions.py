@@ -181,7 +181,7 @@ class FlowQuestions(View):
                 "the program has ended: nothing can be watched any more; b shows what passed a line", bad=True
             )
             return
-        hint = "which records to catch: a condition in SQL; it takes hold with the next action"
+        hint = "from the next action on: a condition in SQL, or Slow() for what your function takes long over"
         guard = await self.app.push_screen_wait(Prompt(f"Watch {site.label} for", "", hint, _something))
         if guard:
             self.begin(lambda: self._watch_live(site.label, guard))

@@ -248,9 +248,12 @@ class LiveView(View):
         if point is None or point["kind"] != "watch" or self.run.status != "running":
             self.say("point at a watchpoint of a running program", bad=True)
             return
-        kind = "a condition in Python, of a record x: it takes hold at once" if point["python"] else (
-            "a condition in SQL: it takes hold with the next action"
-        )  # fmt: skip
+        if str(point["guard"]).startswith("Slow("):
+            kind = "limits of time: they take hold at once"
+        elif point["python"]:
+            kind = "a condition in Python, of a record x: it takes hold at once"
+        else:
+            kind = "a condition in SQL: it takes hold with the next action"
         guard = await self.app.push_screen_wait(Prompt("Guard", str(point["guard"]), kind))
         if guard and guard.strip():
             request = {"number": point["number"], "guard": guard.strip(), "python": point["python"]}
@@ -278,7 +281,8 @@ class LiveView(View):
         )
         if not at:
             return
-        when = await self.app.push_screen_wait(Prompt(f"{title} at {at}", "", "a condition in SQL"))
+        hint = "a condition in SQL" + (", or Slow()" if command == "watch" else "")
+        when = await self.app.push_screen_wait(Prompt(f"{title} at {at}", "", hint))
         if when is None:
             return
         if command == "break":
