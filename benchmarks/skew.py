@@ -60,7 +60,19 @@ def timing(spark: SparkSession, rows: int) -> Iterator[Row]:
             rdd = context.range(rows, numSlices=2).map(watched)
             return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
 
+        def live(work: Any = work) -> float:
+            with bigdebug.attach(spark, store=fresh_store()) as session:
+                made = spark.sparkContext.range(rows, numSlices=2).map(work)
+                session.watch(made, bigdebug.Slow())
+                return seconds(lambda: made.mapPartitions(timers.exhausted).collect())
+
+        def plain(work: Any = work) -> float:
+            with bigdebug.attach(spark, store=fresh_store()):
+                made = spark.sparkContext.range(rows, numSlices=2).map(work)
+                return seconds(lambda: made.mapPartitions(timers.exhausted).collect())
+
         yield row_of("records timed ÷ not", f"map of {micros} µs", rows, "range", paired(on, off, 5))
+        yield row_of("slow watchpoint ÷ not", f"map of {micros} µs", rows, "range", paired(live, plain, 5))
 
 
 def _join(spark: SparkSession, place: Path, kind: str) -> DataFrame:

@@ -33,6 +33,7 @@ _STILL_NS = 1_000_000_000
 _LOOK_SECONDS = 0.25
 _NEVER = 1 << 62
 
+Busy = tuple[Any, int, int]
 Settled = tuple[int, int, int, int]
 """Sums of times and of their squares to go on with, from which time on a call is slow, and when to settle next."""
 
@@ -58,60 +59,59 @@ class Paced:
 
 def paced(watching: Watching, function: Callable[[Any], Any], flat: bool) -> Callable[[Any], Any]:
     """The function with its clock, for one task; all that a record pays for stands in one function."""
-    busy: list[Any] = [
-        None,
-        0,
-        0,
-    ]  # what the function was given, since when it is busy with it, and which call it is
     pace: Any = None
     clock = perf_counter_ns
-    calls = total = squares = due = 0
+    current: Any = None
+    calls = since = total = squares = due = 0
     limit = -1
+
+    def busy() -> Busy:
+        return current, since, calls
 
     def begin() -> None:
         nonlocal pace
         pace = Pace(watching, busy)
 
-    def took(value: Any, number: int, nanoseconds: int) -> None:
+    def took(value: Any, nanoseconds: int) -> None:
         nonlocal total, squares, limit, due
         total += nanoseconds
         squares += nanoseconds * nanoseconds
-        total, squares, limit, due = pace.settled(value, nanoseconds, number, total, squares)
+        total, squares, limit, due = pace.settled(value, nanoseconds, calls, total, squares)
 
     def call(value: Any) -> Any:
-        nonlocal calls, total, squares
+        nonlocal current, since, calls, total, squares
         if pace is None:
             begin()
-        busy[0] = value
-        busy[2] = calls = calls + 1
-        busy[1] = began = clock()
+        current = value
+        calls += 1
+        since = began = clock()
         try:
             made = function(value)
         finally:
-            busy[1] = 0
+            since = 0
         time = clock() - began
         if flat and type(made) is GeneratorType:
-            return generated(made, value, calls, time)
+            return generated(made, value, time)
         if time > limit or calls >= due:
-            took(value, calls, time)
+            took(value, time)
         else:
             total += time
             squares += time * time
         return made
 
-    def generated(made: Iterator[Any], value: Any, number: int, time: int) -> Iterator[Any]:
+    def generated(made: Iterator[Any], value: Any, time: int) -> Iterator[Any]:
+        nonlocal since
         while True:
-            busy[0], busy[2] = value, number
-            busy[1] = began = clock() - time  # since when it would be busy, had nobody else been in between
+            since = began = clock() - time  # since when it would be busy, had nobody else been in between
             try:
                 each = next(made)
             except StopIteration:
                 break
             finally:
-                busy[1] = 0
+                since = 0
                 time = clock() - began
             yield each
-        took(value, number, time)
+        took(value, time)
 
     return call
 
@@ -151,10 +151,10 @@ class Pace:
 
     Args:
         watching: the watchpoint.
-        busy: what the function was given, since when it is busy with it (0 where it isn't), and the call's number.
+        busy: tells what the function was given, since when it is busy with it (0: it isn't), and the call's number.
     """
 
-    def __init__(self, watching: Watching, busy: list[Any]) -> None:
+    def __init__(self, watching: Watching, busy: Callable[[], Busy]) -> None:
         self._busy = busy
         self._catcher: Catcher | None = watching._catcher(None)
         self._lock = threading.Lock()
@@ -199,13 +199,13 @@ class Pace:
 
     def look(self) -> None:
         """Tell of the record that the function is busy with, if it is for long."""
-        value, since, number = self._busy
+        value, since, number = self._busy()
         took = perf_counter_ns() - since
         again = number == self._still
         if not since or took < (2 * self._told if again else max(self._limit, self._least, _STILL_NS)):
             return
         with self._lock:
-            if self._busy[1] == since and self._busy[2] == number and self._catcher is not None:
+            if self._busy()[1:] == (since, number) and self._catcher is not None:
                 self._still, self._told = number, took
                 self._catcher.slow(value, number - 1, took / 1e9, running=True, again=again)
 

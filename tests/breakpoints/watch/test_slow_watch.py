@@ -217,7 +217,7 @@ class _Task:
 def _told_of(times: list[int], guard: bigdebug.Slow) -> list[int]:
     """The places of the times that are told of, in nanoseconds."""
     task: Any = _Task(guard)
-    pace = Pace(task, [None, 0, 0])
+    pace = Pace(task, lambda: (None, 0, 0))
     total = squares = due = 0
     limit = -1
     for place, took in enumerate(times):
