@@ -105,7 +105,8 @@ class GroupRows(CandidateSet):
         return Candidates(self._catalyst, gathering, [gathering.point(stand, above) for stand in stands])
 
     def some(self, culprits: FrozenBitMap, others: FrozenBitMap) -> tuple[Candidates, FrozenBitMap]:
-        if "full" in self.__dict__ or not self.are_known(culprits):
+        few = all(share_of(others & share.numbers) == 1 for share in self.stands)
+        if few or "full" in self.__dict__ or not self.are_known(culprits):
             return super().some(culprits, others)
         if self._some is None or self._some[:2] != (culprits, others):
             self._some = (culprits, others, *self._sampled(culprits, others))

@@ -138,11 +138,12 @@ def search(table: Table) -> list[Conjunction]:
 def best(counted: Sequence[Counted], most: int) -> list[Counted]:
     """The patterns to show, the best first: none that says less than another of the same terms, or than some others."""
     lifting = [each for each in counted if each.culprits and each.risk_ratio > 1]
-    telling = [each for each in lifting if not _is_told_better(each, lifting)]
-    ranked = sorted(telling, key=lambda each: each.rank)
+    ranked = sorted(lifting, key=lambda each: each.rank)
     shown: list[Counted] = []
     for each in ranked:
-        if len(shown) < most and not any(_says_no_more(each, other) for other in shown):
+        if len(shown) == most:
+            break
+        if not _is_told_better(each, lifting) and not any(_says_no_more(each, other) for other in shown):
             shown.append(max((other for other in ranked if _alike(other, each)), key=_values_named))
     return [each for each in shown if each.conjunction.sure or _is_needed(each, shown)]
 
