@@ -13,6 +13,7 @@ import bigdebug
 from benchmarks.data import make, read
 from benchmarks.measures import Row, fresh_store, row_of
 from benchmarks.pairs import paired, seconds
+from bigdebug.breakpoints.watch.wrapping import MadeThere
 from bigdebug.skew import timers
 
 
@@ -54,9 +55,7 @@ def timing(spark: SparkSession, rows: int) -> Iterator[Row]:
 
         def on(work: Any = work) -> float:
             context = spark.sparkContext
-            watched = timers.MadeThere(
-                timers.timed, work, 0, context.accumulator({}, timers.TimesParam(10)), 10
-            )
+            watched = MadeThere(timers.timed, work, 0, context.accumulator({}, timers.TimesParam(10)), 10)
             rdd = context.range(rows, numSlices=2).map(watched)
             return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
 

@@ -97,7 +97,7 @@ def _break(session: Any, recorder: Recorder, request: dict[str, Any]) -> list[di
 def _watch(session: Any, recorder: Recorder, request: dict[str, Any]) -> list[dict[str, Any]]:
     redacted = bool(recorder.redact)
     at, number = request.get("at"), request.get("number")
-    guard = _guard_in(request, "guard")
+    guard = _slow_in(request) or _guard_in(request, "guard")
     if at is not None:
         if guard is None:
             raise BigDebugError("a watchpoint needs a guard", hint="--guard SQL, or --python EXPRESSION")
@@ -120,19 +120,21 @@ def _watch(session: Any, recorder: Recorder, request: dict[str, Any]) -> list[di
     ]
 
 
+def _slow_in(request: dict[str, Any]) -> Slow | None:
+    """The guard by time of a request; None where its guard is none."""
+    text = str(request.get("guard"))
+    if not text.startswith("Slow("):
+        return None
+    try:
+        return Slow.of_text(text)
+    except ValueError as error:
+        raise BigDebugError(str(error), hint="such as Slow(), or Slow(deviations=4, seconds=0.5)") from None
+
+
 def _guard_in(request: dict[str, Any], name: str) -> Any:
-    """The condition of a request: SQL text, a function made of an expression in Python, or a guard by time."""
+    """The condition of a request: SQL text, or a function made of an expression in Python."""
     found = request.get(name)
-    if found is None:
-        return found
-    if str(found).startswith("Slow("):
-        try:
-            return Slow.of_text(str(found))
-        except ValueError as error:
-            raise BigDebugError(
-                str(error), hint="such as Slow(), or Slow(deviations=4, seconds=0.5)"
-            ) from None
-    if not request.get("python"):
+    if found is None or not request.get("python"):
         return found
     return predicate_of(str(found))
 

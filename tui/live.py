@@ -22,7 +22,15 @@ from bigdebug.tui.grid import Grid
 from bigdebug.tui.held import Held, crashed, waiting
 from bigdebug.tui.marks import Marks
 from bigdebug.tui.pages import Field
-from bigdebug.tui.points import POINTS, answered, asked_of, point_row, points_of_ended, points_of_live
+from bigdebug.tui.points import (
+    POINTS,
+    answered,
+    asked_of,
+    kind_of_guard,
+    point_row,
+    points_of_ended,
+    points_of_live,
+)
 from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Records, kind_of
 from bigdebug.tui.view import View, command_of, joined
@@ -248,13 +256,7 @@ class LiveView(View):
         if point is None or point["kind"] != "watch" or self.run.status != "running":
             self.say("point at a watchpoint of a running program", bad=True)
             return
-        if str(point["guard"]).startswith("Slow("):
-            kind = "limits of time: they take hold at once"
-        elif point["python"]:
-            kind = "a condition in Python, of a record x: it takes hold at once"
-        else:
-            kind = "a condition in SQL: it takes hold with the next action"
-        guard = await self.app.push_screen_wait(Prompt("Guard", str(point["guard"]), kind))
+        guard = await self.app.push_screen_wait(Prompt("Guard", str(point["guard"]), kind_of_guard(point)))
         if guard and guard.strip():
             request = {"number": point["number"], "guard": guard.strip(), "python": point["python"]}
             self.begin(lambda: self._tell("watch", f"the guard is {guard.strip()}", **request))

@@ -25,6 +25,15 @@ POINTS = (
 )
 
 
+def kind_of_guard(point: Mapping[str, Any]) -> str:
+    """What a watchpoint's guard is, and from when on another one holds."""
+    if str(point["guard"]).startswith("Slow("):
+        return "limits of time: they take hold at once"
+    if point["python"]:
+        return "a condition in Python, of a record x: it takes hold at once"
+    return "a condition in SQL: it takes hold with the next action"
+
+
 async def asked_of(run: StoredRun, command: str, seconds: float = _LOOK_SECONDS, **request: Any) -> Any:
     """Have a live session do something, without a standstill here.
 

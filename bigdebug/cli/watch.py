@@ -24,7 +24,7 @@ from bigdebug.wording.quantities import plural
 @click.option(
     "--slow",
     is_flag=True,
-    help="Catch what the function there takes far longer over than usual, or is still busy with (RDDs).",
+    help="Catch what your function there takes far longer over than usual, or is still busy with.",
 )
 @click.option(
     "--python", is_flag=True, help="The guard is Python, of a record x; it may change while a job runs."

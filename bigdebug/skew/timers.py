@@ -14,6 +14,8 @@ from time import perf_counter_ns
 from types import GeneratorType
 from typing import Any
 
+from bigdebug.breakpoints.watch.wrapping import of_values
+
 BUCKETS = 64
 """Times below 1, 2, 4, … nanoseconds."""
 
@@ -104,20 +106,6 @@ def _stored(given: Any) -> tuple[bytes | None, str]:
         except Exception:
             return None, text
     return (data if len(data) <= _MOST_BYTES else None), text
-
-
-class MadeThere:
-    """A function that is made where it is unpickled: in a copy of it, parts would no longer share what they count."""
-
-    def __init__(self, make: Callable[..., Any], *given: Any) -> None:
-        self._make = make
-        self._given = given
-
-    def __reduce__(self) -> Any:
-        return self._make, self._given
-
-    def __call__(self, *values: Any) -> Any:
-        return self._make(*self._given)(*values)
 
 
 # -- functions of records ---------------------------------------------------------------------------
@@ -232,27 +220,11 @@ def timed_partition(
 
 def timed_row(command: bytes, number: int, accumulator: Any, most: int, *, alone: bool) -> Callable[..., Any]:
     """In place of a function of a row's values, which is as Spark pickled it."""
-    call: Any = None
-
-    def of_one(value: Any) -> Any:
-        nonlocal call
-        if call is None:
-            call = timed(_unpickled(command), number, accumulator, most)
-        return call(value)
-
-    def of_many(*values: Any, **named: Any) -> Any:
-        nonlocal call
-        if call is None:
-            function, names = _unpickled(command), tuple(named)
-            arity = len(values)
-
-            def spread(given: tuple[Any, ...]) -> Any:
-                return function(*given[:arity], **dict(zip(names, given[arity:], strict=True)))
-
-            call = timed(spread, number, accumulator, most)
-        return call((*values, *named.values()))
-
-    return of_one if alone else of_many
+    return of_values(
+        lambda: _unpickled(command),
+        lambda function: timed(function, number, accumulator, most),
+        alone=alone,
+    )
 
 
 def _unpickled(command: bytes) -> Any:

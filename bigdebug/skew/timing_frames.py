@@ -9,9 +9,9 @@ from typing import Any
 
 from bigdebug.breakpoints.crashes.rewriting import replaced_in
 from bigdebug.breakpoints.crashes.suspects import BY_NODE, ROW_WISE, VECTORISED, functions_within
-from bigdebug.breakpoints.points.given import arguments_of, trace_given
+from bigdebug.breakpoints.points.given import arguments_of, takes_one, trace_given
+from bigdebug.breakpoints.watch import wrapping
 from bigdebug.lineage.asking import asking
-from bigdebug.lineage.catalyst import class_name
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.python_functions import command_of, with_command
@@ -40,7 +40,7 @@ def slow_records_of(question: Question, top: int, thresholds: Thresholds) -> Slo
     began = time.monotonic()
     catalyst = question.catalyst
     context = catalyst.spark.sparkContext
-    with asking(catalyst, "times of records"), deep_plans(), travelling(timers):
+    with asking(catalyst, "times of records"), deep_plans(), travelling(timers, wrapping):
         timing = _Timing(question, context.accumulator({}, timers.TimesParam(top)), top)
         plan = timing.of(question.root)
         if timing.timed:
@@ -99,10 +99,9 @@ class _Timing:
         catalyst = self._catalyst
         command = command_of(catalyst, function)
         vectorised = VECTORISED.get(function.evalType())
-        given = catalyst.items(function.children())
         number, name = len(self.timed), str(function.name())
         if vectorised is None:
-            alone = len(given) == 1 and class_name(given[0]) != "NamedArgumentExpression"
+            alone = takes_one(catalyst, function)
             wrapper: Any = timers.timed_row(command, number, self.accumulator, self._top, alone=alone)
         else:
             wrapper = timers.timed_batch(command, number, self.accumulator, self._top, *vectorised)

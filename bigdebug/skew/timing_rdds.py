@@ -6,6 +6,8 @@ import time
 from functools import partial
 from typing import Any
 
+from bigdebug.breakpoints.watch import wrapping
+from bigdebug.breakpoints.watch.wrapping import MadeThere
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.conditions import SameValue
@@ -38,7 +40,7 @@ def slow_elements_of(question: RddQuestion, top: int, thresholds: Thresholds) ->
     began = time.monotonic()
     rows = question.rows
     context = rows.operator.context
-    with jobs_of_ours(context, "times of elements"), travelling(timers):
+    with jobs_of_ours(context, "times of elements"), travelling(timers, wrapping):
         timing = _TimingAnnotator(context, context.accumulator({}, timers.TimesParam(top)), top, rows)
         rdd = timing.plain(rows.operator, rows.frozen)
         rdd.mapPartitions(timers.exhausted).collect()
@@ -68,7 +70,7 @@ class _TimingAnnotator(Annotator):
         number = len(self.timed)
         if operator.kind in RECORD_WISE:
             flat = operator.kind.startswith("flatMap")
-            watched: Any = timers.MadeThere(timers.timed, function, number, self.accumulator, self._top, flat)
+            watched: Any = MadeThere(timers.timed, function, number, self.accumulator, self._top, flat)
         elif operator.kind in _BY_PARTITION:
             indexed = _BY_PARTITION[operator.kind]
             watched = timers.timed_partition(function, number, self.accumulator, self._top, indexed=indexed)

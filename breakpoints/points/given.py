@@ -48,6 +48,12 @@ def arguments_of(catalyst: Catalyst, function: Any) -> list[Any]:
     ]
 
 
+def takes_one(catalyst: Catalyst, function: Any) -> bool:
+    """Whether a Python function has one argument, without a name."""
+    given = catalyst.items(function.children())
+    return len(given) == 1 and class_name(given[0]) != "NamedArgumentExpression"
+
+
 def require_calls(place: Place) -> None:
     """Raises BigDebugError where a place calls no function of the program's with one record at a time."""
     if isinstance(place, RddPlace):

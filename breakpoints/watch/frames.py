@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.breakpoints.crashes.rewriting import replaced_in
-from bigdebug.breakpoints.points.given import row_wise_in
+from bigdebug.breakpoints.points.given import row_wise_in, takes_one
 from bigdebug.breakpoints.watch import pacing
 from bigdebug.breakpoints.watch.catching import Watching
 from bigdebug.breakpoints.watch.guards import can_raise, held
@@ -290,9 +290,11 @@ class _Inserting:
         timed = 0
         while timed < len(functions := row_wise_in(catalyst, node)):
             function = functions[timed]
-            given = catalyst.items(function.children())
-            alone = len(given) == 1 and class_name(given[0]) != "NamedArgumentExpression"
-            wrapper = paced_row(guard.watching(guard.places), command_of(catalyst, function), alone=alone)
+            wrapper = paced_row(
+                guard.watching(guard.places),
+                command_of(catalyst, function),
+                alone=takes_one(catalyst, function),
+            )
             made = with_command(catalyst, function, wrapper, function.dataType(), pacing)
             node = replaced_in(catalyst, node, function, made)
             guard.places += 1

@@ -19,6 +19,7 @@ from types import GeneratorType
 from typing import Any
 
 from bigdebug.breakpoints.watch.catching import Catcher, Watching
+from bigdebug.breakpoints.watch.wrapping import of_values
 
 _WARM = 16
 """Calls that tell the usual pace at first; the slow ones of these are told of when they are over."""
@@ -38,27 +39,16 @@ Settled = tuple[int, int, int, int]
 """Sums of times and of their squares to go on with, from which time on a call is slow, and when to settle next."""
 
 
-class Paced:
-    """In place of a function of an element: the same, each call of it timed.
+def paced(watching: Watching, function: Callable[[Any], Any], flat: bool) -> Callable[[Any], Any]:
+    """In place of a function of an element: the same, each call of it timed. For one task.
+
+    All that a record pays for stands in one function.
 
     Args:
         watching: the watchpoint, whose guard goes by time.
         function: the program's.
         flat: what it gives may be a generator; what that does counts as well.
     """
-
-    def __init__(self, watching: Watching, function: Callable[[Any], Any], flat: bool) -> None:
-        self._given = watching, function, flat
-
-    def __reduce__(self) -> Any:
-        return paced, self._given  # made where it is unpickled, for each task anew
-
-    def __call__(self, value: Any) -> Any:
-        return self._given[1](value)
-
-
-def paced(watching: Watching, function: Callable[[Any], Any], flat: bool) -> Callable[[Any], Any]:
-    """The function with its clock, for one task; all that a record pays for stands in one function."""
     pace: Any = None
     clock = perf_counter_ns
     current: Any = None
@@ -124,26 +114,9 @@ def paced_row(watching: Watching, command: bytes, *, alone: bool) -> Callable[..
         command: the function, as Spark pickled it.
         alone: it has one argument, without a name.
     """
-    call: Any = None
-
-    def of_one(value: Any) -> Any:
-        nonlocal call
-        if call is None:
-            call = paced(watching, pickle.loads(command)[0], False)
-        return call(value)
-
-    def of_many(*values: Any, **named: Any) -> Any:
-        nonlocal call
-        if call is None:
-            function, names, arity = pickle.loads(command)[0], tuple(named), len(values)
-
-            def spread(given: tuple[Any, ...]) -> Any:
-                return function(*given[:arity], **dict(zip(names, given[arity:], strict=True)))
-
-            call = paced(watching, spread, False)
-        return call((*values, *named.values()))
-
-    return of_one if alone else of_many
+    return of_values(
+        lambda: pickle.loads(command)[0], lambda function: paced(watching, function, False), alone=alone
+    )
 
 
 class Pace:

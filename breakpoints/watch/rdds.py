@@ -12,7 +12,8 @@ from typing import Any
 from pyspark.core.rdd import RDD
 
 from bigdebug.breakpoints.watch.catching import Watching
-from bigdebug.breakpoints.watch.pacing import Paced
+from bigdebug.breakpoints.watch.pacing import paced
+from bigdebug.breakpoints.watch.wrapping import MadeThere
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.rdd.annotator import Annotator
 from bigdebug.lineage.rdd.freezing import Frozen, arguments_now
@@ -74,7 +75,7 @@ class WithGuards(Annotator):
         for watching in self._guards.get(operator, ()):
             if watching.by_time and "f" in arguments:
                 flat = operator.kind.startswith("flatMap")
-                arguments["f"] = Paced(watching, arguments["f"], flat)
+                arguments["f"] = MadeThere(paced, watching, arguments["f"], flat)
         return arguments
 
     def forget(self) -> None:

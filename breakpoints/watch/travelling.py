@@ -3,6 +3,6 @@
 from types import ModuleType
 
 from bigdebug.breakpoints.channel import travelling as channel
-from bigdebug.breakpoints.watch import catching, pacing, slow, totals
+from bigdebug.breakpoints.watch import catching, pacing, slow, totals, wrapping
 
-MODULES: tuple[ModuleType, ...] = (*channel.MODULES, catching, pacing, slow, totals)
+MODULES: tuple[ModuleType, ...] = (*channel.MODULES, catching, pacing, slow, totals, wrapping)

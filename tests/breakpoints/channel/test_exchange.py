@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,6 +15,7 @@ from bigdebug.breakpoints.channel import link as link_module
 from bigdebug.breakpoints.channel.exchange import Exchange
 from bigdebug.breakpoints.channel.link import Link
 from bigdebug.breakpoints.channel.wire import MOST_BYTES, RefusedError, called
+from tests.soon import soon
 
 
 @pytest.fixture
@@ -22,13 +23,6 @@ def exchange() -> Iterator[Exchange]:
     found = Exchange("127.0.0.1")
     yield found
     found.shut()
-
-
-def _soon(holds: Callable[[], object], seconds: float = 60.0) -> bool:
-    until = time.monotonic() + seconds
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.01)
-    return bool(holds())
 
 
 def test_it_listens_only_while_somebody_uses_it(exchange: Exchange) -> None:
@@ -56,12 +50,12 @@ def test_a_worker_tells_and_asks_and_is_told(exchange: Exchange) -> None:
         answer = link.ask("question", {"n": 21}, b"abc", seconds=5)
         assert answer is not None
         assert (answer[0]["twice"], answer[1]) == (42, b"cba")
-        assert _soon(lambda: heard == [(1, b"early")])
+        assert soon(lambda: heard == [(1, b"early")])
         assert link.latest("guard")[1] == b"new"
         exchange.publish("guard", {"version": 3}, b"newest")
-        assert _soon(lambda: link.latest("guard")[1] == b"newest")
+        assert soon(lambda: link.latest("guard")[1] == b"newest")
         exchange.withdraw("guard")
-        assert _soon(lambda: link.latest("guard") is None)
+        assert soon(lambda: link.latest("guard") is None)
 
 
 def test_who_does_not_know_the_key_is_refused_and_that_is_logged(
@@ -75,7 +69,7 @@ def test_who_does_not_know_the_key_is_refused_and_that_is_logged(
             called(host, port, b"x" * 32)
         link = Link((host, port, b"x" * 32))
         assert link.ask("note", {}, seconds=1) is None
-        assert _soon(lambda: "refused" in caplog.text)
+        assert soon(lambda: "refused" in caplog.text)
         assert not link.connected
     assert heard == []
 
@@ -117,14 +111,14 @@ def test_a_worker_goes_on_without_the_driver(exchange: Exchange, monkeypatch: py
     exchange.open()
     exchange.publish("guard", {}, b"last")
     link = Link(exchange.address)
-    assert _soon(lambda: link.latest("guard"))
+    assert soon(lambda: link.latest("guard"))
     exchange.shut()  # as when the driver's listener breaks in the middle of a job
-    assert _soon(lambda: not link.connected)
+    assert soon(lambda: not link.connected)
     began = time.monotonic()
     assert link.ask("question", {}, seconds=30) is None
     assert time.monotonic() - began < 25
     assert link.latest("guard")[1] == b"last"
-    assert _soon(lambda: not link.send("note", {}))
+    assert soon(lambda: not link.send("note", {}))
 
 
 def test_a_question_nobody_answers_has_its_time(exchange: Exchange) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,7 @@ import bigdebug
 from bigdebug.breakpoints.channel.channels import channels_of
 from bigdebug.breakpoints.channel.values import Shown
 from bigdebug.lineage.errors import BigDebugError
-
-
-def _soon(holds: Callable[[], object]) -> bool:
-    until = time.monotonic() + 60
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.01)
-    return bool(holds())
+from tests.soon import soon
 
 
 def test_hits_are_counted_and_the_results_stay_the_same(
@@ -153,10 +146,10 @@ def test_a_new_guard_reaches_running_tasks_and_records_stream_in(
     job = threading.Thread(target=lambda: found.append(ticking.count()))
     job.start()
     try:
-        assert _soon(runs.exists)
+        assert soon(runs.exists)
         assert wp.hits == 0
         wp.guard = lambda n: True
-        assert _soon(lambda: wp.records)
+        assert soon(lambda: wp.records)
         assert job.is_alive()
     finally:
         stop.touch()
@@ -181,7 +174,7 @@ def test_a_listener_that_breaks_in_the_middle_loses_nothing(
         return n
 
     def shut() -> None:
-        if _soon(runs.exists):
+        if soon(runs.exists):
             exchange.shut()
         broken.touch()
 

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.breakpoints.watch.pacing import Pace
 from bigdebug.lineage.errors import BigDebugError
-
-
-def _soon(holds: Callable[[], object]) -> bool:
-    until = time.monotonic() + 60
-    while not holds() and time.monotonic() < until:
-        time.sleep(0.01)
-    return bool(holds())
+from tests.soon import soon
 
 
 @pytest.mark.compat
@@ -64,13 +57,13 @@ def test_a_record_that_a_function_is_still_busy_with_is_caught_while_it_is(
     job = threading.Thread(target=lambda: counted.append(numbers.count()))
     job.start()
     try:
-        assert _soon(lambda: wp.records)
+        assert soon(lambda: wp.records)
         (stuck,) = wp.records
         assert (stuck.value, stuck.running, stuck.position) == (70, True, 20)
         assert not counted
         assert str(stuck.took).endswith("so far")
         # It is told of again, while nothing else is.
-        assert _soon(lambda: wp.records[0].seconds >= 2 * stuck.seconds)
+        assert soon(lambda: wp.records[0].seconds >= 2 * stuck.seconds)
     finally:
         gate.touch()
         job.join()
