@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 import bigdebug
+from tests.soon import soon
 
 BIGDEBUG = [sys.executable, "-m", "bigdebug"]
 SCRIPT = """
@@ -71,14 +71,6 @@ def _processes_in(folder: Path) -> dict[int, str]:
     return found
 
 
-def _soon(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether something comes true within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -100,11 +92,11 @@ def test_no_java_stays_behind(folder: Path, tmp_path: Path, arguments: list[str]
             start_new_session=True,
         )
         try:
-            assert _soon(lambda: _spark_starts(folder), 60)
+            assert soon(lambda: _spark_starts(folder), 60)
             time.sleep(0.3)
             os.killpg(command.pid, signal.SIGINT)  # as a terminal does it
             assert command.wait(60) == code
-            assert _soon(lambda: not _processes_in(folder), 15), _processes_in(folder)
+            assert soon(lambda: not _processes_in(folder), 15), _processes_in(folder)
         finally:
             for process in _processes_in(folder):
                 os.kill(process, signal.SIGKILL)
