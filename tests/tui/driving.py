@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from bigdebug.tui.app import BigDebugApp
 from bigdebug.tui.engine import Engine
+from bigdebug.tui.view import View
 
 
 class Driver:
@@ -30,10 +31,10 @@ class Driver:
         return str(self.view._said)
 
     async def press(self, *keys: str) -> None:
-        """Press keys, and wait until all that they began is done."""
+        """Press keys, and wait after each until all that it began is done."""
         for key in keys:
             await self.pilot.press(key)
-        await self.settled()
+            await self.settled()
 
     async def type(self, text: str) -> None:
         """Type a text in a field that is empty or whose text is to be replaced, and Enter."""
@@ -48,13 +49,15 @@ class Driver:
         quiet = 0
         while quiet < 3:
             await self.pilot.pause(0.02)
-            busy = self.app.engine.work or any(
+            # What a screen begins it begins when it is mounted.
+            coming = not all(screen.is_mounted for screen in self.app.screen_stack)
+            busy = any(
                 not worker.is_finished
                 for screen in self.app.screen_stack
                 for worker in screen.workers
                 if worker.group not in ("poll", "prompt", "search", "copy", "follow")
             )
-            quiet = 0 if busy else quiet + 1
+            quiet = 0 if self.app.engine.work or coming or busy else quiet + 1
             assert time.monotonic() < until, "it doesn't come to an end"
 
     async def until(self, holds: Callable[[], Any], seconds: float = 30.0) -> None:
@@ -94,6 +97,7 @@ def played(
         app = BigDebugApp(str(store), engine=Engine(spark), **more)
         async with app.run_test(size=size) as pilot:
             driver = Driver(app, pilot)
+            await driver.until(lambda: isinstance(app.screen, View))
             await driver.settled()
             await story(driver)
         app.engine.close()
