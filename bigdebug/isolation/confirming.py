@@ -11,10 +11,13 @@ from bigdebug.isolation.blamed import Searched
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.closed_form import ClosedForm
 from bigdebug.isolation.failing import Identity
+from bigdebug.isolation.group_rows import SPELLED_SUBSETS
+from bigdebug.isolation.light import LIGHT, LIGHT_SETTINGS
 from bigdebug.isolation.ranking import CoarseError
 from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import AT_ONCE, Outcome
 from bigdebug.isolation.search_row import Blame
+from bigdebug.lineage.pinned import settings
 
 _MOST = 256
 """Subsets that are replayed where rounding may decide."""
@@ -57,7 +60,10 @@ def confirmed(
     if len(subsets) > _MOST or sum(map(len, subsets)) > _WORK:
         return False
     rows = [row for row, _ in found]
-    outcomes = replays.outcomes(subsets, rows, candidates)
+    # What few records give is read of the rows that are kept, whatever these were joined of.
+    little = len(subsets) <= SPELLED_SUBSETS and sum(map(len, subsets)) <= LIGHT
+    with settings(replays.catalyst, LIGHT_SETTINGS if little else {}):
+        outcomes = replays.outcomes(subsets, rows, candidates)
     return all(
         outcome[row] is wanted
         for outcome, (_, of_rows) in zip(outcomes, expected, strict=True)

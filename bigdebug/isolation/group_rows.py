@@ -34,7 +34,8 @@ from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords
 from bigdebug.lineage.segments import fetch
 
-_SPELLED_SUBSETS = 4
+SPELLED_SUBSETS = 4
+"""Of so few subsets at most the rows are told by conditions, without a join."""
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class GroupRows(CandidateSet):
 
         Of a few subsets it takes a tenth of the time that looking up each row's takes.
         """
-        if len(subsets) > _SPELLED_SUBSETS:
+        if len(subsets) > SPELLED_SUBSETS:
             return None
         name = fresh_name("subset")
         frames = []

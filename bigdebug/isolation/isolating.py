@@ -27,6 +27,7 @@ from bigdebug.isolation.expected import Differing, differing, told_of_missing
 from bigdebug.isolation.explaining_frames import explain
 from bigdebug.isolation.failing import FailingGroups, FailingRow, Identity
 from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
+from bigdebug.isolation.light import LIGHT, LIGHT_SETTINGS
 from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import AT_ONCE, Outcomes
@@ -49,13 +50,6 @@ Failing: TypeAlias = str | Column | Judge | DataFrame
 
 MOST_ROWS = 20
 """Failing rows that are looked into, each by itself."""
-_LIGHT = 100_000
-_LIGHT_SETTINGS = {
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.sql.autoBroadcastJoinThreshold": "-1",
-}
-"""Of so few candidates at most, replays run with these."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +161,7 @@ class _Isolating:
             trace.take_given(execution)
             groups = groups or self._traced_groups(trace, execution)
             _ = trace.exact, trace.notes  # with the run's own settings
-            if groups.candidates.count <= _LIGHT:
+            if groups.candidates.count <= LIGHT:
                 self._travel_light()
             try:
                 try:
@@ -184,7 +178,7 @@ class _Isolating:
     def _travel_light(self) -> None:
         """Of little data a replay's cost is that of its tasks and stages."""
         conf = self._catalyst.jsession.sessionState().conf()
-        for key, value in _LIGHT_SETTINGS.items():
+        for key, value in LIGHT_SETTINGS.items():
             conf.setConfString(key, value)
 
     # -- the rows -----------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -173,19 +172,19 @@ class Lumping:
 
     def _extreme(self, tails: Sequence[Sequence[Tail | None] | None]) -> Column:
         """Whether a row is known by itself."""
-        told = self._told
-        found = F.lit(False)
+        # As one text: each call of a function of columns would be one of Java's.
+        told, cases = self._told, []
         for number, of_group in enumerate(tails):
-            beyond = F.lit(True)
+            beyond = "true"
             if of_group is not None:
                 each = [
-                    _beyond(F.col(name), function, tail)
+                    _beyond(name, function, tail)
                     for name, function, tail in zip(told.taken, self._shape.functions, of_group, strict=True)
                     if tail is not None
                 ]
-                beyond = reduce(Column.__or__, each, F.lit(False))
-            found = F.when(F.col(told.group) == number, beyond).otherwise(found)
-        return found
+                beyond = " or ".join(each) or "false"
+            cases.append(f"when `{told.group}` = {number} then {beyond}")
+        return F.expr(f"case {' '.join(cases)} else false end")
 
     def _passed(self, extreme: Column) -> DataFrame:
         """Extreme rows one by one, and by group and records of the other sources what the others add up to.
@@ -195,9 +194,8 @@ class Lumping:
         told = self._told
         own = dict.fromkeys([*told.kept, *told.ids[self._place]])
         marked = told.frame.withColumn(_APART, extreme)
-        keys = [F.when(F.col(_APART), F.col(name)).alias(name) for name in own]
-        is_ours = F.col(told.group).isNotNull()
-        others = [F.when(is_ours, F.col(name)).alias(name) for name in self._others]
+        keys = [_where(f"`{_APART}`", name) for name in own]
+        others = [_where(f"`{told.group}` is not null", name) for name in self._others]
         made: list[Column] = []
         for name, function in zip(told.taken, self._shape.functions, strict=True):
             made += of_many(F.col(name), function)
@@ -326,10 +324,15 @@ def _tail(function: Function, numbers: Array, beyond: int) -> Tail | None:
     return Tail(low, high, float(np.median(numbers)))
 
 
-def _beyond(value: Column, function: Function, tail: Tail) -> Column:
-    """Whether a function's value is one of the extreme ones."""
-    low, high = (F.expr(_literal(each, function.number)) for each in (tail.low, tail.high))
-    return F.coalesce((value < low) | (value > high), F.lit(False))
+def _beyond(value: str, function: Function, tail: Tail) -> str:
+    """Whether a function's value is one of the extreme ones, in SQL."""
+    low, high = (_literal(each, function.number) for each in (tail.low, tail.high))
+    return f"coalesce(`{value}` < {low} or `{value}` > {high}, false)"
+
+
+def _where(condition: str, name: str) -> Column:
+    """A column's value where a condition holds."""
+    return F.expr(f"case when {condition} then `{name}` end").alias(name)
 
 
 def _literal(number: float, kind: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from pyroaring import FrozenBitMap
@@ -28,6 +30,9 @@ _SIZES = 6
 _LITTLE = 1_000_000
 """Records that sets which may turn out not to be needed have together at most."""
 _NOTHING = FrozenBitMap()
+
+Heads: TypeAlias = list[tuple[Ranking, int]]
+"""Rankings, and how many of each."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class RowSearch:
         self._rankings = [ranking.within(candidates) for ranking in rankings]
         self.failing = candidates
         self.repaired: FrozenBitMap | None = None
+        self._fail_alone = FrozenBitMap()
 
     def run(self) -> Generator[Sets, Outcomes, Blame]:
         """Raises NotAgainError if the row doesn't fail again, CoarseError if more must be known of its candidates."""
@@ -113,14 +119,24 @@ class RowSearch:
         if enough is None and nothing is not Outcome.ABSENT:
             return Blame(reproduction, None)
         if enough is None:
-            gone = yield from fewest(self._all, self._without, Outcome.ABSENT, self._effort)
+            # Most rows are there as long as any of their records is.
+            tight = self._can_be_each(self._all)
+            gone = yield from fewest(self._all, self._without, Outcome.ABSENT, self._effort, tight=tight)
             return Blame(reproduction, gone, vanishes=True)
-        culprits = yield from fewest(enough, self._without, Outcome.PASSED, self._effort)
+        # What fails alone can't be left out where what is left passes.
+        tight = enough <= reproduction.records | self._fail_alone and self._can_be_each(enough)
+        culprits = yield from fewest(enough, self._without, Outcome.PASSED, self._effort, tight=tight)
         return Blame(reproduction, culprits)
 
     def _reproduction(self) -> Generator[Sets, Outcomes, Minimal]:
-        some = yield from self._first_that_fails()
-        return (yield from fewest(some, lambda part: part, Outcome.FAILED, self._effort))
+        found = yield from self._first_that_fails()
+        some, tight = (self._all, False) if found is None else (self._head(*found), self._is_alone(found[0]))
+        tight = tight and self._can_be_each(some)
+        return (yield from fewest(some, lambda part: part, Outcome.FAILED, self._effort, tight=tight))
+
+    def _can_be_each(self, records: FrozenBitMap) -> bool:
+        """Whether records can be tried one by one."""
+        return len(records) <= self._effort.singles and len(records) ** 2 <= self._effort.work
 
     def _repair(self) -> Generator[Sets, Outcomes, Minimal | None]:
         """Culprits at the head of a ranking; None where there aren't any."""
@@ -134,8 +150,9 @@ class RowSearch:
 
     def _soon(self) -> list[FrozenBitMap]:
         """What is asked soon, as long as it is little: in one job with what is asked first it costs next to nothing."""
-        soon = self._heads(self._failing_sizes[:_SIZES])
+        alone = _heads_of(self._rankings, self._failing_sizes[:_SIZES], whole=True)
         heads = _heads_of(self._rankings, self._repairing_sizes[:_SIZES])
+        soon = [self._head(*head) for head in alone]
         soon += [self._without(ranking.head(size)) for ranking, size in heads]
         return soon if sum(map(len, soon)) <= _LITTLE else []
 
@@ -147,55 +164,53 @@ class RowSearch:
     def _repairing_sizes(self) -> list[int]:
         return [1 << i for i in range(0, 32, 2) if 1 << i < len(self._all)]
 
-    def _first_that_fails(self) -> Generator[Sets, Outcomes, FrozenBitMap]:
-        """The fewest records at the head of a ranking that fail alone; all, if none do."""
+    def _first_that_fails(self) -> Generator[Sets, Outcomes, tuple[Ranking, int] | None]:
+        """The shortest head of a ranking that fails alone; None if none does."""
         sizes = self._failing_sizes
         for first in range(0, len(sizes), _SIZES):
-            heads = self._heads(sizes[first : first + _SIZES])
-            if heads:
-                outcomes = yield heads
-                failing = [head for head, told in zip(heads, outcomes, strict=True) if told is Outcome.FAILED]
-                if failing:
-                    return min(failing, key=len)
-        return self._all
+            failing = yield from self._failing(self._rankings, sizes[first : first + _SIZES])
+            if failing:
+                ranking, high = min(failing, key=lambda found: found[1])
+                if not self._is_alone(ranking):
+                    return ranking, high
+                size = yield from _narrowed(high // 2, high, partial(self._failing, [ranking]))
+                return ranking, size
+        return None
 
     def _first_that_repairs(self) -> Generator[Sets, Outcomes, FrozenBitMap | None]:
-        """The fewest records at the head of a ranking without which the row passes; None if it never does.
-
-        Sizes that grow fourfold first, then those between, as if what repairs once repaired with more gone, too.
-        """
+        """The fewest records at the head of a ranking without which the row passes; None if it never does."""
         sizes = self._repairing_sizes
         for first in range(0, len(sizes), _SIZES):
-            repairing = yield from self._repairing(sizes[first : first + _SIZES], self._rankings)
-            if not repairing:
-                continue
-            ranking, high = min(repairing, key=lambda found: found[1])
-            low = high // 4
-            while high - low > 1:
-                between = sorted({int(each) for each in np.linspace(low, high, _SIZES + 2)[1:-1]} - {low})
-                found = yield from self._repairing(between, [ranking])
-                best = min((size for _, size in found), default=high)
-                low = max([each for each in between if each < best], default=low)
-                high = best
-            return ranking.head(high)
+            repairing = yield from self._repairing(self._rankings, sizes[first : first + _SIZES])
+            if repairing:
+                ranking, high = min(repairing, key=lambda found: found[1])
+                size = yield from _narrowed(high // 4, high, partial(self._repairing, [ranking]))
+                return ranking.head(size)
         if any(ranking.ends_early for ranking in self._rankings):
             raise CoarseError
         return None
 
     def _repairing(
-        self, sizes: Sequence[int], rankings: Sequence[Ranking]
-    ) -> Generator[Sets, Outcomes, list[tuple[Ranking, int]]]:
-        """Heads of rankings, as ranking and size, without which the row passes."""
+        self, rankings: Sequence[Ranking], sizes: Sequence[int]
+    ) -> Generator[Sets, Outcomes, Heads]:
+        """Heads of rankings without which the row passes."""
         tried = _heads_of(rankings, sizes)
         outcomes = yield [self._without(ranking.head(size)) for ranking, size in tried]
         return [each for each, told in zip(tried, outcomes, strict=True) if told is Outcome.PASSED]
 
-    def _heads(self, sizes: Sequence[int]) -> list[FrozenBitMap]:
-        every = []
-        for ranking in self._rankings:
-            others = self._all - ranking.of_source  # of other sources, which they may be joined with
-            every += [ranking.head(size) | others for size in sizes]
-        return list(dict.fromkeys(every))
+    def _failing(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Generator[Sets, Outcomes, Heads]:
+        """Heads of rankings that fail alone."""
+        tried = _heads_of(rankings, sizes, whole=True)
+        outcomes = yield [self._head(ranking, size) for ranking, size in tried]
+        return [each for each, told in zip(tried, outcomes, strict=True) if told is Outcome.FAILED]
+
+    def _head(self, ranking: Ranking, size: int) -> FrozenBitMap:
+        """The head of a ranking, and the records of other sources, which its own may be joined with."""
+        return ranking.head(size) | (self._all - ranking.of_source)
+
+    def _is_alone(self, ranking: Ranking) -> bool:
+        """Whether all candidates are of the ranking's source: of the shortest head little can be left out then."""
+        return self._all <= ranking.of_source
 
     def _enough(self, first: FrozenBitMap) -> Generator[Sets, Outcomes, FrozenBitMap | None]:
         """Records without which the row passes; None if there are none.
@@ -215,7 +230,9 @@ class RowSearch:
             for part in parts:
                 if len(part) == smallest:
                     taken = taken | part
-            if smallest > 1:
+            if smallest == 1:
+                self._fail_alone |= FrozenBitMap().union(*(part for part in parts if len(part) == 1))
+            else:
                 # Whole pieces of which no part fails alone: they hold a failing input and much else.
                 knot = min(parts, key=len)
                 inner = yield from fewest(knot, lambda part: part, Outcome.FAILED, self._effort)
@@ -226,13 +243,36 @@ class RowSearch:
         return self.repaired
 
 
-def _heads_of(rankings: Sequence[Ranking], sizes: Sequence[int]) -> list[tuple[Ranking, int]]:
-    """Heads of such sizes, as ranking and size; of a ranking that ends early all of it in place of a larger one."""
+def _heads_of(rankings: Sequence[Ranking], sizes: Sequence[int], *, whole: bool = False) -> Heads:
+    """Heads of such sizes; of a ranking that ends early all of it in place of a larger one.
+
+    Args:
+        whole: of every ranking all of it in place of a larger one.
+    """
     found = []
     for size in sizes:
         for ranking in rankings:
             if size <= len(ranking):
                 found.append((ranking, size))
-            elif ranking.ends_early and len(ranking):
+            elif (whole or ranking.ends_early) and len(ranking):
                 found.append((ranking, len(ranking)))
     return list(dict.fromkeys(found))
+
+
+def _narrowed(
+    low: int, high: int, holding: Callable[[Sequence[int]], Generator[Sets, Outcomes, Heads]]
+) -> Generator[Sets, Outcomes, int]:
+    """The least size of a head that does something, as if what does it once did it at all greater sizes, too.
+
+    Args:
+        low: too little.
+        high: enough.
+        holding: which of some sizes do it.
+    """
+    while high - low > 1:
+        between = sorted({int(each) for each in np.linspace(low, high, _SIZES + 2)[1:-1]} - {low})
+        found = yield from holding(between)
+        best = min((size for _, size in found), default=high)
+        low = max([each for each in between if each < best], default=low)
+        high = best
+    return high
