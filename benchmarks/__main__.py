@@ -237,8 +237,15 @@ def _line(row: measures.Row) -> str:
     return (
         f"{row['measure']:<44} {row['program']:<20} {row['rows']:>11,} {row['source']:<8} "
         f"{row['ratio']:6.3f} ({row['least']:.3f} to {row['most']:.3f})  "
-        f"{row['seconds']:7.3f} s against {row['against']:7.3f} s ({row['more_ms']:+.0f} ms)"
+        f"{row['seconds']:7.3f} against {row['against']:7.3f} {_more(row)}"
     )
+
+
+def _more(row: measures.Row) -> str:
+    """Of how much more it is, and of what."""
+    if "in MB" in row["measure"]:
+        return f"MB ({row['seconds'] - row['against']:+.1f} MB)"
+    return f"s ({row['more_ms']:+.0f} ms)"
 
 
 def _table(rows: list[dict[str, Any]], measured: str) -> str:

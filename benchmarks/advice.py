@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import zstandard
+
+from benchmarks.peak import most_memory
 
 MB = 1_000_000
 REAL = Path(__file__).parents[1] / "tests" / "advice" / "data" / "spark-4.3-failed.zstd"
@@ -81,7 +82,7 @@ def _measure(log: str) -> dict[str, Any]:
         "tasks": sum(stage.done + stage.failed_tasks for stage in app.stages.values()),
         "seconds": seconds,
         "speed": app.bytes / MB / seconds,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MB,
+        "memory": most_memory() / MB,
     }
 
 

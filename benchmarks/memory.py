@@ -7,7 +7,6 @@ prints it as JSON.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from benchmarks.data import PROGRAMS, make
 from benchmarks.isolation import FORMS
 from benchmarks.measures import Row, fresh_store, row_of
 from benchmarks.pairs import Paired
+from benchmarks.peak import most_memory
 from benchmarks.subjects import SUBJECTS
 from bigdebug.lineage.java import ensure_java
 
@@ -115,7 +115,7 @@ def _measure(what: str, folder: Path, arguments: list[str]) -> dict[str, float]:
         }
         if what == "isolation":
             found["candidates"] = sum(row.candidates for row in answer.rows)
-    found["driver's Python, most"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["driver's Python, most"] = most_memory() / MB
     spark.stop()
     return found
 

@@ -160,9 +160,10 @@ async def _pressed(pilot: Any, keys: list[str]) -> list[float]:
 
 
 _WALK = """
-import asyncio, resource, sys
+import asyncio, sys
 from pathlib import Path
 import pyarrow as pa, pyarrow.parquet as pq
+from benchmarks.peak import most_memory
 from bigdebug.tui.app import BigDebugApp
 from bigdebug.tui.pages import Field, PageRows, ParquetPages
 
@@ -177,7 +178,7 @@ async def main(store, folder):
         for first in [*range(0, rows.count, 997), *range(rows.count - 1, 0, -9973)]:
             rows.load(first, min(first + 30, rows.count))
             [rows.row(each) for each in range(first, min(first + 30, rows.count))]
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    print(most_memory() / 1_000_000)
 
 asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
 """
@@ -192,7 +193,11 @@ def _memory(store: Path) -> dict[str, float]:
         rows = pa.table({"id": range(RECORDS), "text": [f"row {number}" for number in range(RECORDS)]})
         pq.write_table(rows, Path(folder) / "part-0.parquet", row_group_size=50_000)
         ended = subprocess.run(
-            [sys.executable, "-c", _WALK, str(store), folder], capture_output=True, text=True, check=True
+            [sys.executable, "-c", _WALK, str(store), folder],
+            cwd=Path(__file__).parents[1],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     most = float(ended.stdout.split()[-1])
     return {"median": most, "worst": most}
