@@ -195,7 +195,6 @@ def test_rows_that_differ_or_are_missing(diff: Callable[..., str]) -> None:
     assert second["rows"]["examples"][0]["where_first"] == "dest = 'PSE' and flight = 2"
 
 
-@pytest.mark.compat
 def test_a_file_that_was_added(diff: Callable[..., str]) -> None:
     content = as_json(diff("before", "grown", "--output", "1", "--json"))
     (output,) = content["outputs"]
@@ -217,6 +216,10 @@ def test_what_people_read(diff: Callable[..., str]) -> None:
     assert "source in: files: 1 the same, 1 added" in out
     assert "rows: 3 rows in both, compared by dest: 2 equal, 1 differ" in out
     assert "in: 2 records, then 3: 1 only in the second" in out
+
+
+@pytest.mark.proof("what people read of a changed condition, and of an output that only one run has")
+def test_what_people_read_of_a_changed_program(diff: Callable[..., str]) -> None:
     out = diff("before", "later", "--output", "1")
     assert "    - where" not in out
     assert '    - sane = read(folder).where("minutes > 0")' in out
@@ -230,6 +233,10 @@ def test_rows_paired_by_columns_that_are_named(diff: Callable[..., str]) -> None
     assert (rows["paired_by"], rows["key"], rows["equal"], rows["only_first"]) == (
         *("named columns", ["flight"], 3, 1),
     )
+
+
+@pytest.mark.proof("rows that can not be paired by columns that are named")
+def test_rows_that_cannot_be_paired(diff: Callable[..., str]) -> None:
     for key, said in (("dest", "have the same dest"), ("mean", "not both runs have the column mean")):
         content = as_json(diff("before", "again", "--output", "2", "--key", key, "--json"))
         assert content["outputs"][0]["rows"] is None

@@ -33,7 +33,6 @@ def doctor(folder: Path, *options: str, **environment: str) -> tuple[dict[str, d
     return {check["name"]: check for check in answer["checks"]}, ended.returncode
 
 
-@pytest.mark.compat
 def test_all_is_well_and_spark_really_runs(tmp_path: Path) -> None:
     checks, code = doctor(tmp_path)
     assert list(checks) == [

@@ -79,7 +79,6 @@ def test_the_screen_names_the_row_the_culprits_and_what_is_known_of_them(
     assert err.splitlines()[-1].endswith(f" --store {folder / 'store'} --where \"dest = 'PSE' and mean < 0\"")
 
 
-@pytest.mark.compat
 def test_the_json_has_an_answer_for_each_failing_row(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -186,6 +185,7 @@ def test_a_test_is_written_on_request(
     assert not file.exists()
 
 
+@pytest.mark.proof("a reproduction that is not listed a second time")
 def test_a_reproduction_of_the_culprits_is_not_listed_again(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,6 +283,11 @@ def test_groups_that_hold_too_much_are_named_with_the_threshold(
     assert [row["value"]["dest"] for row in content["rows"]] == ["PSE"]
     assert content["culprits"]["count"] == 1
     assert content["notes"] == ["2.4 records are too much for a group: 1.2 times the median of 3 groups, 2"]
+
+
+@pytest.mark.proof("the screen that names groups that hold too much")
+def test_the_screen_names_groups_that_hold_too_much(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--skew", "--factor", "1.2", "--store", str(folder / "store")]
     assert main(["isolate", "last", "1", *more]) == 0
     printed = capsys.readouterr()
     assert "it holds 3 records, 50.0 % of all; without the culprits 2 records" in printed.out

@@ -63,7 +63,6 @@ def assert_recorded(folder: Path, master: str) -> None:
     assert (folder / "kept" / told[1] / "run.json").exists()
 
 
-@pytest.mark.compat
 def test_spark_submit(folder: Path) -> None:
     assert_recorded(folder, "local[2]")
 

@@ -4,14 +4,15 @@ import csv
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 from bigdebug.cli.schemas import schema
+from tests.cli.asking import Answer, Asking
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -25,25 +26,6 @@ words.reduceByKey(add).collect()
 lines.mapPartitions(lambda part: [line.upper() for line in part]).collect()
 context.parallelize([(1, None), ("a", {"b": 2.5})], 1).saveAsTextFile("out")
 """
-ASKING = """
-import contextlib, io, json, sys
-from bigdebug.cli.main import main
-
-given = []
-for line in json.loads(sys.argv[1]):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(line)
-    given.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps(given))
-"""
-
-
-@dataclass
-class Answer:
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +42,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def answers(folder: Path) -> dict[str, Answer]:
-    """What several command lines gave, asked in one process, to start Java once."""
+def answers(spark: SparkSession, folder: Path) -> dict[str, Answer]:
+    """What several command lines gave."""
     to = ["trace", "last", "1", "--where", "key == 'to'"]
     lines = {
         "parquet": [*to, "-o", "to.parquet", "--json"],
@@ -85,13 +67,8 @@ def answers(folder: Path) -> dict[str, Answer]:
         "isolate": ["isolate", "last", "1", "--failing", "key == 'to' and value > 1", "--json"],
         "isolated": ["isolate", "last", "1", "--failing", "value > 1"],
     }
-    done = subprocess.run(
-        [sys.executable, "-c", ASKING, json.dumps(list(lines.values()))],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    given = json.loads(done.stdout.splitlines()[-1])
-    return dict(zip(lines, (Answer(*answer) for answer in given), strict=True))
+    asking = Asking(spark, folder)
+    return {name: asking(*line) for name, line in lines.items()}
 
 
 def test_records_are_written_with_their_places(folder: Path, answers: dict[str, Answer]) -> None:

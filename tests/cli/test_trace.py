@@ -6,17 +6,18 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema
 import pexpect
 import pytest
+from pyspark.sql import SparkSession
 
 from bigdebug.cli.main import main
 from bigdebug.cli.schemas import schema
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store
+from tests.cli.asking import Answer, Asking
 
 ROOT = Path(__file__).parents[2]
 
@@ -141,31 +142,7 @@ flights.filter(plausible("minutes")).count()
 flights.join(airlines, "carrier", "left_semi").filter("minutes < 3").collect()
 """
 
-SEVERAL = """
-import contextlib, io, json, sys
-from bigdebug.cli.main import main
-
-answers = []
-for line in json.load(sys.stdin):
-    if line[0] == "append":
-        with open(line[1], "a") as file:
-            file.write(line[2])
-        continue
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(line)
-    answers.append([int(code), out.getvalue(), err.getvalue()])
-print(json.dumps(answers))
-"""
-
 PSE = ("--where", "dest = 'PSE'")
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="module")
@@ -187,12 +164,11 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def python(folder: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
         env=environment(),
-        input=given,
         capture_output=True,
         text=True,
         check=False,
@@ -206,8 +182,8 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
-    """What several command lines gave, asked in one process, to start Java once."""
+def answers(spark: SparkSession, recorded: Path) -> dict[str, Answer]:
+    """What several command lines gave."""
     lines = {
         "person": ["last", "out/means.parquet", *PSE, "--source", "flights", "--limit", "3"],
         "nothing": ["last", "2", "--where", "dest = 'nowhere'"],
@@ -235,16 +211,17 @@ def answers(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     }
     flights = recorded / "flights.csv"
     before, stood = flights.read_bytes(), flights.stat()
-    commands = [line if line[0] == "show" else ["trace", *line] for line in lines.values()]
-    commands.insert(list(lines).index("changed"), ["append", "flights.csv", "AA,PSE,100,N100\n"])
+    asking, found = Asking(spark, recorded), {}
     try:
-        ran = python(recorded, "-c", SEVERAL, given=json.dumps(commands))
+        for name, line in lines.items():
+            if name == "changed":
+                with flights.open("a") as file:
+                    file.write("AA,PSE,100,N100\n")
+            found[name] = asking(*line) if line[0] == "show" else asking("trace", *line)
     finally:
         flights.write_bytes(before)
         os.utime(flights, ns=(stood.st_atime_ns, stood.st_mtime_ns))
-    assert ran.returncode == 0, ran.stderr
-    given = json.loads(ran.stdout.splitlines()[-1])
-    return dict(zip(lines, (Answer(*answer) for answer in given), strict=True))
+    return found
 
 
 def test_a_trace_the_next_morning(recorded: Path) -> None:

@@ -152,6 +152,7 @@ def mended(age: str, error: Exception) -> str:
     return {"30yr": "30", "old": "99"}[age]
 
 
+@pytest.mark.proof("vectorised functions that go on with what was repaired")
 def test_vectorised_functions_go_on_with_what_was_repaired(
     spark: SparkSession, session: bigdebug.Session, people: str
 ) -> None:
@@ -251,7 +252,7 @@ def judge(spark: SparkSession, session: bigdebug.Session, numbers: list[int], ki
     session.on_crash("raise")
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(*numbers_and_kinds)
 def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
     spark: SparkSession, session: bigdebug.Session, numbers: list[int], kind: str

@@ -159,7 +159,7 @@ def judge(spark: SparkSession, session: bigdebug.Session, numbers: list[int], sl
     session.on_crash("raise")
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(*drawn)
 def test_the_survivors_give_what_plain_spark_gives_without_the_culprits(
     spark: SparkSession, session: bigdebug.Session, numbers: list[int], slices: int, kind: str

@@ -2,11 +2,12 @@
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 
@@ -15,6 +16,7 @@ from bigdebug.lineage.errors import BigDebugError, DamagedIndexError, Unsupporte
 from bigdebug.lineage.index.reading import Index, open_index
 from bigdebug.lineage.store import Store
 from tests.index.totals import totals
+from tests.thinned import thinned
 
 
 def told(trace: Any) -> Any:
@@ -31,13 +33,11 @@ def told(trace: Any) -> Any:
 
 @pytest.mark.parametrize(
     "where",
-    [
-        pytest.param("k = 'k1'", marks=pytest.mark.compat),
-        "k is null",
-        "total > 100",
-        "price <= 10 or name = 'two'",
-        None,
-    ],
+    thinned(
+        ["k = 'k1'", "k is null", "total > 100", "price <= 10 or name = 'two'", None],
+        "conditions asked of an index and of a live trace",
+        5,
+    ),
 )
 def test_an_index_says_what_a_live_trace_says(
     session: bigdebug.Session, spark: SparkSession, orders: Path, where: str | None
@@ -64,30 +64,42 @@ def test_values_that_only_spark_can_read_are_left_out_with_a_note(
     assert any("prices.json" in note and "needs Spark" in note for note in trace.notes)
 
 
-@pytest.mark.compat
+CREATE = "create table full_capture using parquet as select * from parquet.`{}/orders`"
+ACTIONS: dict[str, Callable[[DataFrame, Path, Path], Any]] = {
+    "collect": lambda frame, *_: frame.collect(),
+    "show": lambda frame, *_: frame.show(2),
+    "write.parquet": lambda frame, folder, _: frame.write.parquet(str(folder / "written")),
+    "sql CREATE TABLE AS": lambda frame, _, orders: frame.sparkSession.sql(CREATE.format(orders)),
+    "toLocalIterator": lambda frame, *_: list(frame.toLocalIterator()),
+}
+
+
+@pytest.mark.parametrize(
+    "some",
+    thinned(
+        [["collect"], ["write.parquet", "show", "sql CREATE TABLE AS", "toLocalIterator"]],
+        "outputs of all kinds of actions under full capture",
+        2,
+    ),
+    ids=" and ".join,
+)
 def test_full_capture_indexes_each_output_right_after_its_action(
-    spark: SparkSession, orders: Path, tmp_path: Path
+    some: list[str], spark: SparkSession, orders: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
     with bigdebug.attach(spark, store=store, capture="full") as session:
         frame = totals(spark, orders)
-        rows = frame.collect()
-        frame.show(2)
-        frame.write.parquet(str(tmp_path / "written"))
-        spark.sql(f"create table full_capture using parquet as select * from parquet.`{orders}/orders`")
-        for _ in frame.toLocalIterator():
-            pass
+        given = [ACTIONS[each](frame, tmp_path, orders) for each in some]
         live = [told(session.trace(output, "k = 'k1'")) for output in session.outputs]
-    spark.sql("drop table full_capture")
+    spark.sql("drop table if exists full_capture")
     run = Store(str(store)).find("last")
-    assert [output.action for output in run.outputs] == [
-        "collect", "show", "write.parquet", "sql CREATE TABLE AS", "toLocalIterator"
-    ]  # fmt: skip
+    assert [output.action for output in run.outputs] == some
     for output, expected in zip(run.outputs, live, strict=True):
         index = open_index(run.tables, output.number)
         assert index is not None, output.action
         assert told(index.trace("k = 'k1'")) == expected
-    assert len(rows) == open_index(run.tables, 1).rows  # type: ignore[union-attr]
+    if some[0] == "collect":
+        assert len(given[0]) == open_index(run.tables, 1).rows  # type: ignore[union-attr]
 
 
 def test_groups_of_a_user_defined_type(session: bigdebug.Session, spark: SparkSession) -> None:
@@ -116,8 +128,22 @@ def test_what_cant_be_indexed_is_logged_and_the_program_goes_on(
     assert not (tmp_path / "store" / session.run_id / "lineage" / "1.json").exists()
 
 
-@pytest.mark.parametrize("zone", ["timestamp", "timestamp_ntz"])
-def test_sessions_are_found_by_their_rows(session: bigdebug.Session, spark: SparkSession, zone: str) -> None:
+@pytest.mark.parametrize(
+    ("zone", "kind"),
+    thinned(
+        [
+            ("timestamp", "by user"),
+            ("timestamp", "alone"),
+            ("timestamp", "above another group"),
+            ("timestamp_ntz", "by user"),
+        ],
+        "sessions of each kind, found by their rows in an index",
+        among=[("timestamp", "by user")],
+    ),
+)
+def test_sessions_are_found_by_their_rows(
+    session: bigdebug.Session, spark: SparkSession, zone: str, kind: str
+) -> None:
     rows = [(n, "ab"[n % 2] if n % 5 else None, (n * n * 37) % 1800) for n in range(60)]
     events = spark.createDataFrame(rows, "id int, user string, second int").select(
         "id", "user", F.timestamp_seconds("second").cast(zone).alias("at")
@@ -126,18 +152,17 @@ def test_sessions_are_found_by_their_rows(session: bigdebug.Session, spark: Spar
     by_user = events.groupBy(window, "user").agg(F.count("*").alias("n"), F.min("id").alias("least"))
     alone = events.groupBy(window).agg(F.count("*").alias("n"), F.min("id").alias("least"))
     above = by_user.groupBy("n").agg(F.min("least").alias("least"))
-    for frame in (by_user, alone, above) if zone == "timestamp" else (by_user,):
-        given = frame.collect()
-        output = session.outputs[-1]
-        index = session.index(output)
-        assert index.rows == len(given)
-        assert told(index.trace()) == told(session.trace(output))
-        counts = {row.least: index.trace(f"least = {row.least}").sources[0].count for row in given}
-        if frame is not above:
-            assert counts == {row.least: row.n for row in given}
-        for row in given[:1]:
-            where = f"least = {row.least} and n = {row.n}"
-            assert told(index.trace(where)) == told(session.trace(output, where))
+    frame = {"by user": by_user, "alone": alone, "above another group": above}[kind]
+    given = frame.collect()
+    output = session.outputs[-1]
+    index = session.index(output)
+    assert index.rows == len(given)
+    assert told(index.trace()) == told(session.trace(output))
+    counts = {row.least: index.trace(f"least = {row.least}").sources[0].count for row in given}
+    if frame is not above:
+        assert counts == {row.least: row.n for row in given}
+    where = f"least = {given[0].least} and n = {given[0].n}"
+    assert told(index.trace(where)) == told(session.trace(output, where))
 
 
 def test_a_program_that_overwrites_its_source_is_indexed_or_told(

@@ -20,6 +20,7 @@ from bigdebug.cli.schemas import schema
 from bigdebug.lineage import postmortem
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
+from tests.cli.asking import Asking
 from tests.index.totals import totals
 
 ROOT = Path(__file__).parents[2]
@@ -110,11 +111,10 @@ def test_the_command_indexes_and_asks_spark_where_it_has_to(recorded: Path, spar
     assert content["output"] == 2
     assert content["rows"] == 6
     fast = without_java(recorded, "trace", "last", "2", "--where", "k = 'k1'", "--json", path="/nowhere")
-    slow = without_java(
-        recorded, "trace", "last", "2", "--where", "upper(k) = 'K1'", "--json", path=os.environ["PATH"]
-    )
-    assert "Spark is asked" in slow.stderr
-    told, again = json.loads(fast.stdout), json.loads(slow.stdout)
+    store = ("--store", str(recorded))
+    slow = Asking(spark, recorded)("trace", "last", "2", "--where", "upper(k) = 'K1'", "--json", *store)
+    assert "Spark is asked" in slow.err
+    told, again = json.loads(fast.stdout), json.loads(slow.out)
     for content in (told, again):
         del content["where"], content["notes"]
         for source in content["sources"]:

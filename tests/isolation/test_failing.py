@@ -78,6 +78,7 @@ def test_an_expected_frame_of_other_columns_is_refused(
         session.isolate(totals, twice)
 
 
+@pytest.mark.proof("isolation of rows without groups, compared with the expected")
 def test_output_without_groups_is_compared_by_whole_rows(
     session: bigdebug.Session, spark: SparkSession
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_function_says_that_the_whole_output_is_bad(session: bigdebug.Session,
     assert len(found.reproduction) == 2
 
 
+@pytest.mark.proof("isolation by a function of a limited output")
 def test_a_function_sees_a_limited_output_as_it_is(session: bigdebug.Session, totals: DataFrame) -> None:
     least = totals.orderBy("total").limit(1)
     found = session.isolate(least, lambda rows: rows[0].total < 0)
@@ -127,7 +129,6 @@ def test_influence_ranks_the_culprits(session: bigdebug.Session, spark: SparkSes
     assert found.culprits.influence == [-60.0, -50.0, -40.0]
 
 
-@pytest.mark.compat
 def test_an_output_that_has_just_been_computed_is_not_computed_again(
     session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:

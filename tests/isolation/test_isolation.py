@@ -234,6 +234,7 @@ def without(data: list, chosen: set[int]) -> list:
             "above its mean",
         ],
         "isolation in pipelines of each kind",
+        among=["sum", "nothing left"],
     ),
 )
 def test_culprits_repair_and_the_reproduction_fails(
@@ -252,6 +253,15 @@ def test_a_record_is_one_wherever_it_is_read(
     )
     made = _paired(orders, orders, again)
     assert judged(PIPELINES["joined with itself"], session, spark, 1, most=1, made=made) > 1
+
+
+@pytest.mark.proof("files that are read twice, in other ways")
+def test_what_is_read_in_other_ways_is_told(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "orders.csv")
+    spark.createDataFrame(rows(1), SCHEMA).coalesce(1).write.csv(file)
+    orders = spark.read.csv(file, schema=SCHEMA)
     other = spark.read.csv(file, schema=SCHEMA, comment="#")
     found = session.isolate(_paired(orders, orders, other), "m > 30")
     assert [note for note in found.notes if "orders.csv and orders.csv#2 read the same files" in note]
@@ -272,10 +282,25 @@ def test_records_of_large_files_come_with_their_ids(
     file, pipeline = str(tmp_path / "orders.parquet"), PIPELINES[name]
     spark.createDataFrame(rows(1), SCHEMA).write.parquet(file)
     made = pipeline.made(spark.read.parquet(file), spark.range(0).toDF("k"))
-    assert judged(pipeline, session, spark, seed=1, most=1, made=made)
     jobs = session.isolate(made, pipeline.failing).jobs
     monkeypatch.setattr(trace.Trace, "take_values", lambda self: None)
     assert session.isolate(made, pipeline.failing).jobs > jobs
+
+
+@pytest.mark.proof("isolation in files of many parts, by plain runs without each record")
+@pytest.mark.parametrize("name", ["lowest of all", "large parts", "distinct"])
+def test_culprits_in_large_files(
+    name: str,
+    session: bigdebug.Session,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trace, "SMALL_BYTES", 0)
+    file, pipeline = str(tmp_path / "orders.parquet"), PIPELINES[name]
+    spark.createDataFrame(rows(1), SCHEMA).write.parquet(file)
+    made = pipeline.made(spark.read.parquet(file), spark.range(0).toDF("k"))
+    assert judged(pipeline, session, spark, seed=1, most=1, made=made)
 
 
 @pytest.mark.proof("culprits and reproductions of all failing rows, by plain runs without each record")

@@ -146,8 +146,11 @@ drawn = st.lists(
     st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(-9, 9)), min_size=10, max_size=16
 ).filter(lambda pairs: sum(value for _, value in pairs) < 20)
 
+KINDS = ("rows of an RDD that were filtered and ordered",)
+"""What the tests below ask about is a program of the other kind."""
 
-@pytest.mark.parametrize("name", thinned(PROGRAMS, "isolation through RDDs and DataFrames"))
+
+@pytest.mark.parametrize("name", thinned(PROGRAMS, "isolation through RDDs and DataFrames", among=KINDS))
 def test_the_records_of_sources_are_named(
     name: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -227,7 +230,6 @@ def shown(found: Iterable[TracedRecord]) -> list[Any]:
     return [(each.source, each.location.position, each.value) for each in found]
 
 
-@pytest.mark.compat
 def test_a_line_of_a_file_behind_a_dataframe(
     path: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:
@@ -264,16 +266,21 @@ def test_a_row_of_a_file_behind_an_rdd(path: str, session: bigdebug.Session, spa
         found.to_pytest(Path(path).parent / "test_written.py")
 
 
-def test_from_the_store(path: str, session: bigdebug.Session, spark: SparkSession) -> None:
-    read(spark, path).rdd.map(lambda row: (row.k, row.v)).reduceByKey(add).collect()
-    summed(frame(spark, text(spark, path).map(parsed))).collect()
+@pytest.mark.parametrize(
+    "kind", thinned(["elements", "rows"], "isolation in recipes, of elements and of rows", 2)
+)
+def test_from_the_store(kind: str, path: str, session: bigdebug.Session, spark: SparkSession) -> None:
+    if kind == "elements":
+        read(spark, path).rdd.map(lambda row: (row.k, row.v)).reduceByKey(add).collect()
+    else:
+        summed(frame(spark, text(spark, path).map(parsed))).collect()
     session._recorder.drain()
     run = Store(session._recorder.store).find(session.run_id)
-    of_elements, of_rows = (open_output(run, each, spark=spark).question() for each in session.outputs[-2:])
-    for found in (isolate_rdd(of_elements, "value < 0"), isolate(of_rows, "v < 0")):
-        (culprit,) = found.culprits
-        assert (culprit.source, culprit.location.position) == ("records.csv", 17)
-        assert (found.exact, found.notes) == (True, ())
+    question = open_output(run, session.outputs[-1], spark=spark).question()
+    found: Any = isolate_rdd(question, "value < 0") if kind == "elements" else isolate(question, "v < 0")
+    (culprit,) = found.culprits
+    assert (culprit.source, culprit.location.position) == ("records.csv", 17)
+    assert (found.exact, found.notes) == (True, ())
 
 
 def test_what_does_not_make_one_of_one_is_told(
@@ -288,6 +295,11 @@ def test_what_does_not_make_one_of_one_is_told(
     assert "stands flatMap at test_joints.py:" in note
     assert "createDataFrame of an RDD at test_joints.py:" in note
 
+
+@pytest.mark.proof("rows of groups below a joint, which replays begin with")
+def test_that_groups_do_not_make_one_of_one_is_told(
+    path: str, session: bigdebug.Session, spark: SparkSession
+) -> None:
     sums = read(spark, path).groupBy("k").agg(F.sum("v").alias("v")).rdd
     made = sums.map(lambda row: (row.k[0], row.v)).reduceByKey(add)
     found = session.isolate(made, "value < 0")
@@ -298,6 +310,7 @@ def test_what_does_not_make_one_of_one_is_told(
     assert "stands Aggregate at test_joints.py:" in found.notes[0]
 
 
+@pytest.mark.proof("isolation through joints, in programs of chance")
 def test_what_may_have_been_otherwise_is_told(
     path: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:
@@ -325,24 +338,32 @@ def test_rows_of_a_shuffle_keep_their_places(
     assert "stands reduceByKey at" in found.notes[0]
 
 
-def test_groups_that_hold_too_much(path: str, session: bigdebug.Session, spark: SparkSession) -> None:
+@pytest.mark.parametrize(
+    "kind", thinned(["lines", "rows"], "groups that hold too much, behind a joint", among=["rows"])
+)
+def test_groups_that_hold_too_much(
+    kind: str, path: str, session: bigdebug.Session, spark: SparkSession
+) -> None:
     def hot(pair: tuple[str, int]) -> tuple[str, int]:
         return ("hot" if pair[1] > 1 else pair[0]), pair[1]
 
-    of_lines = frame(spark, text(spark, path).map(parsed).map(hot)).groupBy("k").count()
-    of_rows = read(spark, path).rdd.map(lambda row: hot((row.k, row.v))).groupByKey()
-    for made in (of_lines, of_rows):
-        found: Isolation = session.isolate(made, bigdebug.Skew(factor=2))
-        assert found.matched == 1
-        assert found.culprits.total > 0
-        values = [
-            int(str(each.value).rpartition(",")[2]) if isinstance(each.value, str) else each.value["v"]
-            for each in found.culprits
-        ]
-        assert all(value > 1 for value in values)
-        assert {each.location.file for each in found.culprits} == {path}
+    made: Any
+    if kind == "lines":
+        made = frame(spark, text(spark, path).map(parsed).map(hot)).groupBy("k").count()
+    else:
+        made = read(spark, path).rdd.map(lambda row: hot((row.k, row.v))).groupByKey()
+    found: Isolation = session.isolate(made, bigdebug.Skew(factor=2))
+    assert found.matched == 1
+    assert found.culprits.total > 0
+    values = [
+        int(str(each.value).rpartition(",")[2]) if isinstance(each.value, str) else each.value["v"]
+        for each in found.culprits
+    ]
+    assert all(value > 1 for value in values)
+    assert {each.location.file for each in found.culprits} == {path}
 
 
+@pytest.mark.proof("isolation in a file that is read on either side of a joint")
 def test_a_file_that_is_read_on_either_side(
     path: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:

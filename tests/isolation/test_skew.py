@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.isolation.weighing import fewest
 from bigdebug.lineage.errors import BigDebugError
+from tests.thinned import thinned
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_a_group_of_too_many_records(session: bigdebug.Session, sales: DataFrame
     assert found.failing == "more than 5 times the median of records"
 
 
-@pytest.mark.parametrize("folder", [None, "parquet"])
+@pytest.mark.parametrize("folder", thinned(["parquet", None], "heavy groups of records in memory", 2))
 def test_what_the_records_of_a_heavy_group_share_is_told_where_it_is_enough(
     folder: str | None, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:

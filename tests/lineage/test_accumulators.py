@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
+from tests.thinned import thinned
 
 
 class Counted:
@@ -89,7 +90,7 @@ PROGRAMS = [
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", thinned(PROGRAMS, "questions that count nothing, in each program"))
 def test_asking_counts_nothing(spark: SparkSession, tmp_path: Path, name: str) -> None:
     calls = spark.sparkContext.accumulator(0)
     with bigdebug.attach(spark, store=tmp_path / "store") as session:
@@ -114,7 +115,7 @@ QUESTIONS: dict[str, Callable[[Any, DataFrame], Any]] = {
 }
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", thinned(QUESTIONS, "each question, which counts nothing", 2))
 def test_other_questions_count_nothing(spark: SparkSession, tmp_path: Path, question: str) -> None:
     calls = spark.sparkContext.accumulator(0)
     with bigdebug.attach(spark, store=tmp_path / "store") as session:

@@ -1,5 +1,6 @@
 """A record of in-memory data has one place, whether or not the user has cached the data just then."""
 
+import itertools
 from collections.abc import Callable
 
 import pandas as pd
@@ -13,6 +14,7 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from tests.settings import settings
+from tests.thinned import thinned
 
 ROWS = 10
 PANDAS = pd.DataFrame({"k": range(ROWS), "v": [f"v{number}" for number in range(ROWS)]})
@@ -51,8 +53,13 @@ def asked(session: bigdebug.Session, output: Output) -> tuple[dict[int, Place], 
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("arrow", ["true", "false"])
-@pytest.mark.parametrize("make", [of_pandas, of_arrow, of_sql, of_a_list])
+@pytest.mark.parametrize(
+    ("make", "arrow"),
+    thinned(
+        itertools.product([of_pandas, of_arrow, of_sql, of_a_list], ["true", "false"]),
+        "rows in memory of each make, while caches come and go",
+    ),
+)
 def test_a_cache_that_comes_and_goes(
     session: bigdebug.Session, spark: SparkSession, make: Callable[[SparkSession], DataFrame], arrow: str
 ) -> None:

@@ -121,8 +121,12 @@ def no_table_stays(spark: SparkSession) -> Iterator[None]:
     spark.sql("drop table if exists kept")
 
 
+KINDS = ("csv inferred", "a table that is inserted into, read by its path")
+"""What a reader has to know: the types, and the table."""
+
+
 @pytest.mark.usefixtures("no_table_stays")
-@pytest.mark.parametrize("way", thinned(WAYS, "traces through files of earlier runs", 2))
+@pytest.mark.parametrize("way", thinned(WAYS, "traces through files of earlier runs", among=KINDS))
 def test_through_a_file_of_an_earlier_run(spark: SparkSession, lines: Path, tmp_path: Path, way: str) -> None:
     write, read = WAYS[way]
     store = tmp_path / "store"

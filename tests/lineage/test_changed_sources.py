@@ -16,6 +16,7 @@ from bigdebug.lineage.errors import BigDebugError, ExitCode, SourceChangedError
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
+from tests.thinned import thinned
 
 Break = Callable[[SparkSession, Path], None]
 
@@ -138,7 +139,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", thinned(CASES, "what is told of changed sources", 2))
 def test_what_is_told(case: str, spark: SparkSession, tmp_path: Path) -> None:
     expected = CASES[case]
     spark.sql("drop table if exists changing")

@@ -13,6 +13,7 @@ from bigdebug.lineage.opened import tag_named
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
+from tests.thinned import thinned
 
 Keep = Callable[..., DataFrame]
 
@@ -72,6 +73,9 @@ QUERIES = {
 
 
 @pytest.mark.compat
+@pytest.mark.parametrize(
+    "kept", thinned(["checkpoint", "localCheckpoint"], "checkpoints in subqueries", 2), indirect=True
+)
 def test_in_subqueries(numbers: DataFrame, kept: Keep, spark: SparkSession, tmp_path: Path) -> None:
     numbers.where("n < 11").createOrReplaceTempView("few")
     with bigdebug.attach(spark, store=str(tmp_path / "store")) as session:

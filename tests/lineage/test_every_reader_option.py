@@ -23,6 +23,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.lineage.trace import Trace
+from tests.thinned import thinned
 
 FORMATS = ("csv", "json", "text", "parquet", "orc", "xml")
 _PACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -426,7 +427,7 @@ CORE = re.compile(
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("format", TABLES)
+@pytest.mark.parametrize("format", thinned(TABLES, "records of text formats"))
 def test_records_of_text_formats(
     format: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -465,7 +466,7 @@ def judge_all(
     judge(session.trace(whole), rows, cases, names)
 
 
-@pytest.mark.parametrize("format", COLUMNAR)
+@pytest.mark.parametrize("format", thinned(COLUMNAR, "records of columnar formats", 2))
 def test_records_of_columnar_formats(
     format: str, session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.lineage.trace import Trace
 from tests.settings import settings
+from tests.thinned import thinned
 
 
 @pytest.fixture
@@ -61,8 +62,11 @@ def ids(trace: Trace) -> list[int]:
 @pytest.mark.usefixtures("new_york")
 @pytest.mark.parametrize(
     "limits",
-    [{}, {"LITERAL_KEYS": 1}, {"FETCHED": 3}],
-    ids=["few keys, as literals", "more keys, broadcast", "many keys, left in Spark"],
+    thinned(
+        [{"LITERAL_KEYS": 1}, {}, {"FETCHED": 3}],
+        "hard keys, as literals and left in Spark",
+    ),
+    ids=["more keys, broadcast", "few keys, as literals", "many keys, left in Spark"],
 )
 def test_hard_keys(
     limits: dict[str, int],
@@ -81,7 +85,7 @@ def test_hard_keys(
         assert ids(trace) == expected_ids(60, {0, 1, 2, 4})
 
 
-@pytest.mark.parametrize("key", HARD_KEYS)
+@pytest.mark.parametrize("key", thinned(HARD_KEYS, "each hard key alone"))
 @pytest.mark.usefixtures("new_york")
 def test_each_hard_key_alone(key: str, session: bigdebug.Session, spark: SparkSession) -> None:
     keyed = spark.range(24).select("id", F.expr(HARD_KEYS[key]).alias("key"))
@@ -181,7 +185,7 @@ ALIKE = {
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("keys", ALIKE.values(), ids=ALIKE)
+@pytest.mark.parametrize("keys", thinned(ALIKE.values(), "keys that Spark takes for one", 4), ids=ALIKE)
 def test_keys_are_one_where_spark_takes_them_for_one(
     keys: list[str], session: bigdebug.Session, spark: SparkSession
 ) -> None:
@@ -297,7 +301,8 @@ def test_sliding_windows(session: bigdebug.Session, spark: SparkSession) -> None
 
 
 @pytest.mark.parametrize(
-    ("kind", "left", "right"), [("left", 6, 2), ("right", 2, 5), ("full", 6, 5), ("inner", 2, 2)]
+    ("kind", "left", "right"),
+    thinned([("full", 6, 5), ("left", 6, 2), ("right", 2, 5), ("inner", 2, 2)], "rows without a partner", 4),
 )
 def test_rows_without_a_partner(
     kind: str, left: int, right: int, session: bigdebug.Session, spark: SparkSession, tmp_path: Path

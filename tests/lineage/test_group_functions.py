@@ -15,6 +15,7 @@ from pyspark.sql.types import DoubleType
 
 import bigdebug
 from tests.lineage.origins import TABLES, Calls, Frames, came_from
+from tests.thinned import thinned
 
 
 @pytest.fixture
@@ -79,7 +80,6 @@ CALLS = {
         lambda f: f["orders"].groupBy("k").applyInPandas(sizes, SIZES),
         "last = 5",
         {"orders": {3, 5}},
-        compat=True,
     ),
     "with the key, by position": Calls(
         lambda f: f["orders"].groupBy("k").applyInPandas(keyed, SIZES), "last = 4", {"orders": {4}}
@@ -104,7 +104,6 @@ CALLS = {
         lambda f: f["orders"].groupBy("k").applyInArrow(table_sizes, SIZES),
         "size = 2 and last = 2",
         {"orders": {1, 2}},
-        compat=True,
     ),
     "cogroup": Calls(
         lambda f: f["orders"].groupBy("k").cogroup(f["customers"].groupBy("k")).applyInPandas(
@@ -112,7 +111,6 @@ CALLS = {
         ),
         "left = 2",
         {"orders": {1, 2, 3, 5}, "customers": {1, 2}},
-        compat=True,
     ),
     "cogroup, one side empty": Calls(
         lambda f: f["orders"].groupBy("k").cogroup(f["customers"].groupBy("k")).applyInArrow(
@@ -138,19 +136,21 @@ CALLS = {
         lambda f: f["orders"].withColumn("mean", mean("v").over(Window.partitionBy("k"))),
         "mean = 15 and n = 2",
         {"orders": {2}},
-        compat=True,
     ),
 }  # fmt: skip
 
 
+@pytest.mark.compat
 @pytest.mark.parametrize(
-    "calls",
-    [
-        pytest.param(calls, id=name, marks=[pytest.mark.compat] * calls.compat)
-        for name, calls in CALLS.items()
-    ],
+    "name",
+    thinned(
+        CALLS,
+        "functions of groups, backward and forward",
+        among=["applyInPandas", "applyInArrow", "cogroup", "window in pandas"],
+    ),
 )
-def test_backward_and_forward(session: bigdebug.Session, frames: Frames, calls: Calls) -> None:
+def test_backward_and_forward(session: bigdebug.Session, frames: Frames, name: str) -> None:
+    calls = CALLS[name]
     frame = calls.make(frames)
     assert came_from(session, frame, calls.where) == calls.expected
     # The other way round: those records reach the rows they are behind.
@@ -186,7 +186,7 @@ def test_steps_where_no_row_is_left(session: bigdebug.Session, frames: Frames) -
     assert {step.count for step in trace.steps} == {0}
 
 
-@pytest.mark.parametrize("values", KEYS.values(), ids=KEYS)
+@pytest.mark.parametrize("values", thinned(KEYS.values(), "keys that Python does not hold exactly"), ids=KEYS)
 @pytest.mark.compat
 def test_keys_that_python_does_not_hold_exactly(
     session: bigdebug.Session, spark: SparkSession, values: list[str]
@@ -278,6 +278,7 @@ def test_maps_in_another_order_are_other_groups(session: bigdebug.Session, spark
     assert {r.value["id"] for r in session.trace(rows, "n = 1").collect()} == {1, 3, 5}
 
 
+@pytest.mark.proof("groups by keys nested with a collation")
 def test_keys_nested_with_a_collation(session: bigdebug.Session, spark: SparkSession) -> None:
     frame = spark.range(8).selectExpr(
         "id",

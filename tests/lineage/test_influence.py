@@ -12,6 +12,7 @@ from bigdebug.lineage.questions import trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import build_recipe, open_recipe
 from tests.lineage.origins import Expected, Frames
+from tests.thinned import thinned
 
 # SQL, which of its rows, and what is traced besides the record of `orders` itself.
 LOOKUPS: dict[str, tuple[str, str, Expected]] = {
@@ -68,11 +69,9 @@ LOOKUPS: dict[str, tuple[str, str, Expected]] = {
 
 @pytest.mark.compat
 @pytest.mark.usefixtures("frames")
-@pytest.mark.parametrize("case", LOOKUPS.values(), ids=LOOKUPS)
-def test_what_was_looked_up(
-    session: bigdebug.Session, spark: SparkSession, case: tuple[str, str, Expected]
-) -> None:
-    text, where, looked_up = case
+@pytest.mark.parametrize("name", thinned(LOOKUPS, "what was looked up", every=2))
+def test_what_was_looked_up(session: bigdebug.Session, spark: SparkSession, name: str) -> None:
+    text, where, looked_up = LOOKUPS[name]
     frame = spark.sql(text)
     plain = session.trace(frame, where)
     trace = session.trace(frame, where, influence=True)

@@ -225,7 +225,14 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("name", thinned(KINDS, "kinds of values, shown as they were put in"))
+@pytest.mark.parametrize(
+    "name",
+    thinned(
+        KINDS,
+        "kinds of values, shown as they were put in",
+        among=["numbers", "names given twice"],
+    ),
+)
 def test_values_are_shown_as_they_were_put_in(name: str, spark: SparkSession, tmp_path: Path) -> None:
     kind = KINDS[name]
     try:

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 import bigdebug
 from bigdebug.lineage import last_digits
+from tests.thinned import thinned
 
 # Of `numbers (id, k, v, d)` in four partitions, and of `one`, the same in one: what is made of it, and a condition
 # with what stands in its braces computed first.
@@ -110,7 +111,9 @@ def _literal(value: object, before: str) -> str:
 
 
 @pytest.mark.parametrize("collected", [False, True], ids=["as yet unknown", "collected"])
-@pytest.mark.parametrize(("query", "where"), MARKED.values(), ids=MARKED)
+@pytest.mark.parametrize(
+    ("query", "where"), thinned(MARKED.values(), "conditions that hang on the last digits"), ids=MARKED
+)
 def test_conditions_that_hang_on_the_last_digits_are_marked(
     query: str, where: str, collected: bool, session: bigdebug.Session, spark: SparkSession
 ) -> None:
@@ -120,7 +123,9 @@ def test_conditions_that_hang_on_the_last_digits_are_marked(
 
 
 @pytest.mark.parametrize("collected", [False, True], ids=["as yet unknown", "collected"])
-@pytest.mark.parametrize(("query", "where"), SURE.values(), ids=SURE)
+@pytest.mark.parametrize(
+    ("query", "where"), thinned(SURE.values(), "conditions that do not hang on the last digits"), ids=SURE
+)
 def test_others_are_not(
     query: str, where: str, collected: bool, session: bigdebug.Session, spark: SparkSession
 ) -> None:

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 from tests.lineage.origins import TABLES, Expected, Frames, came_from
+from tests.thinned import thinned
 
 CASES: dict[str, tuple[str, str, Expected]] = {
     "beside a subquery of one value": (
@@ -86,11 +87,9 @@ CASES: dict[str, tuple[str, str, Expected]] = {
 
 @pytest.mark.compat
 @pytest.mark.usefixtures("frames")
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_records_behind_a_lateral_join(
-    session: bigdebug.Session, spark: SparkSession, case: tuple[str, str, Expected]
-) -> None:
-    text, where, expected = case
+@pytest.mark.parametrize("name", thinned(CASES, "records behind lateral joins", every=2))
+def test_records_behind_a_lateral_join(session: bigdebug.Session, spark: SparkSession, name: str) -> None:
+    text, where, expected = CASES[name]
     frame = spark.sql(text)
     assert came_from(session, frame, where) == expected
     assert session.trace(frame, where).exact

@@ -1,5 +1,6 @@
 """Functions of whole partitions: any row of the partition may be behind a row they give."""
 
+import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from bigdebug.lineage.output import OutputRows
 from bigdebug.lineage.questions import trace_rows
 from bigdebug.lineage.recipe.archive import Recipe
 from bigdebug.lineage.recipe.building import build_recipe, open_recipe
+from tests.thinned import thinned
 
 
 @pytest.fixture
@@ -103,12 +105,14 @@ def folder(spark: SparkSession, tmp_path: Path) -> Path:
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("made", INPUTS.values(), ids=INPUTS)
-@pytest.mark.parametrize("function", ["pandas", "arrow"])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    thinned(itertools.product(["pandas", "arrow"], INPUTS), "functions of partitions of all inputs"),
+)
 def test_a_row_came_from_its_partition(
-    session: bigdebug.Session, spark: SparkSession, folder: Path, made: Any, function: str
+    session: bigdebug.Session, spark: SparkSession, folder: Path, function: str, name: str
 ) -> None:
-    frame = made(spark, folder)
+    frame = INPUTS[name](spark, folder)
     if function == "pandas":
         mapped = frame.mapInPandas(summed, "total bigint")
     else:
@@ -140,11 +144,14 @@ def test_a_row_function_gives_its_partition(session: bigdebug.Session, spark: Sp
 
 @pytest.mark.parametrize(
     "limits",
-    [
-        {"trace.SMALL_BYTES": -1},
-        {"segments.FETCHED_VALUES": 2},
-        {"segments.FETCHED": 2, "trace.SMALL_BYTES": -1},
-    ],
+    thinned(
+        [
+            {"segments.FETCHED": 2, "trace.SMALL_BYTES": -1},
+            {"trace.SMALL_BYTES": -1},
+            {"segments.FETCHED_VALUES": 2},
+        ],
+        "functions of partitions, however much there is",
+    ),
 )
 def test_however_much_there_is(
     session: bigdebug.Session,

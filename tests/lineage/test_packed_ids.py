@@ -13,6 +13,7 @@ from bigdebug.lineage.chaining import ChainedTrace
 from bigdebug.lineage.packed_ids import MOST_FILES, packing_of
 from bigdebug.lineage.pinned import pinned_session
 from bigdebug.lineage.trace import Trace
+from tests.thinned import thinned
 
 RECORDS, SORTS = 140, 7
 KINDS = range(5)
@@ -95,13 +96,19 @@ def judge(trace: Trace, expected: Found, key: str, source: int) -> None:
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize(
-    ("way", "files"),
-    [
-        *((way, "some files") for way in WAYS),
-        *(("values are read again", files) for files in ("one file", "too many files")),
-    ],
+    ("way", "files", "program"),
+    thinned(
+        (
+            (way, files, program)
+            for way, files in [
+                *((way, "some files") for way in WAYS),
+                *(("values are read again", files) for files in ("one file", "too many files")),
+            ]
+            for program in PROGRAMS
+        ),
+        "records of packed ids, found where they stand",
+    ),
 )
 def test_records_are_found_where_they_stand(
     way: str,

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ from tests.lineage.placed import (
     write_csv,
 )
 from tests.settings import settings
+from tests.thinned import thinned
 
 # -- formats ----------------------------------------------------------------------------------------
 
@@ -134,16 +136,19 @@ FORMATS = [
 ]
 
 
-@pytest.mark.parametrize("layout", [pytest.param(SPLIT, id="split"), pytest.param(PACKED, id="packed")])
-@pytest.mark.parametrize("written", FORMATS, ids=lambda written: written.__name__)
+@pytest.mark.parametrize(
+    ("layout", "written"),
+    thinned(itertools.product(["split", "packed"], FORMATS), "records of files in every format", 2),
+    ids=lambda each: getattr(each, "__name__", each),
+)
 def test_records_stand_where_the_trace_says(
     written: Callable[[Path, SparkSession], tuple[DataFrame, Reader]],
-    layout: dict[str, str],
+    layout: str,
     session: bigdebug.Session,
     spark: SparkSession,
     tmp_path: Path,
 ) -> None:
-    with settings(spark, layout):
+    with settings(spark, {"split": SPLIT, "packed": PACKED}[layout]):
         frame, read = written(tmp_path, spark)
         judge(session.trace(means(frame), "k = 1"), sorted(tmp_path.iterdir()), read, of_kind_one)
 
@@ -167,7 +172,9 @@ def test_text_lines(session: bigdebug.Session, spark: SparkSession, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "written", [csv_with_header, parquet, json_lines], ids=lambda written: written.__name__
+    "written",
+    thinned([csv_with_header, parquet, json_lines], "more records than are fetched"),
+    ids=lambda written: written.__name__,
 )
 def test_more_records_than_are_fetched(
     written: Callable[[Path, SparkSession], tuple[DataFrame, Reader]],

@@ -145,7 +145,7 @@ def places(trace: Any) -> list[tuple[str, int | None]]:
     return sorted((Path(r.location.file or "").name, r.location.position) for r in trace.collect())
 
 
-@pytest.mark.parametrize("case", thinned(CASES, "options of readers", 2), ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", thinned(CASES, "options of readers"), ids=lambda case: case.__name__)
 def test_live_from_a_recipe_and_from_an_index(
     case: Callable[[SparkSession, Path], Made], spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -197,7 +197,9 @@ SECOND_KIND = (
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("case", SECOND_KIND, ids=lambda case: case.__name__)
+@pytest.mark.parametrize(
+    "case", thinned(SECOND_KIND, "the second kind of sources"), ids=lambda case: case.__name__
+)
 def test_files_read_by_the_second_kind_of_sources(
     case: Callable[[SparkSession, Path], Made], spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -219,7 +221,10 @@ def in_two_files(spark: SparkSession, folder: Path, format: str) -> set[tuple[st
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize(("format", "told"), [("parquet", "by an option"), ("orc", "by a setting")])
+@pytest.mark.parametrize(
+    ("format", "told"),
+    thinned([("parquet", "by an option"), ("orc", "by a setting")], "files that are passed over", 2),
+)
 def test_files_that_are_passed_over(format: str, told: str, spark: SparkSession, tmp_path: Path) -> None:
     by_option = told == "by an option"
 
@@ -252,7 +257,7 @@ def test_files_that_are_passed_over(format: str, told: str, spark: SparkSession,
             judge(case, spark, tmp_path / case.__name__, doubt=doubt)
 
 
-@pytest.mark.parametrize("format", ["parquet", "json"])
+@pytest.mark.parametrize("format", thinned(["parquet", "json"], "tables in buckets", 2))
 def test_tables_in_buckets(format: str, spark: SparkSession, tmp_path: Path) -> None:
     def bucketed(spark: SparkSession, folder: Path) -> Made:
         numbers = spark.range(40).selectExpr("int(id % 5) k", "int(id) n")

@@ -12,6 +12,7 @@ from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.operators import mirror, normalized
 from tests.lineage.origins import Frames
+from tests.thinned import thinned
 
 
 def _twice(frame: DataFrame) -> DataFrame:
@@ -81,7 +82,9 @@ VARYING: dict[str, tuple[Callable[[Frames], DataFrame], str]] = {
 }
 
 
-@pytest.mark.parametrize(("make", "noted"), VARYING.values(), ids=VARYING)
+@pytest.mark.parametrize(
+    ("make", "noted"), thinned(VARYING.values(), "what may vary from run to run", 2), ids=VARYING
+)
 def test_what_may_vary_is_marked(
     make: Callable[[Frames], DataFrame], noted: str, session: bigdebug.Session, frames: Frames
 ) -> None:

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.lineage.errors import BigDebugError, UnknownNameError
 from tests.lineage.origins import Frames
+from tests.thinned import thinned
 
 
 class Case(NamedTuple):
@@ -159,7 +160,10 @@ CASES = {
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.compat] if CASES[name].compat else []) for name in CASES],
+    [
+        *(pytest.param(name, marks=pytest.mark.compat) for name in CASES if CASES[name].compat),
+        *thinned((name for name in CASES if not CASES[name].compat), "each operator as the culprit"),
+    ],
 )
 def test_the_culprit(name: str, session: bigdebug.Session, frames: Frames) -> None:
     case = CASES[name]

@@ -86,6 +86,7 @@ def test_rows_that_fail_and_rows_of_null_are_told_with_their_records(
     assert f" {failure.run}" in (failure.command or "")
 
 
+@pytest.mark.proof("an assertion by a column")
 def test_rows_that_must_not_be_are_told_for_a_column_too(dataflow: Dataflow, orders: DataFrame) -> None:
     failure = failure_of(lambda: dataflow.assert_none(revenues(orders), F.col("revenue") < 0))
     assert failure.headline.startswith("1 of 3 rows fulfils: (revenue < ")
@@ -203,6 +204,7 @@ def test_what_is_off_asserts_and_no_more(orders: DataFrame) -> None:
         plain.assert_comes_from(revenues(orders), None, {})
 
 
+@pytest.mark.proof("assertions about frames of two sessions")
 def test_of_two_sessions_each_is_asked_about_its_own_frames(dataflow: Dataflow, spark: SparkSession) -> None:
     other = spark.newSession()
     theirs = other.createDataFrame([(1, 5), (2, -5)], "id int, amount int").where("id > 0")

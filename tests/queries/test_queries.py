@@ -46,7 +46,7 @@ def _unhashable(kind: str) -> bool:
     return any(part in kind for part in ("map<", "variant", "interval", "collate"))
 
 
-@pytest.mark.parametrize("name", list(QUERIES)[::3])
+@pytest.mark.parametrize("name", list(QUERIES)[::8])
 def test_a_row_is_there_again_on_its_records_alone(tables: SparkSession, name: str) -> None:
     judge(tables, name, 1)
 

@@ -80,6 +80,12 @@ def test_records_of_a_source_that_gives_them_in_any_order(spark: SparkSession, t
         assert sorted(row.n for row in trace.records().collect()) == EXPECTED
         assert trace.sources[0].kind == "numbers"
         assert not trace.exact
+
+
+@pytest.mark.proof("an index of a source that gives its records in any order")
+def test_an_index_of_records_in_any_order(spark: SparkSession, tmp_path: Path) -> None:
+    with bigdebug.attach(spark, store=str(tmp_path)) as session:
+        frame = counted(numbers(spark))
         frame.collect()
         index = session.index(session.outputs[-1])
         indexed, again = index.trace("k = 1"), session.trace(session.outputs[-1], "k = 1")

@@ -7,6 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import bigdebug
 from bigdebug.lineage.java import ensure_java
 from bigdebug.lineage.store import Store
@@ -96,6 +98,7 @@ def test_every_session_is_recorded(tmp_path: Path) -> None:
     assert last.status == "done"
 
 
+@pytest.mark.proof("a program that attached by itself, and fails")
 def test_a_program_that_fails_is_stored(tmp_path: Path) -> None:
     run_python(
         """

@@ -15,6 +15,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from bigdebug.lineage.trace import Trace
+from tests.thinned import thinned
 
 SCHEMA = "n int, k int"
 
@@ -118,7 +119,10 @@ SHAPES: dict[str, Callable[[DataFrame], DataFrame]] = {
 }
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape",
+    thinned(SHAPES, "streams that keep no state, traced through", among=["joined with a table"]),
+)
 def test_what_keeps_no_state_is_traced_through(shape: str, session: bigdebug.Session, stream: Stream) -> None:
     answers: list[tuple[list[int], list[int]]] = []
 

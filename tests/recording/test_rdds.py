@@ -205,6 +205,9 @@ def bigdebug_command(folder: Path, *arguments: str) -> subprocess.CompletedProce
     )  # fmt: skip
 
 
+@pytest.mark.proof(
+    "commands about a program of RDDs, in processes of their own, and its sources that changed"
+)
 def test_a_trace_when_the_program_is_long_gone(spark: SparkSession, program: Path) -> None:
     ran = bigdebug_command(program, "run", "words.py")
     assert (ran.stdout, ran.returncode) == ("[('a', (3, 'first')), ('b', (2, 'second'))]\n", 0), ran.stderr

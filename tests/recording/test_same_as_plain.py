@@ -62,7 +62,7 @@ def test_every_public_method_is_exercised_or_excused() -> None:
     assert public - exercised - set(NOT_EXERCISED) == set()
 
 
-@pytest.mark.parametrize("name", thinned(CASES, "methods of DataFrames, as in plain PySpark", 2))
+@pytest.mark.parametrize("name", thinned(CASES, "methods of DataFrames, as in plain PySpark", 6))
 def test_same(name: str, spark: SparkSession, folder: Path, tmp_path: Path) -> None:
     owner, method = name.partition("#")[0].split(".")
     classes = {each.__name__: each for each in COVERED} | {"SparkSession": SparkSession}

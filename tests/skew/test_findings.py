@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from bigdebug.skew import counting
 from bigdebug.skew.finding import Finding
+from tests.proofs import Part
 
 
 @pytest.fixture(scope="module")
@@ -194,21 +195,39 @@ def test_keys_of_any_type(session: bigdebug.Session, spark: SparkSession) -> Non
             assert key.key[name] == value
 
 
-@settings(max_examples=8)
-@given(
-    left=st.lists(st.tuples(st.sampled_from([None, 0, 1, 2, 3]), st.integers(1, 60)), min_size=1, max_size=6),
-    right=st.lists(
+SIDES: dict[str, Any] = {
+    "left": st.lists(
+        st.tuples(st.sampled_from([None, 0, 1, 2, 3]), st.integers(1, 60)), min_size=1, max_size=6
+    ),
+    "right": st.lists(
         st.tuples(st.sampled_from([None, 0, 1, 2, 9]), st.integers(1, 60)), min_size=1, max_size=6
     ),
-    how=st.sampled_from(["inner", "left", "right", "full", "left_semi", "left_anti"]),
-)
+    "how": st.sampled_from(["inner", "left", "right", "full", "left_semi", "left_anti"]),
+}
+Side = list[tuple[int | None, int]]
+
+
+@settings(max_examples=3)
+@given(**SIDES)
 def test_counts_are_those_of_brute_force(
-    session: bigdebug.Session,
-    spark: SparkSession,
-    left: list[tuple[int | None, int]],
-    right: list[tuple[int | None, int]],
-    how: str,
+    session: bigdebug.Session, spark: SparkSession, left: Side, right: Side, how: str
 ) -> None:
+    judge(session, spark, left, right, how)
+
+
+@pytest.mark.proof("counts of the keys of joins, by brute force", examples=200)
+def test_many_counts_are_those_of_brute_force(
+    part: Part, session: bigdebug.Session, spark: SparkSession
+) -> None:
+    @part.drawn
+    @given(**SIDES)
+    def judged(left: Side, right: Side, how: str) -> None:
+        judge(session, spark, left, right, how)
+
+    judged()
+
+
+def judge(session: bigdebug.Session, spark: SparkSession, left: Side, right: Side, how: str) -> None:
     one, two = ([k for k, times in side for _ in range(times)] for side in (left, right))
     frames = [spark.createDataFrame([(k,) for k in side], "k int") for side in (one, two)]
     joined = frames[0].join(frames[1], "k", how)

@@ -79,6 +79,7 @@ def test_lines_of_text_are_explained_by_their_fields(
     assert [row.value[-4:] for row in spark.read.text(path).where(condition).collect()] == ["90in"]
 
 
+@pytest.mark.proof("the explanation of students by ages and grades")
 def test_students_are_explained_by_ages_and_grades(
     session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_students_are_explained_by_ages_and_grades(
     assert not any(name in text for text in texts for name in ("first", "last", "major"))
 
 
+@pytest.mark.proof("the explanation of zeros of which not all were needed")
 def test_zeros_that_were_not_needed_are_counted_with_those_that_were(
     session: bigdebug.Session, spark: SparkSession, tmp_path: Path
 ) -> None:

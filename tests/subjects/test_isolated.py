@@ -15,6 +15,7 @@ from bigdebug.isolation import candidates as isolation_candidates
 from bigdebug.isolation import gathering
 from bigdebug.isolation.found import IsolatedRecords
 from bigdebug.lineage import segments
+from tests.thinned import thinned
 
 GIVING = [name for name, subject in SUBJECTS.items() if not subject.crashes]
 QUICK = ("weather", "airport transit", "course averages", "term vector")
@@ -52,7 +53,9 @@ def judge(spark: SparkSession, folder: Path, name: str, records: int, seed: int,
         assert 0 < row.reproduction.total <= row.candidates
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(
+    "name", thinned(QUICK, "isolation on the quick subjects", among=["weather", "airport transit"])
+)
 def test_the_culprits_are_named_and_nobody_else(name: str, spark: SparkSession, tmp_path: Path) -> None:
     judge(spark, tmp_path, name, records=4_000, seed=3, form="frame")
 
@@ -64,7 +67,9 @@ def test_the_culprits_of_elements_are_named_and_nobody_else(
     judge(spark, tmp_path, name, records=10_000, seed=3, form="rdd")
 
 
-@pytest.mark.parametrize("name", ["inverted index", "term vector"])
+@pytest.mark.parametrize(
+    "name", thinned(["inverted index", "term vector"], "candidates that stay in Spark", 2)
+)
 def test_the_culprits_are_named_where_candidates_stay_in_spark(
     name: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from pyspark.sql import functions as F
 import bigdebug
 from benchmarks.subjects import SUBJECTS, Made, Place, Subject, bad, flat
 from tests.settings import settings
+from tests.thinned import thinned
 
 RECORDS = 4_000
 SEEDS = range(10)
@@ -81,8 +83,9 @@ def keys(rows: list[Row], name: str) -> set[Row]:
     return {row[: SUBJECTS[name].keys] for row in rows}
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", GIVING)
+@pytest.mark.parametrize(
+    ("name", "form"), thinned(itertools.product(GIVING, FORMS), "the truths of all subjects")
+)
 def test_just_the_rows_fail_that_the_truth_tells_and_none_without_the_culprits(
     answers: Answers, name: str, form: str
 ) -> None:
@@ -96,7 +99,7 @@ def test_just_the_rows_fail_that_the_truth_tells_and_none_without_the_culprits(
     assert failing == []
 
 
-@pytest.mark.parametrize("name", GIVING)
+@pytest.mark.parametrize("name", thinned(GIVING, "both forms of all subjects", 2))
 def test_both_forms_give_the_same(answers: Answers, name: str) -> None:
     for removed in ((), answers.made(name, 0).truth.culprits):
         one, other = (answers.rows(name, 0, form, removed)[0] for form in FORMS)
@@ -110,7 +113,7 @@ def _near(value: Any) -> Any:
     return round(value, 9) if isinstance(value, float) else value
 
 
-@pytest.mark.parametrize("name", GIVING)
+@pytest.mark.parametrize("name", thinned(GIVING, "answers of all subjects", 2))
 def test_an_answer_repairs_its_row_and_nothing_of_it_can_be_put_back(answers: Answers, name: str) -> None:
     found = bad(answers.made(name, 0).truth).values()
     chosen = {place for each in found for place in each.an_answer()}
@@ -202,8 +205,10 @@ def test_of_the_real_flights_10633_seem_to_land_before_they_leave(tmp_path: Path
     assert (round(total / count), count) == (-1_023, 31)
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", GIVING)
+@pytest.mark.parametrize(
+    ("name", "form"),
+    thinned(itertools.product(GIVING, FORMS), "traces of the failing rows of all subjects"),
+)
 def test_a_trace_of_the_failing_rows_holds_their_culprits(
     answers: Answers, spark: SparkSession, tmp_path: Path, name: str, form: str
 ) -> None:

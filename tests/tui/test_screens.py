@@ -14,6 +14,7 @@ from bigdebug.tui.dialogs import FullText, Prompt
 from bigdebug.tui.flow import FlowView
 from bigdebug.tui.help import HelpScreen
 from bigdebug.tui.runs import RunsView
+from tests.thinned import thinned
 from tests.tui.driving import Driver, played
 
 
@@ -235,7 +236,7 @@ def test_what_a_run_says_to_a_terminal_is_shown_and_not_obeyed(tmp_path: Path) -
     played(tmp_path / "store", story, size=(100, 30))
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "json"])
+@pytest.mark.parametrize("form", thinned(["json", "text", "csv"], "what is on the screen, copied"))
 def test_what_is_on_the_screen_is_copied(tmp_path: Path, form: str) -> None:
     a_run(tmp_path / "store")
 

@@ -12,7 +12,11 @@ from tests.tui.looks import compared, stop_the_clock
 SIZES = [(80, 24), (160, 50)]
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize(
+    "size",
+    [SIZES[0], pytest.param(SIZES[1], marks=pytest.mark.proof("the screens on a large terminal"))],
+    ids=lambda size: f"{size[0]}x{size[1]}",
+)
 def test_the_screens_look_as_they_did(
     demo: Path, spark: SparkSession, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

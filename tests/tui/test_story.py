@@ -12,6 +12,7 @@ from bigdebug.tui.records import RecordsView
 from bigdebug.tui.runs import RunsView
 from bigdebug.tui.trace import TraceView
 from bigdebug.tui.why import WhyNotView
+from tests.thinned import thinned
 from tests.tui.driving import Driver, played
 from tests.tui.looks import compared, stop_the_clock
 
@@ -112,7 +113,7 @@ def test_rows_in_and_out_are_counted_on_request(demo: Path, spark: SparkSession)
     played(demo / "store", story, spark, size=(120, 30))
 
 
-@pytest.mark.parametrize("wrong", ["minutes +", "no_such = 1"])
+@pytest.mark.parametrize("wrong", thinned(["minutes +", "no_such = 1"], "filters that are wrong", 2))
 def test_a_wrong_filter_is_said_and_what_was_loaded_stays(
     demo: Path, spark: SparkSession, wrong: str
 ) -> None:

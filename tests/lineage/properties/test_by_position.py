@@ -117,7 +117,7 @@ def _judge(judge: Judge, seed: int) -> None:
     assert repr(reopened.collect()) == repr(trace.collect()), "live and post-mortem differ"
 
 
-@settings(max_examples=5)
+@settings(max_examples=2)
 @given(case=positional_cases(), seed=st.integers(0, 1000))
 def test_traces_by_position(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)

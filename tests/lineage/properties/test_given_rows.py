@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug import Session
+from tests.proofs import Part
 
 ROW = st.tuples(
     st.sampled_from([None, 0, 1, 2]),
@@ -43,14 +44,35 @@ def sales(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
     )
 
 
-@settings(max_examples=8)
-@given(
-    rows=st.lists(ROW, min_size=1, max_size=12),
-    keys=st.lists(st.sampled_from(["k", "t", "d", "m"]), min_size=1, max_size=3, unique=True),
-    top=st.sampled_from(sorted(TOPS)),
-    seed=st.integers(0, 100),
-)
+DRAWN: dict[str, Any] = {
+    "rows": st.lists(ROW, min_size=1, max_size=12),
+    "keys": st.lists(st.sampled_from(["k", "t", "d", "m"]), min_size=1, max_size=3, unique=True),
+    "top": st.sampled_from(sorted(TOPS)),
+    "seed": st.integers(0, 100),
+}
+
+
+@settings(max_examples=3)
+@given(**DRAWN)
 def test_a_trace_is_the_same_whether_its_rows_have_been_computed_or_not(
+    spark: SparkSession, session: Session, rows: list[Any], keys: list[str], top: str, seed: int
+) -> None:
+    judge(spark, session, rows, keys, top, seed)
+
+
+@pytest.mark.proof("traces of rows that have been computed, and that have not", examples=100)
+def test_many_traces_are_the_same_whether_their_rows_have_been_computed_or_not(
+    part: Part, spark: SparkSession, session: Session
+) -> None:
+    @part.drawn
+    @given(**DRAWN)
+    def judged(rows: list[Any], keys: list[str], top: str, seed: int) -> None:
+        judge(spark, session, rows, keys, top, seed)
+
+    judged()
+
+
+def judge(
     spark: SparkSession, session: Session, rows: list[Any], keys: list[str], top: str, seed: int
 ) -> None:
     grouped = sales(spark, rows).groupBy(*keys)

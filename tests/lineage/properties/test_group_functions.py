@@ -28,7 +28,7 @@ def group_cases(draw: Draw) -> Case:
     return Case(node, drawing.data)
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(case=group_cases(), seed=st.integers(0, 1000))
 def test_traces_through_functions_of_groups(
     spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int

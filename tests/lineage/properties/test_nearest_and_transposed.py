@@ -163,7 +163,7 @@ def test_many_transposed_frames(part: Part, spark: SparkSession) -> None:
     judged()
 
 
-@pytest.mark.compat
+@pytest.mark.proof("operators below and above a transposed frame")
 def test_operators_below_and_above_a_transposed_frame(spark: SparkSession, tmp_path: Path) -> None:
     with bigdebug.attach(spark, store=str(tmp_path)) as session:
         sales = spark.createDataFrame(

@@ -140,7 +140,7 @@ def judge_forward(judge: Judge, seed: int) -> None:
         assert trace.steps[-1].count == reached.total()
 
 
-@settings(max_examples=6)
+@settings(max_examples=2)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_traces_of_random_pipelines(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)

@@ -169,7 +169,7 @@ def judge_replay(
     assert Counter(element.value for element in matching) <= again, "the elements aren't there again"
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(program=programs.programs(2), sources=programs.sources, seed=st.integers(0, 1000))
 def test_traces_of_random_programs(
     spark: SparkSession, program: Program, sources: list[Data], seed: int

@@ -127,7 +127,7 @@ def _source(number: int) -> str:
     return f"s{number // 1000 - 1}"
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(case=cases(), seed=st.integers(0, 1000))
 def test_what_is_carried_down_holds(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)
@@ -148,7 +148,7 @@ def test_what_is_carried_down_many_pipelines_holds(
 # -- pipelines of keys and values: the culprit by hand -------------------------------------------------------
 
 
-@settings(max_examples=6)
+@settings(max_examples=3)
 @given(pairs=PAIRS, operators=OPERATORS, key=st.sampled_from(["a", "b"]), again=st.booleans())
 def test_the_culprit_by_hand(
     spark: SparkSession, pairs: list[Pair], operators: list[tuple[Any, ...]], key: str, again: bool

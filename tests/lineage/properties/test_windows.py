@@ -50,7 +50,7 @@ def judge_case(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int)
         assert repr(reopened.collect()) == repr(records), "live and post-mortem differ"
 
 
-@settings(max_examples=4)
+@settings(max_examples=2)
 @given(case=window_cases(), seed=st.integers(0, 1000))
 def test_the_rows_of_windows(spark: SparkSession, udfs: dict[str, Any], case: Case, seed: int) -> None:
     judge_case(spark, udfs, case, seed)

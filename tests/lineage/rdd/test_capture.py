@@ -23,6 +23,7 @@ from bigdebug.lineage.rdd.capture import carried, notes
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
 from bigdebug.lineage.sharing import seen_by_workers, warn_unless_shared
 from tests.lineage.rdd.tapped import was_tapped
+from tests.thinned import thinned
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,6 @@ def test_functions_of_chance(session: bigdebug.Session, context: SparkContext, t
     assert index.notes == live.notes != []
 
 
-@pytest.mark.compat
 def test_joins(session: bigdebug.Session, context: SparkContext, text: str) -> None:
     kinds = context.parallelize([("w1", "one"), ("w2", "two"), ("v", "none"), ("w1", "eins")], 2)
     counts = word_count(context, text)
@@ -85,6 +85,12 @@ def test_joins(session: bigdebug.Session, context: SparkContext, text: str) -> N
         ("w2", (29, "two")),
     ]
     judge(session, lambda pair: pair[1][1] == "eins")
+
+
+@pytest.mark.proof("captured outer joins, one above the other")
+def test_outer_joins(session: bigdebug.Session, context: SparkContext, text: str) -> None:
+    kinds = context.parallelize([("w1", "one"), ("w2", "two"), ("v", "none"), ("w1", "eins")], 2)
+    counts = word_count(context, text)
     outer = kinds.fullOuterJoin(counts.filter(lambda pair: pair[0] != "w2")).leftOuterJoin(kinds)
     rows = outer.filter(lambda pair: pair[0] in ("v", "w2", "w3")).collect()
     assert sorted(rows, key=str) == [
@@ -96,7 +102,7 @@ def test_joins(session: bigdebug.Session, context: SparkContext, text: str) -> N
         judge(session, lambda pair, word=word: pair[0] == word)
 
 
-@pytest.mark.compat
+@pytest.mark.proof("captured groupings, numbers and caches")
 def test_other_groupings_and_actions(session: bigdebug.Session, context: SparkContext, text: str) -> None:
     lines = context.textFile(text, 3)
     assert lines.map(len).sum() == 530
@@ -171,8 +177,11 @@ def test_what_taps_do_not_cover_takes_a_second_pass(
 
 
 @pytest.mark.compat
+@pytest.mark.parametrize(
+    "way", thinned(["once", "twice"], "an action on the first elements of functions of partitions", 2)
+)
 def test_no_more_is_read_than_the_first_elements_were_made_of(
-    session: bigdebug.Session, context: SparkContext
+    way: str, session: bigdebug.Session, context: SparkContext
 ) -> None:
     def without_end(number: int) -> Iterator[int]:
         for each in range(1000):
@@ -183,13 +192,14 @@ def test_no_more_is_read_than_the_first_elements_were_made_of(
         return (number + 1 for number in part)
 
     numbers = context.parallelize([1, 2, 3], 2).flatMap(without_end)
-    once, twice = numbers.mapPartitions(added), numbers.mapPartitions(added).map(str).mapPartitions(iter)
-    for rdd in (once, twice):
-        assert [int(each) for each in rdd.take(3)] == [101, 102, 103]
-        output = session.outputs[-1]
-        told, live = captured(session).trace(), session.trace(output)
-        assert [each.value for each in told.collect()] == [each.value for each in live.collect()] == [1]
-        assert (told.matched, told.exact, told.notes) == (3, False, live.notes)
+    rdd = numbers.mapPartitions(added)
+    if way == "twice":
+        rdd = rdd.map(str).mapPartitions(iter)
+    assert [int(each) for each in rdd.take(3)] == [101, 102, 103]
+    output = session.outputs[-1]
+    told, live = captured(session).trace(), session.trace(output)
+    assert [each.value for each in told.collect()] == [each.value for each in live.collect()] == [1]
+    assert (told.matched, told.exact, told.notes) == (3, False, live.notes)
 
 
 def test_what_goes_through_dataframes_takes_a_second_pass(
@@ -295,7 +305,9 @@ with bigdebug.attach(context, store=store, capture="full"):
 """
 
 
-@pytest.mark.parametrize("where", ["below", "above"])
+@pytest.mark.parametrize(
+    "where", thinned(["below", "above"], "a worker that dies below or above a shuffle, while taps note", 2)
+)
 def test_a_worker_that_dies_twice(where: str, tmp_path: Path, text: str) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

@@ -68,7 +68,16 @@ ACTIONS: dict[str, tuple[Callable[[Any, str], Any], str | None, list[int]]] = {
 }
 
 
-@pytest.mark.parametrize("action", thinned(ACTIONS, "each action of RDDs, live, later and from an index"))
+KINDS = (
+    "reduce", "countByValue", "collectAsMap of keys that come again", "take", "count", "foreachPartition",
+    "saveAsSequenceFile",
+)  # fmt: skip
+"""One of each kind: of all elements, of keys, of the first ones, and with no result."""
+
+
+@pytest.mark.parametrize(
+    "action", thinned(ACTIONS, "each action of RDDs, live, later and from an index", among=KINDS)
+)
 def test_traces_of_an_action(
     action: str,
     session: bigdebug.Session,

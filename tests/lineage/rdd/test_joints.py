@@ -21,6 +21,7 @@ from bigdebug.lineage.nodes import FROM_RDD
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.rows_again import rows_indexed
 from bigdebug.lineage.store import Store
+from tests.thinned import thinned
 
 
 @pytest.fixture
@@ -87,6 +88,29 @@ def reached(forward: Any) -> dict[str, list[Any]]:
 
 
 @pytest.mark.compat
+def test_forward_through_a_joint(
+    session: bigdebug.Session, spark: SparkSession, orders: DataFrame, lines: Any
+) -> None:
+    first = len(session.outputs) + 1
+    names = [f"output {number}" for number in range(first, first + 3)]
+    orders.rdd.map(lambda row: row.n).collect()
+    pairs = lines.map(numbers)
+    spark.createDataFrame(pairs, "k int, n int").where("n > 2").collect()
+    pairs.toDF(["k", "n"]).join(orders, "n").select("n").collect()
+    forward = session.trace(orders, "n = 4", direction="forward")
+    assert (forward.matched, forward.notes, forward.exact) == (1, [], True)
+    assert reached(forward) == {names[0]: [4], names[2]: [{"n": 4}]}
+    forward = session.trace(lines, where=lambda line: line == "1 4", direction="forward")
+    assert (forward.matched, forward.notes, forward.exact) == (1, [], True)
+    assert reached(forward) == {names[1]: [{"k": 1, "n": 4}], names[2]: [{"n": 4}]}
+    assert [(step.operator, step.count) for step in forward.steps][:2] == [("map", 1), ("Filter", 1)]
+    session._recorder.drain()
+    run = Store(session._recorder.store).find(session.run_id)
+    through = open_output(run, session.outputs[first - 1], spark=spark).forward("n = 4")
+    assert (through.source, reached(through)) == ("orders.csv", {names[0]: [4]})
+
+
+@pytest.mark.proof("forward traces through RDDs and DataFrames, to eight outputs, live and later")
 def test_forward_to_all_outputs_on_either_side(
     session: bigdebug.Session, spark: SparkSession, orders: DataFrame, lines: Any
 ) -> None:
@@ -265,12 +289,21 @@ def test_from_a_dataframe_to_the_file_of_an_rdd(
     judge_index(session, output, "k = 2", trace)
     again = later(session, spark, output, "k = 2")
     assert repr(again.collect()) == repr(trace.collect())
+    assert [(s.name, s.kind, s.count) for s in again.sources] == [("lines.txt", "text", 4)]
+
+
+@pytest.mark.proof("missing rows of a DataFrame of an RDD, and a table of the records behind others")
+def test_missing_rows_and_a_table_of_records(
+    session: bigdebug.Session, spark: SparkSession, lines: Any
+) -> None:
+    totals = lines.map(numbers).toDF(["k", "n"]).groupBy("k").agg(F.sum("n").alias("total"))
+    totals.collect()
     missing = session.why_not(totals, "k = 7")
     assert missing.notes == ["no record matches in lines.txt"]
     assert [step.operator.partition(":")[0] for step in missing.steps] == [
         "lines.txt", "map", "test_joints.py", "Aggregate",
     ]  # fmt: skip
-    assert [(s.name, s.kind, s.count) for s in again.sources] == [("lines.txt", "text", 4)]
+    again = later(session, spark, session.outputs[-1], "k = 2")
     table = element_table(spark, again, "lines.txt").collect()
     assert sorted(row.position for row in table) == [2, 5, 8, 11]
 
@@ -304,12 +337,15 @@ def test_to_and_fro(session: bigdebug.Session, spark: SparkSession, orders: Data
 
 @pytest.mark.parametrize(
     ("make", "schema"),
-    [
-        (lambda n: (n % 3, n), "k int, n long"),
-        (lambda n: Row(k=n % 3, n=n), None),
-        (lambda n: {"n": n, "k": n % 3}, ["k", "n"]),
-        (lambda n: n, IntegerType()),
-    ],
+    thinned(
+        [
+            (lambda n: (n % 3, n), "k int, n long"),
+            (lambda n: Row(k=n % 3, n=n), None),
+            (lambda n: {"n": n, "k": n % 3}, ["k", "n"]),
+            (lambda n: n, IntegerType()),
+        ],
+        "ways to make a DataFrame of an RDD",
+    ),
     ids=["DDL", "inferred", "names for dicts", "no struct"],
 )
 def test_ways_to_make_a_dataframe(
@@ -326,7 +362,6 @@ def test_ways_to_make_a_dataframe(
         assert [record.value for record in trace.collect()] == [7]
 
 
-@pytest.mark.compat
 def test_a_dataframe_that_another_session_made(
     session: bigdebug.Session, spark: SparkSession, lines: Any
 ) -> None:
@@ -338,11 +373,16 @@ def test_a_dataframe_that_another_session_made(
         _monkey_patch_RDD(spark)
     assert made.sparkSession is not spark
     assert places(session.trace(made)) == [("lines.txt", 7)]
+
+
+@pytest.mark.proof("missing rows of a DataFrame that was made by toDF")
+def test_missing_rows_of_a_dataframe_by_to_df(session: bigdebug.Session, lines: Any) -> None:
     missing = session.why_not(lines.filter(lambda line: line != "1 7").map(numbers).toDF(["k", "n"]), "n = 7")
     assert missing.culprit is not None
     assert missing.culprit.operator == "filter"
 
 
+@pytest.mark.proof("a DataFrame of an RDD that is joined with itself, live and from an index")
 def test_a_dataframe_with_itself(session: bigdebug.Session, lines: Any) -> None:
     frame = lines.map(numbers).toDF(["k", "n"])
     pairs = frame.alias("a").join(frame.alias("b"), F.expr("a.n = b.n + 1")).selectExpr("a.n", "b.n m")
@@ -375,6 +415,15 @@ def test_functions_of_partitions_and_positions_are_marked(
     shuffled = orders.groupBy("k").count().rdd.zipWithIndex()
     trace = session.trace(shuffled, where=lambda pair: pair[0].k == 1)
     assert (len(trace.collect()), trace.exact) == (4, False)
+
+
+@pytest.mark.proof(
+    "DataFrames of functions of partitions: live, from an index, their rows again, and narrowed"
+)
+def test_dataframes_of_functions_of_partitions_are_marked(
+    session: bigdebug.Session, orders: DataFrame
+) -> None:
+    shuffled = orders.groupBy("k").count().rdd.zipWithIndex()
     shuffled.mapPartitions(lambda part: ((pair[1], 1) for pair in part)).toDF(["n", "one"]).collect()
     output = session.outputs[-1]
     judge_index(session, output, "n = 1", session.trace(output, "n = 1"))

@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 import bigdebug
 from bigdebug.lineage.rdd.index.reading import RddIndex, open_rdd_index
 from tests.lineage.rdd.tapped import was_tapped
+from tests.thinned import thinned
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def kept_counts(context: SparkContext, text: str) -> tuple[Any, Any]:
     return counts, lambda: counts.filter(lambda pair: pair[1] > 0)
 
 
-@pytest.mark.parametrize("program", [kept_words, kept_counts])
+@pytest.mark.parametrize("program", thinned([kept_counts, kept_words], "kept partitions that are lost", 2))
 def test_a_kept_partition_that_is_lost(
     session: bigdebug.Session, context: SparkContext, text: str, program: Callable[..., Any]
 ) -> None:

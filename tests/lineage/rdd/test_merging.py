@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ from bigdebug.lineage.rdd.capture.heads import PlaceHead
 from bigdebug.lineage.rdd.capture.taps import Cell, headed_below, keyed_foot
 from bigdebug.lineage.rdd.index.by_key import ByKey, stems_by_key
 from bigdebug.lineage.rdd.index.names import name_of
+from tests.proofs import Part
+from tests.thinned import thinned
 
 KEYS = [None, "a", "b", 1, 1.0, ("a", None), ("a", ("b", 1)), b"a", True, 2]
 AGGREGATOR = Aggregator(lambda value: [value], lambda values, value: [*values, value], add)
@@ -37,17 +40,34 @@ def merger_of(memory: float) -> Any:
     return ExternalMerger(AGGREGATOR, memory, CPickleSerializer())
 
 
-@given(
-    records=st.lists(st.lists(st.sampled_from(KEYS), max_size=4), max_size=40),
-    chunk=st.integers(1, 9),
-    most_names=st.integers(1, 30),
-    most_keys=st.integers(1, 12),
-    memory=st.sampled_from([0, 1_000_000]),
-)
-@settings(max_examples=100)
+DRAWN: dict[str, Any] = {
+    "records": st.lists(st.lists(st.sampled_from(KEYS), max_size=4), max_size=40),
+    "chunk": st.integers(1, 9),
+    "most_names": st.integers(1, 30),
+    "most_keys": st.integers(1, 12),
+    "memory": st.sampled_from([0, 1_000_000]),
+}
+
+
+@given(**DRAWN)
+@settings(max_examples=20)
 def test_merging_and_noting(
     records: list[list[Any]], chunk: int, most_names: int, most_keys: int, memory: int
 ) -> None:
+    judge(records, chunk, most_names, most_keys, memory)
+
+
+@pytest.mark.proof("values merged while their keys are noted", examples=500)
+def test_merging_and_noting_many(part: Part) -> None:
+    @part.drawn
+    @given(**DRAWN)
+    def judged(records: list[list[Any]], chunk: int, most_names: int, most_keys: int, memory: int) -> None:
+        judge(records, chunk, most_names, most_keys, memory)
+
+    judged()
+
+
+def judge(records: list[list[Any]], chunk: int, most_names: int, most_keys: int, memory: int) -> None:
     def chain(_: int, numbers: Any) -> Iterator[tuple[Any, Any]]:
         return ((key, (number, i)) for number in numbers for i, key in enumerate(records[number]))
 
@@ -101,21 +121,26 @@ PROGRAMS: dict[str, Callable[[SparkContext], Any]] = {
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("memory", [512, 1], ids=["in memory", "on disk"])
+@pytest.mark.parametrize(
+    ("memory", "name"),
+    thinned(
+        itertools.product([512, 1], PROGRAMS),
+        "programs whose values are merged in memory or on disk, while keys are noted",
+        among=[(512, "combineByKey"), (512, "groupByKey")],
+    ),
+)
 def test_programs_give_what_they_give_without(
-    memory: int, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    memory: int, name: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RDD, "_memory_limit", lambda _: memory)
-    context = spark.sparkContext
-    plain = {name: made(context).glom().collect() for name, made in PROGRAMS.items()}
+    context, made = spark.sparkContext, PROGRAMS[name]
+    plain = made(context).glom().collect()
     with bigdebug.attach(spark, store=str(tmp_path), capture="full"):
-        for name, made in PROGRAMS.items():
-            before = len(list(tmp_path.rglob("tap-*/*.relation")))
-            given = made(context).glom().collect()
-            assert len(list(tmp_path.rglob("tap-*/*.relation"))) >= before + 3, name
-            if memory == 1:  # what comes back from disk has no order
-                given, plain[name] = ([sorted(part) for part in parts] for parts in (given, plain[name]))
-            assert given == plain[name], name
+        given = made(context).glom().collect()
+    assert len(list(tmp_path.rglob("tap-*/*.relation"))) >= 3
+    if memory == 1:  # what comes back from disk has no order
+        given, plain = ([sorted(part) for part in parts] for parts in (given, plain))
+    assert given == plain
 
 
 class OddError(Exception):

@@ -20,6 +20,8 @@ from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.rdd.conditions import predicate_of
 from bigdebug.lineage.rdd.likeness import digest
 from bigdebug.lineage.store import Store
+from tests.proofs import Part
+from tests.thinned import thinned
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -68,16 +70,18 @@ def sums_of_two(elements: Iterable[int]) -> Iterator[int]:
         raise ValueError("an even number is left")
 
 
-def test_an_element_is_narrowed_to_its_record(
-    session: bigdebug.Session, context: SparkContext, spark: SparkSession, store: str, tmp_path: Path
-) -> None:
-    (tmp_path / "numbers.txt").write_text("".join(f"{number}\n" for number in range(12)))
-    numbers = context.textFile(str(tmp_path / "numbers.txt"), 2).map(int)
+def joined_numbers(context: SparkContext, folder: Path) -> Any:
+    """An output of a join of a file's numbers, by a function that reads all before it gives anything."""
+    (folder / "numbers.txt").write_text("".join(f"{number}\n" for number in range(12)))
+    numbers = context.textFile(str(folder / "numbers.txt"), 2).map(int)
     names = context.parallelize([(90, "here"), (1, "there")], 2)
-    joined = numbers.mapPartitions(at_once).map(lambda x: (x, 1)).join(names)
-    joined.collect()
-    output = session.outputs[-1]
-    trace = session.trace(output, where=lambda pair: pair[0] == 90)
+    return numbers.mapPartitions(at_once).map(lambda x: (x, 1)).join(names)
+
+
+def test_an_element_is_narrowed_to_its_record(
+    session: bigdebug.Session, context: SparkContext, tmp_path: Path
+) -> None:
+    trace = session.trace(joined_numbers(context, tmp_path), where=lambda pair: pair[0] == 90)
     assert len(trace.collect_source("numbers.txt")) > 3
     smaller = trace.narrow()
     assert [record.value for record in smaller.collect_source("numbers.txt")] == ["9"]
@@ -91,6 +95,14 @@ def test_an_element_is_narrowed_to_its_record(
     assert "these 1 of numbers.txt give the rows again; none of them can be left out" in smaller.notes[-1]
     assert [(s.operator, s.count) for s in smaller.steps] == [(s.operator, s.count) for s in trace.steps]
 
+
+@pytest.mark.proof("an element of a recipe, narrowed to its record")
+def test_an_element_of_a_recipe_is_narrowed_to_its_record(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession, store: str, tmp_path: Path
+) -> None:
+    joined_numbers(context, tmp_path).collect()
+    output = session.outputs[-1]
+    smaller = session.trace(output, where=lambda pair: pair[0] == 90).narrow()
     session._recorder.drain()
     run = Store(store).find(session.run_id)
     later = open_output(run, run.output(str(output.number)), spark=spark).trace("key == 90").narrow()
@@ -112,8 +124,21 @@ def of_rows(rows: Iterable[Any]) -> Iterator[Any]:
     yield from [(row.n * 10, row.k) for row in list(rows)]
 
 
+@pytest.mark.parametrize(
+    "way",
+    thinned(
+        ["to an RDD", "to a DataFrame", "to and fro"],
+        "traces through RDDs and DataFrames, narrowed",
+        among=["to and fro"],
+    ),
+)
 def test_through_rdds_and_dataframes(
-    session: bigdebug.Session, context: SparkContext, spark: SparkSession, store: str, tmp_path: Path
+    way: str,
+    session: bigdebug.Session,
+    context: SparkContext,
+    spark: SparkSession,
+    store: str,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "rows.csv").write_text("".join(f"{number},{number % 2}\n" for number in range(12)))
     rows = spark.read.csv(str(tmp_path / "rows.csv"), schema="n int, k int").where("n <> 5")
@@ -122,28 +147,28 @@ def test_through_rdds_and_dataframes(
     names = context.parallelize([(90, "here"), (1, "there")], 2)
     below = lines.mapPartitions(at_once).map(lambda x: (x, 1)).join(names).mapValues(str)
     to_and_fro = spark.createDataFrame(rows.rdd.mapPartitions(of_rows), "x int, k int")
-    asked: list[tuple[Any, Any, str, list[int]]] = [
-        (rows.rdd.mapPartitions(of_rows).reduceByKey(max), "key == 90", "rows.csv", [9]),
-        (spark.createDataFrame(below, "x int, name string"), "x = 90", "numbers.txt", [9]),
-        (to_and_fro.where("x > 0"), "x = 70", "rows.csv", [7]),
-    ]
-    for data, where, source, positions in asked:
-        data.collect()
-        predicate = predicate_of(where) if hasattr(data, "mapPartitions") else where
-        trace = session.trace(data, where=predicate)
-        assert len(trace.collect_source(source)) > 3
-        smaller = trace.narrow()
-        assert [record.location.position for record in smaller.collect_source(source)] == positions
-        assert [each.count for each in smaller.sources if each.name == source] == [len(positions)]
-        assert all(each.count == 1 for each in smaller.sources)
-        assert (smaller.matched, smaller.exact) == (1, False)
-        assert "give the rows again; none of them can be left out" in smaller.notes[-1]
-        assert [(s.operator, s.count) for s in smaller.steps] == [(s.operator, s.count) for s in trace.steps]
-        assert smaller.narrow().collect() == smaller.collect()
-        session._recorder.drain()
-        run = Store(store).find(session.run_id)
-        later = open_output(run, session.outputs[-1], spark=spark).trace(where).narrow()
-        assert later.collect() == smaller.collect()
+    asked: dict[str, tuple[Any, Any, str, list[int]]] = {
+        "to an RDD": (rows.rdd.mapPartitions(of_rows).reduceByKey(max), "key == 90", "rows.csv", [9]),
+        "to a DataFrame": (spark.createDataFrame(below, "x int, name string"), "x = 90", "numbers.txt", [9]),
+        "to and fro": (to_and_fro.where("x > 0"), "x = 70", "rows.csv", [7]),
+    }
+    data, where, source, positions = asked[way]
+    data.collect()
+    predicate = predicate_of(where) if hasattr(data, "mapPartitions") else where
+    trace = session.trace(data, where=predicate)
+    assert len(trace.collect_source(source)) > 3
+    smaller = trace.narrow()
+    assert [record.location.position for record in smaller.collect_source(source)] == positions
+    assert [each.count for each in smaller.sources if each.name == source] == [len(positions)]
+    assert all(each.count == 1 for each in smaller.sources)
+    assert (smaller.matched, smaller.exact) == (1, False)
+    assert "give the rows again; none of them can be left out" in smaller.notes[-1]
+    assert [(s.operator, s.count) for s in smaller.steps] == [(s.operator, s.count) for s in trace.steps]
+    assert smaller.narrow().collect() == smaller.collect()
+    session._recorder.drain()
+    run = Store(store).find(session.run_id)
+    later = open_output(run, session.outputs[-1], spark=spark).trace(where).narrow()
+    assert later.collect() == smaller.collect()
 
 
 def test_what_is_conservative_further_below_is_not_narrowed(
@@ -163,6 +188,7 @@ def test_what_is_conservative_further_below_is_not_narrowed(
     assert exact.narrow() is exact
 
 
+@pytest.mark.proof("scripts, and functions of numbered partitions, narrowed")
 def test_scripts_and_numbered_partitions(session: bigdebug.Session, context: SparkContext) -> None:
     words = context.parallelize(["a", "b", "c", "d"], 2)
     piped = session.trace(words.pipe("tac"), where=lambda line: line == "c").narrow()
@@ -172,6 +198,7 @@ def test_scripts_and_numbered_partitions(session: bigdebug.Session, context: Spa
     assert [(record.location.partition, record.value) for record in trace.collect()] == [(1, "d")]
 
 
+@pytest.mark.proof("a narrowed trace of a function that fails on some parts")
 def test_parts_that_the_program_fails_on_will_not_do(
     session: bigdebug.Session, context: SparkContext
 ) -> None:
@@ -235,11 +262,30 @@ def given_by(function: Function, parts: list[list[int]], places: set[tuple[int, 
     return found
 
 
-@settings(max_examples=3)
-@given(numbers=st.lists(st.integers(0, 12), min_size=1, max_size=9), seed=st.integers(0, 100))
+NUMBERS = st.lists(st.integers(0, 12), min_size=1, max_size=9)
+
+
+@settings(max_examples=2)
+@given(numbers=NUMBERS, seed=st.integers(0, 100))
 def test_no_record_can_be_left_out(
     session: bigdebug.Session, spark: SparkSession, numbers: list[int], seed: int
 ) -> None:
+    judge(session, spark, numbers, seed)
+
+
+@pytest.mark.proof("narrowed traces of functions of partitions", examples=100)
+def test_no_record_of_many_can_be_left_out(
+    part: Part, session: bigdebug.Session, spark: SparkSession
+) -> None:
+    @part.drawn
+    @given(numbers=NUMBERS, seed=st.integers(0, 100))
+    def judged(numbers: list[int], seed: int) -> None:
+        judge(session, spark, numbers, seed)
+
+    judged()
+
+
+def judge(session: bigdebug.Session, spark: SparkSession, numbers: list[int], seed: int) -> None:
     rdd = spark.sparkContext.parallelize(numbers, 2)
     parts = rdd.glom().collect()
     every = {(number, place) for number, part in enumerate(parts) for place in range(len(part))}

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.postmortem import RddReplay
 from bigdebug.lineage.rdd.recipe import RddRecipe
 from bigdebug.lineage.store import Store
+from tests.thinned import thinned
 
 
 @pytest.fixture
@@ -69,6 +71,7 @@ def test_whole_files_and_data_at_hand(session: bigdebug.Session, context: SparkC
     assert [source.kind for source in trace.sources] == ["wholeTextFiles", "memory"]
 
 
+@pytest.mark.proof("what the output of each of twelve actions is about")
 def test_actions_give_what_their_outputs_are_about(session: bigdebug.Session, context: SparkContext) -> None:
     numbers = context.parallelize([3, 1, 2, 3, None, 5], 3).filter(lambda x: x is not None)
 
@@ -194,28 +197,21 @@ def test_functions_of_chance_and_time_are_marked(
         assert [record.value for record in trace.collect()] == given
 
 
+@pytest.mark.parametrize(
+    "name",
+    thinned(
+        ["top", "take of names", "takeOrdered", "take", "first", "take of parts"],
+        "actions that left out an element which ranks as another does",
+        among=["top", "first"],
+    ),
+)
 def test_elements_that_rank_alike_are_marked_where_one_of_them_was_left_out(
-    session: bigdebug.Session, context: SparkContext
+    name: str, session: bigdebug.Session, context: SparkContext
 ) -> None:
     words = context.parallelize(["a", "b", "a", "c", "d", "d", "e", "e", "f"], 2)
     counts = words.map(lambda word: (word, 1)).reduceByKey(lambda a, b: a + b)
     by_count = counts.sortBy(lambda pair: -pair[1], numPartitions=1)
-
-    def notes(action: Any) -> list[str]:
-        action()
-        trace = session.trace(session.outputs[-1])
-        assert trace.exact == (not trace.notes)
-        return trace.notes
-
-    def alike() -> None:
-        output = session.outputs[-1]
-        trace, index = session.trace(output), session.index(output).trace()
-        assert (trace.exact, trace.notes) == (index.exact, index.notes)
-        forward = session.trace(words, direction="forward")
-        assert set(trace.notes) <= set(forward.notes)
-
-    tied = "the last of the elements that {} gave ranks as another does that it left out"
-    for name, action in {
+    actions: dict[str, Callable[[], Any]] = {
         "top": lambda: counts.top(2, key=lambda pair: pair[1]),
         # By what they were sorted, the functions after that tell no more.
         "take of names": lambda: by_count.map(lambda pair: pair[0]).filter(str).take(2),
@@ -223,13 +219,35 @@ def test_elements_that_rank_alike_are_marked_where_one_of_them_was_left_out(
         "take": lambda: by_count.take(2),
         "first": by_count.first,
         "take of parts": lambda: by_count.flatMap(lambda pair: pair[0] * 2).take(3),
-    }.items():
-        (note,) = notes(action)
-        assert note.startswith(tied.format(name.split()[0]))
-        if name in ("top", "take of names"):
-            alike()
+    }
+    (note,) = notes_of(session, actions[name])
+    tied = f"the last of the elements that {name.split()[0]} gave ranks as another does that it left out"
+    assert note.startswith(tied)
+    if name in ("top", "take of names"):
+        output = session.outputs[-1]
+        trace, index = session.trace(output), session.index(output).trace()
+        assert (trace.exact, trace.notes) == (index.exact, index.notes)
+        forward = session.trace(words, direction="forward")
+        assert set(trace.notes) <= set(forward.notes)
+
+
+def notes_of(session: bigdebug.Session, action: Callable[[], Any]) -> list[str]:
+    """What a trace of all that an action gave notes."""
+    action()
+    trace = session.trace(session.outputs[-1])
+    assert trace.exact == (not trace.notes)
+    return trace.notes
+
+
+@pytest.mark.proof("actions that left out no element which ranks as another does")
+def test_elements_that_rank_alike_are_not_marked_where_none_of_them_was_left_out(
+    session: bigdebug.Session, context: SparkContext
+) -> None:
+    words = context.parallelize(["a", "b", "a", "c", "d", "d", "e", "e", "f"], 2)
+    counts = words.map(lambda word: (word, 1)).reduceByKey(lambda a, b: a + b)
+    by_count = counts.sortBy(lambda pair: -pair[1], numPartitions=1)
     by_number = counts.map(lambda pair: (pair[1], pair[0])).sortByKey(False, 1)
-    assert len(notes(lambda: by_number.take(1))) == 1
+    assert len(notes_of(session, lambda: by_number.take(1))) == 1
     for action in (
         lambda: counts.top(3, key=lambda pair: pair[1]),
         lambda: counts.takeOrdered(9, key=lambda pair: pair[1]),
@@ -239,7 +257,7 @@ def test_elements_that_rank_alike_are_marked_where_one_of_them_was_left_out(
         lambda: words.top(1),
         lambda: words.top(1, key=len),
     ):
-        assert notes(action) == []
+        assert notes_of(session, action) == []
 
 
 def test_functions_declared_to_go_record_by_record(session: bigdebug.Session, context: SparkContext) -> None:
@@ -284,7 +302,6 @@ def test_many_keys_are_joined_in_spark(
     assert sorted(map(repr, (record.value for record in trace.collect()))) == ["1", "1", "2", "3", "None"]
 
 
-@pytest.mark.compat
 def test_unions_of_the_context_and_nothing_at_all(
     session: bigdebug.Session, context: SparkContext, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -336,6 +353,7 @@ if "pyspark.daemon" in sys.orig_argv:
 """
 REMOTE = """
 import sys, tempfile
+part = sys.argv[1]
 from pyspark import SparkContext
 import bigdebug
 from bigdebug.lineage.rdd.trace import travelling
@@ -353,11 +371,13 @@ with bigdebug.attach(context, store=tempfile.mkdtemp()) as session:
     declared = pairs.mapPartitions(bigdebug.record_wise(lambda part: (pair for pair in part)))
     groups = declared.join(pairs.distinct()).mapPartitions(lambda part: list(part)).reduceByKey(lambda a, b: a + b)
     groups.take(1)
-    trace = session.trace(session.outputs[-1], where="key == 1")
-    print([record.value for record in trace.collect()], len(trace.steps))
-    print([record.value for record in trace.narrow().collect()])
-    found = session.isolate(session.outputs[-1], "3 in value")
-    print([record.value for record in found.culprits], found.culprits.dataframe().count())
+    if part == "culprits":
+        trace = session.trace(session.outputs[-1], where="key == 1")
+        print([record.value for record in trace.collect()], len(trace.steps))
+        found = session.isolate(session.outputs[-1], "3 in value")
+        print([record.value for record in found.culprits], found.culprits.dataframe().count())
+        sys.exit()
+    print([record.value for record in session.trace(session.outputs[-1], where="key == 1").narrow().collect()])
     source = context.parallelize([1, 2, 3], 2)
     source.map(lambda x: (x, x)).reduceByKey(lambda a, b: a + b).collect()
     forward = session.trace(source, where="x == 3", direction="forward")
@@ -371,7 +391,18 @@ with bigdebug.attach(SparkSession(context), store=tempfile.mkdtemp()) as session
 """
 
 
-def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "told"),
+    thinned(
+        [
+            ("culprits", ["[1, 3] 7", "[3] 1"]),
+            ("all else", ["[1, 3]", "[(3, 3)]", "[(None, None, None, (3, 3))]", "[1, 3]"]),
+        ],
+        "narrowed and forward traces, and DataFrames, where workers have no bigdebug",
+        2,
+    ),
+)
+def test_the_workers_need_not_have_bigdebug(part: str, told: list[str], tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(WITHOUT_US)
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
@@ -379,11 +410,10 @@ def test_the_workers_need_not_have_bigdebug(tmp_path: Path) -> None:
     environment = os.environ | {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": sys.executable}
     (tmp_path / "remote.py").write_text(REMOTE)
     done = subprocess.run(
-        [sys.executable, str(tmp_path / "remote.py")],
+        [sys.executable, str(tmp_path / "remote.py"), part],
         env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    told = ["True", "[1, 3] 7", "[1, 3]", "[3] 1", "[(3, 3)]", "[(None, None, None, (3, 3))]", "[1, 3]"]
-    assert done.stdout.splitlines() == told, done.stdout + done.stderr[-3000:]
+    assert done.stdout.splitlines() == ["True", *told], done.stdout + done.stderr[-3000:]
 
 
 def test_what_is_refused(session: bigdebug.Session, context: SparkContext) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from operator import add
+from typing import Any
 
 import pytest
 from pyspark import SparkContext
@@ -14,6 +16,7 @@ from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.postmortem import open_output
 from bigdebug.lineage.store import Store
 from tests.lineage.rdd.missing import counted, told
+from tests.thinned import thinned
 
 
 @pytest.fixture(scope="module")
@@ -66,35 +69,69 @@ def test_the_function_that_dropped_them_and_the_key_without_a_partner(
     assert told(later) == ("filter", [(("d", 9), "its function is false of it")])
 
 
-def test_each_operator_that_drops(session: bigdebug.Session, context: SparkContext) -> None:
+@dataclass(frozen=True)
+class Data:
+    """Six numbers, as pairs by what they leave when divided by three, and four of them."""
+
+    numbers: Any
+    pairs: Any
+    some: Any
+
+
+DROPPING: dict[str, tuple[Callable[[Data], Any], str, str, str | None]] = {
+    "subtract": (lambda d: d.numbers.subtract(d.some), "x == 3", "subtract", "the other input holds it"),
+    "subtractByKey": (
+        lambda d: d.pairs.subtractByKey(d.some.map(lambda n: (n, 0))), "key == 2", "subtractByKey", "holds its key"
+    ),
+    "intersection": (
+        lambda d: d.numbers.intersection(d.numbers.context.parallelize([1])),
+        "x == 5", "intersection", "not all inputs hold it",
+    ),
+    "sample": (lambda d: d.numbers.sample(False, 0.01, 3), "x == 5", "sample", "it isn't in the sample"),
+    "filter above a join": (
+        lambda d: d.pairs.join(d.pairs).filter(lambda pair: pair[0]), "value[0] == 3", "filter", "false"
+    ),
+    "join": (lambda d: d.pairs.join(d.pairs), "value[0] == 0 and value[1] == 4", "join", "no pair of it matches"),
+    "join below a map": (
+        lambda d: d.pairs.join(d.pairs).map(lambda pair: pair[0]), "x == 9", "join", "x == 9 is false"
+    ),
+    "groupByKey": (lambda d: d.pairs.distinct().groupByKey().mapValues(list), "9 in value", "groupByKey", None),
+    "groupBy": (lambda d: d.pairs.groupBy(lambda pair: pair[0] + 5), "key == 9", "parallelize", None),
+    "flatMap": (
+        lambda d: d.numbers.zipWithIndex().keys().flatMap(lambda n: range(n)), "x == 5", "parallelize", None
+    ),
+    "filter of values": (
+        lambda d: d.numbers.keyBy(lambda n: n % 2).values().filter(bool), "x == 0", "filter", "false"
+    ),
+    "flatMapValues": (
+        lambda d: d.pairs.flatMapValues(lambda n: [n] * n).sortBy(lambda pair: pair[1]),
+        "value == 0", "parallelize", None,
+    ),
+    "filter below a zip": (
+        lambda d: d.numbers.union(d.some).filter(lambda n: n != 5).zip(
+            d.numbers.union(d.some).filter(lambda n: n != 5)
+        ),
+        "x[0] == 5", "filter", "false",
+    ),
+    "mapPartitions": (
+        lambda d: d.numbers.mapPartitions(lambda part: part), "x == 9", "mapPartitions", None
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", thinned(DROPPING, "each operator of RDDs that drops"))
+def test_each_operator_that_drops(name: str, session: bigdebug.Session, context: SparkContext) -> None:
     numbers = context.parallelize(range(6), 2)
-    pairs = numbers.map(lambda n: (n % 3, n))
-    some = numbers.filter(lambda n: n < 4)
-    for made, where, operator, why in [
-        (numbers.subtract(some), "x == 3", "subtract", "the other input holds it"),
-        (pairs.subtractByKey(some.map(lambda n: (n, 0))), "key == 2", "subtractByKey", "holds its key"),
-        (numbers.intersection(context.parallelize([1])), "x == 5", "intersection", "not all inputs hold it"),
-        (numbers.sample(False, 0.01, 3), "x == 5", "sample", "it isn't in the sample"),
-        (pairs.join(pairs).filter(lambda pair: pair[0]), "value[0] == 3", "filter", "false"),
-        (pairs.join(pairs), "value[0] == 0 and value[1] == 4", "join", "no pair of it matches"),
-        (pairs.join(pairs).map(lambda pair: pair[0]), "x == 9", "join", "x == 9 is false"),
-        (pairs.distinct().groupByKey().mapValues(list), "9 in value", "groupByKey", None),
-        (pairs.groupBy(lambda pair: pair[0] + 5), "key == 9", "parallelize", None),
-        (numbers.zipWithIndex().keys().flatMap(lambda n: range(n)), "x == 5", "parallelize", None),
-        (numbers.keyBy(lambda n: n % 2).values().filter(bool), "x == 0", "filter", "false"),
-        (pairs.flatMapValues(lambda n: [n] * n).sortBy(lambda pair: pair[1]), "value == 0", "parallelize", None),
-        (numbers.union(some).filter(lambda n: n != 5).zip(numbers.union(some).filter(lambda n: n != 5)),
-         "x[0] == 5", "filter", "false"),
-        (numbers.mapPartitions(lambda part: part), "x == 9", "mapPartitions", None),
-    ]:  # fmt: skip
-        missing = session.why_not(made, where)
-        named, dropped = told(missing)
-        if operator == "parallelize":
-            assert missing.culprit in missing.steps[:1], where
-            assert missing.notes[0].startswith("no record matches"), where
-        else:
-            assert named == operator, where
-        assert why is None or why in dropped[0][1], where
+    data = Data(numbers, numbers.map(lambda n: (n % 3, n)), numbers.filter(lambda n: n < 4))
+    make, where, operator, why = DROPPING[name]
+    missing = session.why_not(make(data), where)
+    named, dropped = told(missing)
+    if operator == "parallelize":
+        assert missing.culprit in missing.steps[:1]
+        assert missing.notes[0].startswith("no record matches")
+    else:
+        assert named == operator
+    assert why is None or why in dropped[0][1]
 
 
 def test_what_an_action_left_out(session: bigdebug.Session, context: SparkContext) -> None:

@@ -109,6 +109,7 @@ def test_keys_that_records_are_known_by(tmp_path: Path) -> None:
     assert len(pq.read_table(file).column("keys").combine_chunks().flatten()) == COUNT
 
 
+@pytest.mark.proof("the memory that a second pass takes")
 def test_elements_written_by_a_second_pass(tmp_path: Path) -> None:
     def work() -> Iterator[None]:
         with TaskFile(LocalFileSystem(), str(tmp_path), "0.elements", elements_schema()) as file:
