@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import pty
-import re
-import select
 import statistics
 import subprocess
 import sys
@@ -14,18 +9,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import SparkSession
 
 import bigdebug
 from benchmarks.measures import Row
+from benchmarks.terminal import Terminal
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store
-from bigdebug.tui.app import BigDebugApp
-from bigdebug.tui.engine import Engine
 
 RUNS = 1_000
 OPERATORS = 500
@@ -45,7 +38,7 @@ def measured(spark: SparkSession, folder: Path) -> Iterator[Row]:
     starts = sorted(_first_screen(store) for _ in range(_STARTS + 1))[:-1]  # the first has cold files
     yield {"measure": f"Enter to first screen, {RUNS:,} runs", "median": statistics.median(starts), "worst": starts[-1],
            "unit": "s", "bound": "1.0"}  # fmt: skip
-    for what, taken in asyncio.run(_keys(spark, folder)).items():
+    for what, taken in _keys(spark, folder).items():
         yield {
             "measure": f"key to changed screen, {what}",
             "median": statistics.median(taken) * 1000,
@@ -95,68 +88,40 @@ def _many_runs(folder: Path) -> Path:
 
 def _first_screen(store: Path) -> float:
     """Seconds from the start of the command until the runs are on a real terminal."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "100", "LINES": "30", "TERM": "xterm-256color"}
-    command = [sys.executable, "-m", "bigdebug", "tui", "--store", str(store)]
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-    seen = b""
-    try:
-        while not re.search(rb"nightly 9\d\d", seen):
-            if select.select([ours], [], [], 0.05)[0]:
-                seen += os.read(ours, 65536)
-            if time.perf_counter() - began > 60:
-                raise TimeoutError(seen[-2000:].decode("utf-8", "replace"))
-        return time.perf_counter() - began
-    finally:
-        os.write(ours, b"\x11")  # Ctrl-Q
-        deadline = time.monotonic() + 5
-        while process.poll() is None and time.monotonic() < deadline:
-            if select.select([ours], [], [], 0.05)[0]:
-                os.read(ours, 65536)
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)
+    with Terminal(_command(store)) as terminal:
+        return terminal.until(rb"nightly 9\d\d")
 
 
-async def _keys(spark: SparkSession, folder: Path) -> dict[str, list[float]]:
-    """Seconds from a key to the screen that it changes, by screen; all that the key begins included."""
+def _command(store: Path, *run: str) -> list[str]:
+    return [sys.executable, "-m", "bigdebug", "tui", *run, "--store", str(store)]
+
+
+def _keys(spark: SparkSession, folder: Path) -> dict[str, list[float]]:
+    """Seconds from a key to the screen that it changes, in a real terminal; all that the key begins included."""
     with bigdebug.attach(spark, store=tempfile.mkdtemp(dir=folder)) as session:
         frame = spark.range(RECORDS).selectExpr("id", "concat('row ', id) as text", "id / 7 as share")
         frame.write.format("noop").mode("overwrite").save()
         run = session.run_id
-        store = session._recorder.store
+        store = session._recorder.store.location
     found: dict[str, list[float]] = {}
-    app = BigDebugApp(str(folder / "screens"), "last")
-    async with app.run_test(size=(100, 30)) as pilot:
-        await pilot.pause(2)
-        await pilot.press("space", "down", "down", "space")
-        found[f"{OPERATORS} operators"] = await _pressed(
-            pilot, ["n", "down", "pagedown", "u", "d", "end", "home"]
-        )
-    app.engine.close()
-    app = BigDebugApp(str(store), run, engine=Engine(spark))
-    async with app.run_test(size=(100, 30)) as pilot:
-        await pilot.pause(1)
-        await pilot.press("enter")
-        while app.engine.work or not getattr(app.screen, "_said", "").endswith(" rows"):
-            await pilot.pause(0.1)
-        found[f"{RECORDS:,} records"] = await _pressed(
-            pilot, ["pagedown", "down", "end", "pageup", "home", "right"]
-        )
-    app.engine.close()
+    with Terminal(_command(folder / "screens", "last")) as terminal:
+        terminal.until(rb"filter")
+        for key in ("space", "down", "down", "space"):
+            terminal.press(key)
+        keys = ["n", "down", "pagedown", "u", "d", "end", "home"]
+        found[f"{OPERATORS} operators"] = _pressed(terminal, keys)
+    with Terminal(_command(Path(store), run)) as terminal:
+        terminal.until(rb"save")
+        terminal.press("enter")
+        terminal.until(rb"row 1\d", seconds=180)
+        keys = ["pagedown", "down", "end", "pageup", "home", "right"]
+        found[f"{RECORDS:,} records"] = _pressed(terminal, keys)
     return found
 
 
-async def _pressed(pilot: Any, keys: list[str]) -> list[float]:
-    taken = []
-    for number in range(_PRESSES * len(keys)):
-        began = time.perf_counter()
-        await pilot.press(keys[number % len(keys)])
-        await pilot.pause()
-        taken.append(time.perf_counter() - began)
-    return taken
+def _pressed(terminal: Terminal, keys: list[str]) -> list[float]:
+    taken = [terminal.press(keys[number % len(keys)]) for number in range(_PRESSES * len(keys))]
+    return [each for each in taken if each is not None]
 
 
 _WALK = """
