@@ -144,6 +144,7 @@ def test_functions_of_dataframes_ask_as_it_happens(
         answered(session, lambda paused: paused.fail(), frame.collect)
 
 
+@pytest.mark.proof("functions of DataFrames that go on without an answer")
 def test_functions_of_dataframes_go_on_without_an_answer(
     spark: SparkSession, session: bigdebug.Session, people: str
 ) -> None:

@@ -88,6 +88,7 @@ def test_very_many_crashes_take_few_files(spark: SparkSession, session: bigdebug
     assert len(session.crashes) == 100
 
 
+@pytest.mark.proof("functions that crash in a shuffle, or twice")
 def test_a_function_that_crashes_in_a_shuffle_or_twice_counts_once(
     spark: SparkSession, session: bigdebug.Session
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_function_that_crashes_in_a_shuffle_or_twice_counts_once(
     assert session.outputs[-1].missing == 1
 
 
+@pytest.mark.proof("policies for RDDs that were made before them")
 def test_a_policy_holds_for_rdds_that_were_made_before_it(
     spark: SparkSession, session: bigdebug.Session, people: str
 ) -> None:

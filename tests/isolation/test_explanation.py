@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -45,6 +46,7 @@ def test_files_rows_of_parquet_and_days_have_conditions(
         require_true(found, orders, pattern)
 
 
+@pytest.mark.proof("explanations of records in memory and of odd names")
 def test_memory_and_odd_names_are_explained(session: bigdebug.Session, spark: SparkSession) -> None:
     rows = [(n % 7, "it's" if n % 50 == 7 else "is", float(n % 11)) for n in range(400)]
     data = spark.createDataFrame(rows, "k int, `a word` string, v double")
@@ -59,6 +61,7 @@ def test_memory_and_odd_names_are_explained(session: bigdebug.Session, spark: Sp
     require_true(found, data, first)
 
 
+@pytest.mark.proof("the explanation of an end before its start")
 def test_an_end_before_its_start_is_told(session: bigdebug.Session, spark: SparkSession) -> None:
     dice = random.Random(3)
     starts = [dice.randrange(1_000, 1_400) for _ in range(300)]

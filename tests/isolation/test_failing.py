@@ -46,6 +46,7 @@ def test_rows_that_differ_from_the_expected_are_isolated(
     assert regions[None].vanishes
 
 
+@pytest.mark.proof("isolation of rows that are too many")
 def test_rows_that_are_too_many_can_only_vanish(
     session: bigdebug.Session, spark: SparkSession, totals: DataFrame
 ) -> None:

@@ -326,6 +326,7 @@ def test_what_may_have_been_otherwise_is_told(
     assert "rand" in found.notes[0]
 
 
+@pytest.mark.proof("isolation in rows of a shuffle below a joint")
 def test_rows_of_a_shuffle_keep_their_places(
     session: bigdebug.Session, spark: SparkSession, context: SparkContext
 ) -> None:

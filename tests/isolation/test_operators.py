@@ -56,6 +56,7 @@ def test_arms_functions_and_alternatives_are_counted_by_who_took_them(
         assert (each.culprits[1], each.others[1]) == (1, 59)
 
 
+@pytest.mark.proof("suspects among partners, and above aggregates")
 def test_partners_and_what_stands_above_aggregates(session: bigdebug.Session, spark: SparkSession) -> None:
     data = spark.createDataFrame(ROWS, "n int, k int, unit string, v double")
     names = spark.createDataFrame([("mm", 1.0), ("ft", 300.0), ("cm", 10.0)], "unit string, size double")

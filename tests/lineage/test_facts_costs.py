@@ -55,6 +55,7 @@ def test_an_operator_costs_a_few_calls_to_record(
     assert recorded[0] - plain[0] <= 8 * 50
 
 
+@pytest.mark.proof("what a plan of many operators costs")
 def test_a_plan_costs_calls_by_its_operators_and_not_by_their_square(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -202,6 +202,7 @@ def test_keys_are_one_where_spark_takes_them_for_one(
         assert sorted(record.value["id"] for record in index.trace(f"least = {group[0]}").collect()) == group
 
 
+@pytest.mark.proof("groups of hard keys in an index")
 def test_an_index_finds_groups_by_hard_keys(session: bigdebug.Session, spark: SparkSession) -> None:
     for names in TOGETHER:
         keyed = spark.range(60).select("id", *(F.expr(HARD_KEYS[name]).alias(name) for name in names))

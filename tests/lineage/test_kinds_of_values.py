@@ -230,7 +230,7 @@ def plain(value: Any) -> Any:
     thinned(
         KINDS,
         "kinds of values, shown as they were put in",
-        among=["numbers", "names given twice"],
+        among=["numbers"],
     ),
 )
 def test_values_are_shown_as_they_were_put_in(name: str, spark: SparkSession, tmp_path: Path) -> None:

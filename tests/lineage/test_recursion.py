@@ -48,6 +48,13 @@ def test_forward_through_a_recursion(
     below.collect()
     assert session.trace(spark.table("orders"), "n = 3", direction="forward").sources[-1].count == 1
     assert session.trace(spark.table("tree"), "n = 2", direction="forward").sources[-1].count == 2
+
+
+@pytest.mark.proof("a record that no recursion reaches")
+def test_forward_from_what_a_recursion_does_not_reach(
+    session: bigdebug.Session, spark: SparkSession, below: DataFrame
+) -> None:
+    below.collect()
     assert session.trace(spark.table("tree"), "n = 77", direction="forward").sources[-1].count == 0
 
 

@@ -50,6 +50,7 @@ def test_floating_point_numbers_may_be_rounded_otherwise(spark: SparkSession) ->
         assert found.by_column == {"x": 2}
 
 
+@pytest.mark.proof("values that have no order, compared")
 def test_values_that_have_no_order(spark: SparkSession) -> None:
     select = "select 1 k, {m} m, array(map('a', 1)) s, X'00ff' b, timestamp'2020-02-03 04:05:06' t, {d} d"
     first, second, third = (
@@ -69,6 +70,7 @@ def test_values_that_have_no_order(spark: SparkSession) -> None:
     assert third.where(where).count() == 1
 
 
+@pytest.mark.proof("rows of other columns, compared")
 def test_columns_that_are_others(spark: SparkSession) -> None:
     first = spark.createDataFrame([("a", 1, 1), ("b", 2, 2)], "k string, n int, gone int")
     second = spark.createDataFrame([("a", 1, "x"), ("b", 3, "y")], "k string, n bigint, added string")

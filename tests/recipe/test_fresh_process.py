@@ -27,9 +27,9 @@ from tests.thinned import thinned
 
 INDEXED = (*operator_queries.INDEXED, *rdd_sources.INDEXED)
 SAMPLE = (
-    "exists_and_scalar_subquery", "cte_window_and_rollup", "set_operations", "memory_join", "partitioned_table",
-    "sampled_by_position", "udf_with_a_closure", "time_zone", "apply_in_pandas", "map_in_arrow", "lateral_join",
-    "checkpoint", "rdd_lines_of_compressed_files", "rdd_whole_texts_as_bytes", "rdd_sequence_files",
+    "exists_and_scalar_subquery", "cte_window_and_rollup", "memory_join", "partitioned_table",
+    "sampled_by_position", "udf_with_a_closure", "time_zone", "apply_in_pandas", "lateral_join",
+    "checkpoint", "rdd_lines_of_compressed_files", "rdd_whole_texts_as_bytes",
 )  # fmt: skip
 """Queries that are asked about in the suite, too: one of each kind."""
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,8 @@
-"""Merge into a table in every way, recorded, in a Spark of its own: `python merging.py JAR STORE ANSWERS`."""
+"""Merge into a table in some ways, recorded, in a Spark of its own: `python merging.py JAR STORE ANSWERS NAME…`."""
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def made(spark: SparkSession, store: str, do: Any) -> dict[str, Any]:
     }
 
 
-def main(jar: str, store: str, answers: str) -> None:
+def main(jar: str, store: str, answers: str, *names: str) -> None:
     ensure_java()
     spark = (
         SparkSession.builder.master("local[1]")
@@ -61,20 +62,19 @@ def main(jar: str, store: str, answers: str) -> None:
     spark.sparkContext.setLogLevel("OFF")
     values = ", ".join(f"({number}L, 'new')" for number in range(3, 8))
     spark.sql(f"create temporary view news as select * from values {values} as news(id, v)")
-    found = {}
+    ways: dict[str, Callable[[], Any]] = {}
     for name, clauses in CLAUSES.items():
         text = f"merge into {TABLE} t using (select * from news where id < :top) s on t.id = s.id {clauses}"
-        found[name] = made(spark, store, lambda text=text: spark.sql(text, {"top": 9}))
+        ways[name] = lambda text=text: spark.sql(text, {"top": 9})
 
     def in_python() -> None:
         merge = spark.table("news").mergeInto(TABLE, F.expr(f"{TABLE}.id = news.id"))
         merge.whenMatched().update({"v": F.col("news.v")}).merge()
 
-    found["python"] = made(spark, store, in_python)
-    found["update of rows"] = made(
-        spark, store, lambda: spark.sql(f"update {TABLE} set v = 'x' where id = 1")
-    )
-    found["delete of rows"] = made(spark, store, lambda: spark.sql(f"delete from {TABLE} where id > 1"))
+    ways["python"] = in_python
+    ways["update of rows"] = lambda: spark.sql(f"update {TABLE} set v = 'x' where id = 1")
+    ways["delete of rows"] = lambda: spark.sql(f"delete from {TABLE} where id > 1")
+    found = {name: made(spark, store, do) for name, do in ways.items() if name in names}
     Path(answers).write_text(json.dumps(found))
     spark.stop()
 

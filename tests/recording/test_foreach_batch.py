@@ -189,6 +189,7 @@ def test_detached_in_the_middle(session: bigdebug.Session, stream: Stream) -> No
     assert "<bigdebug>" not in code.co_filename, "PySpark is as it was"
 
 
+@pytest.mark.proof("a streaming query that goes on from its checkpoint")
 def test_a_query_goes_on_from_its_checkpoint(session: bigdebug.Session, stream: Stream) -> None:
     class Each:
         """Called like a function, without being one."""

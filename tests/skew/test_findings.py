@@ -174,6 +174,7 @@ def test_nothing_is_reported_where_there_is_no_skew(session: bigdebug.Session, s
     assert all(not each.hot_keys for each in report)
 
 
+@pytest.mark.proof("hot keys of any type")
 def test_keys_of_any_type(session: bigdebug.Session, spark: SparkSession) -> None:
     frame = spark.sql("select if(id < 60, 0, id) as n from range(100)").selectExpr(
         "cast(n as double) * -1 d",

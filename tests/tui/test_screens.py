@@ -142,6 +142,7 @@ def test_a_users_own_keys_are_obeyed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     played(tmp_path / "store", story)
 
 
+@pytest.mark.proof("the screens in each theme")
 def test_every_theme_draws_and_none_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     a_run(tmp_path / "store")
 

@@ -17,6 +17,7 @@ from tests.tui.driving import Driver, played
 from tests.tui.looks import compared, stop_the_clock
 
 
+@pytest.mark.proof("from the runs to the line of a file, as in a terminal")
 def test_from_the_runs_to_the_line_of_the_file(demo: Path, spark: SparkSession) -> None:
     async def story(person: Driver) -> None:
         assert isinstance(person.view, RunsView)

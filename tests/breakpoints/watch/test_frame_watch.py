@@ -83,6 +83,7 @@ def test_a_frame_that_is_joined_with_itself(session: bigdebug.Session, orders: D
     wp.remove()
 
 
+@pytest.mark.proof("watchpoints below an aggregate")
 def test_an_aggregate_counts_what_it_reads_by_itself(session: bigdebug.Session, orders: DataFrame) -> None:
     """With columns that are dropped and made on the way, no rows at all, and aggregates that can't."""
     priced = orders.withColumn("twice", F.col("price") * 2).select("shop", "twice")

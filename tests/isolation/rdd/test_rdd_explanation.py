@@ -48,6 +48,7 @@ def test_fields_of_lines_and_files(session: bigdebug.Session, context: SparkCont
     assert len(session.outputs) == before
 
 
+@pytest.mark.proof("explanations by parts of pairs in memory")
 def test_parts_of_pairs_in_memory(session: bigdebug.Session, context: SparkContext) -> None:
     dice = random.Random(2)
     orders = [(dice.choice("abc"), (dice.randrange(9), float(dice.randrange(1, 50)))) for _ in range(300)]

@@ -50,6 +50,7 @@ def test_what_the_records_of_a_heavy_group_share(session: bigdebug.Session, cont
     assert all("c1" not in each.text for each in found.explanation)
 
 
+@pytest.mark.proof("heavy groups by sums of Python objects")
 def test_what_is_added_up_is_python(
     session: bigdebug.Session, context: SparkContext, sales: list[tuple[str, int]]
 ) -> None:

@@ -138,6 +138,7 @@ def travel_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carried, "_code", cache(carried._code.__wrapped__))
 
 
+@pytest.mark.proof("a captured join of many with many")
 def test_a_join_of_many_with_many(
     session: bigdebug.Session, context: SparkContext, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,7 @@ ACTIONS: dict[str, tuple[Callable[[Any, str], Any], str | None, list[int]]] = {
 
 
 KINDS = (
-    "reduce", "countByValue", "collectAsMap of keys that come again", "take", "count", "foreachPartition",
+    "reduce", "countByValue", "take", "count", "foreachPartition",
     "saveAsSequenceFile",
 )  # fmt: skip
 """One of each kind: of all elements, of keys, of the first ones, and with no result."""

@@ -159,6 +159,7 @@ def test_forward_to_all_outputs_on_either_side(
     assert (through.source, reached(through)) == ("orders.csv", {names[0]: [4]})
 
 
+@pytest.mark.proof("rows of the operators on either side of a joint")
 def test_the_operators_on_either_side_are_counted(
     session: bigdebug.Session, spark: SparkSession, orders: DataFrame, lines: Any
 ) -> None:
@@ -183,6 +184,7 @@ def test_the_operators_on_either_side_are_counted(
     ]  # fmt: skip
 
 
+@pytest.mark.proof("forward traces that can not judge what is on the other side")
 def test_a_forward_trace_says_what_it_cannot_judge(
     session: bigdebug.Session, spark: SparkSession, context: SparkContext, tmp_path: Path
 ) -> None:

@@ -129,7 +129,7 @@ def of_rows(rows: Iterable[Any]) -> Iterator[Any]:
     thinned(
         ["to an RDD", "to a DataFrame", "to and fro"],
         "traces through RDDs and DataFrames, narrowed",
-        among=["to and fro"],
+        among=[],
     ),
 )
 def test_through_rdds_and_dataframes(

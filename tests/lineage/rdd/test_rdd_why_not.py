@@ -27,17 +27,10 @@ def session(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.mark.compat
 def test_the_function_that_dropped_them_and_the_key_without_a_partner(
-    session: bigdebug.Session, context: SparkContext, spark: SparkSession
+    session: bigdebug.Session, context: SparkContext
 ) -> None:
     """Conditions go down through functions of one element, that fail on what was dropped below, and through joins."""
-    lines = context.parallelize(["a 1", "b 2", "b x", "c 4", "d 9"], 2)
-    pairs = lines.map(str.split).filter(lambda parts: parts[1].isdigit()).map(tuple)
-    small = pairs.mapValues(int).filter(lambda pair: pair[1] < 9)
-    prices = context.parallelize([("a", 10), ("b", 20), ("d", 40)], 2)
-    joined = small.join(prices)
-    totals = joined.mapValues(lambda both: both[0] * both[1]).reduceByKey(add)
-    totals.collect()
-
+    joined, totals = sold(context)
     missing = session.why_not(totals, "key == 'd'")
     assert missing.exact, missing.notes
     assert missing.not_carried == []
@@ -51,6 +44,23 @@ def test_the_function_that_dropped_them_and_the_key_without_a_partner(
     assert told(missing) == ("join", [(("c", 4), "no element of the other input has its key")])
     assert counted(missing)[-1] == ("join", 1, 0)
 
+
+def sold(context: SparkContext) -> tuple[Any, Any]:
+    """What was sold with its prices, and what it comes to."""
+    lines = context.parallelize(["a 1", "b 2", "b x", "c 4", "d 9"], 2)
+    pairs = lines.map(str.split).filter(lambda parts: parts[1].isdigit()).map(tuple)
+    small = pairs.mapValues(int).filter(lambda pair: pair[1] < 9)
+    prices = context.parallelize([("a", 10), ("b", 20), ("d", 40)], 2)
+    joined = small.join(prices)
+    return joined, joined.mapValues(lambda both: both[0] * both[1]).reduceByKey(add)
+
+
+@pytest.mark.proof("missing elements that no function dropped, and from a recipe")
+def test_the_sum_that_is_another_what_never_was_and_what_is_there(
+    session: bigdebug.Session, context: SparkContext, spark: SparkSession
+) -> None:
+    _, totals = sold(context)
+    totals.collect()
     missing = session.why_not(totals, "key == 'b' and value > 40")
     assert told(missing) == ("reduceByKey", [(("b", 40), "value > 40 is false")])
     (line,) = missing.not_carried
