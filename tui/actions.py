@@ -111,10 +111,12 @@ ACTIONS = (
 
 
 def bindings(screen: str) -> list[BindingType]:
-    """The bindings of a screen, as the table has them."""
+    """The bindings of a screen, in the order of the footer."""
+    # A narrow terminal cuts the footer off at its right: the way out and the list of all keys stay.
+    ordered = sorted(ACTIONS, key=lambda each: each.name not in ("back", "help"))
     return [
         Binding(each.keys, each.name, each.label, show=each.footer, tooltip=each.help, id=each.name)
-        for each in ACTIONS
+        for each in ordered
         if each.on(screen)
     ]
 
