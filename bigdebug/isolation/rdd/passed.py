@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.rdd.candidates import Places, RddCandidates, RddStand
+from bigdebug.isolation.rdd.candidates import Places, RddCandidates, RddStand, each_once
 from bigdebug.isolation.rdd.fetching import Gathered, Lump
 from bigdebug.isolation.rdd.lumps import Known, Lumps
 from bigdebug.isolation.rdd.points import Held, Point, in_columns
@@ -155,8 +155,5 @@ def _by_partition(several: Sequence[tuple[Ordinals, Ordinals]]) -> Places:
     found = {}
     starts = np.flatnonzero(np.diff(partitions, prepend=-1)).tolist()
     for low, high in pairwise([*starts, len(partitions)]):
-        # Of millions this takes a tenth of the time that putting them in order does.
-        there = np.zeros(int(places[low:high].max()) + 1, dtype=bool)
-        there[places[low:high]] = True
-        found[int(partitions[low])] = np.flatnonzero(there)
+        found[int(partitions[low])] = each_once(places[low:high])
     return found
