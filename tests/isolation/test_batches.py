@@ -139,14 +139,14 @@ BY_POSITION = {"groups numbered by position": ["Project"], "what is kept from ro
 """Of those whose subsets are replayed one by one, the operator that is told."""
 
 
-KINDS = (
+IN_THE_SUITE = (
     "an aggregate of a table joined with itself", "functions of groups",
     "groups numbered by position",
 )  # fmt: skip
 """One of each kind."""
 
 
-@pytest.mark.parametrize("name", thinned(QUERIES, "subsets in one replay and one by one", among=KINDS))
+@pytest.mark.parametrize("name", thinned(QUERIES, "subsets in one replay and one by one", among=IN_THE_SUITE))
 def test_subsets_together_are_as_each_alone(
     name: str, session: bigdebug.Session, spark: SparkSession
 ) -> None:
