@@ -102,7 +102,7 @@ def _keys(spark: SparkSession, folder: Path) -> dict[str, list[float]]:
         frame = spark.range(RECORDS).selectExpr("id", "concat('row ', id) as text", "id / 7 as share")
         frame.write.format("noop").mode("overwrite").save()
         run = session.run_id
-        store = session._recorder.store.location
+        store = Path(session._recorder.store)
     found: dict[str, list[float]] = {}
     with Terminal(_command(folder / "screens", "last")) as terminal:
         terminal.until(rb"filter")
@@ -110,7 +110,7 @@ def _keys(spark: SparkSession, folder: Path) -> dict[str, list[float]]:
             terminal.press(key)
         keys = ["n", "down", "pagedown", "u", "d", "end", "home"]
         found[f"{OPERATORS} operators"] = _pressed(terminal, keys)
-    with Terminal(_command(Path(store), run)) as terminal:
+    with Terminal(_command(store, run)) as terminal:
         terminal.until(rb"save")
         terminal.press("enter")
         terminal.until(rb"row 1\d", seconds=180)
