@@ -125,7 +125,7 @@ class IsolateView(View):
 
     def _draw_progress(self) -> None:
         progress = self._progress
-        if progress is None or self._answer is not None or not self.is_current:
+        if progress is None or self._answer is not None or not self.on_top:
             return
         share = progress.left / progress.candidates if progress.candidates else 0.0
         filled = round(share * _BAR)

@@ -97,7 +97,7 @@ class LiveView(View):
         self.set_interval(_POLL_SECONDS, self._tick)
 
     def _tick(self) -> None:
-        if self.is_current and not self._over and not any(each.group == "poll" for each in self.workers):
+        if self.on_top and not self._over and not any(each.group == "poll" for each in self.workers):
             self.begin(self._poll, group="poll", exclusive=False)
 
     # -- what there is ------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ class RunsView(View):
             self.say(f"{error.message}; what was loaded stays", bad=True)
 
     def _again(self) -> None:
-        if self.is_current and not self.ours.engine.work:
+        if self.on_top and not self.ours.engine.work:
             self.begin(self._read_quietly)
 
     async def _read_quietly(self) -> None:

@@ -80,6 +80,12 @@ class View(Screen[None]):
         """The app."""
         return cast("BigDebugApp", self.app)
 
+    @property
+    def on_top(self) -> bool:
+        """Whether the screen is seen, maybe behind a dialog: to Textual one that is covered is current, too."""
+        top = self.app.screen
+        return top is self or (top.is_modal and self.is_current)
+
     # -- drawing ------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -105,7 +111,7 @@ class View(Screen[None]):
         self._show_state()
 
     def _show_state(self) -> None:
-        if not self.is_current:
+        if not self.on_top:
             return
         busy = self.ours.engine.state
         text = f"⏳ {busy} · Esc cancels" if busy else self._said

@@ -1,5 +1,6 @@
 """What every screen has: help, palette, own keys, themes, copies; and a store in every state. Without Spark."""
 
+import asyncio
 import time
 from pathlib import Path
 
@@ -273,3 +274,21 @@ def test_a_run_that_is_named_opens_at_once(tmp_path: Path) -> None:
         await person.until(lambda: isinstance(person.view, FlowView))
 
     played(tmp_path / "store", story, run="last")
+
+
+def test_a_screen_that_is_covered_draws_nothing(tmp_path: Path) -> None:
+    """The list of runs looks for new ones every two seconds; below another screen that drew all of this one anew."""
+    store = tmp_path / "store"
+    a_run(store)
+
+    async def story(person: Driver) -> None:
+        await person.press("enter")
+        drawn: list[object] = []
+        display = person.app._display
+        person.app._display = lambda *given: (drawn.append(given), display(*given))  # type: ignore[assignment]
+        await asyncio.sleep(2.5)
+        assert drawn == []
+        await person.press("T")
+        assert drawn != []
+
+    played(store, story)
