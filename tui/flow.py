@@ -219,7 +219,10 @@ class FlowView(FlowQuestions):
 
     def action_up(self) -> None:
         line, node = self.line(), self._node()
-        if line is None or node is None or line.output is not None:
+        if line is None or node is None:
+            return
+        if line.output is not None:
+            self.say("this is an output: no operator reads it")
             return
         child = next((each.id for each in self.run.nodes.values() if node.id in each.parents), None)
         if child is not None:

@@ -160,6 +160,8 @@ class IsolateView(View):
         if self._work is not None and self._work in self.ours.engine.work:
             self._work.stopped = True
             self.say("the search ends after this round")
+        else:
+            self.say("the search is over")
 
     # -- what can be done with it -------------------------------------------------------------------
 

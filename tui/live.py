@@ -265,6 +265,8 @@ class LiveView(View):
         point = self._point()
         if point is not None and point["kind"] == "watch" and self.run.status == "running":
             self.begin(lambda: self._tell("watch", "watched no more", number=point["number"], remove=True))
+        else:
+            self.say("point at a watchpoint of a program that runs")
 
     @work(exclusive=True, group="prompt")
     async def action_watchpoint(self) -> None:

@@ -175,6 +175,8 @@ class View(Screen[None]):
             self.app.exit()
 
     def action_cancel(self) -> None:
+        if not self.ours.engine.work:
+            self.say("nothing is being computed")
         self.ours.engine.cancel()
 
     def action_quit(self) -> None:
