@@ -42,9 +42,13 @@ class Candidates(CandidateSet):
         catalyst: of the pinned session.
         gathering: what Spark keeps of them.
         points: where replays of each source's candidates begin.
+        sampled: others are candidates, too: what is made of several records isn't what it is of all.
     """
 
-    def __init__(self, catalyst: Catalyst, gathering: Gathering, points: Sequence[Point]) -> None:
+    def __init__(
+        self, catalyst: Catalyst, gathering: Gathering, points: Sequence[Point], *, sampled: bool = False
+    ) -> None:
+        self.sampled = sampled
         self._catalyst = catalyst
         self._gathering = gathering
         self.points = list(points)

@@ -169,7 +169,8 @@ class GroupRows(CandidateSet):
             together = tuple(map(np.concatenate, zip(ids.at(blamed), parts, strict=True)))
             stand = self._numbered(share, ids, together, np.concatenate([blamed, places]))
             points.append(self._gathering.point(stand, {}))
-        return Candidates(self._catalyst, self._gathering, points), FrozenBitMap().union(*found)
+        kept = Candidates(self._catalyst, self._gathering, points, sampled=True)
+        return kept, FrozenBitMap().union(*found)
 
     def _drawn(self, share: Share, ids: Ids, others: FrozenBitMap) -> tuple[tuple[Array, ...], Array]:
         """What is compared of the ids of some, or a sample of them, and their places."""

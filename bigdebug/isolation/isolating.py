@@ -325,7 +325,7 @@ class _Isolating:
                     self._catalyst,
                     self._question.root,
                     self._question.sources,
-                    candidates.full,
+                    candidates,
                     blamed,
                     behind,
                 ),

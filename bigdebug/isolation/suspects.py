@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.branches import Branch, branches_of
+from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.groups import as_array
 from bigdebug.lineage.annotate import Annotator
@@ -30,6 +31,7 @@ from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.errors import UnsupportedOperatorError
 from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.keys import hashed_key
+from bigdebug.lineage.natural_key import ROW_BY_ROW
 from bigdebug.lineage.operators import Operator
 
 MOST_BRANCHES = 100
@@ -46,7 +48,7 @@ class Suspect:
         score: Ochiai's coefficient: 1 where all culprits took it and nobody else did.
         branch: which of its branches, in SQL.
         culprits: how many culprits took it, of how many.
-        others: how many other records behind the failing rows, of how many.
+        others: how many other records behind the failing rows, of how many; of very many, how many of a sample.
     """
 
     operator: str
@@ -115,26 +117,37 @@ def suspects(
     catalyst: Catalyst,
     root: Operator,
     sources: dict[Operator, SourceLeaf],
-    candidates: Candidates,
+    candidates: CandidateSet,
     culprits: FrozenBitMap,
     behind: FrozenBitMap,
 ) -> tuple[Suspect, ...]:
     """The branches that some candidates took and others didn't, the most suspicious first.
 
+    Of very many candidates a sample is asked, and only up to the first operator that makes one row of several.
+
     Args:
         catalyst: of the pinned session.
         root: the dataflow of the output.
         sources: its sources.
-        candidates: kept.
+        candidates: of all rows.
         culprits: their numbers.
         behind: numbers of the candidates of the rows that the culprits are of.
     """
-    spoiled = [stand.numbers for stand in candidates.stands if stand.numbers & culprits]
-    if not spoiled:
-        return ()
-    asked = (behind | culprits) & FrozenBitMap().union(*spoiled)
     with asking(catalyst, "the operators to suspect"):
-        return _Spectrum(catalyst, root, sources, candidates, culprits, asked).ranked()
+        kept, others = candidates.some(culprits, behind - culprits)
+        spoiled = [stand.numbers for stand in kept.stands if stand.numbers & culprits]
+        if not spoiled:
+            return ()
+        asked = (others | culprits) & FrozenBitMap().union(*spoiled)
+        return _Spectrum(catalyst, root, sources, kept, culprits, asked).ranked()
+
+
+def _is_by_record(operator: Operator) -> bool:
+    """Whether no row of a dataflow is made of several records of a source."""
+    rowwise = (
+        not operator.children or operator.kind in ROW_BY_ROW or operator.kind in ("Join", "ResolvedHint")
+    )
+    return rowwise and all(map(_is_by_record, operator.children))
 
 
 class _Spectrum:
@@ -151,6 +164,7 @@ class _Spectrum:
     ) -> None:
         self._catalyst = catalyst
         self._culprits, self._asked = culprits, asked
+        self._sampled = candidates.sampled
         self._leaves: dict[Operator, Operator] = {}
         self._root, moved = self._numbered(root, sources, candidates)
         self._annotator = Annotator(catalyst, moved)
@@ -160,6 +174,8 @@ class _Spectrum:
         branches: list[Branch] = []
         taken: list[DataFrame] = []
         for operator in self._root.walk():
+            if self._sampled and not all(_is_by_record(child) for child in operator.children):
+                continue
             mine = self._branches(operator, len(branches), taken)
             branches += mine
             if len(branches) >= MOST_BRANCHES:

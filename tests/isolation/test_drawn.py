@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyroaring import FrozenBitMap
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 import bigdebug
 from bigdebug.isolation import drawn, isolating, largest, lumping
@@ -69,4 +70,39 @@ def test_records_known_together_are_counted_by_a_sample(
     records = kept.frame(chosen, stand.leaf).select("_record", "k", "unit").collect()
     assert len({row["_record"] for row in records}) == len(records) == len(chosen)
     assert {(row["k"], row["unit"]) for row in records} == {("odd", "mm")}
+    found.release()
+
+
+def test_operators_are_suspected_by_a_sample(
+    totals: DataFrame,
+    spark: SparkSession,
+    session: bigdebug.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    asked: list[Any] = []
+    suspects = isolating.suspects
+
+    def told(catalyst: Any, root: Any, sources: Any, candidates: Any, *others: Any) -> Any:
+        asked.append(candidates)
+        return suspects(catalyst, root, sources, candidates, *others)
+
+    monkeypatch.setattr(isolating, "suspects", told)
+    rows = spark.read.parquet(*(str(tmp_path / f"part-{part}.parquet") for part in range(2)))
+    doubled = F.when(F.col("unit") == "in", F.col("n") * 2).otherwise(F.col("n"))
+    large = F.when(F.col("total") > 10_000, "large").otherwise("small")
+    sums = rows.groupBy("k").agg(F.sum(doubled).alias("total")).withColumn("size", large)
+    every = session.isolate(sums, "size = 'large' and k = 'odd'").operators
+    monkeypatch.setattr(drawn, "MOST_OTHERS", 300)
+    found = session.isolate(sums, "size = 'large' and k = 'odd'")
+    some = found.operators
+    assert isinstance(asked[1], GroupRows)
+    assert "full" not in vars(asked[1])
+    assert (some[0].branch, some[0].score, some[0].culprits) == (
+        every[0].branch,
+        every[0].score,
+        every[0].culprits,
+    )
+    assert some[0].others[0] == every[0].others[0] == 0
+    assert 200 < some[0].others[1] < 400 < every[0].others[1]
     found.release()

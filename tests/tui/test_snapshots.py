@@ -42,5 +42,11 @@ def test_the_screens_look_as_they_did(
         await person.press("t")
         await person.press("c")
         await look("trace")
+        await person.press("down", "enter")
+        await look("file")
+        await person.press("escape", "escape", "slash")
+        await person.type("dest = 'LEX'")
+        await person.press("y")
+        await look("why-not")
 
     played("store", story, spark, size)
