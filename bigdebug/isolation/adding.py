@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,6 @@ def scale_of(kind: str) -> int:
     return int(kind.removesuffix(")").split(",")[1]) if kind.startswith("decimal") else 0
 
 
-def _steps_of(function: Function) -> Sequence[float]:
-    """Those of `STEPS` that Spark tries: whole numbers are whole anyway."""
-    return STEPS if function.number in ("float", "double") else ()
-
-
 def of_many(value: Column, function: Function) -> Iterator[Column]:
     """What Spark adds up of a function's values: how many, a sum or extreme, and what is known of its numbers."""
     if function.kind == "Count":
@@ -36,9 +32,21 @@ def of_many(value: Column, function: Function) -> Iterator[Column]:
         return
     yield F.try_sum(value)
     yield F.sum(F.abs(value.cast("double")))
-    for step in _steps_of(function):
+    if function.number in ("float", "double"):
+        yield F.max(_first_step(value))
+
+
+def _first_step(value: Column) -> Column:
+    """Which of `STEPS` is the first that makes a number a whole one; so many as there are, if none does.
+
+    They are powers of two: each does what a smaller one does. For whole numbers of Spark's the first does it.
+    """
+    found: Any = F
+    for place, step in reversed([*enumerate(STEPS, 1)]):
         scaled = value * F.lit(step)
-        yield F.bool_and(scaled == F.rint(scaled))
+        found = found.when(scaled != F.rint(scaled), place)
+    column: Column = found.otherwise(0)
+    return column
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ def taken_of(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) 
             yield Taken(numbers, counts, nothing, {})
             continue
         absolute = next(given).fill_null(0.0).to_numpy() * 10.0 ** scale_of(function.number)
-        whole = dict.fromkeys(STEPS, np.ones(len(counts), dtype=bool))
-        of_steps = {step: next(given).fill_null(True).to_numpy() for step in _steps_of(function)}
-        yield Taken(numbers, counts, absolute, whole | of_steps)
+        firsts = np.zeros(len(counts), dtype=np.int64)
+        if function.number in ("float", "double"):
+            firsts = next(given).fill_null(0).to_numpy()
+        yield Taken(numbers, counts, absolute, {step: firsts <= i for i, step in enumerate(STEPS)})

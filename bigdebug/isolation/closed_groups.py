@@ -233,9 +233,10 @@ def _with_groups(
     """The rows of a plan with the numbers of their groups behind, by some name; null of other groups."""
     hashed, _ = hashed_key(catalyst, catalyst.items(shape.aggregate.plan.groupingExpressions()))
     group = catalyst.alias(hashed, fresh_name("hash"))
-    of_rows = F.array(*(F.lit(row[0]) for row in rows)).cast("array<bigint>")
-    place = F.array_position(of_rows, F.col(str(group.name()))) - 1
-    number = F.when(place >= 0, place).cast("short").alias(name)
+    cases = (f"when cast('{row[0]}' as bigint) then {place}S" for place, row in enumerate(rows))
+    number = F.expr(f"case `{group.name()}` {' '.join(cases)} end" if rows else "cast(null as short)").alias(
+        name
+    )
     numbered = catalyst.analyzed(catalyst.frame(catalyst.project_more([group], plan)).select("*", number))
     *own, _, last = catalyst.output(numbered)
     return catalyst.frame(catalyst.project([*own, last], numbered))

@@ -40,7 +40,7 @@ _PARTS = 1_000_000
 """A share of the records is so many parts of them, told by hashes."""
 _AT_ONCE: Mapping[str, str | None] = {"spark.sql.adaptive.enabled": "false"}
 """What is persisted is read in the job that makes it; adapting, Spark would make it in another first."""
-_APART, _MANY = "__bigdebug_apart", "__bigdebug_many"
+_APART, _MANY, _HERE = "__bigdebug_apart", "__bigdebug_many", "__bigdebug_here"
 
 
 @dataclass(frozen=True)
@@ -131,9 +131,7 @@ class Lumping:
                 table = persisted.drop(*told.kept).limit(_MOST_ROWS + 1).toArrow().combine_chunks()
             if table.num_rows > _MOST_ROWS:
                 raise NotInClosedFormError("too many rows are extreme")
-            # Told to Spark, it would work the groups out twice, to leave rows out as soon as it can.
-            ours = table.filter(table.column(told.group).is_valid())
-            groups, known = self._groups(ours, tails)
+            groups, known = self._groups(table, tails)
         except BaseException:
             persisted.unpersist()
             raise
@@ -193,13 +191,15 @@ class Lumping:
         """
         told = self._told
         own = dict.fromkeys([*told.kept, *told.ids[self._place]])
-        marked = told.frame.withColumn(_APART, extreme)
+        here = F.monotonically_increasing_id().alias(_HERE)
+        marked = told.frame.select("*", extreme.alias(_APART), here)
+        # Without a column that is only told once Spark would work the groups out twice, to leave rows out early.
+        marked = marked.where(f"`{told.group}` is not null and `{_HERE}` >= 0")
         keys = [_where(f"`{_APART}`", name) for name in own]
-        others = [_where(f"`{told.group}` is not null", name) for name in self._others]
         made: list[Column] = []
         for name, function in zip(told.taken, self._shape.functions, strict=True):
             made += of_many(F.col(name), function)
-        grouped = marked.groupBy(_APART, told.group, *others, *keys)
+        grouped = marked.groupBy(_APART, told.group, *self._others, *keys)
         return grouped.agg(F.count("*").alias(_MANY), *(each.alias(f"c{i}") for i, each in enumerate(made)))
 
     # -- both ---------------------------------------------------------------------------------------
