@@ -166,6 +166,14 @@ class LiveView(View):
         grid = self.query_one("#points", Grid)
         return self._points[grid.cursor] if grid.cursor < len(self._points) else None
 
+    def _watched(self) -> dict[str, Any] | None:
+        """The watchpoint of a running program that the cursor is on; where there is none, it is said."""
+        point = self._point()
+        if point is not None and point["kind"] == "watch" and self.run.status == "running":
+            return point
+        self.say("point at a watchpoint of a running program", bad=True)
+        return None
+
     @on(Grid.Moved, "#points")
     def _moved(self) -> None:
         self._draw_hits()
@@ -252,9 +260,8 @@ class LiveView(View):
 
     @work(exclusive=True, group="prompt")
     async def action_guard(self) -> None:
-        point = self._point()
-        if point is None or point["kind"] != "watch" or self.run.status != "running":
-            self.say("point at a watchpoint of a running program", bad=True)
+        point = self._watched()
+        if point is None:
             return
         guard = await self.app.push_screen_wait(Prompt("Guard", str(point["guard"]), kind_of_guard(point)))
         if guard and guard.strip():
@@ -262,11 +269,9 @@ class LiveView(View):
             self.begin(lambda: self._tell("watch", f"the guard is {guard.strip()}", **request))
 
     def action_remove(self) -> None:
-        point = self._point()
-        if point is not None and point["kind"] == "watch" and self.run.status == "running":
+        point = self._watched()
+        if point is not None:
             self.begin(lambda: self._tell("watch", "watched no more", number=point["number"], remove=True))
-        else:
-            self.say("point at a watchpoint of a program that runs")
 
     @work(exclusive=True, group="prompt")
     async def action_watchpoint(self) -> None:

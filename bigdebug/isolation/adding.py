@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +20,14 @@ def scale_of(kind: str) -> int:
     return int(kind.removesuffix(")").split(",")[1]) if kind.startswith("decimal") else 0
 
 
-def of_many(value: Column, function: Function) -> Iterator[Column]:
-    """What Spark adds up of a function's values: how many, a sum or extreme, and what is known of its numbers."""
+def of_many(name: str, function: Function) -> Iterator[Column]:
+    """What Spark adds up of a function's values: how many, a sum or extreme, and what is known of its numbers.
+
+    Args:
+        name: of the column that holds them.
+        function: the function.
+    """
+    value = F.col(name)
     if function.kind == "Count":
         yield F.count_if(value)
         return
@@ -33,20 +38,17 @@ def of_many(value: Column, function: Function) -> Iterator[Column]:
     yield F.try_sum(value)
     yield F.sum(F.abs(value.cast("double")))
     if function.number in ("float", "double"):
-        yield F.max(_first_step(value))
+        yield F.max(F.expr(_first_step(name)))
 
 
-def _first_step(value: Column) -> Column:
-    """Which of `STEPS` is the first that makes a number a whole one; so many as there are, if none does.
+def _first_step(name: str) -> str:
+    """Which of `STEPS` is the first that makes a number a whole one, in SQL; so many as there are, if none does.
 
     They are powers of two: each does what a smaller one does. For whole numbers of Spark's the first does it.
     """
-    found: Any = F
-    for place, step in reversed([*enumerate(STEPS, 1)]):
-        scaled = value * F.lit(step)
-        found = found.when(scaled != F.rint(scaled), place)
-    column: Column = found.otherwise(0)
-    return column
+    steps = reversed([*enumerate(STEPS, 1)])
+    cases = (f"when `{name}` * {step}d <> rint(`{name}` * {step}d) then {place}" for place, step in steps)
+    return f"case {' '.join(cases)} else 0 end"
 
 
 @dataclass(frozen=True)

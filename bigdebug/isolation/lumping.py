@@ -195,10 +195,10 @@ class Lumping:
         marked = told.frame.select("*", extreme.alias(_APART), here)
         # Without a column that is only told once Spark would work the groups out twice, to leave rows out early.
         marked = marked.where(f"`{told.group}` is not null and `{_HERE}` >= 0")
-        keys = [_where(f"`{_APART}`", name) for name in own]
+        keys = [F.expr(f"if(`{_APART}`, `{name}`, null)").alias(name) for name in own]
         made: list[Column] = []
         for name, function in zip(told.taken, self._shape.functions, strict=True):
-            made += of_many(F.col(name), function)
+            made += of_many(name, function)
         grouped = marked.groupBy(_APART, told.group, *self._others, *keys)
         return grouped.agg(F.count("*").alias(_MANY), *(each.alias(f"c{i}") for i, each in enumerate(made)))
 
@@ -328,11 +328,6 @@ def _beyond(value: str, function: Function, tail: Tail) -> str:
     """Whether a function's value is one of the extreme ones, in SQL."""
     low, high = (_literal(each, function.number) for each in (tail.low, tail.high))
     return f"coalesce(`{value}` < {low} or `{value}` > {high}, false)"
-
-
-def _where(condition: str, name: str) -> Column:
-    """A column's value where a condition holds."""
-    return F.expr(f"case when {condition} then `{name}` end").alias(name)
 
 
 def _literal(number: float, kind: str) -> str:

@@ -267,6 +267,12 @@ def test_what_is_read_in_other_ways_is_told(
     assert [note for note in found.notes if "orders.csv and orders.csv#2 read the same files" in note]
 
 
+def over_a_file(pipeline: Pipeline, spark: SparkSession, file: Path) -> DataFrame:
+    """A pipeline over orders that are written to a file."""
+    spark.createDataFrame(rows(1), SCHEMA).write.parquet(str(file))
+    return pipeline.made(spark.read.parquet(str(file)), spark.range(0).toDF("k"))
+
+
 @pytest.mark.parametrize(
     "name", thinned(["lowest of all", "large parts", "distinct"], "isolation in files of many parts")
 )
@@ -279,9 +285,8 @@ def test_records_of_large_files_come_with_their_ids(
 ) -> None:
     """They are read no second time for their values."""
     monkeypatch.setattr(trace, "SMALL_BYTES", 0)
-    file, pipeline = str(tmp_path / "orders.parquet"), PIPELINES[name]
-    spark.createDataFrame(rows(1), SCHEMA).write.parquet(file)
-    made = pipeline.made(spark.read.parquet(file), spark.range(0).toDF("k"))
+    pipeline = PIPELINES[name]
+    made = over_a_file(pipeline, spark, tmp_path / "orders.parquet")
     jobs = session.isolate(made, pipeline.failing).jobs
     monkeypatch.setattr(trace.Trace, "take_values", lambda self: None)
     assert session.isolate(made, pipeline.failing).jobs > jobs
@@ -297,9 +302,8 @@ def test_culprits_in_large_files(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(trace, "SMALL_BYTES", 0)
-    file, pipeline = str(tmp_path / "orders.parquet"), PIPELINES[name]
-    spark.createDataFrame(rows(1), SCHEMA).write.parquet(file)
-    made = pipeline.made(spark.read.parquet(file), spark.range(0).toDF("k"))
+    pipeline = PIPELINES[name]
+    made = over_a_file(pipeline, spark, tmp_path / "orders.parquet")
     assert judged(pipeline, session, spark, seed=1, most=1, made=made)
 
 
