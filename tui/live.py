@@ -13,13 +13,13 @@ from textual.containers import Vertical
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.store import StoredRun
-from bigdebug.lineage.value_text import text_value
 from bigdebug.tui.actions import bindings
 from bigdebug.tui.cells import Cell, Column, ListRows
 from bigdebug.tui.copying import Shown
-from bigdebug.tui.dialogs import FullText, Prompt
+from bigdebug.tui.dialogs import Prompt
 from bigdebug.tui.grid import Grid
 from bigdebug.tui.held import Held, crashed, waiting
+from bigdebug.tui.held_answers import HeldAnswers
 from bigdebug.tui.marks import Marks
 from bigdebug.tui.pages import Field
 from bigdebug.tui.points import (
@@ -33,7 +33,7 @@ from bigdebug.tui.points import (
 )
 from bigdebug.tui.table import RecordRows, columns_of
 from bigdebug.tui.traced import Records, kind_of
-from bigdebug.tui.view import View, command_of, joined
+from bigdebug.tui.view import command_of, joined
 from bigdebug.wording.commands import store_hint
 from bigdebug.wording.live import plain, shown
 from bigdebug.wording.quantities import plural
@@ -48,7 +48,7 @@ _CRASHES = (
 )
 
 
-class LiveView(View):
+class LiveView(HeldAnswers):
     """See the module.
 
     Args:
@@ -297,88 +297,6 @@ class LiveView(View):
         if command == "break":
             self.marks.breakpoints[at] = when
         self.begin(lambda: self._tell(command, f"set at {at}", **{"at": at, condition: when or None}))
-
-    async def _tell(self, command: str, said: str, **request: Any) -> None:
-        await asked_of(self.run, command, **request)
-        self.say(said)
-
-    # -- records that wait --------------------------------------------------------------------------
-
-    def _held_one(self) -> Held | None:
-        grid = self.query_one("#crashes", Grid)
-        return self._held[grid.cursor] if grid.cursor < len(self._held) else None
-
-    def _waiting(self) -> Held | None:
-        held = self._held_one()
-        if held is None or held.number is None:
-            self.say("point at a record that waits for an answer", bad=True)
-            return None
-        return held
-
-    @on(Grid.Selected, "#crashes")
-    def _crash_selected(self) -> None:
-        held = self._held_one()
-        if held is not None:
-            self.app.push_screen(
-                FullText(f"{held.operator} {held.at}", f"{held.value}\n\n{held.error}\n\n{held.detail}")
-            )
-
-    def _resolve(self, held: Held, answer: str, said: str, how: str | None = None) -> None:
-        request = {"resolve": answer, "number": held.number, "index": held.index, "with": how}
-        self.begin(lambda: self._tell("crashes", said, **request))
-
-    def action_skip(self) -> None:
-        held = self._waiting()
-        if held is not None:
-            self._resolve(held, "skip", "left out: it goes to quarantine")
-
-    def action_fail(self) -> None:
-        held = self._waiting()
-        if held is not None:
-            self._resolve(held, "fail", "the task fails by it")
-
-    @work(exclusive=True, group="prompt")
-    async def action_edit(self) -> None:
-        held = self._waiting()
-        if held is None:
-            return
-        prompt = Prompt(
-            "Give the function this instead", held.value, "a value in Python, such as 'text' or 3.5"
-        )
-        value = await self.app.push_screen_wait(prompt)
-        if value is not None:
-            self._resolve(held, "edit", f"it goes on with {text_value(value)}", value)
-
-    @work(exclusive=True, group="prompt")
-    async def action_repair(self) -> None:
-        held = self._waiting()
-        if held is None:
-            return
-        from bigdebug.tui.repair import RepairScreen
-
-        alike = [
-            each
-            for each in self._held
-            if each.number is not None
-            and (each.at, each.operator, each.kind) == (held.at, held.operator, held.kind)
-        ]
-        written = await self.app.push_screen_wait(RepairScreen(self.run, held, len(alike)))
-        if written is None:
-            return
-        chosen = alike if written.all_alike else [held]
-
-        async def repair() -> None:
-            for each in chosen:
-                request: dict[str, Any] = {
-                    "resolve": "repair",
-                    "number": each.number,
-                    "index": each.index,
-                    "with": written.source,
-                }
-                await asked_of(self.run, "crashes", **request)
-            self.say(f"{plural(len(chosen), 'record')} repaired")
-
-        self.begin(repair)
 
     # -- what can be copied -------------------------------------------------------------------------
 
