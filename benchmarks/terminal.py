@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
-import struct
-import subprocess
-import termios
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
+
+import pexpect
 
 _QUIET_SECONDS = 0.15
 """When nothing more has been drawn for so long, all of a change has been."""
+_MOST_BYTES = 65_536
 KEYS = {
-    "down": b"\x1b[B",
-    "end": b"\x1b[F",
-    "enter": b"\r",
-    "home": b"\x1b[H",
-    "pagedown": b"\x1b[6~",
-    "pageup": b"\x1b[5~",
-    "right": b"\x1b[C",
-    "space": b" ",
+    "down": "\x1b[B",
+    "end": "\x1b[F",
+    "enter": "\r",
+    "home": "\x1b[H",
+    "pagedown": "\x1b[6~",
+    "pageup": "\x1b[5~",
+    "right": "\x1b[C",
+    "space": " ",
 }
 
 
@@ -37,15 +35,13 @@ class Terminal:
     """
 
     def __init__(self, command: Sequence[str], columns: int = 100, lines: int = 30) -> None:
-        self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        environment = {**os.environ, "COLUMNS": str(columns), "LINES": str(lines), "TERM": "xterm-256color"}
         self._seen = b""
         self.began = time.perf_counter()
-        self._process = subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+        environment = {**os.environ, "TERM": "xterm-256color"}
+        self._process = pexpect.spawn(
+            command[0], [*command[1:]], dimensions=(lines, columns), env=environment
         )
-        os.close(theirs)
+        self._process.delaybeforesend = None
 
     def __enter__(self) -> Terminal:
         return self
@@ -53,13 +49,10 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.write(self._ours, b"\x11")  # Ctrl-Q
-        deadline = time.monotonic() + 5
-        while self._process.poll() is None and time.monotonic() < deadline:
-            self._read(0.05)
-        self._process.kill()
-        self._process.wait()
-        os.close(self._ours)
+        self._process.sendcontrol("q")
+        with suppress(pexpect.TIMEOUT):
+            self._process.expect(pexpect.EOF, timeout=5)
+        self._process.close(force=True)
 
     def until(self, pattern: bytes, seconds: float = 60.0) -> float:
         """Wait until something has been drawn since the last key; gives the seconds since the start."""
@@ -77,7 +70,7 @@ class Terminal:
         """
         self._seen = b""
         began = time.perf_counter()
-        os.write(self._ours, KEYS.get(key) or key.encode())
+        self._process.send(KEYS.get(key, key))
         last = None
         while self._read(_QUIET_SECONDS if last else 4 * _QUIET_SECONDS):
             last = time.perf_counter()
@@ -85,10 +78,8 @@ class Terminal:
 
     def _read(self, seconds: float) -> bool:
         """Whether anything was drawn within some time."""
-        if not select.select([self._ours], [], [], seconds)[0]:
-            return False
         try:
-            self._seen += os.read(self._ours, 65536)
-        except OSError:  # the command has ended
+            self._seen += self._process.read_nonblocking(_MOST_BYTES, seconds)
+        except (pexpect.TIMEOUT, pexpect.EOF):
             return False
         return True
