@@ -6,6 +6,7 @@ import heapq
 import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 Held = tuple[int, int, int, int]
@@ -91,6 +92,59 @@ def summed(
         yield found
 
     return of_partition
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the keys of an operator would be shuffled.
+
+    Attributes:
+        count: of partitions.
+        hash_of: tells a key's.
+        salt: hot keys are split into so many; None for not at all.
+        side: whose elements are split up; those of the other are repeated.
+        hot: the keys that are.
+        drop_nulls: elements without a key are left out.
+        applies: whether it is another way than now, but for these.
+    """
+
+    count: int
+    hash_of: Callable[[Any], int]
+    salt: int | None
+    side: int
+    hot: frozenset[Any]
+    drop_nulls: bool
+    applies: bool
+
+
+Moved = tuple[dict[int, list[float]], int, int]
+"""Records and bytes by partition, elements that are shuffled more, and elements that are left out."""
+
+
+def moved(
+    plans: dict[int, Plan], pairs: Iterable[tuple[tuple[int, Any], Held]]
+) -> Iterator[dict[int, Moved]]:
+    """Of the counts of keys, what each operator's partitions would hold."""
+    found: dict[int, Moved] = {}
+    for (number, key), held in pairs:
+        plan = plans[number]
+        places, added, dropped = found.get(number, ({}, 0, 0))
+        records, size = held[0] + held[2], held[1] + held[3]
+        if plan.drop_nulls and key is None:
+            dropped += records
+        elif plan.salt and key in plan.hot:
+            mine, bytes_of_mine = held[2 * plan.side], held[2 * plan.side + 1]
+            for part in range(plan.salt):
+                place = places.setdefault(plan.hash_of((key, part)) % plan.count, [0.0, 0.0])
+                place[0] += mine / plan.salt + records - mine
+                place[1] += bytes_of_mine / plan.salt + size - bytes_of_mine
+            added += (plan.salt - 1) * (records - mine)
+        else:
+            place = places.setdefault(plan.hash_of((key, 0) if plan.salt else key) % plan.count, [0.0, 0.0])
+            place[0] += records
+            place[1] += size
+        found[number] = places, added, dropped
+    yield found
 
 
 def first_of(element: Any) -> Any:

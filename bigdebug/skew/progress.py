@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ class TaskProgress:
         seconds: since it began.
         records, bytes: that it has read so far, of files and of shuffles; Spark tells so every few seconds.
         straggling: it takes so much longer than the median task of its stage that all others wait for it.
+        record: what its function is busy with for over a second, where a watchpoint by time stands there
+            (`session.watch(data, bigdebug.Slow())`); of pairs with the key in front. None where that isn't known.
     """
 
     task: int
@@ -33,6 +36,7 @@ class TaskProgress:
     records: int
     bytes: int
     straggling: bool
+    record: Any = None
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,15 @@ class StageProgress:
         return tuple(each for each in self.running if each.straggling)
 
 
-def progress_of(context: Any, thresholds: Thresholds) -> list[StageProgress]:
+def progress_of(
+    context: Any, thresholds: Thresholds, busy: Mapping[int, Any] | None = None
+) -> list[StageProgress]:
     """The stages that run now, those of every job of the context.
 
     Args:
         context: the SparkContext.
         thresholds: `slow_times_median` and `slow_seconds` tell what is a straggler.
+        busy: by task, the record that its function is busy with, as far as that is known.
 
     Raises:
         UnreachableError: Spark was stopped.
@@ -77,11 +84,11 @@ def progress_of(context: Any, thresholds: Thresholds) -> list[StageProgress]:
     found = []
     for stage in _items(store.activeStages()):
         tasks = _items(store.taskList(stage.stageId(), stage.attemptId(), _MOST_TASKS))
-        found.append(_stage(stage, tasks, thresholds))
+        found.append(_stage(stage, tasks, thresholds, busy or {}))
     return sorted(found, key=lambda each: each.stage)
 
 
-def _stage(stage: Any, tasks: list[Any], thresholds: Thresholds) -> StageProgress:
+def _stage(stage: Any, tasks: list[Any], thresholds: Thresholds, busy: Mapping[int, Any]) -> StageProgress:
     now = time.time()
     running, took = [], []
     for task in tasks:
@@ -90,7 +97,7 @@ def _stage(stage: Any, tasks: list[Any], thresholds: Thresholds) -> StageProgres
         elif str(task.status()) == "SUCCESS" and task.duration().isDefined():
             took.append(float(task.duration().get()) / 1000)
     middle = median(took) if took else None
-    shown = [_task(task, now, middle, thresholds) for task in running]
+    shown = [_task(task, now, middle, thresholds, busy) for task in running]
     return StageProgress(
         stage=int(stage.stageId()),
         name=str(stage.name()),
@@ -102,7 +109,9 @@ def _stage(stage: Any, tasks: list[Any], thresholds: Thresholds) -> StageProgres
     )
 
 
-def _task(task: Any, now: float, middle: float | None, thresholds: Thresholds) -> TaskProgress:
+def _task(
+    task: Any, now: float, middle: float | None, thresholds: Thresholds, busy: Mapping[int, Any]
+) -> TaskProgress:
     seconds = max(now - task.launchTime().getTime() / 1000, 0.0)
     records = size = 0
     if task.taskMetrics().isDefined():
@@ -119,6 +128,7 @@ def _task(task: Any, now: float, middle: float | None, thresholds: Thresholds) -
         records=records,
         bytes=size,
         straggling=slow and seconds > thresholds.slow_seconds,
+        record=busy.get(int(task.taskId())),
     )
 
 

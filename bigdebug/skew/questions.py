@@ -78,16 +78,23 @@ class SkewQuestions:
     def progress(self, thresholds: Thresholds | None = None) -> list[StageProgress]:
         """The stages that the program's jobs run now, and the tasks that keep others waiting. Ask from another thread.
 
+        Where a watchpoint by time stands (`session.watch(data, bigdebug.Slow())`), each task names the record that its
+        function is busy with.
+
         Args:
             thresholds: tell what is a straggler; a task that runs longer than 5 s and 10 times the median, if None.
 
         Raises:
             UnreachableError: Spark was stopped.
         """
+        from bigdebug.breakpoints.live import live_of
         from bigdebug.skew.progress import progress_of
         from bigdebug.skew.thresholds import Thresholds
 
-        return progress_of(self._attachment.context, thresholds or Thresholds())
+        busy: dict[int, Any] = {}
+        for watchpoint in live_of(self._recorder).watched.watchpoints:
+            busy |= watchpoint.busy()
+        return progress_of(self._attachment.context, thresholds or Thresholds(), busy)
 
     def _seconds_of(self, data: Any, question: Any) -> float | None:
         """How long the output took; of a DataFrame the last action on it."""

@@ -33,6 +33,8 @@ from bigdebug.skew.measures import FINALISTS, MEASURES, QUANTILES
 from bigdebug.skew.report import SkewReport
 from bigdebug.skew.shuffles import Shuffle, Side
 from bigdebug.skew.thresholds import SEVERITIES, Thresholds
+from bigdebug.skew.what_if import Gains
+from bigdebug.skew.what_if_rdds import KeyCounts, RddForetelling
 
 _COMBINING = frozenset({"reduceByKey", "foldByKey", "aggregateByKey", "combineByKey", "distinct"})
 """Put the elements of a key together before these are shuffled."""
@@ -86,7 +88,8 @@ def skew_of_rdd(
         trace = partial(counting.trace, operator, each)
         findings.append(replace(found, advice=_advice(found, operator), _trace=trace))
     findings.sort(key=lambda each: (-SEVERITIES.index(each.severity), -each.ratio, each.number))
-    return SkewReport(tuple(findings), notes, time.monotonic() - began, thresholds)
+    foretelling = RddForetelling(counting.counts, Gains(counted, seconds, context.defaultParallelism))
+    return SkewReport(tuple(findings), notes, time.monotonic() - began, thresholds, foretelling)
 
 
 class _Counting:
@@ -95,6 +98,7 @@ class _Counting:
         self._annotator = _Plain(context)
         self._operators = operators
         self._given = _functions_of(rows)
+        self.counts: KeyCounts
 
     def fetch(self) -> list[Counted]:
         """What was counted of each operator."""
@@ -108,6 +112,7 @@ class _Counting:
             targets[number] = self._target(operator, inputs)
         pairs = self._context.union(every)
         counts = pairs.reduceByKey(counters.added, max(2, self._context.defaultParallelism))
+        self.counts = KeyCounts(counts, self._operators, targets)
         parts = counts.mapPartitions(counters.summed(targets, FINALISTS)).collect()
         return [
             self._counted(operator, targets[number][0], [part[number] for part in parts if number in part])

@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 from bigdebug.lineage.asking import asking
 from bigdebug.lineage.certainty import doubts
 from bigdebug.lineage.depth import deep_plans
 from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table, site_label
-from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.questions import Question
 from bigdebug.skew.advising import SETTINGS, advice_for
@@ -23,6 +22,9 @@ from bigdebug.skew.judging import Judge
 from bigdebug.skew.shuffles import Shuffle, shuffles_of
 from bigdebug.skew.thresholds import SEVERITIES, Thresholds
 from bigdebug.skew.what_if import Change, Foretelling, Foretold
+
+if TYPE_CHECKING:
+    from bigdebug.skew.what_if_rdds import RddForetelling
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +42,7 @@ class SkewReport(Described, Sequence[Finding]):
     notes: tuple[str, ...]
     seconds: float
     thresholds: Thresholds
-    _foretelling: Foretelling | None = field(default=None, repr=False, compare=False)
+    _foretelling: Foretelling | RddForetelling | None = field(default=None, repr=False, compare=False)
 
     @property
     def skewed(self) -> list[Finding]:
@@ -61,10 +63,6 @@ class SkewReport(Described, Sequence[Finding]):
             BigDebugError: nothing would be changed, or Spark was stopped.
         """
         change = Change(salt, partitions, drop_nulls)
-        if self._foretelling is None and self.findings:
-            raise BigDebugError(
-                "what a change comes to isn't foretold for RDDs", hint="ask about a DataFrame or its output"
-            )
         return [] if self._foretelling is None else self._foretelling.of(self.findings, change)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,8 +105,7 @@ class Foretelling:
     def __init__(self, counts: Counts, counted: list[Counted], seconds: float | None, cores: int) -> None:
         self._counts = counts
         self._counted = counted
-        self._seconds = seconds
-        self._cores = max(cores, 1)
+        self._gains = Gains(counted, seconds, cores)
 
     def of(self, findings: tuple[Finding, ...], change: Change) -> list[Foretold]:
         """What a change comes to for each finding."""
@@ -144,7 +144,7 @@ class Foretelling:
             count = counted.partition_count
         applies = bool(salt or (change.partitions and counted.shuffle.keys))
         if not applies and not change.drop_nulls:
-            return self._unchanged(finding)
+            return unchanged(finding)
         held: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
         if change.salt and not salt:  # its keys are hashed as they are
             for each in counted.partitions:
@@ -172,10 +172,10 @@ class Foretelling:
                     _add(held, place_of(key, number), part + repeated, part_size + repeated_size)
                 added += (salt - 1) * (sum(key.records) - key.records[side])
         if not applies:
-            return self._unchanged(finding)
+            return unchanged(finding)
         records = spread([round(each[0]) for each in held.values() if round(each[0]) > 0])
         size = spread([round(each[1]) for each in held.values() if round(each[1]) > 0])
-        return Foretold(finding, True, count, records, size, added, self._gained(finding, size))
+        return Foretold(finding, True, count, records, size, added, self._gains.of(finding, size))
 
     @staticmethod
     def _keys(finding: Finding, counted: Counted) -> list[tuple[bool, KeyCount]]:
@@ -183,18 +183,40 @@ class Foretelling:
         hot = {each.place for each in finding.hot_keys}
         return [(place in hot, key) for place, key in enumerate(counted.finalists) if key.hashed is not None]
 
-    @staticmethod
-    def _unchanged(finding: Finding) -> Foretold:
-        spreads = (finding.records_of_partitions, finding.bytes_of_partitions)
-        return Foretold(finding, False, finding.partitions, *spreads, 0, None)
 
-    def _gained(self, finding: Finding, after: Distribution) -> float | None:
-        if finding.seconds_lost is None or self._seconds is None:
+def unchanged(finding: Finding) -> Foretold:
+    """Of a shuffle that a change does nothing to."""
+    spreads = (finding.records_of_partitions, finding.bytes_of_partitions)
+    return Foretold(finding, False, finding.partitions, *spreads, 0, None)
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Tells how much time a change saves.
+
+    Args:
+        counted: what was counted of each shuffle.
+        seconds: that the output took, if known.
+        cores: how many tasks run at once.
+    """
+
+    counted: Sequence[Counted]
+    seconds: float | None
+    cores: int
+
+    def of(self, finding: Finding, after: Distribution) -> float | None:
+        """Seconds, an estimate; None where the time of the output isn't known.
+
+        Args:
+            finding: the shuffle as it is.
+            after: bytes of its partitions after the change.
+        """
+        if finding.seconds_lost is None or self.seconds is None:
             return None
-        every = sum(sum(part.bytes) for each in self._counted for part in each.partitions)
+        every = sum(sum(part.bytes) for each in self.counted for part in each.partitions)
         before = finding.bytes_of_partitions
-        mine = self._seconds * (before.total or 0) / every if every else 0.0
-        was, will_be = (max(each.most, (each.total or 0) / self._cores) for each in (before, after))
+        mine = self.seconds * (before.total or 0) / every if every else 0.0
+        was, will_be = (max(each.most, (each.total or 0) / max(self.cores, 1)) for each in (before, after))
         return mine * (1 - will_be / was) if was else 0.0
 
 

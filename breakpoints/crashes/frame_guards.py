@@ -12,7 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from bigdebug.breakpoints.crashes.guards import answers
+from bigdebug.breakpoints.channel.values import told as told_value
+from bigdebug.breakpoints.crashes.decisions import Decisions
+from bigdebug.breakpoints.crashes.guards import answers, as_repair
 from bigdebug.breakpoints.crashes.keeping import MOST_BYTES, MOST_RECORDS, NOTHING, OUTPUT, Site, stored
 from bigdebug.breakpoints.crashes.workers import carried, loaded_once, told
 
@@ -114,6 +116,7 @@ class Deciding:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._keeper = Appender(site)
+        self._decisions = Decisions(site.place, site.number)
         self._asked = 0
 
     def on(self, crashed: Sequence[tuple[Any, Exception]]) -> list[Decided]:
@@ -143,7 +146,10 @@ class Deciding:
     def _paused(self, crashed: Sequence[tuple[Any, Exception]]) -> Iterator[Decided]:
         pause = self._site.pause
         assert pause is not None
-        asked = 0 if self._keeper.is_silent else max(0, min(len(crashed), pause.most - self._asked))
+        if self._keeper.is_silent:  # a replay: nobody is there to ask
+            yield from map(self._as_before, crashed)
+            return
+        asked = max(0, min(len(crashed), pause.most - self._asked))
         self._asked += asked
         waiting = [(number, given, error) for number, (given, error) in enumerate(crashed[:asked])]
         for _, given, error, (decision, changed) in answers(self._site, waiting, "") if waiting else ():
@@ -151,9 +157,18 @@ class Deciding:
                 raise error
             yield SKIP if decision == "skip" else self._by(changed, given, error)
         for _, error in crashed[asked:]:
-            if pause.otherwise == "raise" and not self._keeper.is_silent:
+            if pause.otherwise == "raise":
                 raise error
             yield SKIP
+
+    def _as_before(self, one: tuple[Any, Exception]) -> Decided:
+        """What was decided about a record as the program ran."""
+        given, error = one
+        answer = self._decisions.of(told_value(given))
+        if answer is None:
+            return SKIP
+        decision, changed = as_repair(answer)
+        return SKIP if decision == "skip" else self._by(changed, given, error)
 
 
 class MarkedError(Exception):

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pyspark import cloudpickle
-from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
 
 from bigdebug.breakpoints.crashes import holding, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
 from bigdebug.breakpoints.crashes.lost_workers import Notes
+from bigdebug.breakpoints.crashes.many_rows import of_groups, rows_that_crash
 from bigdebug.breakpoints.crashes.placing import MOST_PLACED, Placing
 from bigdebug.breakpoints.crashes.suspects import (
     BY_NODE,
@@ -182,7 +181,7 @@ class FrameSearch:
             where the rows carry it.
         """
         operator = suspect.operator
-        if operator.kind in BY_NODE:
+        if operator.kind in BY_NODE or of_groups(suspect):
             return self._by_node(suspect)
         side = self._side(suspect)
         if side is None:
@@ -254,50 +253,8 @@ class FrameSearch:
 
     def _by_node(self, suspect: Suspect) -> tuple[Annotated, Any, Sequence[Any], Any | None]:
         """The rows that crash a function of batches or of groups."""
-        catalyst, operator = self._catalyst, suspect.operator
-        arrow = BY_NODE[operator.kind]
-        below = self._annotated(operator.child)
-        own = catalyst.output(operator.child.plan)
-        plan = catalyst.project([*own, *(column.id for column in below.ids)], below.plan)
-        frame = catalyst.frame(plan)
-        types = [field.dataType for field in frame.schema.fields]
-        frame = frame.toDF(*(f"c{i}" for i in range(len(types))))
-        schema = StructType(
-            [StructField(f"c{i}", each) for i, each in enumerate(types)]
-            + [StructField("error", StringType())]
-        )
-        function = function_of(suspect)
-        command = command_of(catalyst, function)
-        cloudpickle.register_pickle_by_value(workers)
-        shown: Sequence[Any] = own
-        if operator.kind.startswith("MapIn"):
-            names = [str(each.name()) for each in own]
-            guard = workers.map_errors(command, names, arrow)
-            found = frame.mapInArrow(guard, schema) if arrow else frame.mapInPandas(guard, schema)
-        else:
-            keys = [_index(own, each) for each in catalyst.items(operator.plan.groupingAttributes())]
-            given = shown = catalyst.items(function.children())
-            columns = [_index(own, each) for each in given]
-            names = [str(each.name()) for each in given]
-            group_guard = workers.group_errors(command, columns, names, arrow)
-            grouped = frame.groupBy(*(F.col(f"c{i}") for i in keys))
-            found = (
-                grouped.applyInArrow(group_guard, schema)
-                if arrow
-                else grouped.applyInPandas(group_guard, schema)
-            )
-        plan = catalyst.analyzed(found)
-        output = catalyst.output(plan)
-        # Under the names that the user knows.
-        named = [
-            catalyst.alias(new, str(old.name()), old.exprId())
-            for new, old in zip(output[: len(own)], own, strict=True)
-        ]
-        ids = iter(output[len(own) : -1])
-        named_ids = [catalyst.alias(next(ids), str(c.id.name()), c.id.exprId()) for c in below.ids]
-        error = output[-1]
-        plan = catalyst.project([*named, *named_ids, error], plan)
-        return below, plan, shown, error
+        below = self._annotated(suspect.operator.child)
+        return below, *rows_that_crash(self._catalyst, suspect, below)
 
     def _raised_alone(self, suspect: Suspect, plan: Any) -> list[Raised]:
         """What Spark raises for each of the first culprits, computed without a job."""
@@ -357,7 +314,3 @@ def _conjuncts(catalyst: Catalyst, condition: Any) -> list[Any]:
     if class_name(condition) == "And":
         return [each for side in catalyst.items(condition.children()) for each in _conjuncts(catalyst, side)]
     return [condition]
-
-
-def _index(columns: Sequence[Any], wanted: Any) -> int:
-    return next(i for i, each in enumerate(columns) if each.exprId().equals(wanted.exprId()))

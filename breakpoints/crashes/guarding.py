@@ -16,7 +16,7 @@ from pyspark import cloudpickle
 from pyspark.core.rdd import RDD
 
 from bigdebug.breakpoints.channel.travelling import MODULES as TRAVELLING
-from bigdebug.breakpoints.crashes import batch_guards, frame_guards, guards, keeping, workers
+from bigdebug.breakpoints.crashes import batch_guards, decisions, frame_guards, guards, keeping, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
 from bigdebug.breakpoints.crashes.policies import PAUSE_SECONDS, Policies, Policy
 from bigdebug.breakpoints.crashes.quarantine import (
@@ -234,7 +234,7 @@ class Guarding:
                 self._policies.otherwise,
             )
         travel_from_now_on()
-        for module in (guards, keeping, workers, frame_guards, batch_guards, *TRAVELLING):
+        for module in (guards, keeping, decisions, workers, frame_guards, batch_guards, *TRAVELLING):
             if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
                 cloudpickle.register_pickle_by_value(module)
         filesystem, path = self.place(TASKS)

@@ -12,6 +12,7 @@ from typing import Any
 
 from bigdebug.breakpoints.channel.link import link_to
 from bigdebug.breakpoints.channel.values import told as told_value
+from bigdebug.breakpoints.crashes.decisions import Answer, Decisions
 from bigdebug.breakpoints.crashes.keeping import NOTHING, Keeper, Site
 from bigdebug.breakpoints.crashes.workers import told
 
@@ -94,7 +95,7 @@ def guarded(kind: str, function: Any, site: Site) -> Callable[[int, Iterable[Any
 
 def answers(
     site: Site, waiting: list[tuple[int, Any, Exception]], kind: str
-) -> Iterator[tuple[int, Any, Exception, tuple[str, Any]]]:
+) -> Iterator[tuple[int, Any, Exception, Answer]]:
     """What the session wants done with records that were set aside: what, and for a repair how.
 
     Args:
@@ -107,8 +108,7 @@ def answers(
     assert site.pause is not None
     records = []
     for _, element, error in waiting:
-        value = element[1] if kind in ("mapValues", "flatMapValues") else element
-        records.append({"value": told_value(value), **json.loads(told(error))})
+        records.append({"value": told_value(_given(kind, element)), **json.loads(told(error))})
     link = link_to(site.pause.address)
     header = {"site": site.number, "records": records, "seconds": site.pause.seconds}
     answer = link.ask("crashed", header, seconds=site.pause.seconds + 2.0)
@@ -117,16 +117,24 @@ def answers(
     if answer is not None:
         decisions, functions = answer[0]["decisions"], cloudpickle.loads(answer[1])
     for (place, element, error), decision in zip(waiting, decisions, strict=True):
-        done: tuple[str, Any] = ("fail" if site.pause.otherwise == "raise" else "skip", None)
+        done: Answer = ("fail" if site.pause.otherwise == "raise" else "skip", None)
         if decision is not None:
             changed = functions[decision["function"]] if "function" in decision else None
-            if decision["do"] == "edit":
-                done = "repair", _constantly(changed)
-            elif decision["do"] == "repair":
-                done = "repair", _of_first(changed)
-            else:
-                done = decision["do"], None
+            done = as_repair((decision["do"], changed))
         yield place, element, error, done
+
+
+def as_repair(answer: Answer) -> Answer:
+    """An answer, with a function of the record and the error where it is to be changed."""
+    do, changed = answer
+    if do == "edit":
+        return "repair", _constantly(changed)
+    return ("repair", _of_first(changed)) if do == "repair" else (do, None)
+
+
+def _given(kind: str, element: Any) -> Any:
+    """What an operator's function is given of an element."""
+    return element[1] if kind in ("mapValues", "flatMapValues") else element
 
 
 class Expression:
@@ -155,8 +163,7 @@ def after(kind: str, function: Any, site: Site, element: Any, error: Exception) 
     """What an operator gives for an element that crashed its function, and what was repaired."""
     if site.policy != "repair":
         return [], NOTHING
-    of_value = kind in ("mapValues", "flatMapValues")
-    given = element[1] if of_value else element
+    given = _given(kind, element)
     result, new = mended(site, given, error, list_of(function) if kind.startswith("flatMap") else function)
     now = given if new is NOTHING else new
     shown = result if new is NOTHING else new
@@ -182,12 +189,19 @@ def list_of(function: Any) -> Callable[[Any], list[Any]]:
 
 def flat(kind: str, function: Any, site: Site) -> Callable[[Any], list[Any]]:
     """The same operator as a function of one element that gives a list; sets nothing aside. For traces."""
+    decisions = None if site.pause is None else Decisions(site.place, site.number)
 
     def of(element: Any) -> list[Any]:
         try:
             return list(_LOOPS[kind](function, [element], _raised))
         except _Crashed as crash:
-            return after(kind, function, site, element, crash.error)[0]
+            how, answer = site, None
+            if decisions is not None:
+                answer = decisions.of(told_value(_given(kind, element)))
+            if answer is not None:
+                policy, changed = as_repair(answer)
+                how = replace(site, policy=policy, repair=changed)
+            return after(kind, function, how, element, crash.error)[0]
 
     return of
 

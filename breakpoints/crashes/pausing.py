@@ -17,10 +17,12 @@ from pyspark import cloudpickle
 from bigdebug.breakpoints.channel.channels import channels_of
 from bigdebug.breakpoints.channel.values import Shown, heard
 from bigdebug.breakpoints.crashes.crash import Raised, short
+from bigdebug.breakpoints.crashes.decisions import Answer, key_of, written
 from bigdebug.breakpoints.crashes.guarding import Guarded
 from bigdebug.breakpoints.crashes.guards import Expression
 from bigdebug.lineage.errors import BigDebugError
-from bigdebug.lineage.recorder import Recorder
+from bigdebug.breakpoints.crashes.quarantine import TASKS
+from bigdebug.lineage.recorder import Recorder, logger
 
 TOPIC = "crashed"
 CONTROL = "crashes"
@@ -128,6 +130,15 @@ class Paused:
         # Only the driver sends code.
         return {"decisions": self._decided}, cloudpickle.dumps(self._functions)
 
+    def answers(self) -> list[Answer]:
+        """What was decided about each record."""
+        with self._lock:
+            return [
+                (each["do"], self._functions[each["function"]] if "function" in each else None)
+                for each in self._decided
+                if each is not None
+            ]
+
     def __repr__(self) -> str:
         return f"<Paused {self.number}: {len(self.records)} records of {self.operator} at {self.call_site}>"
 
@@ -202,7 +213,25 @@ class Pausing:
             flush=True,
             file=sys.stderr,
         )
-        return paused.wait(float(header["seconds"]))
+        answer = paused.wait(float(header["seconds"]))
+        if answer is not None and not self._recorder.redact:  # what is redacted isn't kept
+            self._keep(guarded, paused, [key_of(each["value"]) for each in header["records"]])
+        return answer
+
+    def _keep(self, guarded: Guarded, paused: Paused, keys: Sequence[str]) -> None:
+        """Keep what was decided, for replays."""
+        writer = self._recorder.writer
+        answers = {
+            key: answer for key, answer in zip(keys, paused.answers(), strict=True) if answer[0] != "fail"
+        }
+        if writer is None or not answers:
+            return
+        try:
+            filesystem, folder = writer.place(TASKS)
+            filesystem.create_dir(folder, recursive=True)
+            written(filesystem, folder, guarded.number, paused.number, answers)
+        except Exception as problem:
+            logger.warning("bigdebug: what was decided about %s isn't kept: %s", guarded.label, problem)
 
     def _answered(self, paused: Paused) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark import cloudpickle
 
-from bigdebug.breakpoints.crashes import holding, workers
+from bigdebug.breakpoints.crashes import holding, merging, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits
 from bigdebug.breakpoints.crashes.failures import Failure
 from bigdebug.breakpoints.crashes.frames import raised_of
@@ -72,13 +72,16 @@ class RddSearch:
         if self._acted is not None and self._acted is not self._rows.operator:
             operators.append(self._acted)
         blamed = None
-        with travelling(workers, holding):
+        with travelling(workers, holding, merging):
             for operator in operators:
-                functions = self._functions(operator)
-                if not any(self._may_be(each) for each in functions):
+                functions, merge = self._functions(operator), self._merge(operator)
+                # What Spark's own functions merge with has no code in the error.
+                if not (merge is not None and not functions) and not any(map(self._may_be, functions)):
                     continue
                 if self._failure.kind == "worker":
-                    found = self._lost(operator, functions[0])
+                    found = self._lost(operator, functions[0]) if functions else None
+                elif merge is not None:
+                    found = self._merged(operator, merge)
                 else:
                     found = self._of(operator, functions[0])
                 if found is not None:
@@ -142,6 +145,38 @@ class RddSearch:
         count = sum(part[1] for part in parts)
         found = [each for part in parts for each in part[0]][:MOST_LISTED]
         return self._told(operator, found, count, notes)
+
+    def _merge(self, operator: RddOperator) -> merging.Merge | None:
+        """How an operator makes one value of many elements."""
+        return merging.merge_of(operator.kind, self._arguments(operator))
+
+    def _merged(self, operator: RddOperator, merge: merging.Merge) -> Culprits | None:
+        """The elements that can't be merged with the others of their key."""
+        (below,) = operator.inputs
+        annotated = self._annotator.annotated(below, self._frozen_at(operator))
+        notes = []
+        if merge.keyed:
+            values = annotated.map(tracing.element_of)
+            failing = values.combineByKey(*merging.tried(merge)).filter(merging.went_wrong).keys()
+            keys = failing.take(MOST_LISTED + 1)
+            if len(keys) > MOST_LISTED:
+                keys = keys[:MOST_LISTED]
+                notes.append(f"more keys have some: told of {MOST_LISTED}")
+            of_key = merging.of_key(frozenset(keys))
+            pairs = annotated.filter(of_key).map(merging.by_key)
+        else:
+            pairs = annotated.map(merging.together)
+        heaps = pairs.combineByKey(*merging.heaping(merge, MOST_LISTED))
+        parts = heaps.mapPartitions(merging.odd_ones(MOST_LISTED)).collect()
+        if not parts:
+            return None
+        if not all(clear for _, _, clear in parts):
+            notes.append("of a key with as many records that go together as others that do, all are named")
+        notes.append(
+            "these can't be merged with the other records" + (" of their key" if merge.keyed else "")
+        )
+        found = [each for part in parts for each in part[0]][:MOST_LISTED]
+        return self._told(operator, found, sum(part[1] for part in parts), notes)
 
     def _lost(self, operator: RddOperator, function: Any) -> Culprits | None:
         """What the tasks held whose worker died."""

@@ -18,6 +18,8 @@ from bigdebug.lineage.python_functions import command_of
 ROW_WISE = frozenset({100, 101})
 VECTORISED = {200: (False, False), 204: (False, True), 250: (True, False), 251: (True, True)}
 """Numbers of Spark's `PythonEvalType`: whether it works on Arrow's arrays, and whether on an iterator of batches."""
+AGGREGATES = {202: False, 252: True}
+"""The same of functions that make one value of a group's rows: whether they work on Arrow's arrays."""
 BY_NODE = {
     "MapInPandas": False,
     "MapInArrow": True,
@@ -71,16 +73,21 @@ def _python(catalyst: Catalyst, operator: Operator) -> Iterator[Suspect]:
     pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
     for expression in catalyst.items(operator.plan.expressions()):
         for function in functions_within(catalyst, expression, pattern):
-            if function.evalType() in ROW_WISE or function.evalType() in VECTORISED:
+            kind = function.evalType()
+            if (
+                kind in ROW_WISE
+                or kind in VECTORISED
+                or (kind in AGGREGATES and operator.kind == "Aggregate")
+            ):
                 yield Suspect(operator, (function,), python=True)
 
 
 def functions_within(catalyst: Catalyst, expression: Any, pattern: Any) -> Iterator[Any]:
-    """The scalar Python functions in an expression, those within others' arguments first."""
+    """The Python functions in an expression, those within others' arguments first."""
     if expression.containsPattern(pattern):
         for child in catalyst.items(expression.children()):
             yield from functions_within(catalyst, child, pattern)
-        if class_name(expression) == "PythonUDF":
+        if class_name(expression) in ("PythonUDF", "PythonUDAF"):
             yield expression
 
 

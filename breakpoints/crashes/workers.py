@@ -36,12 +36,14 @@ def told(error: BaseException, together: int = 1) -> str:
 
 def _users_frames(frames: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
     """Those of the user's code, not of ours, Spark's and what they install; these too where there are no others."""
-    own = told.__code__.co_filename
+    own = told.__code__.co_filename.rpartition("/")[0] + "/"
     library = traceback.__file__.rpartition("/")[0] + "/"
     without_ours = [
         frame
         for frame in frames
-        if frame.filename != own and "/pyspark/" not in frame.filename and "pyspark.zip" not in frame.filename
+        if not frame.filename.startswith(own)
+        and "/pyspark/" not in frame.filename
+        and "pyspark.zip" not in frame.filename
     ]
     users = [
         frame
@@ -192,7 +194,7 @@ def map_errors(command: bytes, names: list[str], arrow: bool) -> Callable[[Itera
 
 
 def group_errors(
-    command: bytes, columns: list[int], names: list[str], arrow: bool
+    command: bytes, columns: list[int], names: list[str], arrow: bool, spread: bool = False
 ) -> Callable[[Any, Any], Any]:
     """In place of a function of groups: the rows that crash it, with what it raises in a last column.
 
@@ -201,6 +203,7 @@ def group_errors(
         columns: which columns it is given.
         names: of these.
         arrow: it works on Arrow's tables, else on pandas' frames.
+        spread: it is given the columns one by one.
     """
     load = loaded_once(command)
 
@@ -208,12 +211,17 @@ def group_errors(
         import inspect
 
         function = load()
-        alone = len(inspect.getfullargspec(function).args) == 1
+        alone = not spread and len(inspect.getfullargspec(function).args) == 1
         own = _first_columns(group.select(columns) if arrow else group.iloc[:, columns], names, arrow)
 
         def call(low: int, high: int) -> None:
             rows = _rows(own, low, high, arrow)
-            function(rows) if alone else function(key, rows)
+            if spread:
+                function(*(rows[name] for name in names))
+            elif alone:
+                function(rows)
+            else:
+                function(key, rows)
 
         return _crashed(group, blamed(call, _size(group, arrow)), arrow)
 

@@ -11,6 +11,7 @@ from bigdebug.breakpoints.channel.channels import channels_of
 from bigdebug.breakpoints.channel.exchange import Exchange
 from bigdebug.breakpoints.points.given import calls_of, require_calls
 from bigdebug.breakpoints.points.places import FramePlace, Place, RddPlace, nodes_at, place_of
+from bigdebug.breakpoints.watch.busy import Busy
 from bigdebug.breakpoints.watch.catching import Watching
 from bigdebug.breakpoints.watch.counts import Caught, Counts
 from bigdebug.breakpoints.watch.frames import FrameGuard, Observed
@@ -19,7 +20,7 @@ from bigdebug.breakpoints.watch.kept import Kept
 from bigdebug.breakpoints.watch.replay import caught_rows, trace_of_caught
 from bigdebug.breakpoints.watch.slow import Slow
 from bigdebug.breakpoints.watch.sql_counts import SqlCounts
-from bigdebug.breakpoints.watch.totals import RECORDS, Entry, Key, TotalsParam
+from bigdebug.breakpoints.watch.totals import ATTEMPT, RECORDS, Entry, Key, TotalsParam
 from bigdebug.lineage.callsite import CallSite
 from bigdebug.lineage.catalyst import Catalyst
 from bigdebug.lineage.described import FEW_RECORDS, Described, Description, Table
@@ -71,6 +72,7 @@ class Watchpoint(Described):
         self._tags: frozenset[str] = frozenset()
         self._counts = Counts()
         self._sql = SqlCounts()
+        self._busy = Busy()
         self._caught = Kept(capacity, lambda: isinstance(self._place, FramePlace), self._trace_of)
         self._replayed: tuple[int, list[Caught]] | None = None
         self._notes: dict[str, None] = {}
@@ -313,6 +315,10 @@ class Watchpoint(Described):
             self._replayed = None
         self._changed(self)
 
+    def busy(self) -> dict[int, Any]:
+        """Of a guard by time: by Spark's number of a task the record that its function takes long over."""
+        return self._busy.records()
+
     def note(self, text: str) -> None:
         """Keep something that a person must know."""
         with self._lock:
@@ -327,12 +333,14 @@ class Watchpoint(Described):
         self._counts.told(key, entry)
         if body:
             self._keep(key, body)
+            self._busy.told(header["attempt"], body)
 
     # -- inside ---------------------------------------------------------------------------------------
 
     def _take_totals(self, totals: dict[Key, Entry]) -> None:
         self._counts.ended(totals)
         for key, entry in totals.items():
+            self._busy.ended(entry[ATTEMPT])
             for record in entry[RECORDS]:
                 self._keep(key, record)
 

@@ -31,6 +31,16 @@ def grouped(group: pd.DataFrame) -> pd.DataFrame:
     return group.assign(age=group.age.astype(int))
 
 
+def total(ages: pd.Series) -> int:
+    return int(ages.astype(int).sum())
+
+
+def greatest(ages: pd.Series, ids: pd.Series) -> int:
+    if ages.astype(int).sum() > 100:
+        raise ValueError("too old together")
+    return int(ages.astype(int).max() + ids.astype(int).max())
+
+
 def failed(action: Any) -> PySparkException:
     with pytest.raises(PySparkException) as caught:
         action()
@@ -68,7 +78,7 @@ def test_a_row_wise_function_names_its_records(
 
 
 @pytest.mark.compat
-@pytest.mark.parametrize("kind", ["cast", "aggregated", "batches", "map", "groups"])
+@pytest.mark.parametrize("kind", ["cast", "aggregated", "batches", "map", "groups", "aggregates"])
 def test_the_records_are_found_whatever_failed(
     kind: str, spark: SparkSession, session: bigdebug.Session, people: str, tmp_path: Path
 ) -> None:
@@ -79,12 +89,33 @@ def test_the_records_are_found_whatever_failed(
         "batches": lambda: frame.select(F.pandas_udf(years, "long")("age")).collect(),
         "map": lambda: frame.mapInPandas(mapped, "id string, age long").collect(),
         "groups": lambda: frame.groupBy("id").applyInPandas(grouped, "id string, age long").collect(),
+        "aggregates": lambda: (
+            frame.groupBy((F.col("id").cast("int") % 2).alias("odd"))
+            .agg(F.pandas_udf(total, "long")("age"))
+            .collect()
+        ),
     }
     failed(actions[kind])
     found = sorted((crash.value["age"], crash.location) for crash in session.crashes)
     assert found == [("30yr", Location(people, 3)), ("old", Location(people, 10))]
     expected = "'30yr'"
     assert any(expected in crash.error.message for crash in session.crashes)
+
+
+def test_an_aggregate_function_of_many_records_that_do_no_harm_alone(
+    spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    frame = read(spark, people).filter("id not in ('3', '10')").withColumn("group", F.expr("int(id < '6')"))
+    error = failed(
+        frame.filter("length(age) = 2")
+        .groupBy("group")
+        .agg(F.pandas_udf(greatest, "long")(F.upper("age"), F.col("id")))
+        .collect
+    )
+    assert {crash.value["group"] for crash in session.crashes} == {0, 1}
+    assert {crash.error.message for crash in session.crashes} == {"too old together"}
+    assert "together with others" in error.__notes__[0]
+    assert all(crash.location is not None and crash.location.file == people for crash in session.crashes)
 
 
 def test_rows_that_a_filter_above_keeps_from_the_function_are_no_culprits(

@@ -57,6 +57,11 @@ def test_each_record_can_have_an_answer_of_its_own(spark: SparkSession, session:
     assert seen == [[("x", "ValueError"), ("y", "ValueError"), ("z6", "ValueError")]]
     assert (session.outputs[-1].missing, session.outputs[-1].repaired) == (1, 2)
     assert session.paused == []
+    # A replay does as was decided.
+    by_row = {10.0: "y", 3.0: "z6", 2.0: "4"}
+    for row, text in by_row.items():
+        trace = session.trace(session.outputs[-1], lambda half, row=row: half == row)
+        assert [record.value for record in trace.collect()] == [text]
 
     with pytest.raises(Exception, match="invalid literal for int"):
         answered(session, lambda paused: paused.fail(), numbers.collect)
@@ -137,6 +142,10 @@ def test_functions_of_dataframes_ask_as_it_happens(
         output = session.outputs[-1]
         assert (output.missing, output.repaired) == (1, 1)
         assert "of 2 records that crashed" in capsys.readouterr().err
+        # A replay does as was decided.
+        traced = session.trace(output, "age = 60").collect()
+        assert "3" in [record.value["id"] for record in traced]
+        assert session.trace(output, "id = '10'").matched == 0
     assert len(seen) == 6
     assert [each.value for each in session.quarantine] == ["old", "old", {"id": "10", "age": "old"}]
     assert [crash.policy for crash in session.crashes] == ["pause"] * 6

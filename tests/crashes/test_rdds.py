@@ -1,10 +1,14 @@
 """A failed action on an RDD says which elements it was."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import bigdebug
@@ -77,13 +81,89 @@ def test_actions_and_partitions_are_functions_too(
     ]  # fmt: skip
 
 
-def test_a_function_of_two_records_is_named_without_one(
-    spark: SparkSession, session: bigdebug.Session
+@pytest.mark.compat
+def test_of_a_function_of_two_records_those_are_named_that_dont_go_with_the_others(
+    spark: SparkSession, session: bigdebug.Session, tmp_path: Path
 ) -> None:
-    pairs = spark.sparkContext.parallelize([("a", 0), ("a", 1), ("a", 0)], 1)
-    error = failed(pairs.reduceByKey(lambda x, y: x // y).collect)
-    assert "it was reduceByKey at test_rdds.py" in error.__notes__[0]
-    assert session.crashes == []
+    file = tmp_path / "sales.txt"
+    # The first of a key is a bad one, and one key has none but bad ones.
+    file.write_text("eu x\neu 1\neu 2\nus 3\nus y\nus 4\nus z\nus 6\nme a\nme b\nru 5\n")
+
+    def number(text: str) -> Any:
+        return int(text) if text.isdigit() else text
+
+    pairs = spark.sparkContext.textFile(str(file), 1).map(str.split).map(lambda two: (two[0], number(two[1])))
+    error = failed(pairs.reduceByKey(lambda x, y: x + y).collect)
+    found = {(crash.value, crash.location.position) for crash in session.crashes if crash.location}
+    assert found == {
+        (("eu", "x"), 0), (("us", "y"), 4), (("us", "z"), 6),
+    }  # fmt: skip
+    assert {crash.operator for crash in session.crashes} == {"reduceByKey"}
+    assert all(crash.error.kind == "TypeError" for crash in session.crashes)
+    assert "of their key" in error.__notes__[0]
+
+
+_MERGED: dict[str, Callable[[Any], Any]] = {
+    "reduce": lambda numbers: numbers.reduce(lambda x, y: x + y),
+    "treeReduce": lambda numbers: numbers.treeReduce(lambda x, y: x + y),
+    "fold": lambda numbers: numbers.fold(0, lambda x, y: x + y),
+    "aggregate": lambda numbers: numbers.aggregate(0, lambda x, y: x + y, lambda x, y: x + y),
+    "sum": lambda numbers: numbers.sum(),
+    "max": lambda numbers: numbers.max(),
+    "foldByKey": lambda numbers: numbers.keyBy(bool).foldByKey(0, lambda x, y: x + y).collect(),
+    "aggregateByKey": lambda numbers: (
+        numbers.keyBy(bool).aggregateByKey(0, lambda x, y: x + y, lambda x, y: x + y).count()
+    ),
+    "combineByKey": lambda numbers: (
+        numbers.keyBy(bool)
+        .combineByKey(lambda x: [x + 0], lambda x, y: [*x, y + 0], lambda x, y: x + y)
+        .count()
+    ),
+    "reduceByKeyLocally": lambda numbers: numbers.keyBy(bool).reduceByKeyLocally(lambda x, y: x + y),
+}
+
+
+@pytest.mark.parametrize("kind", _MERGED)
+def test_each_way_to_merge_names_the_odd_ones_out(
+    spark: SparkSession, session: bigdebug.Session, kind: str
+) -> None:
+    numbers = spark.sparkContext.parallelize([1, "bad", 2, 3, 4, "worse", 5], 3)
+    failed(lambda: _MERGED[kind](numbers))
+    found = [crash.value for crash in session.crashes]
+    assert [each[1] if "Key" in kind else each for each in found] == ["bad", "worse"]
+    assert {crash.operator for crash in session.crashes} == {kind}
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.one_of(st.integers(0, 9), st.just("x"))), min_size=1, max_size=12
+    )
+)
+def test_without_the_odd_ones_out_all_can_be_merged(
+    spark: SparkSession, pairs: list[tuple[int, Any]]
+) -> None:
+    def total(rdd: Any) -> Any:
+        return rdd.reduceByKey(lambda x, y: x - y).collect()
+
+    with bigdebug.attach(spark) as session:
+        rdd = spark.sparkContext.parallelize(pairs, 2)
+        with suppress(Exception):
+            total(rdd)
+        odd = [crash.value for crash in session.crashes]
+    left = list(pairs)
+    for each in odd:
+        left.remove(each)
+    total(spark.sparkContext.parallelize(left, 2))
+    for key in {key for key, _ in odd}:
+        of_key = [value for each, value in pairs if each == key]
+        assert len(of_key) > 1
+
+
+def test_a_tie_names_both_sides(spark: SparkSession, session: bigdebug.Session) -> None:
+    error = failed(lambda: spark.sparkContext.parallelize([1, "one"], 1).reduce(lambda x, y: x + y))
+    assert [crash.value for crash in session.crashes] == [1, "one"]
+    assert "as many records" in error.__notes__[0]
 
 
 class Unprintable:
