@@ -9,8 +9,10 @@ from bigdebug.lineage.output import Output
 from bigdebug.lineage.recorder import Recorder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark import RDD
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from bigdebug.skew.progress import StageProgress
     from bigdebug.skew.report import SkewReport
@@ -47,7 +49,12 @@ class SkewQuestions:
         return skew_of(question, thresholds, self._seconds_of(data, question))
 
     def slow_records(
-        self, data: DataFrame | RDD[Any] | Output, top: int = 10, thresholds: Thresholds | None = None
+        self,
+        data: DataFrame | RDD[Any] | Output,
+        top: int = 10,
+        thresholds: Thresholds | None = None,
+        *,
+        where: str | Column | Callable[[Any], object] | None = None,
     ) -> SlowRecords:
         """Find the records that the program's functions take longest for, by computing the data once more.
 
@@ -58,6 +65,8 @@ class SkewQuestions:
             data: a DataFrame, an RDD, or an `Output` of this run.
             top: how many records.
             thresholds: `deviations` tells from when on a record is slow.
+            where: which rows of `data`, as in `trace`: only the records that these come from are computed and timed,
+                so that a slow row names the records that it waited for. All, if left out.
 
         Raises:
             BigDebugError: the question can't be answered; says why and what to do.
@@ -70,10 +79,10 @@ class SkewQuestions:
         if is_about_rdd(self._recorder, data):
             from bigdebug.skew.timing_rdds import slow_elements_of
 
-            return slow_elements_of(live_rdd_question(self._recorder, data), top, known)
+            return slow_elements_of(live_rdd_question(self._recorder, data), top, known, where)
         from bigdebug.skew.timing_frames import slow_records_of
 
-        return slow_records_of(live_question(self._attachment.spark, self._recorder, data), top, known)
+        return slow_records_of(live_question(self._attachment.spark, self._recorder, data), top, known, where)
 
     def progress(self, thresholds: Thresholds | None = None) -> list[StageProgress]:
         """The stages that the program's jobs run now, and the tasks that keep others waiting. Ask from another thread.

@@ -20,29 +20,32 @@ from bigdebug.lineage.rdd.conditions import SameValue
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.lineage.trace import Trace
 from bigdebug.skew import timers
+from bigdebug.skew.behind import Behind
 from bigdebug.skew.slow import SlowRecords, Timed, loaded, slow_records
 from bigdebug.skew.thresholds import Thresholds
 
 _MARK = "bigdebug timed "
 
 
-def slow_records_of(question: Question, top: int, thresholds: Thresholds) -> SlowRecords:
+def slow_records_of(question: Question, top: int, thresholds: Thresholds, where: Any = None) -> SlowRecords:
     """The slowest records of a dataflow's Python functions; computes it once.
 
     Args:
         question: about the dataflow.
         top: how many.
         thresholds: from when on a record is slow.
+        where: of which rows; only the records that these come from are timed. All, if None.
 
     Raises:
-        BigDebugError: the program itself fails on its data.
+        BigDebugError: the program itself fails on its data, or it can't be told what rows come from.
     """
     began = time.monotonic()
     catalyst = question.catalyst
     context = catalyst.spark.sparkContext
     with asking(catalyst, "times of records"), deep_plans(), travelling(timers, wrapping):
-        timing = _Timing(question, context.accumulator({}, timers.TimesParam(top)), top)
-        plan = timing.of(question.root)
+        behind = None if where is None else Behind(question, where)
+        timing = _Timing(question, context.accumulator({}, timers.TimesParam(top)), top, behind)
+        plan = timing.of(question.root if behind is None else behind.root)
         if timing.timed:
             catalyst.frame(plan).write.format("noop").mode("overwrite").save()
     seconds = time.monotonic() - began
@@ -56,7 +59,8 @@ def slow_records_of(question: Question, top: int, thresholds: Thresholds) -> Slo
 class _Timing:
     """Puts stopwatches into a plan."""
 
-    def __init__(self, question: Question, accumulator: Any, top: int) -> None:
+    def __init__(self, question: Question, accumulator: Any, top: int, behind: Behind | None) -> None:
+        self._behind = behind
         self._question = question
         self._catalyst = question.catalyst
         self.accumulator = accumulator
@@ -105,6 +109,7 @@ class _Timing:
             wrapper: Any = timers.timed_row(command, number, self.accumulator, self._top, alone=alone)
         else:
             wrapper = timers.timed_batch(command, number, self.accumulator, self._top, *vectorised)
+        whole = operator if self._behind is None else self._behind.of(operator)
         can_be_traced = len(operator.children) == 1
         self.timed.append(
             Timed(
@@ -113,7 +118,7 @@ class _Timing:
                 operator.kind,
                 operator.call_site,
                 vectorised is not None,
-                partial(_traced, self._question, operator.child, arguments_of(catalyst, function))
+                partial(_traced, self._question, whole.child, arguments_of(catalyst, function))
                 if can_be_traced
                 else None,
             )

@@ -19,6 +19,7 @@ from bigdebug.lineage.rdd.rows import RddRows
 from bigdebug.lineage.rdd.trace import RddTrace
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.skew import timers
+from bigdebug.skew.behind import ElementsBehind
 from bigdebug.skew.slow import SlowRecords, Timed, slow_records
 from bigdebug.skew.thresholds import Thresholds
 
@@ -26,22 +27,27 @@ _BY_PARTITION = {"mapPartitions": False, "mapPartitionsWithIndex": True}
 """Whether the function is given the partition's number, too."""
 
 
-def slow_elements_of(question: RddQuestion, top: int, thresholds: Thresholds) -> SlowRecords:
+def slow_elements_of(
+    question: RddQuestion, top: int, thresholds: Thresholds, where: Any = None
+) -> SlowRecords:
     """The slowest elements of a program's functions; computes it once.
 
     Args:
         question: about the RDD.
         top: how many.
         thresholds: from when on an element is slow.
+        where: of which elements; only the records that these come from are timed. All, if None.
 
     Raises:
-        BigDebugError: the program itself fails on its data.
+        BigDebugError: the program itself fails on its data, or it can't be told what elements come from.
     """
     began = time.monotonic()
     rows = question.rows
     context = rows.operator.context
     with jobs_of_ours(context, "times of elements"), travelling(timers, wrapping):
-        timing = _TimingAnnotator(context, context.accumulator({}, timers.TimesParam(top)), top, rows)
+        behind = None if where is None else ElementsBehind(question, where)
+        times = context.accumulator({}, timers.TimesParam(top))
+        timing = _TimingAnnotator(context, times, top, rows, behind)
         rdd = timing.plain(rows.operator, rows.frozen)
         rdd.mapPartitions(timers.exhausted).collect()
     notes = list(question.notes)
@@ -54,8 +60,16 @@ def slow_elements_of(question: RddQuestion, top: int, thresholds: Thresholds) ->
 class _TimingAnnotator(Annotator):
     """Makes the program's RDDs again, with stopwatches around its functions."""
 
-    def __init__(self, context: Any, accumulator: Any, top: int, rows: RddRows) -> None:
+    def __init__(
+        self,
+        context: Any,
+        accumulator: Any,
+        top: int,
+        rows: RddRows,
+        behind: ElementsBehind | None,
+    ) -> None:
         super().__init__(context)
+        self._inputs = {} if behind is None else behind.records
         self.accumulator = accumulator
         self._top = top
         self._rows = rows
@@ -89,6 +103,9 @@ class _TimingAnnotator(Annotator):
         arguments = {**arguments, "f": watched}
         self._arguments[operator, id(frozen)] = arguments
         return arguments
+
+    def plain(self, operator: RddOperator, given: Frozen) -> Any:
+        return self._inputs[operator] if operator in self._inputs else super().plain(operator, given)
 
     def _own(self, operator: RddOperator) -> Any | None:
         # Not what Spark has shuffled or kept already: there the functions would not be called.

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 import bigdebug
+from bigdebug.lineage.errors import BigDebugError
 
 DELAY = 0.3
 
@@ -74,6 +75,38 @@ def test_a_slow_element_behind_a_shuffle_names_the_records_of_its_group(
     found = session.slow_records(pairs.groupByKey().mapValues(list).mapValues(total))
     assert (found[0].function.name, found[0].function.operator) == ("total", "mapValues")
     assert [each.value for each in found[0].sources()] == [7, 15, 23, 31, 39]
+
+
+@pytest.mark.compat
+def test_a_slow_row_names_the_records_it_waited_for(
+    session: bigdebug.Session, spark: SparkSession, trips: Path
+) -> None:
+    parsed = spark.sparkContext.textFile(str(trips)).map(parse)
+    found = session.slow_records(parsed.groupByKey().mapValues(len), where="key == 3")
+    assert (found[0].value, found[0].slow, found.functions[0].calls) == ("333,slow", True, 60)
+    assert found.functions[0].seconds == pytest.approx(DELAY, rel=0.5)
+    assert [each.value for each in found[0].sources()] == ["333,slow"]
+
+    def shout(kind: str) -> str:
+        time.sleep(DELAY if kind == "slow" else 0)
+        return kind.upper()
+
+    frame = spark.read.csv(str(trips), schema="number int, kind string")
+    names = spark.createDataFrame([(n, f"k{n}") for n in range(10)], "key int, name string")
+    shouted = frame.select((F.col("number") % 10).alias("key"), F.udf(shout, "string")("kind").alias("kind"))
+    counted = shouted.groupBy("key").agg(F.max("kind").alias("most")).join(names, "key")
+    counted.collect()
+    rows = session.slow_records(session.outputs[-1], where="name = 'k7'")
+    assert (rows[0].value, rows[0].slow, rows.functions[0].calls) == ("slow", True, 60)
+    assert {each.value["number"] for each in rows[0].sources()} == {
+        77,
+        333,
+        590,
+    }  # equal to what it was given
+    with pytest.raises(BigDebugError, match="no row is such"):
+        session.slow_records(counted, where="name = 'nobody'")
+    with pytest.raises(BigDebugError, match="made of rows of a DataFrame"):
+        session.slow_records(frame.rdd.map(len), where="x == 2")
 
 
 def test_what_a_function_of_a_partition_does_for_an_element(
