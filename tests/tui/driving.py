@@ -1,6 +1,7 @@
 """A person at the app's keyboard."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -103,3 +104,11 @@ def played(
         app.engine.close()
 
     asyncio.run(play())
+
+
+def in_background(function: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    """Begin something in a thread of its own; the list takes what it gives."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(function()), daemon=True)
+    thread.start()
+    return thread, found

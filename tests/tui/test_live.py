@@ -1,26 +1,16 @@
 """A program that runs is watched and answered from the app, over its real socket."""
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.tui.live import LiveView
-from tests.tui.driving import Driver, played
+from tests.tui.driving import Driver, in_background, played
 
 
 def halves(text: str) -> float:
     return int(text) / 2
-
-
-def in_background(function: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(function()), daemon=True)
-    thread.start()
-    return thread, found
 
 
 def here(line: str) -> str:
