@@ -167,6 +167,18 @@ def test_of_many_more(part: Part, session: bigdebug.Session, context: SparkConte
     judged()
 
 
+@pytest.mark.parametrize("size", [3, 30_000], ids=["few", "very many"])
+def test_a_partner_in_an_outer_join_is_behind_its_element_too(
+    session: bigdebug.Session, context: SparkContext, size: int
+) -> None:
+    pairs = context.parallelize([("ab"[n % 2], 1) for n in range(2 * size)], 2)
+    others = context.parallelize([("a", 600_000), ("b", 500_000), ("b", 2)], 1)
+    both_sides = pairs.reduceByKey(add).leftOuterJoin(others.reduceByKey(add)).mapValues(lambda v: both(*v))
+    found = session.isolate(both_sides, lambda x: x[1] > 400_000)
+    rows = {row.value: [record.value for record in row.culprits] for row in found.rows}
+    assert rows == {("a", size + 600_000): [("a", 600_000)], ("b", size + 500_002): [("b", 500_000)]}
+
+
 def judge(
     names: list[str], drawn: list[tuple[str, int]], session: bigdebug.Session, context: SparkContext
 ) -> None:
