@@ -20,8 +20,8 @@ from bigdebug.breakpoints.crashes.crash import Raised, short
 from bigdebug.breakpoints.crashes.decisions import Answer, key_of, written
 from bigdebug.breakpoints.crashes.guarding import Guarded
 from bigdebug.breakpoints.crashes.guards import Expression
-from bigdebug.lineage.errors import BigDebugError
 from bigdebug.breakpoints.crashes.quarantine import TASKS
+from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.recorder import Recorder, logger
 
 TOPIC = "crashed"
