@@ -35,9 +35,8 @@ class Behind:
     """
 
     def __init__(self, question: Question, where: Any) -> None:
-        self._trace = Trace(
-            question.catalyst, question.root, question.sources, where
-        )  # its rows are read later
+        # Kept, for its rows are read later.
+        self._trace = Trace(question.catalyst, question.root, question.sources, where)
         if not self._trace.matched:
             raise _nothing(where)
         catalyst = question.catalyst

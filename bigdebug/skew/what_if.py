@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -173,9 +173,7 @@ class Foretelling:
                 added += (salt - 1) * (sum(key.records) - key.records[side])
         if not applies:
             return unchanged(finding)
-        records = spread([round(each[0]) for each in held.values() if round(each[0]) > 0])
-        size = spread([round(each[1]) for each in held.values() if round(each[1]) > 0])
-        return Foretold(finding, True, count, records, size, added, self._gains.of(finding, size))
+        return self._gains.foretold(finding, count, held, added)
 
     @staticmethod
     def _keys(finding: Finding, counted: Counted) -> list[tuple[bool, KeyCount]]:
@@ -204,7 +202,23 @@ class Gains:
     seconds: float | None
     cores: int
 
-    def of(self, finding: Finding, after: Distribution) -> float | None:
+    def foretold(
+        self, finding: Finding, count: int, held: Mapping[int, Sequence[float]], added: int
+    ) -> Foretold:
+        """What a change comes to.
+
+        Args:
+            finding: the shuffle as it is.
+            count: of its partitions after the change.
+            held: by partition its records and bytes then.
+            added: records more that would be shuffled.
+        """
+        records, size = (
+            spread([load for each in held.values() if (load := round(each[i])) > 0]) for i in (0, 1)
+        )
+        return Foretold(finding, True, count, records, size, added, self._of(finding, size))
+
+    def _of(self, finding: Finding, after: Distribution) -> float | None:
         """Seconds, an estimate; None where the time of the output isn't known.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,6 @@ from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.travelling import travelling
 from bigdebug.skew import counters
 from bigdebug.skew.finding import Finding
-from bigdebug.skew.judging import spread
 from bigdebug.skew.salting import salted_side
 from bigdebug.skew.what_if import Change, Foretold, Gains, unchanged
 
@@ -80,17 +80,14 @@ class RddForetelling:
         )
 
     def _foretold(self, finding: Finding, plan: counters.Plan, parts: Sequence[Any]) -> Foretold:
-        held: dict[int, list[float]] = {}
+        held: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
         added = dropped = 0
         for places, more, less in parts:
             added += more
             dropped += less
             for place, (records, size) in places.items():
-                known = held.setdefault(place, [0.0, 0.0])
-                known[0] += records
-                known[1] += size
+                held[place][0] += records
+                held[place][1] += size
         if not plan.applies and not dropped:
             return unchanged(finding)
-        records = spread([round(each[0]) for each in held.values() if round(each[0]) > 0])
-        size = spread([round(each[1]) for each in held.values() if round(each[1]) > 0])
-        return Foretold(finding, True, plan.count, records, size, added, self._gains.of(finding, size))
+        return self._gains.foretold(finding, plan.count, held, added)

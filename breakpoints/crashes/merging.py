@@ -127,6 +127,18 @@ def heaping(
     def kept(element: Any, ids: Any, error: str) -> Found:
         return carried(element), ids, error
 
+    def onto(heaps: list[Heap], function: Callable[[Any, Any], Any], value: Any) -> tuple[Heap | None, str]:
+        """The first heap that takes a value, with it; and what the ones before it raised first."""
+        error = ""
+        for heap in heaps:
+            try:
+                heap[0] = function(heap[0], value)
+            except Exception as problem:
+                error = error or told(problem)
+                continue
+            return heap, error
+        return None, error
+
     def create(annotated: Any) -> Heaps:
         return add(([], [], 0), annotated)
 
@@ -134,13 +146,8 @@ def heaping(
         found, loose, count = heaps
         element, ids = annotated
         value = element[1] if merge.keyed else element
-        error = ""
-        for heap in found:
-            try:
-                heap[0] = merge.add(heap[0], value)
-            except Exception as problem:
-                error = error or told(problem)
-                continue
+        heap, error = onto(found, merge.add, value)
+        if heap is not None:
             heap[1] += 1
             if len(heap[2]) < most:
                 heap[2].append(kept(element, ids, error))
@@ -158,17 +165,12 @@ def heaping(
     def combine(one: Heaps, other: Heaps) -> Heaps:
         found, loose, count = one
         for value, size, some, error in other[0]:
-            for heap in found:
-                try:
-                    heap[0] = merge.combine(heap[0], value)
-                except Exception as problem:
-                    error = error or told(problem)
-                    continue
+            heap, raised = onto(found, merge.combine, value)
+            if heap is None:
+                found.append([value, size, some, error or raised])
+            else:
                 heap[1] += size
                 heap[2] += some[: most - len(heap[2])]
-                break
-            else:
-                found.append([value, size, some, error])
         return found, [*loose, *other[1]][:most], count + other[2]
 
     return create, add, combine

@@ -75,8 +75,8 @@ class RddSearch:
         with travelling(workers, holding, merging):
             for operator in operators:
                 functions, merge = self._functions(operator), self._merge(operator)
-                # What Spark's own functions merge with has no code in the error.
-                if not (merge is not None and not functions) and not any(map(self._may_be, functions)):
+                of_sparks_own = merge is not None and not functions  # of which no code stands in the error
+                if not of_sparks_own and not any(map(self._may_be, functions)):
                     continue
                 if self._failure.kind == "worker":
                     found = self._lost(operator, functions[0]) if functions else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from bigdebug.isolation.rdd.candidates import RddCandidates
 from bigdebug.isolation.rdd.fetching import first_part
-from bigdebug.lineage.rdd.annotator import Annotator, contributing, is_boundary
+from bigdebug.lineage.rdd.annotator import Annotator, contributing, is_boundary, within
 from bigdebug.lineage.rdd.kinds import BY_PARTITION
 from bigdebug.lineage.rdd.operator import RddOperator
 from bigdebug.lineage.rdd.packing import Ids, named
@@ -25,9 +25,13 @@ class Following:
         root: whose elements they are.
         annotator: gives leaves their numbers.
         candidates: by whose numbers records are named.
+
+    Attributes:
+        has_partners: whether elements may come from partners, too, that their identity doesn't name.
     """
 
     def __init__(self, root: RddOperator, annotator: Annotator, candidates: RddCandidates) -> None:
+        self.has_partners = any(operator.kind in _KEPT_SIDE for operator in within(root))
         self._stands = {annotator.leaf(stand.leaf.operator): stand for stand in candidates.every}
         self._followed: dict[int, int] = {}
         self._by_partition: set[int] = set()
@@ -73,6 +77,10 @@ class Following:
         return frozenset(found)
 
 
+_KEPT_SIDE = {"leftOuterJoin": 0, "rightOuterJoin": 1}
+"""By outer join the input whose elements are all kept."""
+
+
 def _followed(top: RddOperator) -> Iterator[tuple[RddOperator, RddOperator | None]]:
     """The leaves of a segment that name its elements, and the full outer join above each, if there is one."""
     seen: set[tuple[RddOperator, RddOperator | None]] = set()
@@ -86,10 +94,8 @@ def _followed(top: RddOperator) -> Iterator[tuple[RddOperator, RddOperator | Non
             yield operator, over
             continue
         below = contributing(operator)
-        if operator.kind == "leftOuterJoin":
-            below = below[:1]
-        elif operator.kind == "rightOuterJoin":
-            below = below[1:]
+        if operator.kind in _KEPT_SIDE:
+            below = (below[_KEPT_SIDE[operator.kind]],)
         elif operator.kind == "fullOuterJoin":
             over = operator
         waiting += [(each, over) for each in below]

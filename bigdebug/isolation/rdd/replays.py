@@ -26,7 +26,6 @@ from bigdebug.isolation.rdd.quiet import unheard
 from bigdebug.isolation.rdd.replayable import above, is_by_record, points_of
 from bigdebug.isolation.search import Outcome
 from bigdebug.lineage.rdd import placing, workers
-from bigdebug.lineage.rdd.annotator import within
 from bigdebug.lineage.rdd.freezing import Frozen, frozen_for
 from bigdebug.lineage.rdd.known_keys import known_key
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -319,7 +318,7 @@ class RddReplays:
 
     def _of_its_key(self, identity: Identity) -> FrozenBitMap | None:
         """The candidates of the key that names an element, where a shuffle gathers what is known of them all."""
-        if len(identity) != 1 or self._has_partners:
+        if len(identity) != 1 or self._following.has_partners:
             return None
         ((leaf, name),) = identity
         if leaf < 0 or self.is_source(leaf):
@@ -332,11 +331,6 @@ class RddReplays:
             self._by_key[operator] = None if point is None else _by_first(point)
         known = self._by_key[operator]
         return None if known is None else known.get(name)
-
-    @cached_property
-    def _has_partners(self) -> bool:
-        """Whether elements may come from others than what their identity names: from partners in an outer join."""
-        return any(each.kind in ("leftOuterJoin", "rightOuterJoin") for each in within(self._rows.operator))
 
     def _taken(self, elements: Any) -> list[Any]:
         """The first of the elements asked about, out of the partitions that are known to hold some."""
