@@ -30,9 +30,10 @@ from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
 from bigdebug.isolation.light import LIGHT, LIGHT_SETTINGS
 from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.replays import Replays
-from bigdebug.isolation.search import AT_ONCE, Outcomes
+from bigdebug.isolation.search import AT_ONCE, IN_JOBS, ONE_BY_ONE, Effort, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import suspects
+from bigdebug.isolation.tagged import NotBatchedError
 from bigdebug.isolation.whole_output import Judge, OutputReplays, is_judge
 from bigdebug.isolation.writing import Origin
 from bigdebug.isolation.written_test import write_test
@@ -228,15 +229,24 @@ class _Isolating:
             if not self._in_time or confirmed(self._replays, closed, rows, candidates):
                 self._closed = closed
                 return rows
-        full = candidates.full
-        rows = self._rows(found, full)
-        self._search(rows, full, partial(self._replayed, full))
-        return rows
+        return self._searched_by_replays(found, candidates.full)
 
-    def _rows(self, found: Sequence[FailingRow], candidates: Candidates) -> list[Searched]:
+    def _searched_by_replays(self, found: Sequence[FailingRow], candidates: Candidates) -> list[Searched]:
         rankings = [Ranking.of(order) for order in self._replays.orders(candidates)]
         members = self._replays.members(found, candidates)
-        return [Searched(row.identity, row.value, members[row.identity], rankings) for row in found]
+
+        def searched(effort: Effort) -> list[Searched]:
+            rows = [
+                Searched(row.identity, row.value, members[row.identity], rankings, effort) for row in found
+            ]
+            ask = partial(self._replayed, candidates, together=effort is IN_JOBS)
+            self._search(rows, candidates, ask)
+            return rows
+
+        try:
+            return searched(IN_JOBS)
+        except NotBatchedError:
+            return searched(ONE_BY_ONE)
 
     # -- the search ---------------------------------------------------------------------------------
 
@@ -261,11 +271,13 @@ class _Isolating:
                     row.step(answers)
         self._in_time = False
 
-    def _replayed(self, candidates: Candidates, rows: list[Searched]) -> Iterator[Outcomes]:
+    def _replayed(
+        self, candidates: Candidates, rows: list[Searched], *, together: bool
+    ) -> Iterator[Outcomes]:
         """What becomes of rows in the subsets that each wants: a job has the subsets of all of them."""
         wanted = [each for row in rows for each in row.wanted]
         identities: list[Identity] = [row.identity for row in rows]
-        told = iter(self._replays.outcomes(wanted, identities, candidates))
+        told = iter(self._replays.outcomes(wanted, identities, candidates, together=together))
         for row in rows:
             yield [next(told)[row.identity] for _ in row.wanted]
 

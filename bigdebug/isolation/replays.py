@@ -101,12 +101,27 @@ class Replays:
         return [catalyst.alias(each, fresh_name("row")) for each in hashed_key(catalyst, parts)]
 
     def outcomes(
-        self, subsets: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: CandidateSet
+        self,
+        subsets: Sequence[FrozenBitMap],
+        rows: Sequence[Identity],
+        candidates: CandidateSet,
+        *,
+        together: bool = False,
     ) -> list[dict[Identity, Outcome]]:
-        """What becomes of each row in each subset; those tried before aren't tried again."""
+        """What becomes of each row in each subset; those tried before aren't tried again.
+
+        Args:
+            subsets: of the candidates.
+            rows: that are followed.
+            candidates: the records.
+            together: only if a job can have many subsets.
+
+        Raises:
+            NotBatchedError: it can't, which wasn't known before.
+        """
         fresh = [each for each in dict.fromkeys(subsets) if not self._tells(each, rows)]
         for batch in batches(fresh):
-            self._try(batch, rows, candidates)
+            self._try(batch, rows, candidates, together=together)
         return [self._known[each] for each in subsets]
 
     def identities(self, trace: Trace, most: int, execution: Any | None = None) -> list[Identity]:
@@ -287,12 +302,21 @@ class Replays:
         known = self._known.get(subset)
         return known is not None and all(row in known for row in rows)
 
-    def _try(self, batch: Sequence[FrozenBitMap], rows: Sequence[Identity], candidates: CandidateSet) -> None:
+    def _try(
+        self,
+        batch: Sequence[FrozenBitMap],
+        rows: Sequence[Identity],
+        candidates: CandidateSet,
+        *,
+        together: bool = False,
+    ) -> None:
         if self._one_by_one is None and (len(batch) > 1 or candidates.only_together):
             try:
                 found = self._together(batch, rows, candidates)
             except NotBatchedError as error:
                 self._one_by_one = str(error)
+                if together:
+                    raise
             except (PySparkException, Py4JJavaError):
                 raise_if_interrupted()
                 if len(batch) > 1:

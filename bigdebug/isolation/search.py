@@ -23,6 +23,8 @@ SecondT = TypeVar("SecondT")
 
 PIECES = 16
 """Records are cut into so many pieces first."""
+FEW = 32
+"""No more records than these are tried one by one from the start: they are no more subsets than a round can have."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,22 @@ class Effort:
         work: records that the subsets of a round have together; where more would be needed, what is left will do.
         singles: records that are tried one by one where few of them can be left out, if any; where there are more,
             they will do.
+        heads: heads of one ranking tried at once.
+        ahead: try what may be asked next, too, where it is little: another round takes longer.
     """
 
     sets: int = 64
     work: int = 100_000_000
     singles: int = 1_000_000
+    heads: int = 6
+    ahead: bool = False
 
 
-IN_JOBS = Effort()
+IN_JOBS = Effort(ahead=True)
 """Where each round is a Spark job."""
-AT_ONCE = Effort(sets=512, work=1_000_000_000_000, singles=20_000)
+ONE_BY_ONE = Effort()
+"""Where each subset is run by itself."""
+AT_ONCE = Effort(sets=512, work=1_000_000_000_000, singles=20_000, heads=16, ahead=True)
 """Where outcomes are told without running anything."""
 IN_LUMPS = Effort(sets=512, work=1_000_000_000_000, singles=2_000)
 """Where only few of the records are run again each time."""
@@ -94,6 +102,8 @@ def fewest(
         tight: it is known that few of them can be left out, if any: each alone is tried first.
     """
 
+    known: dict[FrozenBitMap, bool] = {}
+
     def which(parts: Sets) -> Generator[Sets, Outcomes, list[bool]]:
         found: list[bool] = []
         for first in range(0, len(parts), effort.sets):
@@ -101,29 +111,48 @@ def fewest(
             found += [outcome is wanted for outcome in outcomes]
         return found
 
+    def soon(parts: Sets, next_ones: Sets) -> Generator[Sets, Outcomes, list[bool]]:
+        """The same of a few records, and of what may be asked next."""
+        fresh = list(dict.fromkeys(part for part in parts if part not in known))
+        if fresh:
+            more = dict.fromkeys(part for part in next_ones if part not in known)
+            fresh += list(islice(more, max(0, effort.sets - len(fresh)))) if effort.ahead else []
+            known.update(zip(fresh, (yield from which(fresh)), strict=True))
+        return [known[part] for part in parts]
+
     if tight and len(records) > effort.singles:
         return Minimal(records, False)
-    granularity = len(records) if tight else PIECES
+    granularity = len(records) if tight else _pieces(records)
     whole = not tight  # no piece of this size was tried alone yet
     while len(records) > 1:
         granularity = min(granularity, len(records))
         pieces = cut(records, granularity)
+        others = [records - piece for piece in pieces]
+        few = len(records) <= FEW
         if whole:
-            alone = yield from which(pieces)
+            alone = yield from (soon(pieces, others) if few else which(pieces))
             if any(alone):
-                records, granularity = pieces[alone.index(True)], PIECES
+                records = pieces[alone.index(True)]
+                granularity = _pieces(records)
                 continue
         if granularity * max(len(holds(FrozenBitMap())), len(holds(records))) > effort.work:
             return Minimal(records, False)
-        rests = yield from which([records - piece for piece in pieces])
+        rests = yield from (soon(others, []) if few else which(others))
         removable = [piece for piece, does in zip(pieces, rests, strict=True) if does]
         if removable:
             series: list[FrozenBitMap] = list(accumulate(removable, FrozenBitMap.union))
             # Each alone can go; together they may be too many.
-            together = [True, *(yield from which([records - each for each in series[1:]]))]
+            left = [records - each for each in series]
+            # Of few the next that is asked, if only the first can go, or all.
+            asked = (
+                soon(left[1:], [*_without_each(left[-1]), *_without_each(left[0])])
+                if few
+                else which(left[1:])
+            )
+            together = [True, *(yield from asked)]
             gone = series[max(i for i, does in enumerate(together) if does)]
-            left = len(pieces) - sum(1 for piece in removable if piece <= gone)
-            records, granularity, whole = records - gone, max(left, 2), False
+            stay = len(pieces) - sum(1 for piece in removable if piece <= gone)
+            records, granularity, whole = records - gone, max(stay, 2), False
             continue
         if granularity == len(records):
             return Minimal(records, True)
@@ -173,7 +202,7 @@ def failing_parts(
     found: list[FrozenBitMap] = []
     level = [records]
     while level and len(found) < most:
-        cuts = [cut(part, min(PIECES, len(part))) for part in level[: max(effort.sets // PIECES, 1)]]
+        cuts = [cut(part, min(_pieces(part), len(part))) for part in level[: max(effort.sets // PIECES, 1)]]
         rest = level[len(cuts) :]
         outcomes = iter((yield [piece for pieces in cuts for piece in pieces]))
         level = []
@@ -185,6 +214,16 @@ def failing_parts(
             level += [piece for piece in failing if len(piece) > 1]
         level += rest
     return found + level
+
+
+def _without_each(records: FrozenBitMap) -> list[FrozenBitMap]:
+    """Records without each of them."""
+    return [records - FrozenBitMap([number]) for number in records]
+
+
+def _pieces(records: FrozenBitMap) -> int:
+    """How many pieces records are cut into first."""
+    return len(records) if len(records) <= FEW else PIECES
 
 
 def cut(records: FrozenBitMap, number: int) -> list[FrozenBitMap]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.ranking import CoarseError, Ranking
 from bigdebug.isolation.search import (
+    FEW,
     IN_JOBS,
     Effort,
     Minimal,
@@ -25,10 +26,10 @@ from bigdebug.isolation.search import (
 )
 
 _MOST_PARTS = 4_096
-_SIZES = 6
-"""Heads of a ranking that are tried at once."""
-_LITTLE = 1_000_000
-"""Records that sets which may turn out not to be needed have together at most."""
+_REMEMBERED = 4_096
+"""What became of subsets of so many candidates is remembered; larger ones take as long to look up as to try."""
+_LITTLE = 0.01
+"""Share of a round's work that sets which may turn out not to be needed have together at most."""
 _NOTHING = FrozenBitMap()
 
 Heads: TypeAlias = list[tuple[Ranking, int]]
@@ -78,6 +79,9 @@ class RowSearch:
         self.failing = candidates
         self.repaired: FrozenBitMap | None = None
         self._fail_alone = FrozenBitMap()
+        self._singles: list[FrozenBitMap] = []
+        self._known: dict[FrozenBitMap, Outcome] = {}
+        self._of_heads: dict[tuple[bool, Ranking, int], Outcome] = {}
 
     def run(self) -> Generator[Sets, Outcomes, Blame]:
         """Raises NotAgainError if the row doesn't fail again, CoarseError if more must be known of its candidates."""
@@ -89,9 +93,16 @@ class RowSearch:
             except StopIteration as done:
                 found: Blame = done.value
                 return found
-            answers = yield sets
-            for each, outcome in zip(sets, answers, strict=True):
-                self._see(each, outcome)
+            if len(self._all) > _REMEMBERED:
+                answers = yield sets
+                for each, outcome in zip(sets, answers, strict=True):
+                    self._see(each, outcome)
+                continue
+            if fresh := [each for each in dict.fromkeys(sets) if each not in self._known]:
+                for each, outcome in zip(fresh, (yield fresh), strict=True):
+                    self._known[each] = outcome
+                    self._see(each, outcome)
+            answers = [self._known[each] for each in sets]
 
     def best(self) -> Blame:
         """What is known so far, where there was no time for more."""
@@ -107,12 +118,16 @@ class RowSearch:
                 self.repaired = without
 
     def _search(self) -> Generator[Sets, Outcomes, Blame]:
-        whole, nothing, *_ = yield [self._all, _NOTHING, *self._soon()]
+        heads, singles = self._soon()
+        whole, nothing, *told = yield [self._all, _NOTHING, *heads.values(), *singles]
+        self._of_heads.update(zip(heads, told, strict=False))
         if whole is not Outcome.FAILED:
             raise NotAgainError
         if nothing is Outcome.FAILED:
             return Blame(Minimal(_NOTHING, True), None, needs_none=True)
         reproduction, culprits = yield from side_by_side(self._reproduction(), self._repair())
+        if culprits is None:
+            culprits = self._one_that_repairs(reproduction.records)
         if culprits is not None:
             return Blame(reproduction, culprits)
         enough = yield from self._enough(reproduction.records)
@@ -145,16 +160,30 @@ class RowSearch:
             return None
         return (yield from fewest(enough, self._without, Outcome.PASSED, self._effort, tight=True))
 
+    def _one_that_repairs(self, first: FrozenBitMap) -> Minimal | None:
+        """A record that was found to repair the row alone, one of some if there is any; None if there is none."""
+        found = [each for each in self._singles if self._known.get(self._all - each) is Outcome.PASSED]
+        found.sort(key=lambda each: not each <= first)
+        return Minimal(found[0], True) if found else None
+
     def _without(self, records: FrozenBitMap) -> FrozenBitMap:
         return self._all - records
 
-    def _soon(self) -> list[FrozenBitMap]:
-        """What is asked soon, as long as it is little: in one job with what is asked first it costs next to nothing."""
-        alone = _heads_of(self._rankings, self._failing_sizes[:_SIZES], whole=True)
-        heads = _heads_of(self._rankings, self._repairing_sizes[:_SIZES])
-        soon = [self._head(*head) for head in alone]
-        soon += [self._without(ranking.head(size)) for ranking, size in heads]
-        return soon if sum(map(len, soon)) <= _LITTLE else []
+    def _soon(self) -> tuple[dict[tuple[bool, Ranking, int], FrozenBitMap], list[FrozenBitMap]]:
+        """What is asked soon, as long as it is little: in one job with what is asked first it costs next to nothing.
+
+        Heads of rankings, by whether they are left out; and of few candidates each alone, and all but each.
+        """
+        alone = _heads_of(self._rankings, self._failing_sizes[: self._effort.heads], whole=True)
+        without = _heads_of(self._rankings, self._repairing_sizes[: self._effort.heads])
+        heads = {(False, *head): self._head(*head) for head in alone}
+        heads |= {(True, ranking, size): self._without(ranking.head(size)) for ranking, size in without}
+        if sum(map(len, heads.values())) > _LITTLE * self._effort.work:
+            heads = {}
+        if not (self._effort.ahead and 1 < len(self._all) <= FEW):
+            return heads, []
+        self._singles = cut(self._all, len(self._all))
+        return heads, [*self._singles, *map(self._without, self._singles)]
 
     @property
     def _failing_sizes(self) -> list[int]:
@@ -164,27 +193,32 @@ class RowSearch:
     def _repairing_sizes(self) -> list[int]:
         return [1 << i for i in range(0, 32, 2) if 1 << i < len(self._all)]
 
+    def _in_rounds(self, sizes: Sequence[int]) -> Iterator[Sequence[int]]:
+        """As many sizes of heads as are tried at once, and the next ones."""
+        for first in range(0, len(sizes), self._effort.heads):
+            yield sizes[first : first + self._effort.heads]
+
     def _first_that_fails(self) -> Generator[Sets, Outcomes, tuple[Ranking, int] | None]:
         """The shortest head of a ranking that fails alone; None if none does."""
         sizes = self._failing_sizes
-        for first in range(0, len(sizes), _SIZES):
-            failing = yield from self._failing(self._rankings, sizes[first : first + _SIZES])
+        for some in self._in_rounds(sizes):
+            failing = yield from self._failing(self._rankings, some)
             if failing:
                 ranking, high = min(failing, key=lambda found: found[1])
                 if not self._is_alone(ranking):
                     return ranking, high
-                size = yield from _narrowed(high // 2, high, partial(self._failing, [ranking]))
+                size = yield from self._narrowed(high // 2, high, partial(self._failing, [ranking]))
                 return ranking, size
         return None
 
     def _first_that_repairs(self) -> Generator[Sets, Outcomes, FrozenBitMap | None]:
         """The fewest records at the head of a ranking without which the row passes; None if it never does."""
         sizes = self._repairing_sizes
-        for first in range(0, len(sizes), _SIZES):
-            repairing = yield from self._repairing(self._rankings, sizes[first : first + _SIZES])
+        for some in self._in_rounds(sizes):
+            repairing = yield from self._repairing(self._rankings, some)
             if repairing:
                 ranking, high = min(repairing, key=lambda found: found[1])
-                size = yield from _narrowed(high // 4, high, partial(self._repairing, [ranking]))
+                size = yield from self._narrowed(high // 4, high, partial(self._repairing, [ranking]))
                 return ranking.head(size)
         if any(ranking.ends_early for ranking in self._rankings):
             raise CoarseError
@@ -195,14 +229,48 @@ class RowSearch:
     ) -> Generator[Sets, Outcomes, Heads]:
         """Heads of rankings without which the row passes."""
         tried = _heads_of(rankings, sizes)
-        outcomes = yield [self._without(ranking.head(size)) for ranking, size in tried]
+        outcomes = yield from self._tried(tried, left_out=True)
         return [each for each, told in zip(tried, outcomes, strict=True) if told is Outcome.PASSED]
 
     def _failing(self, rankings: Sequence[Ranking], sizes: Sequence[int]) -> Generator[Sets, Outcomes, Heads]:
         """Heads of rankings that fail alone."""
         tried = _heads_of(rankings, sizes, whole=True)
-        outcomes = yield [self._head(ranking, size) for ranking, size in tried]
+        outcomes = yield from self._tried(tried, left_out=False)
         return [each for each, told in zip(tried, outcomes, strict=True) if told is Outcome.FAILED]
+
+    def _tried(self, heads: Heads, *, left_out: bool) -> Generator[Sets, Outcomes, list[Outcome]]:
+        """What becomes of the row of heads of rankings alone, or without them; what was tried before isn't again."""
+        fresh = [head for head in heads if (left_out, *head) not in self._of_heads]
+        if fresh:
+            sets = [
+                self._without(ranking.head(size)) if left_out else self._head(ranking, size)
+                for ranking, size in fresh
+            ]
+            outcomes = yield sets
+            self._of_heads.update(
+                ((left_out, *head), told) for head, told in zip(fresh, outcomes, strict=True)
+            )
+        return [self._of_heads[left_out, *head] for head in heads]
+
+    def _narrowed(
+        self, low: int, high: int, holding: Callable[[Sequence[int]], Generator[Sets, Outcomes, Heads]]
+    ) -> Generator[Sets, Outcomes, int]:
+        """The least size of a head that does something, as if what does it once did it at all greater sizes, too.
+
+        Args:
+            low: too little.
+            high: enough.
+            holding: which of some sizes do it.
+        """
+        while high - low > 1:
+            between = sorted(
+                {int(each) for each in np.linspace(low, high, self._effort.heads + 2)[1:-1]} - {low}
+            )
+            found = yield from holding(between)
+            best = min((size for _, size in found), default=high)
+            low = max([each for each in between if each < best], default=low)
+            high = best
+        return high
 
     def _head(self, ranking: Ranking, size: int) -> FrozenBitMap:
         """The head of a ranking, and the records of other sources, which its own may be joined with."""
@@ -257,22 +325,3 @@ def _heads_of(rankings: Sequence[Ranking], sizes: Sequence[int], *, whole: bool 
             elif (whole or ranking.ends_early) and len(ranking):
                 found.append((ranking, len(ranking)))
     return list(dict.fromkeys(found))
-
-
-def _narrowed(
-    low: int, high: int, holding: Callable[[Sequence[int]], Generator[Sets, Outcomes, Heads]]
-) -> Generator[Sets, Outcomes, int]:
-    """The least size of a head that does something, as if what does it once did it at all greater sizes, too.
-
-    Args:
-        low: too little.
-        high: enough.
-        holding: which of some sizes do it.
-    """
-    while high - low > 1:
-        between = sorted({int(each) for each in np.linspace(low, high, _SIZES + 2)[1:-1]} - {low})
-        found = yield from holding(between)
-        best = min((size for _, size in found), default=high)
-        low = max([each for each in between if each < best], default=low)
-        high = best
-    return high

@@ -4,25 +4,29 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import FrozenBitMap
 
 from bigdebug.isolation.ranking import Ranking, ranked
-from bigdebug.isolation.search import Outcome, Outcomes, Sets
+from bigdebug.isolation.search import AT_ONCE, IN_JOBS, ONE_BY_ONE, Effort, Outcome, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, RowSearch
 
 Judge = Callable[[FrozenBitMap], Outcome]
 Found = TypeVar("Found")
 
 
-def driven(search: Generator[Sets, Outcomes, Found], judge: Judge) -> Found:
+def driven(search: Generator[Sets, Outcomes, Found], judge: Judge, rounds: list[int] | None = None) -> Found:
+    """What is found, and how many subsets each round had."""
     answers: Outcomes | None = None
     while True:
         try:
             sets = next(search) if answers is None else search.send(answers)
         except StopIteration as done:
             return done.value
+        if rounds is not None:
+            rounds.append(len(sets))
         answers = [judge(each) for each in sets]
 
 
@@ -49,7 +53,9 @@ def test_any_outcomes_whatever(size: int, data: st.DataObject) -> None:
     records = FrozenBitMap(range(size))
     order = np.array(data.draw(st.permutations(range(size))), dtype=np.uint32)
     judge: Judge = lambda subset: told[sum(1 << each for each in subset)]  # noqa: E731
-    found = driven(RowSearch(records, [Ranking.of(order)][: data.draw(st.integers(0, 1))]).run(), judge)
+    rankings = [Ranking.of(order)][: data.draw(st.integers(0, 1))]
+    effort = data.draw(st.sampled_from([IN_JOBS, ONE_BY_ONE, AT_ONCE]))
+    found = driven(RowSearch(records, rankings, effort).run(), judge)
     require_right(records, judge, found)
 
 
@@ -86,6 +92,23 @@ def test_records_that_only_fail_together() -> None:
     assert found.culprits is not None
     assert len(found.culprits.records) == 1
     assert found.culprits.records <= bad
+
+
+@pytest.mark.parametrize("effort", [IN_JOBS, ONE_BY_ONE])
+def test_few_candidates_take_few_rounds(effort: Effort) -> None:
+    """Each round is a job; where a subset is one, nothing is tried that might not be needed."""
+    records = FrozenBitMap(range(22))
+    rounds: list[int] = []
+
+    def judge(subset: FrozenBitMap) -> Outcome:
+        return Outcome.FAILED if 4 in subset and len(subset) > 7 else Outcome.PASSED
+
+    found = driven(RowSearch(records, effort=effort).run(), judge, rounds)
+    require_right(records, judge, found)
+    assert found.culprits is not None
+    assert found.culprits.records == FrozenBitMap([4])
+    assert len(rounds) <= (4 if effort.ahead else 12)
+    assert sum(rounds) < (160 if effort.ahead else 120)
 
 
 def test_where_proving_would_take_too_long_it_says_so() -> None:

@@ -29,7 +29,7 @@ from bigdebug.isolation.rdd.replayable import points_of
 from bigdebug.isolation.rdd.replays import FailingElement, RddReplays
 from bigdebug.isolation.rdd.suspects import suspects_of
 from bigdebug.isolation.rdd.written_test import write_rdd_test
-from bigdebug.isolation.search import IN_JOBS, IN_LUMPS, Effort, Outcomes
+from bigdebug.isolation.search import IN_LUMPS, ONE_BY_ONE, Effort, Outcomes
 from bigdebug.isolation.skew import Skew
 from bigdebug.isolation.suspects import Suspect
 from bigdebug.isolation.writing import Origin
@@ -272,7 +272,7 @@ class _Isolating:
 
 
 def _searched(
-    found: FailingElement, candidates: FrozenBitMap, rankings: Sequence[Ranking], effort: Effort = IN_JOBS
+    found: FailingElement, candidates: FrozenBitMap, rankings: Sequence[Ranking], effort: Effort = ONE_BY_ONE
 ) -> Searched:
     return Searched(found.identity, found.value, candidates, rankings, effort)
 
