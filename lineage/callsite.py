@@ -42,6 +42,12 @@ class CallSite:
         """Short form for tables and messages: `etl.py:42`, or `cell 3:2` in a notebook."""
         return f"{self.file.replace(chr(92), '/').rsplit('/', 1)[-1]}:{self.line}"
 
+    @property
+    def brief(self) -> str:
+        """The statement in one line: how it begins, where it has more."""
+        first, *more = self.text.splitlines() or [""]
+        return f"{first} …" if more else first
+
 
 class Caller(IntEnum):
     """Whose code a stack frame runs.

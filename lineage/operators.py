@@ -121,7 +121,7 @@ class Operator:
 
     def described(self) -> str:
         """For messages: the operator's name and where it stands, with the code there."""
-        return f"{self.located()} ({self.call_site.text})" if self.call_site else self.kind
+        return f"{self.located()} ({self.call_site.brief})" if self.call_site else self.kind
 
     def located(self) -> str:
         """The operator's name and where it stands."""

@@ -141,7 +141,7 @@ def _way(question: Question, operator: Operator, sources: set[str]) -> Iterator[
         yield from below
         return
     name = operator.kind if leaf is None else leaf.name
-    code = f"  {_cut(site.text.splitlines()[0])}" if site is not None and site.text else ""
+    code = f"  {_cut(site.brief)}" if site is not None and site.text else ""
     at = f" at {site.label}" if site is not None and site.label != name else ""
     yield f"{name}{at}{code}"
     yield from below

@@ -38,7 +38,7 @@ def code_line(site: CallSite | None, nodes: Iterable[Node]) -> str:
         if all(_stands_at(lines, line - start, words[-1]) for line, words in calls)
     ]
     if len(starts) != 1:
-        return f"{lines[0]} …"
+        return site.brief
     row = site.line - starts[0]
     groupings = {words[0] for line, words in calls if line == site.line and len(words) > 1}
     first = max(

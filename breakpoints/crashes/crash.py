@@ -90,7 +90,7 @@ class Culprits:
         """The operator's name and where it stands."""
         if self.call_site is None:
             return self.operator
-        text = f" ({self.call_site.text.splitlines()[0]})" if self.call_site.text else ""
+        text = f" ({self.call_site.brief})" if self.call_site.text else ""
         return f"{self.operator} at {self.call_site.label}{text}"
 
 

@@ -105,7 +105,7 @@ class RddOperator:
         """For messages: the operator's name and where it stands."""
         if self.call_site is None:
             return self.label
-        return f"{self.label} at {self.call_site.label} ({self.call_site.text})"
+        return f"{self.label} at {self.call_site.label} ({self.call_site.brief})"
 
     def belong_to(self, rdd: Any) -> None:
         """Be what an RDD was asked for; it keeps the operator, not the other way round."""

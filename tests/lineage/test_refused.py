@@ -65,4 +65,5 @@ def test_what_isnt_understood_is_refused_by_name_and_place(
         session.trace(frame.limit(3))
     assert name in refused.value.message
     assert "test_refused.py:" in refused.value.message
+    assert "\n" not in refused.value.message  # of a long statement how it begins
     assert refused.value.hint
