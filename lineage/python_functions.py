@@ -94,6 +94,18 @@ def _uncounted(catalyst: Catalyst, expression: Any) -> Any:
     return catalyst.copy(expression, func=func.copy(*(getattr(func, name)() for name in fields), None))
 
 
+def _nothing() -> None:
+    pass
+
+
+def row_wise(catalyst: Catalyst, function: Any) -> Any:
+    """A function of one row's values in the environment, and of the arguments, of one of another kind."""
+    from pyspark.sql.udf import UserDefinedFunction
+
+    made = UserDefinedFunction(_nothing, "string")._judf.builder(function.children())
+    return catalyst.copy(made, func=function.func(), name=function.name())
+
+
 def with_command(
     catalyst: Catalyst,
     function: Any,

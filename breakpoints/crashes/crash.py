@@ -15,6 +15,7 @@ MOST_LISTED = 100
 
 _MOST_TEXT = 300
 _SHOWN = 5
+_MOST_PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Crash:
 
     Attributes:
         value: the record that the operator was given: a dict of its columns, of an RDD the element itself.
-        location: where its source record stands; None where it stems from several, or that can't be told.
+        location: where its source record stands, of a pair the first one; None where it stems from many, or that
+            can't be told.
         operator: as the user called it.
         call_site: where the operator stands in the user's code.
         error: what was raised for it.
@@ -104,7 +106,7 @@ def report(culprits: Culprits) -> str:
         lines.append(f"  {place_text(crash)}: {short(crash.value)}")
         lines.append(f"    {_one_line(str(crash.error))}")
         lines += [f"    {line}" for line in _frames(crash.error)]
-        for neighbour in crash.neighbours:
+        for neighbour in crash.neighbours if len(crash.records) < 2 else ():
             where = "before" if _is_before(neighbour, crash) else "after"
             lines.append(f"    {where}: {short(neighbour.value)}")
     if culprits.count > _SHOWN:
@@ -172,17 +174,28 @@ def short(value: Any, most: int = _MOST_TEXT) -> str:
 
 
 def place_text(crash: Crash) -> str:
-    """Where a culprit stands, in words."""
+    """Where a culprit stands, in words; of a pair of records where both do."""
+    places = [(each.source, each.location) for each in crash.records]
+    if (
+        crash.location
+        and 1 < len(places) <= _MOST_PLACES
+        and all(where.position is not None for _, where in places)
+    ):
+        return " with ".join(_place(source, where) for source, where in places)
     location = crash.location
-    source = f"{crash.source}, " if crash.source else ""
     if location is None or location.position is None:
+        source = f"{crash.source}, " if crash.source else ""
         return (
             f"{source}a record" if not crash.records else f"of {len(crash.records)} records of {crash.source}"
         )
+    return _place(crash.source, location)
+
+
+def _place(source: str | None, location: Location) -> str:
     if location.file is not None:
         return f"{location.file}, record {location.position}"
     inside = "" if location.partition is None else f" of partition {location.partition}"
-    return f"{source}record {location.position}{inside}"
+    return f"{source + ', ' if source else ''}record {location.position}{inside}"
 
 
 def _stored(crash: Crash) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyspark import cloudpickle
@@ -17,24 +18,31 @@ from bigdebug.breakpoints.crashes.many_rows import of_groups, rows_that_crash
 from bigdebug.breakpoints.crashes.placing import MOST_PLACED, Placing
 from bigdebug.breakpoints.crashes.suspects import (
     BY_NODE,
+    BY_PAIR,
     ROW_WISE,
+    TABLES,
     VECTORISED,
     Suspect,
     function_of,
     suspects,
 )
+from bigdebug.breakpoints.crashes.two_groups import SIDES, rows_of_side
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated
-from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
+from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.conditions import conjuncts_of
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import numbered
 from bigdebug.lineage.operators import Operator
-from bigdebug.lineage.python_functions import command_of, with_command
+from bigdebug.lineage.python_functions import command_of, row_wise, with_command
 from bigdebug.lineage.questions import Question
 from bigdebug.lineage.records import as_dict
 from bigdebug.lineage.segments import local_relation
 
 logger = logging.getLogger("bigdebug")
+
+Crashing = tuple[Annotated, Any, Sequence[Any], Any | None]
+"""An operator's annotated input, the plan of the rows that crash it, its attributes, and that of the error."""
 
 
 class FrameSearch:
@@ -74,7 +82,7 @@ class FrameSearch:
     def _lost(self, suspect: Suspect) -> Culprits | None:
         """The rows that tasks held whose worker died."""
         function, operator = function_of(suspect), suspect.operator
-        if operator.kind in BY_NODE or function.evalType() not in ROW_WISE:
+        if operator.kind in (*BY_NODE, *BY_PAIR) or function.evalType() not in ROW_WISE:
             return None
         catalyst = self._catalyst
         below = self._annotated(operator.child)
@@ -135,9 +143,26 @@ class FrameSearch:
         return None
 
     def _of(self, suspect: Suspect, most: int = MOST_LISTED) -> Culprits | None:
+        if suspect.operator.kind in BY_PAIR:
+            return self._of_both_sides(suspect, most)
         crashing = self.crashing(suspect)
-        if crashing is None:
-            return None
+        return None if crashing is None else self._listed(suspect, crashing, most)
+
+    def _of_both_sides(self, suspect: Suspect, most: int) -> Culprits | None:
+        found: Culprits | None = None
+        for side in SIDES:
+            below = self._annotated(suspect.operator.children[side])
+            crashing = below, *rows_of_side(self._catalyst, suspect, side, below)
+            more = self._listed(suspect, crashing, most)
+            if found is None or more is None:
+                found = found or more
+                continue
+            crashes = [*found.crashes, *more.crashes][:most]
+            notes = sorted({*found.notes, *more.notes})
+            found = replace(found, crashes=crashes, count=found.count + more.count, notes=notes)
+        return found
+
+    def _listed(self, suspect: Suspect, crashing: Crashing, most: int) -> Culprits | None:
         below, plan, values, error = crashing
         catalyst = self._catalyst
         value = catalyst.alias(catalyst.struct((each.name(), each) for each in values), fresh_name("value"))
@@ -173,7 +198,7 @@ class FrameSearch:
             )
         return Culprits(crashes[0].operator, operator.call_site, crashes, count, sorted(notes))
 
-    def crashing(self, suspect: Suspect) -> tuple[Annotated, Any, Sequence[Any], Any | None] | None:
+    def crashing(self, suspect: Suspect) -> Crashing | None:
         """The plan of the annotated rows that crash an operator.
 
         Returns:
@@ -228,7 +253,7 @@ class FrameSearch:
             if above.kind == "Filter":
                 conditions += [
                     each
-                    for each in _conjuncts(catalyst, above.plan.condition())
+                    for each in conjuncts_of(catalyst, above.plan.condition())
                     if each.deterministic() and each.references().subsetOf(known)
                 ]
             above = parents.get(above)
@@ -237,8 +262,13 @@ class FrameSearch:
     def _guarded(self, function: Any) -> Any:
         catalyst = self._catalyst
         command = command_of(catalyst, function)
-        kind = VECTORISED.get(function.evalType())
-        guard: Any = workers.row_errors(command) if kind is None else workers.batch_errors(command, *kind)
+        guard: Any
+        if function.evalType() in TABLES:
+            guard, function = workers.table_errors(command), row_wise(catalyst, function)
+        elif (kind := VECTORISED.get(function.evalType())) is not None:
+            guard = workers.batch_errors(command, *kind)
+        else:
+            guard = workers.row_errors(command)
         return with_command(
             catalyst,
             function,
@@ -251,7 +281,7 @@ class FrameSearch:
             resultId=catalyst.new_expr_id(),
         )
 
-    def _by_node(self, suspect: Suspect) -> tuple[Annotated, Any, Sequence[Any], Any | None]:
+    def _by_node(self, suspect: Suspect) -> Crashing:
         """The rows that crash a function of batches or of groups."""
         below = self._annotated(suspect.operator.child)
         return below, *rows_that_crash(self._catalyst, suspect, below)
@@ -308,9 +338,3 @@ def raised_of(told: str, notes: set[str]) -> Raised:
     if content["together"] > 1:
         notes.add("no record alone makes the function fail: they do so together with others of their batch")
     return Raised(content["kind"], content["message"], content["traceback"])
-
-
-def _conjuncts(catalyst: Catalyst, condition: Any) -> list[Any]:
-    if class_name(condition) == "And":
-        return [each for side in catalyst.items(condition.children()) for each in _conjuncts(catalyst, side)]
-    return [condition]

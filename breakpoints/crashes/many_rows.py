@@ -83,7 +83,10 @@ def _more(catalyst: Catalyst, suspect: Suspect) -> list[Any]:
     """What an aggregate function is given, and what it groups by, as columns."""
     if not of_groups(suspect):
         return []
-    keys = catalyst.items(suspect.operator.plan.groupingExpressions())
+    plan = suspect.operator.plan
+    keys = catalyst.items(
+        plan.partitionSpec() if suspect.operator.kind == "Window" else plan.groupingExpressions()
+    )
     given = catalyst.items(function_of(suspect).children())
     return [catalyst.alias(each, fresh_name("given")) for each in [*given, *keys]]
 

@@ -33,7 +33,7 @@ class Place:
     """Where a culprit comes from.
 
     Attributes:
-        location: of its one source record; None where there are several.
+        location: of its one source record, of a pair of the first one; None where there are many.
         records: the source records.
         neighbours: those right before and after.
     """
@@ -149,11 +149,7 @@ def _same_file(places: dict[Any, Location], one: Any, other: Any) -> bool:
 def _joined(one: Place, other: Place) -> Place:
     records = (*one.records, *other.records)
     known = [each.location for each in (one, other) if each.location is not None]
-    return Place(
-        known[0] if len(known) == 1 and len(records) <= 1 else (known[0] if known else None),
-        records,
-        (*one.neighbours, *other.neighbours),
-    )
+    return Place(known[0] if known else None, records, (*one.neighbours, *other.neighbours))
 
 
 def _hashable(key: Any) -> Any:

@@ -10,6 +10,7 @@ from types import CodeType
 from typing import Any
 
 from bigdebug.breakpoints.crashes.failures import Failure, Frame
+from bigdebug.breakpoints.crashes.pairs import filters_of
 from bigdebug.breakpoints.crashes.workers import loaded_once
 from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.operators import Operator
@@ -18,6 +19,8 @@ from bigdebug.lineage.python_functions import command_of
 ROW_WISE = frozenset({100, 101})
 VECTORISED = {200: (False, False), 204: (False, True), 250: (True, False), 251: (True, True)}
 """Numbers of Spark's `PythonEvalType`: whether it works on Arrow's arrays, and whether on an iterator of batches."""
+TABLES = frozenset({300, 301})
+"""The same of functions that make a table of a row's values."""
 AGGREGATES = {202: False, 252: True}
 """The same of functions that make one value of a group's rows: whether they work on Arrow's arrays."""
 BY_NODE = {
@@ -27,6 +30,8 @@ BY_NODE = {
     "FlatMapGroupsInArrow": True,
 }
 """Operators that are functions themselves: whether these work on Arrow's tables."""
+BY_PAIR = {"FlatMapCoGroupsInPandas": False, "FlatMapCoGroupsInArrow": True}
+"""The same of functions of two groups."""
 
 # What no record makes fail, or what can't be computed for a row alone.
 _LEAVES = frozenset({"AttributeReference", "Literal", "OuterReference", "NamedLambdaVariable"})
@@ -65,21 +70,35 @@ def suspects(catalyst: Catalyst, root: Operator, failure: Failure) -> list[Suspe
 
 
 def _python(catalyst: Catalyst, operator: Operator) -> Iterator[Suspect]:
-    if operator.kind in BY_NODE:
+    if operator.kind in BY_NODE or operator.kind in BY_PAIR:
         yield Suspect(operator, (), python=True)
         return
+    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
+    if operator.kind == "Join":
+        for part in filters_of(catalyst, operator, pattern):
+            yield from _python(catalyst, part)
     if len(operator.children) != 1:
         return
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
+    if operator.kind == "Generate" and _is_of_values(catalyst, operator.plan.generator()):
+        yield Suspect(operator, (operator.plan.generator(),), python=True)
     for expression in catalyst.items(operator.plan.expressions()):
         for function in functions_within(catalyst, expression, pattern):
             kind = function.evalType()
             if (
                 kind in ROW_WISE
                 or kind in VECTORISED
-                or (kind in AGGREGATES and operator.kind == "Aggregate")
+                or (kind in AGGREGATES and operator.kind in ("Aggregate", "Window"))
             ):
                 yield Suspect(operator, (function,), python=True)
+
+
+def _is_of_values(catalyst: Catalyst, generator: Any) -> bool:
+    """Whether it is a table function in Python that is given values, not tables."""
+    return (
+        class_name(generator) == "PythonUDTF"
+        and generator.evalType() in TABLES
+        and not any("TableSubquery" in class_name(each) for each in catalyst.items(generator.children()))
+    )
 
 
 def functions_within(catalyst: Catalyst, expression: Any, pattern: Any) -> Iterator[Any]:
@@ -114,9 +133,12 @@ def _codes(catalyst: Catalyst, suspect: Suspect) -> list[CodeType]:
 
 
 def codes_of(function: Any) -> list[CodeType]:
-    """The code that a function runs first, also where it is a part of one or an object that can be called."""
+    """The code that a function runs first, also where it is a part of one, an object that can be called, or a class."""
     while isinstance(function, partial):
         function = function.func
+    if isinstance(function, type):  # a table function
+        parts = (function.__dict__.get(name) for name in ("__init__", "eval"))
+        return [code for part in parts for code in codes_of(part)]
     code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     return [code] if isinstance(code, CodeType) else []
 

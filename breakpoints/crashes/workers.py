@@ -65,7 +65,8 @@ def loaded_once(command: bytes) -> Callable[[], Any]:
             pickled = CloudPickleSerializer().loads(command)
             if isinstance(pickled, Broadcast):
                 pickled = CloudPickleSerializer().loads(pickled.value)
-            found.append(pickled[0])
+            # A table function is pickled without a type.
+            found.append(pickled[0] if isinstance(pickled, tuple) else pickled)
         return found[0]
 
     return load
@@ -114,6 +115,21 @@ def row_errors(command: bytes) -> Callable[..., str | None]:
         function = load()
         try:
             function(*values, **named)
+        except Exception as error:
+            return told(error)
+        return None
+
+    return errors
+
+
+def table_errors(command: bytes) -> Callable[..., str | None]:
+    """In place of a table function: what its `eval` raises for a row's values, or nothing."""
+    load = loaded_once(command)
+
+    def errors(*values: Any, **named: Any) -> str | None:
+        try:
+            for _ in load()().eval(*values, **named) or ():
+                pass
         except Exception as error:
             return told(error)
         return None
@@ -186,9 +202,9 @@ def map_errors(command: bytes, names: list[str], arrow: bool) -> Callable[[Itera
                 for _ in load()(iter([_rows(own, low, high, arrow)])):
                     pass
 
-            found = blamed(call, _size(batch, arrow))
+            found = blamed(call, size_of(batch, arrow))
             if found:
-                yield _crashed(batch, found, arrow)
+                yield crashed(batch, found, arrow)
 
     return errors
 
@@ -223,12 +239,12 @@ def group_errors(
             else:
                 function(key, rows)
 
-        return _crashed(group, blamed(call, _size(group, arrow)), arrow)
+        return crashed(group, blamed(call, size_of(group, arrow)), arrow)
 
     return errors
 
 
-def _size(batch: Any, arrow: bool) -> int:
+def size_of(batch: Any, arrow: bool) -> int:
     return int(batch.num_rows) if arrow else len(batch)
 
 
@@ -246,7 +262,7 @@ def _rows(own: Any, low: int, high: int, arrow: bool) -> Any:
     return own.iloc[low:high].reset_index(drop=True)
 
 
-def _crashed(batch: Any, found: dict[int, str], arrow: bool) -> Any:
+def crashed(batch: Any, found: dict[int, str], arrow: bool) -> Any:
     numbers = sorted(found)
     texts = [found[number] for number in numbers]
     if arrow:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 import bigdebug
@@ -39,6 +39,17 @@ def greatest(ages: pd.Series, ids: pd.Series) -> int:
     if ages.astype(int).sum() > 100:
         raise ValueError("too old together")
     return int(ages.astype(int).max() + ids.astype(int).max())
+
+
+def same_age(age: str, other: str) -> bool:
+    return int(age) == int(other)
+
+
+class Years:
+    """A table function."""
+
+    def eval(self, age: str) -> Iterator[tuple[int]]:
+        yield (int(age),)
 
 
 def failed(action: Any) -> PySparkException:
@@ -100,6 +111,53 @@ def test_the_records_are_found_whatever_failed(
     assert found == [("30yr", Location(people, 3)), ("old", Location(people, 10))]
     expected = "'30yr'"
     assert any(expected in crash.error.message for crash in session.crashes)
+
+
+@pytest.mark.compat
+@pytest.mark.parametrize("kind", ["window", "table", "side"])
+def test_the_records_are_found_behind(
+    kind: str, spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    """An aggregate function over a window, a table function, a function of one side of a join."""
+    frame = read(spark, people)
+    if kind == "window":
+        odd = Window.partitionBy(F.expr("int(id) % 2"))
+        failed(frame.select("id", F.pandas_udf(total, "long")("age").over(odd)).collect)
+    elif kind == "table":
+        failed(frame.lateralJoin(F.udtf(Years, returnType="years int")(F.col("age").outer())).collect)
+    else:
+        names = spark.createDataFrame([(3, "c"), (4, "d")], "n int, name string")
+        failed(names.join(frame, (F.col("n") == F.col("id")) & (F.udf(next_year, "int")("age") > 0)).collect)
+    found = sorted((crash.value["id"], crash.location) for crash in session.crashes)
+    assert found == [("10", Location(people, 10)), ("3", Location(people, 3))]
+    assert all("in total" in e or "in eval" in e or "in next_year" in e for e in tracebacks(session))
+
+
+def tracebacks(session: bigdebug.Session) -> list[str]:
+    return [crash.error.traceback for crash in session.crashes]
+
+
+@pytest.mark.compat
+def test_pairs_that_crash_the_condition_of_a_join_are_named_with_both_records(
+    spark: SparkSession, session: bigdebug.Session, people: str
+) -> None:
+    frame = read(spark, people)
+    ages = spark.createDataFrame([("3", "23"), ("4", "24"), ("5", "x")], "id string, other string")
+    both = F.udf(same_age, "boolean")("age", "other")
+    error = failed(frame.join(ages, (frame.id == ages.id) & both).select(frame.id, "age").collect)
+    crashes = sorted(session.crashes, key=lambda crash: str(crash.value["id"]))
+    assert [list(crash.value.values()) for crash in crashes] == [
+        ["3", "30yr", "3", "23"],
+        ["5", "25", "5", "x"],
+    ]
+    assert [crash.location for crash in crashes] == [Location(people, 3), Location(people, 5)]
+    assert [[record.value for record in crash.records] for crash in crashes] == [
+        [{"id": "3", "age": "30yr"}, {"id": "3", "other": "23"}],
+        [{"id": "5", "age": "25"}, {"id": "5", "other": "x"}],
+    ]
+    assert [crash.error.message.rpartition(": ")[2] for crash in crashes] == ["'30yr'", "'x'"]
+    (note,) = error.__notes__
+    assert f"{people}, record 3 with " in note
 
 
 def test_an_aggregate_function_of_many_records_that_do_no_harm_alone(
