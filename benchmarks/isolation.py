@@ -110,7 +110,7 @@ def measured(
         "measure": "isolation",
         "program": name,
         "form": kind,
-        "rows": records,
+        "rows": min(records, subject.most or records),
         "failing": found.matched,
         "job": job,
         "isolation": mine,

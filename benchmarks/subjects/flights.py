@@ -108,4 +108,5 @@ FLIGHTS = Subject(
         "bear some of them, and most means bear all. Removing the lengthiest first takes the fewest."
     ),
     heads=1,
+    most=336_776,
 )

@@ -66,6 +66,7 @@ class Subject:
         failing_rdd: the same, of an element.
         note: where several answers are right, and what else a reader of an answer should know.
         heads: lines at the head of each file that the DataFrame doesn't count as records.
+        most: how many records there are to be had; None where they are made up.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Subject:
     failing_rdd: Callable[[Any], bool] | None = None
     note: str = ""
     heads: int = 0
+    most: int | None = None
 
     @property
     def crashes(self) -> bool:
@@ -89,7 +91,7 @@ class Subject:
 
         Args:
             folder: for inputs of all subjects, sizes and seeds.
-            records: how many the input has.
+            records: how many the input has, of those that are to be had.
             seed: of all that is random in it.
         """
         place = folder / f"{self.name.replace(' ', '-')}-{records}-{seed}"
