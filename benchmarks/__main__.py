@@ -223,7 +223,8 @@ def _session(folder: Path) -> SparkSession:
 def commit() -> str:
     """The commit measured, marked where the tree has changes other than tables like these."""
     named = _git("describe", "--always", "--abbrev=12")
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS}")
+    but_results = (":/", ":(top,exclude)benchmarks/results")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", *but_results)
     return f"{named}-dirty" if changed else named
 
 
@@ -237,27 +238,27 @@ def _line(row: measures.Row) -> str:
     return (
         f"{row['measure']:<44} {row['program']:<20} {row['rows']:>11,} {row['source']:<8} "
         f"{row['ratio']:6.3f} ({row['least']:.3f} to {row['most']:.3f})  "
-        f"{row['seconds']:7.3f} against {row['against']:7.3f} {_more(row)}"
+        f"{row['seconds']:7.3f} against {row['against']:7.3f} ({_more(row)})"
     )
 
 
 def _more(row: measures.Row) -> str:
-    """Of how much more it is, and of what."""
+    """How much more it is."""
     if "in MB" in row["measure"]:
-        return f"MB ({row['seconds'] - row['against']:+.1f} MB)"
-    return f"s ({row['more_ms']:+.0f} ms)"
+        return f"{row['seconds'] - row['against']:+.1f} MB"
+    return f"{row['more_ms']:+.0f} ms"
 
 
 def _table(rows: list[dict[str, Any]], measured: str) -> str:
     head = (
         f"Measured at commit {measured} with `python -m benchmarks`: medians of 7 pairs in one run (of full capture "
         "and indexes, 5; of rounds, 1), three times as many of what takes less than a second; 2 cores.\n\n"
-        "| measure | program | rows | source | ratio | least to most | seconds | against | difference |\n"
+        "| measure | program | rows | source | ratio | least to most | measured | against | difference |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
     )
     lines = [
         f"| {r['measure']} | {r['program']} | {r['rows']:,} | {r['source']} | {r['ratio']:.3f} "
-        f"| {r['least']:.3f} to {r['most']:.3f} | {r['seconds']:.3f} | {r['against']:.3f} | {r['more_ms']:+.0f} ms |"
+        f"| {r['least']:.3f} to {r['most']:.3f} | {r['seconds']:.3f} | {r['against']:.3f} | {_more(r)} |"
         for r in rows
     ]
     return head + "\n".join(lines) + "\n"
