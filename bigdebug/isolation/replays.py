@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from bigdebug.isolation.candidate_set import CandidateSet, batches, subset_numbers
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_groups import closed_groups
-from bigdebug.isolation.failing import FailingGroups, FailingRow, Found, Identity
+from bigdebug.isolation.failing import FailingGroups, FailingRow, Found, Identity, first_groups
 from bigdebug.isolation.gathering import Gathering
 from bigdebug.isolation.keyed import boundary_of, keyed, members_of
 from bigdebug.isolation.proposals import orders_of
@@ -34,7 +34,6 @@ from bigdebug.lineage.index.given import given_groups
 from bigdebug.lineage.keys import hashed_key
 from bigdebug.lineage.operators import Operator
 from bigdebug.lineage.records import SourceRecords, as_dict
-from bigdebug.lineage.segments import fetch
 from bigdebug.lineage.trace import Trace
 from bigdebug.lineage.where import RowsOf, Where
 
@@ -190,21 +189,7 @@ class Replays:
         plan = catalyst.project(
             [key, *identity, self._value()], catalyst.filter(self._failing, annotated.plan)
         )
-        columns = catalyst.output(plan)
-        found = fetch(catalyst, plan, columns, valued=True) or fetch(catalyst, plan, columns, valued=False)
-        assert found is not None
-        rows, persisted = found
-        if boundary.grouping and rows.fetched:
-            first = rows.first(most)
-        else:
-            taken = catalyst.limit(most, rows.plan)
-            few = fetch(catalyst, taken, catalyst.output(taken), valued=True)
-            assert few is not None
-            first = few[0]
-        if persisted is not None:
-            persisted.unpersist()
-        told = [FailingRow((row[1], row[2]), as_dict(row[3])) for row in first.frame().collect()]
-        keys = first.columns([catalyst.output(first.plan)[0]])
+        count, told, keys = first_groups(catalyst, plan, most, all_one=not boundary.grouping)
         closing = None
         if shape is not None:
             closing = closed_groups(
@@ -221,17 +206,17 @@ class Replays:
 
         def each_known() -> FailingGroups | None:
             if closing is not None and (full := closing.full()):
-                return FailingGroups(rows.count, told, *full)
+                return FailingGroups(count, told, *full)
             if of_one is None:
                 return None
             gathering = Gathering(catalyst)
             point = gathering.by_key(of_one, self._sources[of_one.source], boundary, keys)
             if point is None:
                 return None
-            return FailingGroups(rows.count, told, Candidates(catalyst, gathering, [point]))
+            return FailingGroups(count, told, Candidates(catalyst, gathering, [point]))
 
         if closing is not None and (lumped := closing.lumped()):
-            return FailingGroups(rows.count, told, *lumped, finer=each_known)
+            return FailingGroups(count, told, *lumped, finer=each_known)
         return each_known()
 
     def members(self, rows: Sequence[FailingRow], candidates: Candidates) -> dict[Identity, FrozenBitMap]:
@@ -338,12 +323,7 @@ class Replays:
             else:
                 self._learn([subset], alone, rows)
 
-    def _learn(
-        self,
-        batch: Sequence[FrozenBitMap],
-        found: Found,
-        rows: Sequence[Identity],
-    ) -> None:
+    def _learn(self, batch: Sequence[FrozenBitMap], found: Found, rows: Sequence[Identity]) -> None:
         for number, subset in enumerate(batch):
             known = self._known.setdefault(subset, {})
             for row in rows:

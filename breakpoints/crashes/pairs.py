@@ -27,13 +27,14 @@ def filters_of(catalyst: Catalyst, join: Operator, pattern: Any) -> Iterator[Ope
         return
     every = conjuncts_of(catalyst, condition.get())
     calling = [each for each in every if each.containsPattern(pattern)]
+    others = [each for each in every if not each.containsPattern(pattern)]
     pairs = None
     for each in calling:
         below = next(
             (side for side in join.children if each.references().subsetOf(side.plan.outputSet())), None
         )
         if below is None:
-            pairs = pairs or _pairs(catalyst, join, [one for one in every if one not in calling])
+            pairs = pairs or _pairs(catalyst, join, others)
             below = pairs
         yield Operator(catalyst.filter(each, below.plan), "Filter", (below,), join.node, join.tag)
 

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from bigdebug.breakpoints.crashes import workers, workers_of_pairs
+from bigdebug.breakpoints.crashes import two_groups_workers, workers
 from bigdebug.breakpoints.crashes.suspects import BY_PAIR, Suspect, function_of
 from bigdebug.lineage.annotated import Annotated
 from bigdebug.lineage.catalyst import Catalyst
@@ -44,9 +44,11 @@ def rows_of_side(
         [StructField(f"c{i}", each) for i, each in enumerate(types)] + [StructField("error", StringType())]
     )
     other = catalyst.frame(suspect.operator.children[1 - side].plan)
-    for module in (workers, workers_of_pairs):
+    for module in (workers, two_groups_workers):
         cloudpickle.register_pickle_by_value(module)
-    guard = workers_of_pairs.pair_errors(command_of(catalyst, function_of(suspect)), side, keys, names, arrow)
+    guard = two_groups_workers.pair_errors(
+        command_of(catalyst, function_of(suspect)), side, keys, names, arrow
+    )
     grouped = [
         _by_first(frame, many)
         for frame, many in zip((mine, other), (keys[side], keys[1 - side]), strict=True)

@@ -196,7 +196,7 @@ def map_errors(command: bytes, names: list[str], arrow: bool) -> Callable[[Itera
 
     def errors(batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
-            own = _first_columns(batch, names, arrow)
+            own = own_columns(batch, names, arrow)
 
             def call(low: int, high: int, own: Any = own) -> None:
                 for _ in load()(iter([_rows(own, low, high, arrow)])):
@@ -228,7 +228,7 @@ def group_errors(
 
         function = load()
         alone = not spread and len(inspect.getfullargspec(function).args) == 1
-        own = _first_columns(group.select(columns) if arrow else group.iloc[:, columns], names, arrow)
+        own = own_columns(group.select(columns) if arrow else group.iloc[:, columns], names, arrow)
 
         def call(low: int, high: int) -> None:
             rows = _rows(own, low, high, arrow)
@@ -248,10 +248,12 @@ def size_of(batch: Any, arrow: bool) -> int:
     return int(batch.num_rows) if arrow else len(batch)
 
 
-def _first_columns(batch: Any, names: list[str], arrow: bool) -> Any:
+def own_columns(batch: Any, names: list[str], arrow: bool, first: int = 0) -> Any:
+    """As many columns as there are names, from one on, under these."""
+    last = first + len(names)
     if arrow:
-        return batch.select(list(range(len(names)))).rename_columns(names)
-    own = batch.iloc[:, : len(names)].copy()
+        return batch.select(list(range(first, last))).rename_columns(names)
+    own = batch.iloc[:, first:last].copy()
     own.columns = names
     return own
 
@@ -262,20 +264,29 @@ def _rows(own: Any, low: int, high: int, arrow: bool) -> Any:
     return own.iloc[low:high].reset_index(drop=True)
 
 
+def taken(batch: Any, numbers: list[int], arrow: bool) -> Any:
+    """The rows of some numbers."""
+    if arrow:
+        import pyarrow as pa
+
+        return batch.take(pa.array(numbers, pa.int64()))
+    return batch.iloc[numbers].reset_index(drop=True)
+
+
 def crashed(batch: Any, found: dict[int, str], arrow: bool) -> Any:
     numbers = sorted(found)
     texts = [found[number] for number in numbers]
     if arrow:
         import pyarrow as pa
 
-        taken = batch.take(pa.array(numbers, pa.int64()))
+        rows = taken(batch, numbers, arrow)
         names = [*batch.schema.names, "error"]
-        return type(batch).from_arrays([*taken.columns, pa.array(texts, pa.string())], names=names)
+        return type(batch).from_arrays([*rows.columns, pa.array(texts, pa.string())], names=names)
     if not numbers:
         import pandas as pd
 
         return pd.DataFrame()  # Spark takes one without columns for one without rows
-    return batch.iloc[numbers].assign(error=texts)
+    return taken(batch, numbers, arrow).assign(error=texts)
 
 
 def call_of(kind: str, function: Any) -> Callable[[Any], Any]:

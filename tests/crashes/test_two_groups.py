@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 import bigdebug
-from bigdebug.breakpoints.crashes.workers_of_pairs import blamed_together
+from bigdebug.breakpoints.crashes.two_groups_workers import blamed_together
 
 
 def paid(orders: pd.DataFrame, payments: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bigdebug.breakpoints.crashes.workers import crashed, loaded_once, size_of, told
+from bigdebug.breakpoints.crashes.workers import crashed, loaded_once, own_columns, size_of, taken, told
 
 MOST_SETS = 20
 """So many sets of rows that make a function fail are looked for in a pair of groups."""
@@ -25,33 +25,21 @@ def pair_errors(
     """
     load = loaded_once(command)
 
-    def own(group: Any, which: int) -> Any:
-        low, high = keys[which], keys[which] + len(names[which])
-        if arrow:
-            return group.select(list(range(low, high))).rename_columns(names[which])
-        columns = group.iloc[:, low:high].copy()
-        columns.columns = names[which]
-        return columns
-
-    def some(group: Any, numbers: list[int]) -> Any:
-        if arrow:
-            import pyarrow as pa
-
-            return group.take(pa.array(numbers, pa.int64()))
-        return group.iloc[numbers].reset_index(drop=True)
-
     def errors(key: Any, mine: Any, other: Any) -> Any:
         import inspect
 
         function = load()
         with_key = len(inspect.getfullargspec(function).args) == 3
-        groups = [own(mine, side), own(other, 1 - side)]
+        groups = [
+            own_columns(group, names[which], arrow, keys[which])
+            for group, which in ((mine, side), (other, 1 - side))
+        ]
         first = size_of(mine, arrow)
 
         def call(numbers: list[int]) -> None:
             pair = [
-                some(groups[0], [each for each in numbers if each < first]),
-                some(groups[1], [each - first for each in numbers if each >= first]),
+                taken(groups[0], [each for each in numbers if each < first], arrow),
+                taken(groups[1], [each - first for each in numbers if each >= first], arrow),
             ]
             left, right = pair if side == 0 else pair[::-1]
             if with_key:
