@@ -106,16 +106,25 @@ class Decided:
 SKIP = Decided("skip")
 
 
+def repair_of(repair: Callable[[Any, Exception], Any], given: Any, error: Exception) -> Any:
+    """What a repair makes of an input and its error; where it raises in turn, Python shows both."""
+    try:
+        return repair(given, error)
+    except Exception as problem:
+        raise problem from error
+
+
 class Deciding:
     """Decides on records that crash a function, in one attempt of a task, and sets them aside.
 
     Args:
         site: of the operator.
+        keeper: sets them aside; None: an `Appender`.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, keeper: Any = None) -> None:
         self._site = site
-        self._keeper = Appender(site)
+        self._keeper = Appender(site) if keeper is None else keeper
         self._decisions = Decisions(site.place, site.number)
         self._asked = 0
 
@@ -138,10 +147,7 @@ class Deciding:
     def _by(repair: Any, given: Any, error: Exception) -> Decided:
         if not callable(repair):
             return Decided("result", repair)
-        try:
-            return Decided("again", repair(given, error))
-        except Exception as problem:
-            raise problem from error
+        return Decided("again", repair_of(repair, given, error))
 
     def _paused(self, crashed: Sequence[tuple[Any, Exception]]) -> Iterator[Decided]:
         pause = self._site.pause

@@ -335,6 +335,11 @@ def raised_of(told: str, notes: set[str]) -> Raised:
         notes: are added to, where a record doesn't crash alone.
     """
     content = json.loads(told)
+    if content["together"] == 0:
+        notes.add(
+            "where no record could be shown to make the function of a partition fail, the one that it had read last "
+            "is named"
+        )
     if content["together"] > 1:
         notes.add("no record alone makes the function fail: they do so together with others of their batch")
     return Raised(content["kind"], content["message"], content["traceback"])

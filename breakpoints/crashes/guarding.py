@@ -7,7 +7,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -16,7 +16,16 @@ from pyspark import cloudpickle
 from pyspark.core.rdd import RDD
 
 from bigdebug.breakpoints.channel.travelling import MODULES as TRAVELLING
-from bigdebug.breakpoints.crashes import batch_guards, decisions, frame_guards, guards, keeping, workers
+from bigdebug.breakpoints.crashes import (
+    batch_guards,
+    decisions,
+    frame_guards,
+    guards,
+    keeping,
+    partition_guards,
+    partitions,
+    workers,
+)
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, report_kept
 from bigdebug.breakpoints.crashes.policies import PAUSE_SECONDS, Policies, Policy
 from bigdebug.breakpoints.crashes.quarantine import (
@@ -36,22 +45,34 @@ from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import CallSite, caller
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.hooks import GuardedCall
-from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.nodes import call_site
 from bigdebug.lineage.rdd.freezing import freeze
 from bigdebug.lineage.rdd.operator import RddOperator
+from bigdebug.lineage.rdd.record_wise import declared_as
 from bigdebug.lineage.rdd.recording import bound
 from bigdebug.lineage.rdd.travelling import travel_from_now_on
-from bigdebug.lineage.recorder import Recorder, logger
+from bigdebug.lineage.recorder import Recorder
 
-GUARDED = frozenset({"map", "flatMap", "filter", "mapValues", "flatMapValues", "keyBy"})
+BY_ELEMENT = frozenset({"map", "flatMap", "filter", "mapValues", "flatMapValues", "keyBy"})
 """Operators of RDDs that go on where a record crashes their function; and the action `foreach`."""
-
-MOST_LOCATED = 1_000
-"""Of so many records of an operator and output the source records are looked for."""
+BY_PARTITION = frozenset({"mapPartitions", "mapPartitionsWithIndex"})
+"""Those that do so with functions of whole partitions; and the action `foreachPartition`."""
+GUARDED = BY_ELEMENT | BY_PARTITION
 
 MOST_GUARDED = 10_000
 """So many guarded operators are known; a service that runs for weeks forgets the oldest."""
+
+_TRAVELLING = (
+    guards,
+    keeping,
+    decisions,
+    workers,
+    frame_guards,
+    batch_guards,
+    partitions,
+    partition_guards,
+    *TRAVELLING,
+)
 
 Found = Callable[..., None]
 
@@ -129,7 +150,7 @@ class Guarding:
         site = call_site(attachment, frame)
         label = caller(frame)[1] or kind
         policy = self._policies.of(label, site)
-        if not policy.guards:
+        if not _guards(policy, kind):
             return None
         try:
             given = bound(method, args, kwargs)
@@ -141,14 +162,19 @@ class Guarding:
         keeps = bool(given.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter")))
         guarded = self.add(kind, label, site, function, policy)
         place = self.site(guarded, rdd.ctx)
-        flat = guards.flat(kind, function, place)
+        if kind in BY_PARTITION:
+            recorded_kind, recorded = "mapPartitionsWithIndex", RDD.mapPartitionsWithIndex
+            again: Any = declared_as(function, partition_guards.quiet_partition(kind, function, place))
+        else:
+            recorded_kind, recorded = "flatMap", RDD.flatMap
+            again = guards.flat(kind, function, place)
         return GuardedCall(
             RDD.mapPartitionsWithIndex,
-            (rdd, guards.guarded(kind, function, place), keeps),
+            (rdd, _guard(kind, function, place), keeps),
             {},
-            "flatMap",
-            RDD.flatMap,
-            (rdd, flat, keeps),
+            recorded_kind,
+            recorded,
+            (rdd, again, keeps),
             label,
             lambda operator: self._known(guarded, operator),
         )
@@ -161,18 +187,19 @@ class Guarding:
         running.guarded = True
         context.setLocalProperty(keeping.OUTPUT, str(running.output.number))
         rebuilt = None if running.tap is not None else self._rebuilt(running, args[0])
-        if label != "foreach":
+        if label not in ("foreach", "foreachPartition"):
             return None if rebuilt is None else (getattr(RDD, label), (rebuilt, *args[1:]), kwargs)
-        given = bound(RDD.foreach, args, kwargs)
+        method = getattr(RDD, label)
+        given = bound(method, args, kwargs)
         site = running.acted.call_site
         policy = self._policies.of(label, site)
-        if not policy.guards or not callable(given["f"]):
-            return None if rebuilt is None else (RDD.foreach, (rebuilt, given["f"]), {})
+        if not _guards(policy, label) or not callable(given["f"]):
+            return None if rebuilt is None else (method, (rebuilt, given["f"]), {})
         if rebuilt is not None:
             given["self"] = rebuilt
-        guarded = self.add("foreach", label, site, given["f"], policy)
+        guarded = self.add(label, label, site, given["f"], policy)
         guarded.operator = running.acted
-        guard = guards.guarded("foreach", given["f"], self.site(guarded, context))
+        guard = _guard(label, given["f"], self.site(guarded, context))
         return RDD.foreachPartition, (given["self"], guards.over_partition(guard)), {}
 
     def _known(self, guarded: Guarded, operator: RddOperator) -> None:
@@ -195,7 +222,7 @@ class Guarding:
     def _lacks_guard(self, operator: RddOperator) -> bool:
         if operator.kind not in GUARDED or operator in self._operators:
             return False
-        return self._policies.of(operator.label, operator.call_site).guards
+        return _guards(self._policies.of(operator.label, operator.call_site), operator.kind)
 
     def _made_again(self, operator: RddOperator, below: Any, arguments: dict[str, Any]) -> Any | None:
         """The RDD of an operator with a guard in it."""
@@ -206,7 +233,7 @@ class Guarding:
         guarded = self.add(kind, operator.label, operator.call_site, function, policy)
         guarded.operator = operator
         keeps = arguments.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter"))
-        guard = guards.guarded(kind, function, self.site(guarded, below.ctx))
+        guard = _guard(kind, function, self.site(guarded, below.ctx))
         return RDD.mapPartitionsWithIndex(below, guard, bool(keeps))
 
     def add(self, kind: str, label: str, site: CallSite | None, function: Any, policy: Policy) -> Guarded:
@@ -234,7 +261,7 @@ class Guarding:
                 self._policies.otherwise,
             )
         travel_from_now_on()
-        for module in (guards, keeping, decisions, workers, frame_guards, batch_guards, *TRAVELLING):
+        for module in _TRAVELLING:
             if module.__name__ not in cloudpickle.list_registry_pickle_by_value():
                 cloudpickle.register_pickle_by_value(module)
         filesystem, path = self.place(TASKS)
@@ -304,7 +331,9 @@ class Guarding:
         self, filesystem: Any, aside: Aside, guarded: Guarded, number: int, path: str
     ) -> tuple[Culprits, int]:
         """Write what was set aside at an operator for good; the first of it is told, and how many went on repaired."""
-        places = _Places(guarded)
+        from bigdebug.breakpoints.crashes.placing_rdds import Places
+
+        places = Places(guarded.operator)
         label = guarded.call_site.label if guarded.call_site else ""
         listed: list[Crash] = []
         kept = mended = 0
@@ -341,24 +370,12 @@ class Guarding:
         return Culprits(guarded.label, guarded.call_site, listed, aside.count, notes), mended
 
 
-class _Places:
-    """Where the records that an operator was given come from, as far as a look at their partitions tells."""
+def _guards(policy: Policy, kind: str) -> bool:
+    """Whether a guard is put into an operator; no value stands for what a function of a partition gives."""
+    by_partition = kind in BY_PARTITION or kind == "foreachPartition"
+    return policy.guards and not (by_partition and policy.name == "repair" and not callable(policy.repair))
 
-    def __init__(self, guarded: Guarded) -> None:
-        self._operator = guarded.operator
-        self._asked = 0
 
-    def of(self, places: list[tuple[int, int]]) -> list[TracedRecord | None]:
-        """The source records, by partition and place."""
-        unknown: list[TracedRecord | None] = [None] * len(places)
-        if self._operator is None or self._asked >= MOST_LOCATED:
-            return unknown
-        self._asked += len(places)
-        from bigdebug.breakpoints.crashes.placing_rdds import source_records
-
-        try:
-            found = source_records(self._operator, places)
-        except Exception as problem:
-            logger.debug("records in quarantine without a place", exc_info=problem)
-            return unknown
-        return [found.get(place) for place in places]
+def _guard(kind: str, function: Any, site: keeping.Site) -> Callable[[int, Iterable[Any]], Iterator[Any]]:
+    by_element = kind in BY_ELEMENT or kind == "foreach"
+    return (guards.guarded if by_element else partition_guards.guarded_partition)(kind, function, site)

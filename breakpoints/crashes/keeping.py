@@ -24,7 +24,9 @@ MOST_BYTES = 64 << 20
 _AT_ONCE = 1_000
 _BYTES_AT_ONCE = 4 << 20
 
-NOTHING = object()
+NOTHING: Any = NotImplemented
+"""No value. One of Python's own: a worker that unpickles this module's functions and classes at different times would
+have several of any other."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,12 @@ from bigdebug.lineage.rdd.rows import rows_of_rdd
 from bigdebug.lineage.rdd.trace import contributing_in_order
 from bigdebug.lineage.rdd.travelling import travelling
 
+MOST_LOCATED = 1_000
+"""Of so many records of an operator and output the source records are looked for."""
+
 Place = tuple[int, int]
+
+logger = logging.getLogger("bigdebug")
 
 
 def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place, TracedRecord]:
@@ -61,3 +67,28 @@ def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place
             for (name, value), location in zip(pairs, source.locations(pairs), strict=True):
                 records.update((each, TracedRecord(source.name, location, value)) for each in names[name])
     return records
+
+
+class Places:
+    """Where the records that an operator was given come from, as far as a look at their partitions tells.
+
+    Args:
+        operator: the operator; None where it isn't one of an RDD.
+    """
+
+    def __init__(self, operator: RddOperator | None) -> None:
+        self._operator = operator
+        self._asked = 0
+
+    def of(self, places: list[Place]) -> list[TracedRecord | None]:
+        """The source records, by partition and place; of the first `MOST_LOCATED`."""
+        unknown: list[TracedRecord | None] = [None] * len(places)
+        if self._operator is None or self._asked >= MOST_LOCATED:
+            return unknown
+        self._asked += len(places)
+        try:
+            found = source_records(self._operator, places)
+        except Exception as problem:
+            logger.debug("records in quarantine without a place", exc_info=problem)
+            return unknown
+        return [found.get(place) for place in places]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark import cloudpickle
 
-from bigdebug.breakpoints.crashes import holding, merging, workers
+from bigdebug.breakpoints.crashes import holding, merging, partition_guards, partitions, workers
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits
 from bigdebug.breakpoints.crashes.failures import Failure
 from bigdebug.breakpoints.crashes.frames import raised_of
@@ -41,6 +41,8 @@ BY_WHOLE = {"mapPartitions", "mapPartitionsWithIndex", "foreachPartition"}
 
 _FUNCTION = {"sortBy": "keyfunc"}
 _MOST_BEHIND = 20
+MOST_OF_PARTITION = 20
+"""Of so many elements of a partition it is told that they crash a function of it, which is called anew for each."""
 
 
 class RddSearch:
@@ -72,7 +74,7 @@ class RddSearch:
         if self._acted is not None and self._acted is not self._rows.operator:
             operators.append(self._acted)
         blamed = None
-        with travelling(workers, holding, merging):
+        with travelling(workers, holding, merging, partitions, partition_guards):
             for operator in operators:
                 functions, merge = self._functions(operator), self._merge(operator)
                 of_sparks_own = merge is not None and not functions  # of which no code stands in the error
@@ -127,14 +129,12 @@ class RddSearch:
         return is_in(function, self._failure.frames) or not codes_of(function)
 
     def _of(self, operator: RddOperator, function: Any) -> Culprits | None:
+        notes: list[str] = []
         if operator.kind in BY_ELEMENT:
             guard: Any = workers.crashing(workers.call_of(operator.kind, function), MOST_LISTED)
-            notes = []
         elif operator.kind in BY_WHOLE:
-            if operator.kind != "mapPartitionsWithIndex":
-                function = tracing.by_partition_only(function)
-            guard = workers.crashing_last(function)
-            notes = ["of each partition the record is named that the function had read last"]
+            whole = partition_guards.by_index(operator.kind, function)
+            guard = partition_guards.crashing_in_partitions(whole, MOST_OF_PARTITION)
         else:
             return None
         (below,) = operator.inputs
@@ -144,6 +144,8 @@ class RddSearch:
             return None
         count = sum(part[1] for part in parts)
         found = [each for part in parts for each in part[0]][:MOST_LISTED]
+        if operator.kind in BY_WHOLE and any(part[1] == MOST_OF_PARTITION for part in parts):
+            notes.append(f"of each partition {MOST_OF_PARTITION} are looked for; there may be more")
         return self._told(operator, found, count, notes)
 
     def _merge(self, operator: RddOperator) -> merging.Merge | None:

@@ -58,7 +58,7 @@ def operator_in(quarantine: Quarantine, guarded: dict[int, Guarded]) -> tuple[in
 def retried_rdd(
     quarantine: Quarantine, guarded: Guarded, rows: RddRows, patch: Callable[..., Any] | None
 ) -> Any:
-    """The RDD of an output as it is of just the quarantined records; of `foreach` nothing.
+    """The RDD of an output as it is of just the quarantined records; of `foreach` and `foreachPartition` nothing.
 
     Args:
         quarantine: the records.
@@ -71,8 +71,8 @@ def retried_rdd(
     context = operator.context
     values = context.parallelize([each.value for each in quarantine])
     function = guarded.function if patch is None else patch
-    if guarded.kind == "foreach":
-        return values.foreach(function)
+    if guarded.kind in ("foreach", "foreachPartition"):
+        return getattr(values, guarded.kind)(function)
     made = getattr(values, guarded.kind)(function)
     return _Retried(context, operator, made).plain(rows.operator, rows.frozen)
 

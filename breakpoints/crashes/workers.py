@@ -339,29 +339,6 @@ def crashing(
     return found
 
 
-def crashing_last(
-    function: Callable[[int, Iterable[Any]], Any],
-) -> Callable[[int, Iterable[Any]], Iterator[tuple[list[Found], int]]]:
-    """The annotated element that a function of a whole partition had read last when it crashed."""
-
-    def found(partition: int, annotated: Iterable[Any]) -> Iterator[tuple[list[Found], int]]:
-        last: list[Any] = []
-
-        def watched() -> Iterator[Any]:
-            for element, ids in annotated:
-                last[:] = [(element, ids)]
-                yield element
-
-        try:
-            for _ in function(partition, watched()) or ():
-                pass
-        except Exception as error:
-            kept = [(carried(element), ids, told(error)) for element, ids in last]
-            yield kept, len(kept)
-
-    return found
-
-
 def carried(element: Any) -> bytes:
     """An element as bytes that the driver reads; one that can't be pickled as its text."""
     from pyspark import cloudpickle

@@ -42,6 +42,11 @@ def record_wise(function: FunctionT) -> FunctionT:
     return function
 
 
+def declared_as(function: Any, other: FunctionT) -> FunctionT:
+    """Another function, declared record-wise if one is."""
+    return record_wise(other) if getattr(function, _DECLARED, False) else other
+
+
 def is_declared(operator: RddOperator) -> bool:
     """Whether an operator calls a function of whole partitions that goes record by record."""
     return operator.kind in OPAQUE and bool(getattr(operator.arguments.get("f"), _DECLARED, False))

@@ -77,7 +77,8 @@ def test_actions_and_partitions_are_functions_too(
     failed(lambda: lines.foreach(parsed))
     failed(lines.mapPartitions(each_parsed).count)
     assert [(crash.operator, crash.value) for crash in session.crashes] == [
-        ("foreach", "3,30yr"), ("foreach", "10,old"), ("mapPartitions", "3,30yr"),
+        ("foreach", "3,30yr"), ("foreach", "10,old"),
+        ("mapPartitions", "3,30yr"), ("mapPartitions", "10,old"),
     ]  # fmt: skip
 
 
