@@ -155,6 +155,7 @@ def _isolation(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
 def _crashes(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     for rows in arguments.rows:
         yield f"crashes {rows}", lambda r=rows: crashes.measured(spark, arguments.data, r)  # type: ignore[misc]
+        yield f"many {rows}", lambda r=rows: crashes.many(spark, arguments.data, r)  # type: ignore[misc]
 
 
 def _live(spark: SparkSession, arguments: argparse.Namespace) -> Planned:

@@ -27,12 +27,7 @@ def measured(spark: SparkSession, folder: Path, rows: int) -> Iterator[Row]:
         folder: for the data.
         rows: how many records.
     """
-    place = folder / f"numbers-{rows}"
-    if not (place / "_SUCCESS").exists():
-        spark.range(rows).select(F.concat("id", F.lit(",7")).alias("line")).write.mode("overwrite").text(
-            str(place)
-        )
-    programs = _programs(spark, str(place))
+    programs = _programs(spark, _numbers(spark, folder, rows))
     for name, (program, _) in programs.items():
         for policy, more in POLICIES.items():
             if policy == "repair" and name not in ("RDD map", "UDF"):
@@ -56,6 +51,85 @@ def measured(spark: SparkSession, folder: Path, rows: int) -> Iterator[Row]:
         yield row_of(
             "failing and finding the culprits ÷ failing", name, rows, "text", paired(found, plain, 3)
         )
+
+
+def many(spark: SparkSession, folder: Path, rows: int) -> Iterator[Row]:
+    """A thousand records that crash, left out; and all that a failing cast of Spark's own is of.
+
+    Args:
+        spark: the session.
+        folder: for the data.
+        rows: how many records.
+    """
+    place = _numbers(spark, folder, rows)
+    apart = rows // 1_000
+
+    def crashing(number: int) -> int:
+        return 100 // (number % apart)
+
+    def never(number: int) -> int:
+        return 100 // (number % apart or 1)
+
+    for name, program in _summing(spark, place).items():
+
+        def fine(program: Any = program) -> float:
+            return _attached(spark, lambda: program(never), "raise")
+
+        def left_out(program: Any = program) -> float:
+            return _attached(spark, lambda: program(crashing), "skip")
+
+        yield row_of("1,000 crashing, skip ÷ plain without", name, rows, "text", paired(left_out, fine, 5))
+
+    def cast(bad: str) -> Any:
+        number = f"cast(if(value like '{bad}', 'bad', split_part(value, ',', 1)) as bigint)"
+        return spark.read.text(place).agg(F.expr(f"sum({number})")).collect()
+
+    yield row_of(
+        "failing and finding all culprits ÷ the job",
+        "ANSI cast",
+        rows,
+        "text",
+        paired(
+            lambda: _attached(spark, lambda: cast(f"%{str(apart)[1:]},7"), "raise"),
+            lambda: _attached(spark, lambda: cast("none"), "raise"),
+            5,
+        ),
+    )
+
+
+def _summing(spark: SparkSession, place: str) -> dict[str, Callable[[Callable[[int], int]], Any]]:
+    """Programs that sum what a function makes of each record's number."""
+
+    def udf(function: Callable[[int], int], **more: Any) -> Any:
+        made = F.udf(lambda line: function(int(line.split(",")[0])), "long", **more)
+        return spark.read.text(place).select(F.sum(made("value"))).collect()
+
+    def pandas(function: Callable[[int], int]) -> Any:
+        @F.pandas_udf("long")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
+        def made(lines: pd.Series) -> pd.Series:
+            return lines.str.split(",").str[0].astype(int).map(function)
+
+        return spark.read.text(place).select(F.sum(made("value"))).collect()
+
+    context = spark.sparkContext
+    return {
+        "RDD map": lambda function: (
+            context.textFile(place).map(lambda line: function(int(line.split(",")[0]))).sum()
+        ),
+        "UDF": udf,
+        "Arrow UDF": lambda function: udf(function, useArrow=True),
+        "pandas UDF": pandas,
+    }
+
+
+def _numbers(spark: SparkSession, folder: Path, rows: int) -> str:
+    """The folder of a text file with a number a line."""
+    place = folder / f"numbers-{rows}"
+    if not (place / "_SUCCESS").exists():
+        spark.range(rows).select(F.concat("id", F.lit(",7")).alias("line")).write.mode("overwrite").text(
+            str(place)
+        )
+    return str(place)
 
 
 def _programs(spark: SparkSession, place: str) -> dict[str, tuple[Callable[[], Any], Callable[[], Any]]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import timeit
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +44,11 @@ def reports(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterator
 
 
 def timing(spark: SparkSession, rows: int) -> Iterator[Row]:
-    """Functions with a stopwatch ÷ without, of about 1 and 10 microseconds."""
-    for micros, rounds in ((1, 12), (10, 150)):
+    """Functions with a stopwatch ÷ without, of 1 and 10 microseconds on this machine."""
+    for micros in (1, 10):
 
-        def work(number: int, rounds: int = rounds) -> int:
-            for each in range(rounds):
+        def work(number: int, rounds: int = _rounds_of(micros)) -> int:
+            for each in repeat(1, rounds):
                 number ^= each
             return number
 
@@ -72,6 +75,21 @@ def timing(spark: SparkSession, rows: int) -> Iterator[Row]:
 
         yield row_of("records timed ÷ not", f"map of {micros} µs", rows, "range", paired(on, off, 5))
         yield row_of("slow watchpoint ÷ not", f"map of {micros} µs", rows, "range", paired(live, plain, 5))
+
+
+def _rounds_of(micros: float) -> int:
+    """How many rounds take so long."""
+
+    def turning(number: int, rounds: int) -> int:
+        for each in repeat(1, rounds):
+            number ^= each
+        return number
+
+    few, many = (  # microseconds a call
+        min(timeit.repeat(partial(turning, 1, rounds), number=1_000, repeat=20)) * 1_000
+        for rounds in (10, 110)
+    )
+    return max(round(10 + (micros - few) / ((many - few) / 100)), 1)
 
 
 def _join(spark: SparkSession, place: Path, kind: str) -> DataFrame:

@@ -70,7 +70,7 @@ class DeferringRecorder(Recorder):
                 )
         for number, output in list(run.outputs.items()):
             self._write_node(None if output.node is None else self.dataflow.get(output.node))
-            self._write_output(run, output)
+            run.write_output(output)
             if output.recipe == "pending":
                 run.worker.submit(output, run.rows[number], self._spark_of[number])
                 if output.status != "running":

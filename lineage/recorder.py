@@ -240,7 +240,7 @@ class Recorder:
         handle = OutputHandle(self, run, number)
         if node is not None and run.written is not None:
             self._write_node(self.dataflow.get(node))
-        self._write_output(run, output)
+        run.write_output(output)
         if rows is not None and run.worker is not None:
             run.worker.submit(output, rows, spark)
         return handle
@@ -251,7 +251,7 @@ class Recorder:
             changes["location"] = self._masking.shown(changes["location"])
         with self._lock:
             output = run.outputs[number] = run.outputs[number].updated(**changes)
-        self._write_output(run, output)
+        run.write_output(output)
 
     def change_output(self, number: int, **changes: Any) -> None:
         """Note what else is known of an output of the present run."""
@@ -384,25 +384,8 @@ class Recorder:
             self._write_node(node, again=True)
 
     def _write_node(self, node: Node | None, *, again: bool = False) -> None:
-        """Hand a node to the store, after those it reads that stand in an earlier run only."""
-        run = self._run
-        if run is None or run.writer is None:
-            return
-        waiting = [node]
-        while waiting:
-            each = waiting.pop()
-            if each is None:
-                continue
-            if run.written is not None:
-                if each.id in run.written and not (again and each is node):
-                    continue
-                run.written.add(each.id)
-                waiting += [self.dataflow.get(parent) for parent in each.parents]
-            run.writer.node(each)
-
-    def _write_output(self, run: Run, output: Output) -> None:
-        if run.writer is not None:
-            run.writer.output(output)
+        if self._run is not None:
+            self._run.write_node(node, self.dataflow.get, again=again)
 
 
 def _own_version() -> str:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from bigdebug.lineage.dataflow import Node
 from bigdebug.lineage.output import Output
 
 _USER_IN_ADDRESS = re.compile(r"://[^/@\s]+@")
@@ -23,6 +24,35 @@ class Run:
         self.rows: dict[int, Any] = {}
         # Ids of the nodes written, kept only for a run that goes on with the dataflow of one before.
         self.written: set[int] | None = set() if continued else None
+
+    def write_node(
+        self, node: Node | None, known: Callable[[int], Node | None], *, again: bool = False
+    ) -> None:
+        """Hand a node to the store, after those it reads that stand in an earlier run only.
+
+        Args:
+            node: the node.
+            known: gives a node by its id.
+            again: though it was written before.
+        """
+        if self.writer is None:
+            return
+        waiting = [node]
+        while waiting:
+            each = waiting.pop()
+            if each is None:
+                continue
+            if self.written is not None:
+                if each.id in self.written and not (again and each is node):
+                    continue
+                self.written.add(each.id)
+                waiting += [known(parent) for parent in each.parents]
+            self.writer.node(each)
+
+    def write_output(self, output: Output) -> None:
+        """Hand an output to the store."""
+        if self.writer is not None:
+            self.writer.output(output)
 
 
 class Changing(Protocol):

@@ -8,7 +8,7 @@ partition and the few keys that hold most.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -18,6 +18,8 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.conditions import references
+from bigdebug.skew.below_joins import Weighed, product, weighed
 from bigdebug.skew.few_counts import FewCounts
 from bigdebug.skew.key_texts import size_of, text_of_key
 from bigdebug.skew.measures import FINALISTS, MEASURES, QUANTILES, measured
@@ -165,6 +167,15 @@ class Counts:
         frame = catalyst.frame(catalyst.project([*keys, *columns], side.plan(catalyst)))
         types = tuple(field.dataType for field in frame.schema)
         names = frame.columns
+        fixed, varying = _size(names[len(keys) :], types[len(keys) :])
+        weight = F.lit(1).cast("long")
+        together = self._weighed(side, columns, varying)
+        if together is not None:
+            asked = [each for each in columns if str(each.name()) in varying]
+            weights = [catalyst.alias(each, fresh_name("weight")) for each in together.weights]
+            frame = catalyst.frame(catalyst.project([*keys, *asked, *weights], together.plan))
+            weight = product([str(each.name()) for each in weights])
+        size = reduce(Column.__add__, varying.values(), F.lit(fixed).cast("long")) * weight
         parts = [F.col(name) for name in names[: len(keys)]]
         strict = [part.isNull() for part, safe in zip(parts, shuffle.null_safe, strict=True) if not safe]
         lacking = reduce(Column.__or__, strict, F.lit(False))
@@ -173,8 +184,7 @@ class Counts:
             hashed = F.when(lacking, F.lit(None).cast("int")).otherwise(hashed)
         texts = [text_of_key(part, kind) for part, kind in zip(parts, types, strict=False)]
         texts += [F.lit(None).cast("string")] * (self._width - len(texts))
-        size = _size(names[len(keys) :], types[len(keys) :])
-        mine, other = (F.lit(1).cast("long"), size), (F.lit(0).cast("long"), F.lit(0).cast("long"))
+        mine, other = (weight, size), (F.lit(0).cast("long"), F.lit(0).cast("long"))
         held = (*mine, *other) if place == 0 else (*other, *mine)
         selected = frame.select(
             F.lit(number).alias("shuffle"),
@@ -184,6 +194,19 @@ class Counts:
             *(value.alias(name) for value, name in zip(held, MEASURES[:-1], strict=True)),
         )
         return selected, types[: len(keys)]
+
+    def _weighed(self, side: Side, columns: Sequence[Any], asked: Container[str]) -> Weighed | None:
+        """The rows as they come to the shuffle, put together below joins.
+
+        Args:
+            side: of the shuffle.
+            columns: aliases of its columns.
+            asked: names of those whose values are looked at.
+        """
+        catalyst = self._catalyst
+        looked_at = [*side.keys, *(each for each in columns if str(each.name()) in asked)]
+        wanted = {key for each in looked_at for key in references(catalyst, each)}
+        return weighed(catalyst, side.operator, wanted, side.conditions)
 
     def _partitions(self) -> list[Any]:
         partition = self.partition_of(F.col("hashed"))
@@ -282,16 +305,16 @@ class Counts:
         )
 
 
-def _size(names: Sequence[str], types: Sequence[T.DataType]) -> Column:
-    """Bytes of a row as Spark shuffles it: a word for every 64 columns' nulls, one a column, and what varies."""
+def _size(names: Sequence[str], types: Sequence[T.DataType]) -> tuple[int, dict[str, Column]]:
+    """Bytes of a row as Spark shuffles it: a word for every 64 columns' nulls and one a column; and what varies."""
     fixed = (len(names) + 63) // 64 * 8
-    varying = F.lit(0).cast("long")
+    varying = {}
     for name, kind in zip(names, types, strict=True):
         word, more = size_of(F.col(name), kind)
         fixed += word
         if more is not None:
-            varying = varying + more
-    return varying + F.lit(fixed).cast("long")
+            varying[name] = more
+    return fixed, varying
 
 
 def _unpersist(frame: Any) -> None:
