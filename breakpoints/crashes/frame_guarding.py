@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -232,7 +232,9 @@ class FrameGuarding:
         missing = repaired = 0
         found: list[_Kept] = []
         for guarded, rows in self._appended(filesystem, tasks, number).items():
-            culprits = self._culprits(running, running.guards.plain, None, guarded.function)
+            given = [cloudpickle.loads(data) for data, _, _ in rows if data]
+            known = given if len(given) == len(rows) else []
+            culprits = self._culprits(running, running.guards.plain, None, guarded.function, known)
             culprits = culprits or _given_alone(guarded, rows)
             culprits.count = len(rows)
             gone = [row for row in rows if row[2] is None]
@@ -288,7 +290,14 @@ class FrameGuarding:
                 by_operator.setdefault(guarded, []).extend(rows)
         return by_operator
 
-    def _culprits(self, running: Any, plan: Any, failure: Failure | None, function: Any) -> Culprits | None:
+    def _culprits(
+        self,
+        running: Any,
+        plan: Any,
+        failure: Failure | None,
+        function: Any,
+        given: Sequence[Any] = (),
+    ) -> Culprits | None:
         """The whole rows that crashed something, from the operator's input once more; None where that fails.
 
         Args:
@@ -296,6 +305,7 @@ class FrameGuarding:
             plan: of the rows.
             failure: by which it failed; None where a function was guarded.
             function: that function.
+            given: what it was given where it crashed, if all of it is known.
         """
         recorder, frame = self._recorder, running.frame
         rows = OutputRows(plan, frame.sparkSession._jsparkSession, None)
@@ -307,7 +317,7 @@ class FrameGuarding:
                 budget(frame.sparkSession.sparkContext, group, SEARCH_SECONDS, expired),
             ):
                 search = FrameSearch(question, failure)
-                return search.culprits(MOST_PLACED) if failure else search.of(function, MOST_PLACED)
+                return search.culprits(MOST_PLACED) if failure else search.of(function, MOST_PLACED, given)
         except Exception as problem:
             logger.debug("no whole rows of what was set aside", exc_info=problem)
             return None

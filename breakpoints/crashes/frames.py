@@ -11,6 +11,7 @@ from typing import Any
 from pyspark import cloudpickle
 
 from bigdebug.breakpoints.crashes import holding, workers
+from bigdebug.breakpoints.crashes.alike import rows_alike
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
 from bigdebug.breakpoints.crashes.lost_workers import Notes
@@ -58,6 +59,7 @@ class FrameSearch:
         self._question = question
         self._failure = failure or Failure("python", "", "")
         self._annotator = Annotator(question.catalyst, question.sources)
+        self._given: Sequence[Any] = ()
 
     def culprits(self, most: int = MOST_LISTED) -> Culprits | None:
         """The culprits of the first operator that has some, up from the sources; None where none has.
@@ -130,15 +132,22 @@ class FrameSearch:
         note = f"the worker died while it held this record, of partition {partitions}; there may be more such"
         return Culprits(label, operator.call_site, crashes, len(crashes), [note])
 
-    def of(self, function: Any, most: int) -> Culprits | None:
+    def of(self, function: Any, most: int, given: Sequence[Any] = ()) -> Culprits | None:
         """The rows that crash one Python function.
 
         Args:
             function: its JVM expression.
             most: so many are listed.
+            given: what it was given each time that it crashed, if all of it is known: other rows needn't be tried.
         """
         for suspect in suspects(self._catalyst, self._question.root, Failure("worker", "", "")):
             if function_of(suspect).resultId().equals(function.resultId()):
+                if given and suspect.expressions:
+                    self._given = given
+                    found = self._of(suspect, most)
+                    self._given = ()
+                    if found is not None and found.count == len(given):
+                        return found
                 return self._of(suspect, most)
         return None
 
@@ -169,12 +178,16 @@ class FrameSearch:
         ids = [column.id for column in below.ids]
         shown = catalyst.project([*ids, value, *([] if error is None else [error])], plan)
         frame = catalyst.frame(shown)
-        rows = frame.limit(most + 1).collect()
+        if self._given:  # all partitions at once: there are hardly more of them
+            rows = catalyst.frame(catalyst.local_limit(most + 1, shown)).collect()[: most + 1]
+        else:
+            rows = frame.limit(most + 1).collect()
         if not rows:
             return None
         count = frame.count() if len(rows) > most else len(rows)
         rows = rows[:most]
-        placed = Placing(catalyst, self._annotator, below).of([row[: len(ids)] for row in rows])
+        placing = Placing(catalyst, self._annotator, below)
+        placed = placing.of([row[: len(ids)] for row in rows], with_records=not self._given)
         crashes = []
         notes: set[str] = set()
         operator = suspect.operator
@@ -214,6 +227,9 @@ class FrameSearch:
         below = self._annotated(side)
         reached = self._reached(operator, below.plan) if len(operator.children) == 1 else below.plan
         if suspect.python:
+            if self._given:
+                alike = rows_alike(self._catalyst, function_of(suspect), reached, self._given)
+                reached = reached if alike is None else alike
             guarded = self._guarded(function_of(suspect))
             error = self._catalyst.alias(guarded, fresh_name("error"))
             plan = self._catalyst.project_more([error], reached)

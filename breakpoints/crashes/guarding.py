@@ -7,7 +7,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -45,6 +45,7 @@ from bigdebug.lineage.attachments import attachments
 from bigdebug.lineage.callsite import CallSite, caller
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.hooks import GuardedCall
+from bigdebug.lineage.location import Location
 from bigdebug.lineage.nodes import call_site
 from bigdebug.lineage.rdd.freezing import freeze
 from bigdebug.lineage.rdd.operator import RddOperator
@@ -295,7 +296,16 @@ class Guarding:
     def quarantine(self) -> Quarantine:
         """The records that were left out so far."""
         filesystem, _ = self.place(FOLDER)
-        return Quarantine(filesystem, list(self.files))
+        return Quarantine(filesystem, list(self.files), self._located)
+
+    def _located(self, file: str, places: Sequence[tuple[int, int]]) -> Sequence[Location | None]:
+        from bigdebug.breakpoints.crashes.placing_rdds import Places
+
+        number = int(file.rpartition("-")[2].removesuffix(".parquet"))
+        guarded = self.guarded.get(number)
+        operator = None if guarded is None else guarded.operator
+        found = Places(operator, everywhere=True).of(places)
+        return [None if each is None else each.location for each in found]
 
     def ended(self, running: Any) -> None:
         """Gather what the tasks of an action set aside."""

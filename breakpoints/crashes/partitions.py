@@ -23,6 +23,9 @@ MOST_HELD_BACK = 100_000
 
 _IN_MEMORY = 16 << 20
 """So many bytes of a partition that was read are kept in memory; more in a file."""
+_BLOCK = 10_000
+"""Elements that are pickled together."""
+_ATOMS = frozenset({str, bytes, int, float, bool, type(None)})
 
 Function = Callable[[Iterable[Any]], Any]
 Change = tuple[bool, Any]
@@ -35,67 +38,109 @@ LEFT_OUT: Change = (False, None)
 
 
 class Elements:
-    """The elements of a partition, which can be read again: what was read is kept.
+    """The elements of a partition, which can be read again: those that were read are kept, in memory and then a file.
 
     Args:
         elements: of the partition.
 
     Attributes:
-        count: how many were read.
-        end: the byte after what is kept of them.
         kept: whether they can be read again; not those that nothing pickles.
         whole: whether none has failed to come; what is raised then isn't of a function that reads them.
     """
 
     def __init__(self, elements: Iterable[Any]) -> None:
         self._rest = iter(elements)
-        self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - as long as this lives
-        self.end = 0
-        self.count = 0
+        self._block: list[Any] = []
+        self._starts: list[int] = []
+        self._file: Any = None
+        self._loaded: tuple[int, list[Any]] = (-1, [])
         self.kept = True
         self.whole = True
 
-    def next(self) -> Any:
-        """The next of the partition.
+    @property
+    def count(self) -> int:
+        """How many were read."""
+        return len(self._starts) * _BLOCK + len(self._block)
 
-        Raises:
-            StopIteration: there is none.
+    def more(self, reading: Reading, end: int | None) -> Iterator[Any]:
+        """Those that weren't read yet.
+
+        All that an element pays for stands in one loop.
+
+        Args:
+            reading: is told of each.
+            end: so many are there.
         """
+        keep, unchanging, atoms = self._block.append, self._unchanging, _ATOMS
+        place, left = self.count, _BLOCK - len(self._block)
+        coming = True
         try:
-            element = next(self._rest)
-        except StopIteration:
-            raise
+            for element in self._rest:
+                coming = False
+                # What a function changes, it must not change here.
+                keep(element if type(element) in atoms else unchanging(element))
+                left -= 1
+                if not left:
+                    self._put_away()
+                    left = _BLOCK
+                reading.place, reading.before = place, reading.made
+                place += 1
+                yield element
+                if place == end:
+                    return
+                coming = True
         except BaseException:
-            self.whole = False
+            if coming:
+                self.whole = False
             raise
-        if self.kept:
-            try:
-                self._file.seek(self.end)
-                self._file.write(_pickled(element))
-                self.end = self._file.tell()
-            except Exception:
-                self.kept = False
-        self.count += 1
-        return element
+
+    def at(self, place: int) -> Any:
+        """One that was read."""
+        number, within = divmod(place, _BLOCK)
+        if number == len(self._starts):
+            block = self._block
+        else:
+            if self._loaded[0] != number:
+                self._file.seek(self._starts[number])
+                self._loaded = number, pickle.load(self._file)
+            block = self._loaded[1]
+        kept = block[within]
+        return pickle.loads(kept[0]) if type(kept) is list else kept
 
     def close(self) -> None:
         """Forget what is kept."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
-    def at(self, start: int) -> tuple[Any, int]:
-        """The element that is kept from some byte on, and where the one after it is."""
-        self._file.seek(start)
-        element = pickle.load(self._file)
-        return element, self._file.tell()
+    def _unchanging(self, element: Any) -> Any:
+        """An element that nobody can change; else a list with its pickle."""
+        if isinstance(element, tuple) and all(type(part) in _ATOMS for part in element):
+            return element
+        return [self._pickled(element)]
 
+    def _put_away(self) -> None:
+        data = self._pickled(self._block)
+        if self._file is None:
+            self._file = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - as long as this lives
+        try:
+            self._starts.append(self._file.seek(0, 2))
+            self._file.write(data)
+        except OSError:  # the disk is full
+            self.kept = False
+        self._block.clear()
 
-def _pickled(element: Any) -> bytes:
-    try:
-        return pickle.dumps(element, pickle.HIGHEST_PROTOCOL)
-    except Exception:  # of a class of the user's script, as a rule
-        from pyspark import cloudpickle
+    def _pickled(self, value: Any) -> bytes:
+        if self.kept:
+            try:
+                return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+            except Exception:  # of a class of the user's script, as a rule
+                from pyspark import cloudpickle
 
-        return bytes(cloudpickle.dumps(element))
+                try:
+                    return bytes(cloudpickle.dumps(value))
+                except Exception:
+                    self.kept = False
+        return b""
 
 
 class Reading:
@@ -115,40 +160,23 @@ class Reading:
     def __init__(self, elements: Elements, changes: Changes, end: int | None = None) -> None:
         self._elements = elements
         self._changes = changes
-        self._stop = end
-        self._next = 0
-        self._start = 0
+        self._end = end
         self.place = -1
         self.made = 0
         self.before = 0
 
-    def __iter__(self) -> Reading:
-        return self
-
-    def __next__(self) -> Any:
-        while self._next != self._stop:
-            place = self._next
-            if place < self._elements.count:
-                element, self._start = self._elements.at(self._start)
-            else:
-                element = self._elements.next()
-                self._start = self._elements.end
-            self._next += 1
-            if place in self._changes:
-                is_there, element = self._changes[place]
-                if not is_there:
-                    continue
-            self.place, self.before = place, self.made
-            return element
-        raise StopIteration
-
-    def element(self, place: int) -> Any:
-        """An element that was read, as the partition has it."""
-        reading = Reading(self._elements, {}, place + 1)
-        element = None
-        for element in reading:  # noqa: B007 - the last is wanted
-            pass
-        return element
+    def __iter__(self) -> Iterator[Any]:
+        elements, end = self._elements, self._end
+        place = 0
+        while place < elements.count and place != end:
+            is_there, changed = self._changes.get(place, (None, None))
+            if is_there is not False:
+                element = elements.at(place) if is_there is None else changed
+                self.place, self.before = place, self.made
+                yield element
+            place += 1
+        if place != end:
+            yield from elements.more(self, end)
 
 
 def surviving(
@@ -187,19 +215,23 @@ def _surviving(
         reading = Reading(elements, changes)
         held: list[Any] = []
         try:
-            for made in function(reading):
-                if reading.made < given:  # an earlier call's was let go
-                    reading.made += 1
-                    continue
-                if held and reading.before >= given + len(held):
-                    given += len(held)
-                    yield from held
-                    held = []
+            for made in function(iter(reading)):
                 reading.made += 1
-                held.append(made)
-                if not hold_back or len(held) > MOST_HELD_BACK:
+                if reading.made <= given:  # an earlier call's was let go
+                    continue
+                if held and reading.before == reading.made - 1:  # it has read on since
                     given += len(held)
+                    if len(held) == 1:
+                        yield held[0]
+                    else:
+                        yield from held
+                    held = []
+                if hold_back and len(held) < MOST_HELD_BACK:
+                    held.append(made)
+                else:
+                    given += len(held) + 1
                     yield from held
+                    yield made
                     held = []
             yield from held
             return
@@ -210,7 +242,7 @@ def _surviving(
             raise failed
         if given > _made_before(function, elements, changes, place):
             raise failed
-        changes[place] = crashed(place, reading.element(place), failed)
+        changes[place] = crashed(place, elements.at(place), failed)
 
 
 def culprit(
@@ -234,7 +266,7 @@ def culprit(
 
     def fails(end: int) -> bool | None:
         try:
-            for _ in function(Reading(elements, changes, end)):
+            for _ in function(iter(Reading(elements, changes, end))):
                 pass
         except Exception as other:
             return True if _kind(other) == wanted else None
@@ -267,7 +299,7 @@ def _made_before(function: Function, elements: Elements, changes: Changes, place
     """How much a function gives before it reads an element."""
     reading = Reading(elements, changes, place + 1)
     try:
-        for _ in function(reading):
+        for _ in function(iter(reading)):
             if reading.place >= place:
                 break
             reading.made += 1

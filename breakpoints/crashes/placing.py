@@ -57,22 +57,29 @@ class Placing:
         self._annotator = annotator
         self._ids = below.ids
 
-    def of(self, rows: Sequence[Sequence[Any]]) -> list[Place]:
-        """The places of rows, by the values of their id columns."""
+    def of(self, rows: Sequence[Sequence[Any]], *, with_records: bool = True) -> list[Place]:
+        """The places of rows.
+
+        Args:
+            rows: the values of their id columns.
+            with_records: of records in files, their values and those of their neighbours as well.
+        """
         every = [Place() for _ in rows]
         for column, ids in zip(self._ids, zip(*rows, strict=True), strict=True):
             if isinstance(column.origin, SourceLeaf):
-                found = self._in_source(column.origin, ids)
+                found = self._in_source(column.origin, ids, with_records)
             else:
                 found = self._behind(column, ids)
             every = [_joined(one, other) for one, other in zip(every, found, strict=True)]
         return every
 
-    def _in_source(self, leaf: SourceLeaf, ids: Sequence[Any]) -> list[Place]:
-        shown = [each for each in dict.fromkeys(ids) if each is not None][:MOST_PLACED]
+    def _in_source(self, leaf: SourceLeaf, ids: Sequence[Any], with_records: bool) -> list[Place]:
+        most = MOST_PLACED if with_records or not leaf.has_positions else 0
+        shown = [each for each in dict.fromkeys(ids) if each is not None][:most]
         beside = {each: _beside(leaf, each) for each in shown}
         wanted = list(dict.fromkeys([*shown, *(n for two in beside.values() for n in two)]))
-        values = {each: as_dict(row) for each, row in existing_values(self._catalyst, leaf, wanted).items()}
+        existing = existing_values(self._catalyst, leaf, wanted) if wanted else {}
+        values = {each: as_dict(row) for each, row in existing.items()}
         layout = FileLayout(self._catalyst, leaf)
         places = {
             each: location

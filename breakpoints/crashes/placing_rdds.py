@@ -23,6 +23,9 @@ from bigdebug.lineage.rdd.travelling import travelling
 MOST_LOCATED = 1_000
 """Of so many records of an operator and output the source records are looked for."""
 
+MOST_READ = 100_000
+"""Right after a job, so many elements are read again to find them; the first one is found whatever it takes."""
+
 Place = tuple[int, int]
 
 logger = logging.getLogger("bigdebug")
@@ -74,21 +77,42 @@ class Places:
 
     Args:
         operator: the operator; None where it isn't one of an RDD.
+        everywhere: however far from the beginnings of their partitions.
     """
 
-    def __init__(self, operator: RddOperator | None) -> None:
+    def __init__(self, operator: RddOperator | None, *, everywhere: bool = False) -> None:
         self._operator = operator
+        self._everywhere = everywhere
         self._asked = 0
+        self._reads: dict[int, int] = {}
+        self._farthest = 0
 
-    def of(self, places: list[Place]) -> list[TracedRecord | None]:
-        """The source records, by partition and place; of the first `MOST_LOCATED`."""
+    def of(self, places: Sequence[Place]) -> list[TracedRecord | None]:
+        """The source records, by partition and place; None of those that aren't looked for."""
         unknown: list[TracedRecord | None] = [None] * len(places)
-        if self._operator is None or self._asked >= MOST_LOCATED:
+        near = self._near(places)
+        if self._operator is None or not near:
             return unknown
-        self._asked += len(places)
         try:
-            found = source_records(self._operator, places)
+            found = source_records(self._operator, near)
         except Exception as problem:
             logger.debug("records in quarantine without a place", exc_info=problem)
             return unknown
         return [found.get(place) for place in places]
+
+    def _near(self, places: Sequence[Place]) -> list[Place]:
+        """Those that are looked for: a partition is read up to the last of them."""
+        chosen = []
+        self._farthest = max([self._farthest, *(place for _, place in places)])
+        for partition, place in places:
+            if self._asked >= MOST_LOCATED and not self._everywhere:
+                break
+            known = self._reads.get(partition, 0)
+            # Where a file's partition begins is counted through those before it, about as large as is known of any.
+            before = partition * self._farthest
+            read = sum(self._reads.values()) - known + max(known, place + 1) + before
+            if self._everywhere or read <= MOST_READ or not self._asked:
+                self._reads[partition] = max(known, place + 1)
+                self._asked += 1
+                chosen.append((partition, place))
+        return chosen

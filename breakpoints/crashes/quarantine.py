@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -173,16 +173,22 @@ class QuarantineWriter:
         self._writer.close()
 
 
+Locate = Callable[[str, Sequence[tuple[int, int]]], Sequence[Location | None]]
+"""Of a file in quarantine and the places of some of its records, where their source records stand."""
+
+
 class Quarantine(Described, Sequence[Quarantined]):
     """Records that were set aside, in Parquet files of the run's folder. They are read as they are asked for.
 
     Args:
         filesystem: of the store.
         files: the Parquet files.
+        locate: finds the source records of some records of a file, while the program is there.
     """
 
-    def __init__(self, filesystem: Any, files: Sequence[str]) -> None:
+    def __init__(self, filesystem: Any, files: Sequence[str], locate: Locate | None = None) -> None:
         self._filesystem = filesystem
+        self._locate = locate
         self.files = tuple(files)
 
     def of(self, output: int | None = None, operator: str | None = None) -> Quarantine:
@@ -194,7 +200,25 @@ class Quarantine(Described, Sequence[Quarantined]):
                 continue
             if operator is None or operator in (first.operator, first.call_site):
                 chosen.append(file)
-        return Quarantine(self._filesystem, chosen)
+        return Quarantine(self._filesystem, chosen, self._locate)
+
+    def located(self) -> list[Quarantined]:
+        """All of them, with their source records' places where these weren't looked for yet.
+
+        Right after a job only the places near the beginnings of partitions are. For the others Spark reads the
+        partitions once more, as far as they come.
+        """
+        found: list[Quarantined] = []
+        for file in self.files:
+            records = list(Quarantine(self._filesystem, [file]))
+            lacking = [each for each in records if each.location is None]
+            if self._locate is not None and lacking:
+                places = dict(
+                    zip(map(id, lacking), self._locate(file, [each.place for each in lacking]), strict=True)
+                )
+                records = [located(each, places.get(id(each), each.location)) for each in records]
+            found += records
+        return found
 
     def table(self) -> pa.Table:
         """All as an Arrow table; `value` and `repaired` are pickled."""

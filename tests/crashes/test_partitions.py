@@ -158,8 +158,18 @@ def test_elements_that_nothing_pickles_go_through() -> None:
         list(surviving(numbers_of, Elements([(i for i in [1]), 5]), never))
 
 
+def test_what_a_function_changes_is_read_again_as_it_was() -> None:
+    def spoiling(rows: Iterable[dict[str, int]]) -> Iterator[float]:
+        for row in rows:
+            yield 12 / row.pop("n")
+
+    rows = [{"n": 1}, {"n": 0}, {"n": 3}]
+    assert list(surviving(spoiling, Elements(rows), lambda *given: LEFT_OUT)) == [12, 4]
+
+
 def test_a_partition_larger_than_its_memory_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partitions, "_IN_MEMORY", 1_000)
+    monkeypatch.setattr(partitions, "_BLOCK", 7)
     numbers = [n % 500 for n in range(1, 2_000)]
     found = list(surviving(reading_first, Elements(numbers), lambda place, element, error: LEFT_OUT))
     assert found == list(reading_first([n for n in numbers if n]))

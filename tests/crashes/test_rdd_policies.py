@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 import bigdebug
+from bigdebug.breakpoints.crashes import placing_rdds
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.location import Location
 from tests.proofs import Part
@@ -209,3 +210,17 @@ def test_what_is_taken_counts_what_was_read(spark: SparkSession, session: bigdeb
     numbers = spark.sparkContext.parallelize(range(-1, 100), 1).map(lambda n: 10 // (n % 3))
     assert numbers.take(3) == [5, 10, 5]  # of -1, 1 and 2; 0 crashed on the way
     assert session.outputs[-1].missing >= 1
+
+
+def test_places_far_from_the_beginnings_are_looked_for_when_asked(
+    spark: SparkSession, session: bigdebug.Session, people: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing_rdds, "MOST_READ", 1)
+    session.on_crash("skip")
+    lines_of(spark, people).map(parsed).count()
+    assert [each.location for each in session.quarantine] == [Location(people, 4), None]
+    assert [each.place for each in session.quarantine][1][0] == 1  # of the second partition
+    assert [each.location for each in session.quarantine.located()] == [
+        Location(people, 4), Location(people, 11),
+    ]  # fmt: skip
+    assert [each.location for each in session.quarantine.of(operator="map").located()][1] is not None
