@@ -181,7 +181,8 @@ def _advice(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
 
 def _skew(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     for rows in arguments.rows:
-        yield f"timing {rows}", lambda r=rows: skew.timing(spark, r)  # type: ignore[misc]
+        for micros in (1, 10):
+            yield f"timing {rows} {micros}", lambda r=rows, m=micros: skew.timing(spark, r, m)  # type: ignore[misc]
         for kind in arguments.kinds:
             yield (
                 f"reports {rows} {kind}",

@@ -43,38 +43,44 @@ def reports(spark: SparkSession, folder: Path, rows: int, kind: str) -> Iterator
         yield row_of("skew report ÷ job", name, rows, kind, paired(report, job, 5))
 
 
-def timing(spark: SparkSession, rows: int) -> Iterator[Row]:
-    """Functions with a stopwatch ÷ without, of 1 and 10 microseconds on this machine."""
-    for micros in (1, 10):
+def timing(spark: SparkSession, rows: int, micros: int) -> Iterator[Row]:
+    """A function with a stopwatch ÷ without, of so many microseconds on this machine.
 
-        def work(number: int, rounds: int = _rounds_of(micros)) -> int:
-            for each in repeat(1, rounds):
-                number ^= each
-            return number
+    Args:
+        spark: the session.
+        rows: of a function of one microsecond; of slower ones fewer.
+        micros: a call of the function takes.
+    """
+    rows //= micros
 
-        def off(work: Any = work) -> float:
-            rdd = spark.sparkContext.range(rows, numSlices=2).map(work)
-            return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
+    def work(number: int, rounds: int = _rounds_of(micros)) -> int:
+        for each in repeat(1, rounds):
+            number ^= each
+        return number
 
-        def on(work: Any = work) -> float:
-            context = spark.sparkContext
-            watched = MadeThere(timers.timed, work, 0, context.accumulator({}, timers.TimesParam(10)), 10)
-            rdd = context.range(rows, numSlices=2).map(watched)
-            return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
+    def off() -> float:
+        rdd = spark.sparkContext.range(rows, numSlices=2).map(work)
+        return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
 
-        def live(work: Any = work) -> float:
-            with bigdebug.attach(spark, store=fresh_store()) as session:
-                made = spark.sparkContext.range(rows, numSlices=2).map(work)
-                session.watch(made, bigdebug.Slow())
-                return seconds(lambda: made.mapPartitions(timers.exhausted).collect())
+    def on() -> float:
+        context = spark.sparkContext
+        watched = MadeThere(timers.timed, work, 0, context.accumulator({}, timers.TimesParam(10)), 10)
+        rdd = context.range(rows, numSlices=2).map(watched)
+        return seconds(lambda: rdd.mapPartitions(timers.exhausted).collect())
 
-        def plain(work: Any = work) -> float:
-            with bigdebug.attach(spark, store=fresh_store()):
-                made = spark.sparkContext.range(rows, numSlices=2).map(work)
-                return seconds(lambda: made.mapPartitions(timers.exhausted).collect())
+    def live() -> float:
+        with bigdebug.attach(spark, store=fresh_store()) as session:
+            made = spark.sparkContext.range(rows, numSlices=2).map(work)
+            session.watch(made, bigdebug.Slow())
+            return seconds(lambda: made.mapPartitions(timers.exhausted).collect())
 
-        yield row_of("records timed ÷ not", f"map of {micros} µs", rows, "range", paired(on, off, 5))
-        yield row_of("slow watchpoint ÷ not", f"map of {micros} µs", rows, "range", paired(live, plain, 5))
+    def plain() -> float:
+        with bigdebug.attach(spark, store=fresh_store()):
+            made = spark.sparkContext.range(rows, numSlices=2).map(work)
+            return seconds(lambda: made.mapPartitions(timers.exhausted).collect())
+
+    yield row_of("records timed ÷ not", f"map of {micros} µs", rows, "range", paired(on, off, 5))
+    yield row_of("slow watchpoint ÷ not", f"map of {micros} µs", rows, "range", paired(live, plain, 5))
 
 
 def _rounds_of(micros: float) -> int:
