@@ -253,8 +253,9 @@ def _more(row: measures.Row) -> str:
 
 def _table(rows: list[dict[str, Any]], measured: str) -> str:
     head = (
-        f"Measured at commit {measured} with `python -m benchmarks`: medians of 7 pairs in one run (of full capture "
-        "and indexes, 5; of rounds, 1), three times as many of what takes less than a second; 2 cores.\n\n"
+        f"Measured at commit {measured} with `python -m benchmarks`: medians of pairs taken in turn in one run, 7 of "
+        "most (full capture, indexes, crashes and skew 5, finding culprits and TPC-H 3, rounds 1), three times as many "
+        "of what takes less than a second; 2 cores.\n\n"
         "| measure | program | rows | source | ratio | least to most | measured | against | difference |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
     )
