@@ -13,10 +13,13 @@ from __future__ import annotations
 import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from time import monotonic
 from typing import Any
 
-MOST_LEFT_OUT = 100
-"""So many elements of a partition are left out or repaired, for the function is called anew for each."""
+MOST_LEFT_OUT = 10_000
+"""So many elements of a partition are left out or repaired."""
+MOST_SECONDS = 60.0
+"""So long a task goes through again what it has been through already: the function is called anew for each of them."""
 
 MOST_HELD_BACK = 100_000
 """So much of what a function gives is held back until it has read on."""
@@ -198,7 +201,7 @@ def surviving(
     Raises:
         Exception: what the function raises where no element of those it has read makes it fail, where a changed one
             does so again, where it has given something by then that depended on the element, or where there are
-            more than `MOST_LEFT_OUT`.
+            more than `MOST_LEFT_OUT`, or where to find them takes more than `MOST_SECONDS`.
     """
     try:
         yield from _surviving(function, elements, crashed, hold_back)
@@ -211,6 +214,8 @@ def _surviving(
 ) -> Iterator[Any]:
     changes: dict[int, Change] = {}
     given = 0
+    spent = 0.0
+    again_since: float | None = None
     while True:
         reading = Reading(elements, changes)
         held: list[Any] = []
@@ -219,6 +224,8 @@ def _surviving(
                 reading.made += 1
                 if reading.made <= given:  # an earlier call's was let go
                     continue
+                if again_since is not None:
+                    spent, again_since = spent + monotonic() - again_since, None
                 if held and reading.before == reading.made - 1:  # it has read on since
                     given += len(held)
                     if len(held) == 1:
@@ -237,12 +244,17 @@ def _surviving(
             return
         except Exception as error:
             failed = error
+        again_since = again_since or monotonic()
         place = culprit(function, elements, changes, reading, failed)
         if place is None or place in changes or len(changes) >= MOST_LEFT_OUT:
             raise failed
         if given > _made_before(function, elements, changes, place):
             raise failed
-        changes[place] = crashed(place, elements.at(place), failed)
+        spent += monotonic() - again_since
+        if spent > MOST_SECONDS:
+            raise failed
+        changes[place] = crashed(place, elements.at(place), failed)  # which may take long: a person is asked
+        again_since = monotonic()
 
 
 def culprit(

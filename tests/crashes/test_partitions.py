@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 import bigdebug
 from bigdebug.breakpoints.crashes import partitions
-from bigdebug.breakpoints.crashes.partitions import LEFT_OUT, MOST_LEFT_OUT, Elements, surviving
+from bigdebug.breakpoints.crashes.partitions import LEFT_OUT, Elements, surviving
 from bigdebug.lineage.location import Location
 from tests.proofs import Part
 
@@ -124,10 +124,17 @@ def test_what_no_element_is_to_blame_for_is_raised_as_it_is() -> None:
         list(surviving(streaming, Elements(broken()), never))
     with pytest.raises(ZeroDivisionError):  # what is repaired crashes again
         list(surviving(streaming, Elements([1, 0]), lambda place, element, error: (True, 0)))
+
+
+@pytest.mark.parametrize(("limit", "least"), [("MOST_LEFT_OUT", 3), ("MOST_SECONDS", 0.0)])
+def test_there_is_a_limit(limit: str, least: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave_out(place: int, element: Any, error: Exception) -> Any:
+        return LEFT_OUT
+
+    assert list(surviving(streaming, Elements([0, 0, 0, 2, 0]), leave_out)) == [6]
+    monkeypatch.setattr(partitions, limit, least)
     with pytest.raises(ZeroDivisionError):
-        list(
-            surviving(streaming, Elements([0] * (MOST_LEFT_OUT + 1)), lambda place, element, error: LEFT_OUT)
-        )
+        list(surviving(streaming, Elements([0, 0, 0, 2, 0]), leave_out))
 
 
 def test_what_was_given_by_then_must_not_depend_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
