@@ -15,6 +15,7 @@ def of_two(age: Any, id: Any) -> int:
     return int(age) // (int(id) - 5)
 
 
+@pytest.mark.compat
 @pytest.mark.parametrize("vectorised", [False, True])
 def test_whole_rows_are_found_by_what_the_function_was_given(
     vectorised: bool,

@@ -211,6 +211,7 @@ def test_all_culprits_of_a_partition_are_named(
     assert "read last" not in note
 
 
+@pytest.mark.compat
 def test_elements_are_left_out_of_partitions(
     spark: SparkSession, session: bigdebug.Session, people: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
