@@ -139,6 +139,12 @@ def _programs(spark: SparkSession, place: str) -> dict[str, tuple[Callable[[], A
     def rdd(first: int) -> Any:
         return context.textFile(place).map(lambda line: 100 // (int(line.split(",")[0]) - first)).sum()
 
+    def parts(first: int) -> Any:
+        def quotients(lines: Iterator[str]) -> Iterator[int]:
+            return (100 // (int(line.split(",")[0]) - first) for line in lines)
+
+        return context.textFile(place).mapPartitions(quotients).sum()
+
     def udf(first: int) -> Any:
         function = F.udf(lambda line: 100 // (int(line.split(",")[0]) - first), "long")
         return spark.read.text(place).select(F.sum(function("value"))).collect()
@@ -159,6 +165,7 @@ def _programs(spark: SparkSession, place: str) -> dict[str, tuple[Callable[[], A
 
     return {
         "RDD map": (lambda: rdd(-1), lambda: rdd(77)),
+        "RDD mapPartitions": (lambda: parts(-1), lambda: parts(77)),
         "UDF": (lambda: udf(-1), lambda: udf(77)),
         "Arrow UDF": (lambda: arrow(-1), lambda: arrow(77)),
         "pandas UDF": (lambda: pandas(-1), lambda: pandas(77)),

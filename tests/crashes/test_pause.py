@@ -67,6 +67,29 @@ def test_each_record_can_have_an_answer_of_its_own(spark: SparkSession, session:
         answered(session, lambda paused: paused.fail(), numbers.collect)
 
 
+def test_a_function_of_a_partition_asks_as_it_happens(spark: SparkSession, session: bigdebug.Session) -> None:
+    session.on_crash("pause", timeout=20)
+    texts = spark.sparkContext.parallelize(["2", "x", "4", "z6"], 1)
+    numbers = texts.mapPartitions(lambda given: (halves(text) for text in given))
+    seen = []
+
+    def answer(paused: Paused) -> None:
+        (one,) = paused.records
+        seen.append(one.value)
+        if one.value == "x":
+            paused.skip(0)
+        else:
+            paused.repair(lambda text: text.strip("z"))
+
+    assert answered(session, answer, numbers.collect) == [1.0, 2.0, 3.0]
+    assert seen == ["x", "z6"]
+    assert (session.outputs[-1].missing, session.outputs[-1].repaired) == (1, 1)
+    trace = session.trace(session.outputs[-1], lambda half: half == 3)  # a replay does as was decided
+    assert "z6" in [record.value for record in trace.collect()]
+    with pytest.raises(Exception, match="invalid literal for int"):
+        answered(session, lambda paused: paused.fail(), numbers.collect)
+
+
 def test_another_terminal_answers(
     spark: SparkSession, session: bigdebug.Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
