@@ -59,7 +59,6 @@ class FrameSearch:
         self._question = question
         self._failure = failure or Failure("python", "", "")
         self._annotator = Annotator(question.catalyst, question.sources)
-        self._given: Sequence[Any] = ()
 
     def culprits(self, most: int = MOST_LISTED) -> Culprits | None:
         """The culprits of the first operator that has some, up from the sources; None where none has.
@@ -143,19 +142,17 @@ class FrameSearch:
         for suspect in suspects(self._catalyst, self._question.root, Failure("worker", "", "")):
             if function_of(suspect).resultId().equals(function.resultId()):
                 if given and suspect.expressions:
-                    self._given = given
-                    found = self._of(suspect, most)
-                    self._given = ()
+                    found = self._of(suspect, most, given)
                     if found is not None and found.count == len(given):
                         return found
                 return self._of(suspect, most)
         return None
 
-    def _of(self, suspect: Suspect, most: int = MOST_LISTED) -> Culprits | None:
+    def _of(self, suspect: Suspect, most: int = MOST_LISTED, given: Sequence[Any] = ()) -> Culprits | None:
         if suspect.operator.kind in BY_PAIR:
             return self._of_both_sides(suspect, most)
-        crashing = self.crashing(suspect)
-        return None if crashing is None else self._listed(suspect, crashing, most)
+        crashing = self.crashing(suspect, given)
+        return None if crashing is None else self._listed(suspect, crashing, most, few=bool(given))
 
     def _of_both_sides(self, suspect: Suspect, most: int) -> Culprits | None:
         found: Culprits | None = None
@@ -171,14 +168,16 @@ class FrameSearch:
             found = replace(found, crashes=crashes, count=found.count + more.count, notes=notes)
         return found
 
-    def _listed(self, suspect: Suspect, crashing: Crashing, most: int) -> Culprits | None:
+    def _listed(
+        self, suspect: Suspect, crashing: Crashing, most: int, *, few: bool = False
+    ) -> Culprits | None:
         below, plan, values, error = crashing
         catalyst = self._catalyst
         value = catalyst.alias(catalyst.struct((each.name(), each) for each in values), fresh_name("value"))
         ids = [column.id for column in below.ids]
         shown = catalyst.project([*ids, value, *([] if error is None else [error])], plan)
         frame = catalyst.frame(shown)
-        if self._given:  # all partitions at once: there are hardly more of them
+        if few:  # all partitions at once: there are hardly more of them
             rows = catalyst.frame(catalyst.local_limit(most + 1, shown)).collect()[: most + 1]
         else:
             rows = frame.limit(most + 1).collect()
@@ -187,7 +186,7 @@ class FrameSearch:
         count = frame.count() if len(rows) > most else len(rows)
         rows = rows[:most]
         placing = Placing(catalyst, self._annotator, below)
-        placed = placing.of([row[: len(ids)] for row in rows], with_records=not self._given)
+        placed = placing.of([row[: len(ids)] for row in rows], with_records=not few)
         crashes = []
         notes: set[str] = set()
         operator = suspect.operator
@@ -211,12 +210,16 @@ class FrameSearch:
             )
         return Culprits(crashes[0].operator, operator.call_site, crashes, count, sorted(notes))
 
-    def crashing(self, suspect: Suspect) -> Crashing | None:
+    def crashing(self, suspect: Suspect, given: Sequence[Any] = ()) -> Crashing | None:
         """The plan of the annotated rows that crash an operator.
+
+        Args:
+            suspect: the operator.
+            given: only rows are tried that its function is given one of these of.
 
         Returns:
             The annotated input, the plan, its attributes of the input's columns, and that of the error as JSON
-            where the rows carry it.
+            where the rows carry it. None where it can't be told.
         """
         operator = suspect.operator
         if operator.kind in BY_NODE or of_groups(suspect):
@@ -227,9 +230,10 @@ class FrameSearch:
         below = self._annotated(side)
         reached = self._reached(operator, below.plan) if len(operator.children) == 1 else below.plan
         if suspect.python:
-            if self._given:
-                alike = rows_alike(self._catalyst, function_of(suspect), reached, self._given)
-                reached = reached if alike is None else alike
+            if given:
+                reached = rows_alike(self._catalyst, function_of(suspect), reached, given)
+                if reached is None:
+                    return None
             guarded = self._guarded(function_of(suspect))
             error = self._catalyst.alias(guarded, fresh_name("error"))
             plan = self._catalyst.project_more([error], reached)

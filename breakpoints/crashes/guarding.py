@@ -55,10 +55,11 @@ from bigdebug.lineage.rdd.travelling import travel_from_now_on
 from bigdebug.lineage.recorder import Recorder
 
 BY_ELEMENT = frozenset({"map", "flatMap", "filter", "mapValues", "flatMapValues", "keyBy"})
-"""Operators of RDDs that go on where a record crashes their function; and the action `foreach`."""
-BY_PARTITION = frozenset({"mapPartitions", "mapPartitionsWithIndex"})
-"""Those that do so with functions of whole partitions; and the action `foreachPartition`."""
-GUARDED = BY_ELEMENT | BY_PARTITION
+"""Operators of RDDs that go on where an element crashes their function."""
+ACTIONS = frozenset({"foreach", "foreachPartition"})
+"""Actions that do so."""
+GUARDED = BY_ELEMENT | (partition_guards.KINDS - ACTIONS)
+"""All operators that do."""
 
 MOST_GUARDED = 10_000
 """So many guarded operators are known; a service that runs for weeks forgets the oldest."""
@@ -163,7 +164,7 @@ class Guarding:
         keeps = bool(given.get("preservesPartitioning", kind in ("mapValues", "flatMapValues", "filter")))
         guarded = self.add(kind, label, site, function, policy)
         place = self.site(guarded, rdd.ctx)
-        if kind in BY_PARTITION:
+        if kind in partition_guards.KINDS:
             recorded_kind, recorded = "mapPartitionsWithIndex", RDD.mapPartitionsWithIndex
             again: Any = declared_as(function, partition_guards.quiet_partition(kind, function, place))
         else:
@@ -188,7 +189,7 @@ class Guarding:
         running.guarded = True
         context.setLocalProperty(keeping.OUTPUT, str(running.output.number))
         rebuilt = None if running.tap is not None else self._rebuilt(running, args[0])
-        if label not in ("foreach", "foreachPartition"):
+        if label not in ACTIONS:
             return None if rebuilt is None else (getattr(RDD, label), (rebuilt, *args[1:]), kwargs)
         method = getattr(RDD, label)
         given = bound(method, args, kwargs)
@@ -299,12 +300,11 @@ class Guarding:
         return Quarantine(filesystem, list(self.files), self._located)
 
     def _located(self, file: str, places: Sequence[tuple[int, int]]) -> Sequence[Location | None]:
-        from bigdebug.breakpoints.crashes.placing_rdds import Places
+        from bigdebug.breakpoints.crashes.placing_rdds import records_at
 
         number = int(file.rpartition("-")[2].removesuffix(".parquet"))
         guarded = self.guarded.get(number)
-        operator = None if guarded is None else guarded.operator
-        found = Places(operator, everywhere=True).of(places)
+        found = records_at(None if guarded is None else guarded.operator, places)
         return [None if each is None else each.location for each in found]
 
     def ended(self, running: Any) -> None:
@@ -382,10 +382,10 @@ class Guarding:
 
 def _guards(policy: Policy, kind: str) -> bool:
     """Whether a guard is put into an operator; no value stands for what a function of a partition gives."""
-    by_partition = kind in BY_PARTITION or kind == "foreachPartition"
-    return policy.guards and not (by_partition and policy.name == "repair" and not callable(policy.repair))
+    lacks = kind in partition_guards.KINDS and policy.name == "repair" and not callable(policy.repair)
+    return policy.guards and not lacks
 
 
 def _guard(kind: str, function: Any, site: keeping.Site) -> Callable[[int, Iterable[Any]], Iterator[Any]]:
-    by_element = kind in BY_ELEMENT or kind == "foreach"
-    return (guards.guarded if by_element else partition_guards.guarded_partition)(kind, function, site)
+    by_partition = kind in partition_guards.KINDS
+    return (partition_guards.guarded_partition if by_partition else guards.guarded)(kind, function, site)

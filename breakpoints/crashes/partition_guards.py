@@ -16,6 +16,9 @@ from bigdebug.breakpoints.crashes.keeping import NOTHING, Keeper, Site
 from bigdebug.breakpoints.crashes.partitions import LEFT_OUT, Change, Elements, surviving
 from bigdebug.breakpoints.crashes.workers import Found, carried, told
 
+KINDS = frozenset({"mapPartitions", "mapPartitionsWithIndex", "foreachPartition"})
+"""Kinds of operators and actions whose function is called with a partition."""
+
 OfPartition = Callable[[int, Iterable[Any]], Any]
 
 
@@ -55,13 +58,14 @@ def by_index(kind: str, function: Any) -> OfPartition:
         function: the user's.
     """
 
-    def call(partition: int, elements: Iterable[Any]) -> Any:
-        if kind == "mapPartitionsWithIndex":
-            return function(partition, elements)
+    if kind == "mapPartitionsWithIndex":
+        return function  # type: ignore[no-any-return]
+
+    def call(_: int, elements: Iterable[Any]) -> Any:
         made = function(elements)
-        if kind != "foreachPartition":
-            return made
-        return made if hasattr(made, "__iter__") else ()  # as Spark has it
+        if kind == "foreachPartition" and not hasattr(made, "__iter__"):
+            return ()  # as Spark has it
+        return made
 
     return call
 

@@ -317,4 +317,4 @@ def _made_before(function: Function, elements: Elements, changes: Changes, place
             reading.made += 1
     except Exception:
         pass
-    return reading.before if reading.place >= place else reading.made
+    return reading.made

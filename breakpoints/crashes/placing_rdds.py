@@ -72,32 +72,39 @@ def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place
     return records
 
 
-class Places:
-    """Where the records that an operator was given come from, as far as a look at their partitions tells.
+def records_at(operator: RddOperator | None, places: Sequence[Place]) -> list[TracedRecord | None]:
+    """The same by place; None of those that can't be told.
 
     Args:
         operator: the operator; None where it isn't one of an RDD.
-        everywhere: however far from the beginnings of their partitions.
+        places: as of `source_records`.
+    """
+    found: dict[Place, TracedRecord] = {}
+    if operator is not None and places:
+        try:
+            found = source_records(operator, places)
+        except Exception as problem:
+            logger.debug("records in quarantine without a place", exc_info=problem)
+    return [found.get(place) for place in places]
+
+
+class Places:
+    """Where the records that an operator was given come from, as far as that is soon told, right after a job.
+
+    Args:
+        operator: as of `records_at`.
     """
 
-    def __init__(self, operator: RddOperator | None, *, everywhere: bool = False) -> None:
+    def __init__(self, operator: RddOperator | None) -> None:
         self._operator = operator
-        self._everywhere = everywhere
         self._asked = 0
         self._reads: dict[int, int] = {}
         self._farthest = 0
 
     def of(self, places: Sequence[Place]) -> list[TracedRecord | None]:
         """The source records, by partition and place; None of those that aren't looked for."""
-        unknown: list[TracedRecord | None] = [None] * len(places)
         near = self._near(places)
-        if self._operator is None or not near:
-            return unknown
-        try:
-            found = source_records(self._operator, near)
-        except Exception as problem:
-            logger.debug("records in quarantine without a place", exc_info=problem)
-            return unknown
+        found = dict(zip(near, records_at(self._operator, near), strict=True))
         return [found.get(place) for place in places]
 
     def _near(self, places: Sequence[Place]) -> list[Place]:
@@ -105,13 +112,13 @@ class Places:
         chosen = []
         self._farthest = max([self._farthest, *(place for _, place in places)])
         for partition, place in places:
-            if self._asked >= MOST_LOCATED and not self._everywhere:
+            if self._asked >= MOST_LOCATED:
                 break
             known = self._reads.get(partition, 0)
             # Where a file's partition begins is counted through those before it, about as large as is known of any.
             before = partition * self._farthest
             read = sum(self._reads.values()) - known + max(known, place + 1) + before
-            if self._everywhere or read <= MOST_READ or not self._asked:
+            if read <= MOST_READ or not self._asked:
                 self._reads[partition] = max(known, place + 1)
                 self._asked += 1
                 chosen.append((partition, place))

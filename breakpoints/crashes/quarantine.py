@@ -211,12 +211,10 @@ class Quarantine(Described, Sequence[Quarantined]):
         found: list[Quarantined] = []
         for file in self.files:
             records = list(Quarantine(self._filesystem, [file]))
-            lacking = [each for each in records if each.location is None]
+            lacking = [each.place for each in records if each.location is None]
             if self._locate is not None and lacking:
-                places = dict(
-                    zip(map(id, lacking), self._locate(file, [each.place for each in lacking]), strict=True)
-                )
-                records = [located(each, places.get(id(each), each.location)) for each in records]
+                more = iter(self._locate(file, lacking))
+                records = [each if each.location else located(each, next(more)) for each in records]
             found += records
         return found
 

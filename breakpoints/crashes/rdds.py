@@ -36,8 +36,6 @@ logger = logging.getLogger("bigdebug")
 
 BY_ELEMENT = RECORD_WISE - {"keys", "values"} | {"foreach", "groupBy", "sortBy"}
 """Kinds of operators whose function is called with one element."""
-BY_WHOLE = {"mapPartitions", "mapPartitionsWithIndex", "foreachPartition"}
-"""Kinds whose function is called with a partition."""
 
 _FUNCTION = {"sortBy": "keyfunc"}
 _MOST_BEHIND = 20
@@ -132,7 +130,7 @@ class RddSearch:
         notes: list[str] = []
         if operator.kind in BY_ELEMENT:
             guard: Any = workers.crashing(workers.call_of(operator.kind, function), MOST_LISTED)
-        elif operator.kind in BY_WHOLE:
+        elif operator.kind in partition_guards.KINDS:
             whole = partition_guards.by_index(operator.kind, function)
             guard = partition_guards.crashing_in_partitions(whole, MOST_OF_PARTITION)
         else:
@@ -144,7 +142,7 @@ class RddSearch:
             return None
         count = sum(part[1] for part in parts)
         found = [each for part in parts for each in part[0]][:MOST_LISTED]
-        if operator.kind in BY_WHOLE and any(part[1] == MOST_OF_PARTITION for part in parts):
+        if operator.kind in partition_guards.KINDS and any(part[1] == MOST_OF_PARTITION for part in parts):
             notes.append(f"of each partition {MOST_OF_PARTITION} are looked for; there may be more")
         return self._told(operator, found, count, notes)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bigdebug.breakpoints.crashes import frame_guards
 from bigdebug.breakpoints.crashes.failures import Failure
-from bigdebug.breakpoints.crashes.guarding import Guarded
+from bigdebug.breakpoints.crashes.guarding import ACTIONS, Guarded
 from bigdebug.breakpoints.crashes.quarantine import Quarantine
 from bigdebug.breakpoints.crashes.suspects import function_of, suspects
 from bigdebug.lineage.catalyst import Catalyst
@@ -71,7 +71,7 @@ def retried_rdd(
     context = operator.context
     values = context.parallelize([each.value for each in quarantine])
     function = guarded.function if patch is None else patch
-    if guarded.kind in ("foreach", "foreachPartition"):
+    if guarded.kind in ACTIONS:
         return getattr(values, guarded.kind)(function)
     made = getattr(values, guarded.kind)(function)
     return _Retried(context, operator, made).plain(rows.operator, rows.frozen)
