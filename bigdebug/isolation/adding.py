@@ -10,9 +10,12 @@ import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from bigdebug.isolation.groups import value_column
+from bigdebug.isolation.groups import Tail, value_column
 from bigdebug.isolation.measures import STEPS, Added, Array, NotInClosedFormError
 from bigdebug.isolation.shape import Function
+
+_SHORT = {"tinyint": 2**7, "smallint": 2**15, "int": 2**31}
+"""Kinds of numbers so many of which as a group has add up to a long, and the largest absolute value of each."""
 
 
 def scale_of(kind: str) -> int:
@@ -34,6 +37,9 @@ def of_many(name: str, function: Function) -> Iterator[Column]:
     yield F.count(value)
     if function.kind in ("Min", "Max"):
         yield (F.min if function.kind == "Min" else F.max)(value)
+        return
+    if function.number in _SHORT:
+        yield F.sum(value)
         return
     yield F.try_sum(value)
     yield F.sum(F.abs(value.cast("double")))
@@ -58,18 +64,26 @@ class Taken:
     Attributes:
         numbers: the numbers; of many rows their sum, or the extreme one.
         counts: how many values each is of.
-        absolute: the sums of the absolute values.
+        absolute: the sums of the absolute values; or the most that each of them can be.
         steps: of each of `STEPS` whether it makes all values whole numbers.
     """
 
     numbers: Array
     counts: Array
-    absolute: Array
+    absolute: Array | int
     steps: dict[float, Array]
 
-    def added(self, some: Array) -> Added:
-        """What is known of the values of some that are of many rows."""
+    def added(self, some: Array, tail: Tail | None) -> Added:
+        """What is known of the values of some that are of many rows.
+
+        Args:
+            some: of each whether it is one of them.
+            tail: beyond which none of the values are; None where that isn't known.
+        """
         whole = frozenset(step for step, of_each in self.steps.items() if of_each[some].all())
+        if isinstance(self.absolute, int):
+            most = self.absolute if tail is None else max(abs(tail.low), abs(tail.high))
+            return Added(float(self.counts[some].sum()) * most, whole)
         return Added(float(self.absolute[some].sum()), whole)
 
 
@@ -91,6 +105,9 @@ def taken_of(columns: Sequence[pa.ChunkedArray], functions: Sequence[Function]) 
             raise NotInClosedFormError("a sum is too large")
         if function.kind in ("Min", "Max"):
             yield Taken(numbers, counts, nothing, {})
+            continue
+        if function.number in _SHORT:
+            yield Taken(numbers, counts, _SHORT[function.number], dict.fromkeys(STEPS, counts >= 0))
             continue
         absolute = next(given).fill_null(0.0).to_numpy() * 10.0 ** scale_of(function.number)
         firsts = np.zeros(len(counts), dtype=np.int64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.closed_form import ClosedForm
@@ -143,15 +143,19 @@ class ClosedGroups:
         kept = [catalyst.alias(column, fresh_name("kept")) for column in catalyst.output(plan)]
         taken = [catalyst.alias(fetched(catalyst, function), fresh_name("taken")) for function in functions]
         frame = catalyst.frame(catalyst.project_more([*kept, *taken], plan))
-        ids = [[fresh_name("id") for _ in range(each.width)] for each in self._ids]
-        compared = [
-            column.alias(name)
-            for each, names in zip(self._ids, ids, strict=True)
-            for column, name in zip(each.compared(each.column), names, strict=True)
-        ]
-        frame = frame.select("*", *compared)
         names = [[str(each.name()) for each in columns] for columns in (kept, taken)]
-        return Told(frame, names[0], ids, self._group, names[1])
+        # What is compared of an id may be the id itself: a key of fewer columns is a faster one.
+        ids: list[list[str]] = []
+        more: list[Column] = []
+        for place, each in enumerate(self._ids):
+            if each.width == 1:
+                ids.append([names[0][place]])
+                continue
+            ids.append([fresh_name("id") for _ in range(each.width)])
+            more += [
+                column.alias(name) for column, name in zip(each.compared(each.column), ids[-1], strict=True)
+            ]
+        return Told(frame.select("*", *more), names[0], ids, names[0][-1], names[1])
 
 
 def closed_groups(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bigdebug.isolation.shape import Shape
+from bigdebug.isolation.splits import splits_of
 from bigdebug.lineage.catalyst import Catalyst, fresh_name
 from bigdebug.lineage.equalities import join_condition
 from bigdebug.lineage.estimate import bytes_read
@@ -15,12 +16,11 @@ from bigdebug.lineage.identity import SourceLeaf
 from bigdebug.lineage.natural_key import ROW_BY_ROW
 from bigdebug.lineage.operators import Operator
 
-SAMPLED = 100_000
+SAMPLED = 50_000
 """About so many rows are sampled to tell where the extremes begin."""
 _BYTES = {"parquet": 8, "orc": 8, "delta": 8}
 _TEXT_BYTES = 50
 """What a record takes in a file, roughly."""
-_SPLIT = 128 << 20
 _JOINED_BYTES = 64_000_000
 """What is joined with the largest source may have so many bytes, where its keys are to be looked at."""
 
@@ -76,9 +76,8 @@ def largest_source(
     sizes = [bytes_read(catalyst, [leaf]) for leaf in leaves]
     place = int(np.argmax(sizes))
     leaf = leaves[place]
-    cores = catalyst.spark.sparkContext.defaultParallelism
     records = sizes[place] // _BYTES.get(leaf.kind, _TEXT_BYTES)
-    found = Largest(place, records, max(cores, sizes[place] // _SPLIT))
+    found = Largest(place, records, splits_of(catalyst, sizes[place]))
     if found.one_of < 2 or not _once_at_most(catalyst, shape.aggregate.child, leaf.operator):
         return None
     return found

@@ -128,7 +128,8 @@ class Lumping:
         persisted = self._passed(self._extreme(tails)).persist()
         try:
             with settings(self._catalyst, _AT_ONCE):
-                table = persisted.drop(*told.kept).limit(_MOST_ROWS + 1).toArrow().combine_chunks()
+                unread = set(told.kept) - set(told.columns)
+                table = persisted.drop(*unread).limit(_MOST_ROWS + 1).toArrow().combine_chunks()
             if table.num_rows > _MOST_ROWS:
                 raise NotInClosedFormError("too many rows are extreme")
             groups, known = self._groups(table, tails)
@@ -190,7 +191,8 @@ class Lumping:
         One aggregate does both: what only extreme rows have a value of is part of its key.
         """
         told = self._told
-        own = dict.fromkeys([*told.kept, *told.ids[self._place]])
+        always = {told.group, *self._others}
+        own = [name for name in dict.fromkeys([*told.kept, *told.ids[self._place]]) if name not in always]
         here = F.monotonically_increasing_id().alias(_HERE)
         marked = told.frame.select("*", extreme.alias(_APART), here)
         # Without a column that is only told once Spark would work the groups out twice, to leave rows out early.
@@ -227,8 +229,10 @@ class Lumping:
                 ids[self._place][-lumped:] = lumps[number].min()
                 lump = Lump(self._place, lumps[number], lumped, tails[number] or ())
             measures = [
-                function.measure(each.numbers[some], each.counts[some], each.added(together[number]))
-                for function, each in zip(functions, taken, strict=True)
+                function.measure(each.numbers[some], each.counts[some], each.added(together[number], tail))
+                for function, each, tail in zip(
+                    functions, taken, tails[number] or [None] * len(functions), strict=True
+                )
             ]
             found[row] = Group(ids, measures, number, is_all, lump)
         return found, known

@@ -23,6 +23,7 @@ from bigdebug.isolation.reach import without_last_limits
 from bigdebug.isolation.reading import Reading
 from bigdebug.isolation.search import Outcome
 from bigdebug.isolation.shape import shape_of
+from bigdebug.isolation.splits import split_evenly
 from bigdebug.isolation.tagged import NotBatchedError
 from bigdebug.isolation.tagging import Tagger
 from bigdebug.lineage.annotate import Annotator
@@ -173,6 +174,8 @@ class Replays:
         """
         catalyst = self._catalyst
         shape = shape_of(catalyst, self._root) if closed and not self._reading.whole else None
+        if shape is not None:
+            split_evenly(catalyst, self._sources.values())  # what has a closed form hangs on no order
         of_one = keyed(catalyst, self._root, self._sources)
         grouped = shape or of_one
         if grouped is None:
