@@ -43,12 +43,21 @@ def guarded_batch(
             given = [_taken(each, rows, arrow) for each in columns]
             return called(given, {name: _taken(each, rows, arrow) for name, each in named.items()})
 
+        def part(low: int, high: int) -> Any:
+            given = [_part(each, low, high, arrow) for each in columns]
+            return called(given, {name: _part(each, low, high, arrow) for name, each in named.items()})
+
         try:
             made = called(list(columns), named)
             return made if mark is not None else _beside(made, size, arrow)
-        except Exception:
+        except Exception as error:
             raised: dict[int, Exception] = {}
-            blamed(lambda low, high: call(list(range(low, high))), size, raised)
+            of_rest: list[Any] = []
+
+            def without(left: list[int]) -> None:
+                of_rest.append(call(left))
+
+            blamed(part, size, raised, known=error, without=without)
             if not raised:
                 raise
         numbers = sorted(raised)
@@ -66,7 +75,8 @@ def guarded_batch(
                 made = called(again[: len(columns)], dict(zip(named, again[len(columns) :], strict=True)))
                 (results[number],) = _values(made, arrow)
         rest = [number for number in range(size) if number not in raised]
-        made = call(rest) if rest else None
+        # What went well in the search was the rest.
+        made = of_rest[0] if of_rest else call(rest) if rest else None
         results.update(zip(rest, _values(made, arrow), strict=True))
         kind = made.type if arrow and made is not None else None
         if mark is not None:
@@ -89,6 +99,10 @@ def _taken(column: Any, rows: list[int], arrow: bool) -> Any:
 
         return column.take(pa.array(rows, pa.int64()))
     return column.iloc[rows].reset_index(drop=True)
+
+
+def _part(column: Any, low: int, high: int, arrow: bool) -> Any:
+    return column.slice(low, high - low) if arrow else column.iloc[low:high].reset_index(drop=True)
 
 
 def _column(value: Any, like: Any, arrow: bool) -> Any:
@@ -165,10 +179,10 @@ def guarded_group(command: bytes, site: Site, arrow: bool) -> Callable[[Any, Any
 
         try:
             return call(group)
-        except Exception:
+        except Exception as error:
             raised: dict[int, Exception] = {}
             size = group.num_rows if arrow else len(group)
-            blamed(lambda low, high: call(_slice(group, low, high, arrow)), size, raised)
+            blamed(lambda low, high: call(_slice(group, low, high, arrow)), size, raised, known=error)
             if not raised:
                 raise
         left = _decided(deciding, group, raised, arrow)
@@ -211,7 +225,7 @@ def guarded_map(command: bytes, site: Site, arrow: bool) -> Callable[[Iterable[A
                     given += 1
                     yield made
                 return
-            except Exception:
+            except Exception as error:
                 if not read or given != read - 1:
                     raise
                 (batch,) = last
@@ -222,7 +236,7 @@ def guarded_map(command: bytes, site: Site, arrow: bool) -> Callable[[Iterable[A
                         pass
 
                 raised: dict[int, Exception] = {}
-                blamed(call, size, raised)
+                blamed(call, size, raised, known=error)
                 if not raised:
                     raise
             left = _decided(deciding, batch, raised, arrow)

@@ -14,6 +14,7 @@ from bigdebug.breakpoints.crashes import holding, workers
 from bigdebug.breakpoints.crashes.alike import rows_alike
 from bigdebug.breakpoints.crashes.crash import MOST_LISTED, Crash, Culprits, Raised
 from bigdebug.breakpoints.crashes.failures import Failure, failure_of
+from bigdebug.breakpoints.crashes.listing import first_and_count
 from bigdebug.breakpoints.crashes.lost_workers import Notes
 from bigdebug.breakpoints.crashes.many_rows import of_groups, rows_that_crash
 from bigdebug.breakpoints.crashes.placing import MOST_PLACED, Placing
@@ -173,25 +174,20 @@ class FrameSearch:
     ) -> Culprits | None:
         below, plan, values, error = crashing
         catalyst = self._catalyst
-        value = catalyst.alias(catalyst.struct((each.name(), each) for each in values), fresh_name("value"))
-        ids = [column.id for column in below.ids]
-        shown = catalyst.project([*ids, value, *([] if error is None else [error])], plan)
-        frame = catalyst.frame(shown)
-        if few:  # all partitions at once: there are hardly more of them
-            rows = catalyst.frame(catalyst.local_limit(most + 1, shown)).collect()[: most + 1]
-        else:
-            rows = frame.limit(most + 1).collect()
-        if not rows:
+        ids, errors = [column.id for column in below.ids], [] if error is None else [error]
+        needed = {catalyst.attribute_key(each): each for each in (*ids, *values, *errors)}
+        first, count = first_and_count(catalyst, catalyst.project(needed.values(), plan), most)
+        if not count:
             return None
-        count = frame.count() if len(rows) > most else len(rows)
-        rows = rows[:most]
+        value = catalyst.alias(catalyst.struct((each.name(), each) for each in values), fresh_name("value"))
+        rows = catalyst.frame(catalyst.project([*ids, value, *errors], first)).collect()
         placing = Placing(catalyst, self._annotator, below)
         placed = placing.of([row[: len(ids)] for row in rows], with_records=not few)
         crashes = []
         notes: set[str] = set()
         operator = suspect.operator
         node = operator.node
-        texts = self._raised_alone(suspect, plan) if error is None else []
+        texts = self._raised_alone(suspect, first) if error is None else []
         for number, (row, place) in enumerate(zip(rows, placed, strict=True)):
             if error is not None:
                 raised = raised_of(row[-1], notes)
@@ -306,21 +302,14 @@ class FrameSearch:
         below = self._annotated(suspect.operator.child)
         return below, *rows_that_crash(self._catalyst, suspect, below)
 
-    def _raised_alone(self, suspect: Suspect, plan: Any) -> list[Raised]:
-        """What Spark raises for each of the first culprits, computed without a job."""
+    def _raised_alone(self, suspect: Suspect, first: Any) -> list[Raised]:
+        """What Spark raises for each of the first culprits, rows that are at hand, computed without a job."""
         catalyst = self._catalyst
         if any(each.containsPattern(_python_pattern(catalyst)) for each in suspect.expressions):
             return []
-        needed = [
-            each
-            for each in catalyst.output(plan)
-            if any(one.references().contains(each) for one in suspect.expressions)
-        ]
-        columns = catalyst.project(needed, plan)
-        rows = catalyst.rows(catalyst.limit(MOST_PLACED, columns))
         found = []
-        for row in rows:
-            alone = local_relation(catalyst, columns.output(), catalyst.seq([row]))
+        for row in catalyst.items(first.data().take(MOST_PLACED)):
+            alone = local_relation(catalyst, first.output(), catalyst.seq([row]))
             found.append(self._raised_for(suspect.expressions, alone))
         return found
 

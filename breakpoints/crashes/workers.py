@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 MOST_MESSAGE = 4_000
+_ONE_BY_ONE = 3
+"""So many records of a batch are looked for one by one; of more it is faster to look for all at once."""
 
 
 def told(error: BaseException, together: int = 1) -> str:
@@ -73,14 +75,24 @@ def loaded_once(command: bytes) -> Callable[[], Any]:
 
 
 def blamed(
-    call: Callable[[int, int], Any], size: int, raised: dict[int, Exception] | None = None
+    call: Callable[[int, int], Any],
+    size: int,
+    raised: dict[int, Exception] | None = None,
+    *,
+    known: Exception | None = None,
+    without: Callable[[list[int]], Any] | None = None,
 ) -> dict[int, str]:
-    """By record, what a call of some of them raises: a batch that crashes is halved until the record is alone.
+    """By record, what a call of some of them raises.
+
+    The first records that crash alone are looked for one after another, by which half of a batch crashes: only the
+    first half is tried. Where there are many, or where it takes several together, all halves are tried.
 
     Args:
         call: calls the function with the records from one number up to another.
         size: how many records there are.
         raised: takes the exceptions themselves.
+        known: what a call with all of them raised, if it was made.
+        without: calls it with those records that are left, in place of `call` with those not tried yet.
     """
     found: dict[int, str] = {}
     errors = {} if raised is None else raised
@@ -102,8 +114,31 @@ def blamed(
             return True
         return False
 
-    if size:
-        crashes(0, size)
+    def passes(trying: Callable[[], Any]) -> bool:
+        try:
+            trying()
+        except Exception:
+            return False
+        return True
+
+    if not size or (known is None and passes(lambda: call(0, size))):
+        return found
+    begin = 0
+    for _ in range(_ONE_BY_ONE):
+        low, high = begin, size
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if passes(lambda: call(low, middle)) else (low, middle)  # noqa: B023
+        if not crashes(low, high):
+            break
+        begin = high
+        left = range(begin, size) if without is None else [n for n in range(size) if n not in found]
+        if not left:
+            return found
+        if passes(lambda: call(begin, size) if without is None else without(list(left))):  # noqa: B023
+            return found
+    if begin < size:
+        crashes(begin, size)
     return found
 
 
