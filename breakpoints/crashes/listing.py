@@ -24,4 +24,5 @@ def first_and_count(catalyst: Catalyst, plan: Any, most: int) -> tuple[Any, int]
     metrics = execution.observedMetrics().get(counted)
     # Where Spark sees beforehand that there are none it counts nothing.
     count = int(metrics.get().getLong(0)) if metrics.isDefined() else len(rows)
-    return local_relation(catalyst, execution.analyzed().output(), wrapped(catalyst, rows)), count
+    # Spark gives what occurs twice in a plan new ids: they are the same columns.
+    return local_relation(catalyst, plan.output(), wrapped(catalyst, rows)), count
