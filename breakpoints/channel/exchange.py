@@ -51,9 +51,9 @@ class Exchange:
     @classmethod
     def of_context(cls, context: Any) -> Exchange:
         """An exchange for the workers of a SparkContext, at the driver's own address."""
-        conf = context.getConf()
-        host = conf.get("spark.driver.host") or "127.0.0.1"
-        return cls(host, conf.get("spark.driver.bindAddress") or None)
+        conf = context._jsc.sc().conf()  # PySpark's own would fetch every setting, one by one
+        host = conf.get("spark.driver.host", "") or "127.0.0.1"
+        return cls(str(host), str(conf.get("spark.driver.bindAddress", "")) or None)
 
     # -- in use or not --------------------------------------------------------------------------------
 

@@ -44,6 +44,13 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
 """By type how a value of a worker's is Python's own; others are taken as different everywhere."""
 
 
+def _literal(value: Any, kind: str) -> str:
+    """A value in SQL: one text of all of them is one call of Java's, not one for each."""
+    if kind == "string":
+        return f"cast(X'{value.encode().hex()}' as string)"  # whatever quotes mean in this session
+    return f"cast('{value!r}' as {kind})"
+
+
 def rows_alike(catalyst: Catalyst, function: Any, plan: Any, given: Sequence[Any]) -> Any | None:
     """The rows of a plan that a function is given some inputs of; None where Spark can't tell.
 
@@ -80,7 +87,11 @@ def rows_alike(catalyst: Catalyst, function: Any, plan: Any, given: Sequence[Any
     frame = catalyst.frame(catalyst.project_more(more, plan))
     schema = ", ".join(f"{name} {kind}" for name, kind in zip(wanted, types, strict=True))
     if len(names) == 1 and (None,) not in rows:
-        alone = F.col(names[0]).isin([value for (value,) in rows])
+        try:
+            listed = ", ".join(_literal(value, types[0]) for (value,) in rows)
+        except UnicodeEncodeError:  # half a surrogate pair, which no text of Spark's is
+            return None
+        alone = F.expr(f"`{names[0]}` in ({listed})")
         return catalyst.project(catalyst.output(plan), catalyst.analyzed(frame.where(alone)))
     few = F.broadcast(catalyst.spark.createDataFrame(list(rows), schema))
     same = reduce(

@@ -125,7 +125,7 @@ class Watchpoint(Described):
                 )
             else:
                 if isinstance(self._place, FramePlace):
-                    condition_of(Catalyst(self._place.spark), self._place.rows.plan, guard)
+                    self._condition(Catalyst(self._place.spark), guard, self._place.rows.plan)
                 elif not isinstance(guard, str):
                     raise BigDebugError(
                         "the guard of a line that isn't reached yet is SQL text or a function",
