@@ -53,6 +53,7 @@ def main() -> None:
     )
     parser.add_argument("--records", type=int, nargs="+", default=[100_000, 1_000_000], help="of subjects")
     parser.add_argument("--forms", nargs="+", choices=list(isolation.FORMS), default=list(isolation.FORMS))
+    parser.add_argument("--programs", nargs="+", choices=list(SUBJECTS), default=list(SUBJECTS))
     parser.add_argument("--bound", type=float, default=120, help="seconds of plain delta debugging")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "bigdebug-benchmarks")
     arguments = parser.parse_args()
@@ -154,7 +155,7 @@ def _iterative(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
 def _isolation(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     for records in arguments.records:
         for name, subject in SUBJECTS.items():
-            if not subject.crashes:
+            if not subject.crashes and name in arguments.programs:
                 for form in arguments.forms:
                     yield (
                         f"{name} {form} {records}",
