@@ -26,6 +26,7 @@ from benchmarks import (
     iterative,
     live,
     measures,
+    plugin,
     rdd,
     screens,
     skew,
@@ -197,6 +198,10 @@ def _advice(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
         yield f"event log {megabytes}", lambda m=megabytes: advice.measured(arguments.data, m)  # type: ignore[misc]
 
 
+def _plugin(_: SparkSession, __: argparse.Namespace) -> Planned:
+    yield "plugin", plugin.measured
+
+
 def _skew(spark: SparkSession, arguments: argparse.Namespace) -> Planned:
     for rows in arguments.rows:
         for micros in (1, 10):
@@ -223,6 +228,7 @@ TABLES = {
     "screens": _screens,
     "advice": _advice,
     "skew": _skew,
+    "plugin": _plugin,
 }
 
 
@@ -273,8 +279,8 @@ def _more(row: measures.Row) -> str:
 def _table(rows: list[dict[str, Any]], measured: str) -> str:
     head = (
         f"Measured at commit {measured} with `python -m benchmarks`: medians of pairs taken in turn in one run, 7 of "
-        "most (full capture, indexes, crashes and skew 5, finding culprits, very many of them and TPC-H 3, rounds 1), "
-        "three times as many of what takes less than a second; 2 cores.\n\n"
+        "most (full capture, indexes, crashes and skew 5, finding culprits, very many of them and TPC-H 3, rounds 1, "
+        "tests 30), three times as many of what takes less than a second; 2 cores.\n\n"
         "| measure | program | rows | source | ratio | least to most | measured | against | difference |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
     )

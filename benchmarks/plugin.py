@@ -1,4 +1,4 @@
-"""What the pytest plugin costs a test that passes: `python -m benchmarks.plugin [PAIRS]`.
+"""What the pytest plugin costs a test that passes.
 
 One run of pytest with three kinds of tests in turn: one that counts by hand, one that also has the fixture, and one
 that asserts by it. What is taken is the whole of a test, with its fixtures and what is done about its outcome.
@@ -11,7 +11,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from benchmarks.measures import Row, row_of
+from benchmarks.pairs import Paired
 
 CONFTEST = """
 import json, time
@@ -63,31 +67,36 @@ def test_asserted_{n}(orders, dataflow):
 """,
 }
 _WARM = 3
+_TESTS = 30
 
 
-def main(pairs: int) -> None:
+def measured() -> Iterator[Row]:
+    """Tests with the fixture, and tests that assert by it, ÷ tests that count by hand."""
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / "conftest.py").write_text(CONFTEST)
-        (place / "test_it.py").write_text(TESTS + "".join(_tests(n) for n in range(pairs + _WARM)))
+        (place / "test_it.py").write_text(TESTS + "".join(_tests(n) for n in range(_TESTS + _WARM)))
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
         subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         taken = json.loads((place / "taken.json").read_text())
-    by_kind = {kind: [taken[f"test_{kind}_{n}"][0] for n in range(_WARM, pairs + _WARM)] for kind in KINDS}
-    plain = by_kind["by_hand"]
+    by_kind = {kind: [taken[f"test_{kind}_{n}"][0] for n in range(_WARM, _TESTS + _WARM)] for kind in KINDS}
+    plain = by_kind.pop("by_hand")
     for kind, seconds in by_kind.items():
-        more = statistics.median(one - other for one, other in zip(seconds, plain, strict=True))
-        ratio = statistics.median(one / other for one, other in zip(seconds, plain, strict=True))
-        print(
-            f"{kind:9} {1000 * statistics.median(seconds):7.1f} ms  {1000 * more:+6.1f} ms  ratio {ratio:.3f}"
+        pairs = list(zip(seconds, plain, strict=True))
+        ratios = [one / other for one, other in pairs]
+        more = statistics.median(one - other for one, other in pairs)
+        found = Paired(
+            statistics.median(seconds),
+            statistics.median(plain),
+            statistics.median(ratios),
+            min(ratios),
+            max(ratios),
+            more,
         )
+        yield row_of("a passing test with the plugin ÷ by hand", kind, 20_000, "csv", found)
 
 
 def _tests(n: int) -> str:
     """One of each kind; each time another one comes first, for the second of two alike is the faster."""
     kinds = list(KINDS.values())
     return "".join(kind.format(n=n) for kind in kinds[n % 3 :] + kinds[: n % 3])
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 30)

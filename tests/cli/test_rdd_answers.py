@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -65,6 +66,7 @@ def answers(spark: SparkSession, folder: Path) -> dict[str, Answer]:
         "why not": ["why-not", "last", "1", "--where", "key == 'be' and value > 3"],
         "rows": ["show", "last", "--rows", "--json"],
         "isolate": ["isolate", "last", "1", "--failing", "key == 'to' and value > 1", "--json"],
+        "skew": ["skew", "last", "1", "--json"],
         "isolated": ["isolate", "last", "1", "--failing", "value > 1"],
     }
     asking = Asking(spark, folder)
@@ -115,6 +117,19 @@ def test_a_trace_is_narrowed(answers: dict[str, Answer]) -> None:
     jsonschema.validate(content, schema("trace"))
     assert [record["value"] for record in content["sources"][0]["records"]] == ["or not"]
     assert "give the rows again; none of them can be left out" in content["notes"][-1]
+
+
+def test_the_keys_of_a_shuffle_are_counted(folder: Path, answers: dict[str, Answer]) -> None:
+    answer = answers["skew"]
+    assert answer.code == 0, answer.err
+    content = json.loads(answer.out)
+    jsonschema.validate(content, schema("skew"))
+    (finding,) = content["findings"]
+    assert (finding["operator"], finding["call_site"]["line"]) == ("reduceByKey", 7)
+    counted = {each["key"]["key"]: each["records"] for each in finding["largest"]}
+    words = Counter((folder / "lines.txt").read_text().split())
+    assert counted
+    assert counted == {word: words[word] for word in counted}
 
 
 def test_why_an_element_is_missing(answers: dict[str, Answer]) -> None:
