@@ -28,7 +28,7 @@ from bigdebug.isolation.explaining_frames import explain
 from bigdebug.isolation.failing import FailingGroups, FailingRow, Identity
 from bigdebug.isolation.found import SHOWN, Isolation, NotFailingError
 from bigdebug.isolation.light import LIGHT, LIGHT_SETTINGS
-from bigdebug.isolation.ranking import CoarseError, Ranking
+from bigdebug.isolation.ranking import CoarseError
 from bigdebug.isolation.replays import Replays
 from bigdebug.isolation.search import AT_ONCE, IN_JOBS, ONE_BY_ONE, Effort, Outcomes
 from bigdebug.isolation.skew import Skew
@@ -232,7 +232,7 @@ class _Isolating:
         return self._searched_by_replays(found, candidates.full)
 
     def _searched_by_replays(self, found: Sequence[FailingRow], candidates: Candidates) -> list[Searched]:
-        rankings = [Ranking.of(order) for order in self._replays.orders(candidates)]
+        rankings = self._replays.orders(candidates)
         members = self._replays.members(found, candidates)
 
         def searched(effort: Effort) -> list[Searched]:

@@ -15,7 +15,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from bigdebug.isolation.candidates import Candidates
-from bigdebug.isolation.ranking import Order
+from bigdebug.isolation.ranking import Ranking, standing_apart
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.asking import raise_if_interrupted
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
@@ -31,7 +31,7 @@ _NUMBERS = frozenset({"tinyint", "smallint", "int", "bigint", "float", "double"}
 
 def orders_of(
     catalyst: Catalyst, root: Operator, sources: Mapping[Operator, SourceLeaf], candidates: Candidates
-) -> list[Order]:
+) -> list[Ranking]:
     """Orders of the candidates, by the values that aggregates over them are made of; none where there are none.
 
     Args:
@@ -43,7 +43,7 @@ def orders_of(
     if candidates.count > MOST_CANDIDATES:
         return []
     annotator = Annotator(catalyst, sources)
-    found: list[Order] = []
+    found: list[Ranking] = []
     for operator in root.walk():
         if operator.kind != "Aggregate" or len(found) >= 3 * MOST_COLUMNS:
             continue
@@ -84,7 +84,7 @@ def _values(catalyst: Catalyst, aggregate: Operator) -> Iterator[Any]:
                 yield taken
 
 
-def _orders(catalyst: Catalyst, plan: Any, ids: int) -> Iterator[Order]:
+def _orders(catalyst: Catalyst, plan: Any, ids: int) -> Iterator[Ranking]:
     frame = catalyst.frame(plan)
     # A record of another source that many rows are joined with has the extremes of all of them: each source has
     # orders of its own.
@@ -103,7 +103,7 @@ def _orders(catalyst: Catalyst, plan: Any, ids: int) -> Iterator[Order]:
         yield from _of_source(table, of_each.columns[1:])
 
 
-def _of_source(table: pd.DataFrame, names: Sequence[str]) -> Iterator[Order]:
+def _of_source(table: pd.DataFrame, names: Sequence[str]) -> Iterator[Ranking]:
     number = table["number"].to_numpy().astype(np.uint32)
     for name in names:
         low, high = (table[f"{name}_{part}"].to_numpy(dtype=float) for part in ("min", "max"))
@@ -114,4 +114,4 @@ def _of_source(table: pd.DataFrame, names: Sequence[str]) -> Iterator[Order]:
         out = np.maximum(np.abs(low - middle), np.abs(high - middle))
         for score in (low, -high, -out):
             order = np.argsort(score[there], kind="stable")
-            yield number[there][order]
+            yield Ranking.of(number[there][order], standing_apart(score[there][order]))

@@ -12,6 +12,10 @@ Order = np.ndarray[Any, np.dtype[np.uint32]]
 """Numbers of candidates, the most suspicious first."""
 
 
+_FAR = 3
+"""So many times as far as any other two next to each other."""
+
+
 class CoarseError(Exception):
     """What is known of many candidates together doesn't tell what becomes of a row without some of them."""
 
@@ -24,6 +28,7 @@ class Ranking:
         records: all of them.
         complete: gives all of them in order; None where `first` has them.
         ends_early: there are more candidates of this kind, whose order isn't known.
+        apart: so many of the first stand apart from all others, if some do: it pays to try these together.
 
     Attributes:
         of_source: the candidates of the source that they are of, as far as they have a part in this.
@@ -37,17 +42,19 @@ class Ranking:
         *,
         of_source: FrozenBitMap | None = None,
         ends_early: bool = False,
+        apart: int | None = None,
     ) -> None:
         self._first = first
         self.records = records
         self._complete = complete
         self.of_source = records if of_source is None else of_source
         self.ends_early = ends_early
+        self.apart = apart
 
     @classmethod
-    def of(cls, order: Order) -> Ranking:
+    def of(cls, order: Order, apart: int | None = None) -> Ranking:
         """One whose order is known."""
-        return cls(order, FrozenBitMap(order))
+        return cls(order, FrozenBitMap(order), apart=apart)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -64,7 +71,24 @@ class Ranking:
             return self
         inside = np.frombuffer(candidates.to_array(), dtype=np.uint32)
         order = self._first if self._complete is None else self._complete()
-        return Ranking.of(order[np.isin(order, inside)])
+        kept = np.isin(order, inside)
+        return Ranking.of(
+            order[kept], None if self.apart is None else int(np.count_nonzero(kept[: self.apart]))
+        )
+
+
+def standing_apart(scores: np.ndarray[Any, Any]) -> int | None:
+    """How many of the least scores stand apart from all others: as far from the next one as no two others do.
+
+    Args:
+        scores: the least first.
+    """
+    gaps = np.diff(scores[: len(scores) // 2 + 1])
+    if not len(gaps):
+        return None
+    place = int(np.argmax(gaps))
+    others = np.delete(gaps, place).max(initial=0)
+    return place + 1 if np.isfinite(gaps[place]) and gaps[place] > _FAR * others else None
 
 
 def ranked(numbers: Order, scores: np.ndarray[Any, Any], records: FrozenBitMap, most: int) -> Ranking:

@@ -18,7 +18,7 @@ from bigdebug.isolation.failing import FailingGroups, FailingRow, Found, Identit
 from bigdebug.isolation.gathering import Gathering
 from bigdebug.isolation.keyed import boundary_of, keyed, members_of
 from bigdebug.isolation.proposals import orders_of
-from bigdebug.isolation.ranking import Order
+from bigdebug.isolation.ranking import Ranking
 from bigdebug.isolation.reach import without_last_limits
 from bigdebug.isolation.reading import Reading
 from bigdebug.isolation.search import Outcome
@@ -249,7 +249,7 @@ class Replays:
             found = found | candidates.numbers_of(leaf.name, records.rows)
         return found
 
-    def orders(self, candidates: Candidates) -> list[Order]:
+    def orders(self, candidates: Candidates) -> list[Ranking]:
         """Orders of the candidates in which to suspect them."""
         root, sources = self._rebuilt(candidates.everything, candidates, numbered=True)
         return orders_of(self._catalyst, root, sources, candidates)

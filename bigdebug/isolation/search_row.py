@@ -30,6 +30,8 @@ _REMEMBERED = 4_096
 """What became of subsets of so many candidates is remembered; larger ones take as long to look up as to try."""
 _LITTLE = 0.01
 """Share of a round's work that sets which may turn out not to be needed have together at most."""
+_SOME = 0.1
+"""The same of sets that are likely to end the search for a repair."""
 _NOTHING = FrozenBitMap()
 
 Heads: TypeAlias = list[tuple[Ranking, int]]
@@ -180,10 +182,23 @@ class RowSearch:
         heads |= {(True, ranking, size): self._without(ranking.head(size)) for ranking, size in without}
         if sum(map(len, heads.values())) > _LITTLE * self._effort.work:
             heads = {}
+        apart = {
+            (True, ranking, size): self._without(ranking.head(size))
+            for ranking, size in self._standing_apart()
+        }
+        if sum(map(len, apart.values())) <= _SOME * self._effort.work:
+            heads |= apart
         if not (self._effort.ahead and 1 < len(self._all) <= FEW):
             return heads, []
         self._singles = cut(self._all, len(self._all))
         return heads, [*self._singles, *map(self._without, self._singles)]
+
+    def _standing_apart(self) -> Heads:
+        """Heads of rankings that stand apart from the rest, and these less one, by which those are seen to be tight."""
+        found = [
+            (ranking, ranking.apart) for ranking in self._rankings if ranking.apart and ranking.apart > 1
+        ]
+        return [(ranking, size) for ranking, apart in found for size in (apart - 1, apart)]
 
     @property
     def _failing_sizes(self) -> list[int]:
@@ -213,6 +228,13 @@ class RowSearch:
 
     def _first_that_repairs(self) -> Generator[Sets, Outcomes, FrozenBitMap | None]:
         """The fewest records at the head of a ranking without which the row passes; None if it never does."""
+        told = {head: self._of_heads.get((True, *head)) for head in self._standing_apart()}
+        repairing = [head for head, outcome in told.items() if outcome is Outcome.PASSED]
+        if repairing:
+            ranking, high = min(repairing, key=lambda found: found[1])
+            if (ranking, high - 1) in told:
+                return ranking.head(high)  # one fewer wouldn't do
+            return ranking.head((yield from self._narrowed(0, high, partial(self._repairing, [ranking]))))
         sizes = self._repairing_sizes
         for some in self._in_rounds(sizes):
             repairing = yield from self._repairing(self._rankings, some)

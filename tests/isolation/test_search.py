@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyroaring import FrozenBitMap
 
-from bigdebug.isolation.ranking import Ranking, ranked
+from bigdebug.isolation.ranking import Ranking, ranked, standing_apart
 from bigdebug.isolation.search import AT_ONCE, IN_JOBS, ONE_BY_ONE, Effort, Outcome, Outcomes, Sets
 from bigdebug.isolation.search_row import Blame, RowSearch
 
@@ -53,7 +53,8 @@ def test_any_outcomes_whatever(size: int, data: st.DataObject) -> None:
     records = FrozenBitMap(range(size))
     order = np.array(data.draw(st.permutations(range(size))), dtype=np.uint32)
     judge: Judge = lambda subset: told[sum(1 << each for each in subset)]  # noqa: E731
-    rankings = [Ranking.of(order)][: data.draw(st.integers(0, 1))]
+    apart = data.draw(st.none() | st.integers(1, size))
+    rankings = [Ranking.of(order, apart)][: data.draw(st.integers(0, 1))]
     effort = data.draw(st.sampled_from([IN_JOBS, ONE_BY_ONE, AT_ONCE]))
     found = driven(RowSearch(records, rankings, effort).run(), judge)
     require_right(records, judge, found)
@@ -124,6 +125,43 @@ def test_where_proving_would_take_too_long_it_says_so() -> None:
     assert found.culprits is not None
     assert not found.culprits.proven
     assert judge(records - found.culprits.records) is Outcome.PASSED
+
+
+@pytest.mark.parametrize(("needed", "most"), [(3_000, 30), (2_000, 2_000)])
+def test_very_many_that_stand_apart_are_tried_together_first(needed: int, most: int) -> None:
+    """All of them are to blame, or so many that the rest does no harm."""
+    records, bad = FrozenBitMap(range(60_000)), FrozenBitMap(range(0, 60_000, 20))
+    rounds: list[int] = []
+
+    def judge(subset: FrozenBitMap) -> Outcome:
+        if not subset:
+            return Outcome.ABSENT
+        return Outcome.FAILED if len(subset & bad) > 3_000 - needed else Outcome.PASSED
+
+    order = np.array([*bad, *(records - bad)], dtype=np.uint32)
+    apart = standing_apart(np.where(np.isin(order, bad), 0.0, 9.0))
+    assert apart == 3_000
+    effort = Effort(work=10_000_000, ahead=True)
+    found = driven(RowSearch(records, [Ranking.of(order, apart)], effort).run(), judge, rounds)
+    assert found.culprits is not None
+    assert found.culprits.records == FrozenBitMap(order[:needed])
+    assert sum(rounds) <= most
+
+
+@pytest.mark.parametrize(
+    ("scores", "apart"),
+    [
+        ([-1000, -1000, 1, 2, 3, 5, 7, 9], 2),
+        ([1, 2, 3, 4, 5], None),
+        ([1, 1, 1, 1], None),
+        ([1, 1, 1, 900], None),
+        ([3, 9], 1),
+        ([3], None),
+        ([-np.inf, 1, 2, 3], None),
+    ],
+)
+def test_the_first_stand_apart_where_the_next_one_is_far(scores: list[float], apart: int | None) -> None:
+    assert standing_apart(np.array(scores, dtype=float)) == apart
 
 
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=60), st.integers(1, 12))
