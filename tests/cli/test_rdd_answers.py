@@ -125,7 +125,7 @@ def test_the_keys_of_a_shuffle_are_counted(folder: Path, answers: dict[str, Answ
     content = json.loads(answer.out)
     jsonschema.validate(content, schema("skew"))
     (finding,) = content["findings"]
-    assert (finding["operator"], finding["call_site"]["line"]) == ("reduceByKey", 7)
+    assert (finding["operator"], finding["call_site"]["line"]) == ("reduceByKey", 8)
     counted = {each["key"]["key"]: each["records"] for each in finding["largest"]}
     words = Counter((folder / "lines.txt").read_text().split())
     assert counted
