@@ -114,6 +114,7 @@ def _keys(spark: SparkSession, folder: Path) -> dict[str, list[float]]:
         terminal.until(rb"save")
         terminal.press("enter")
         terminal.until(rb"row 1\d", seconds=180)
+        terminal.until(rb"1,000,000 rows", seconds=180)  # what is said while Spark computes isn't a key's
         keys = ["pagedown", "down", "end", "pageup", "home", "right"]
         found[f"{RECORDS:,} records"] = _pressed(terminal, keys)
     return found
