@@ -102,19 +102,32 @@ def jobs_of_ours(
 
 
 @contextmanager
-def until_interrupted() -> Iterator[None]:
-    """What Ctrl-C ends early, while the question that it is part of goes on with what is known by then."""
+def until_interrupted(seconds: float | None = None) -> Iterator[None]:
+    """What Ctrl-C ends early, while the question that it is part of goes on with what is known by then.
+
+    Args:
+        seconds: after which it is ended, too: the jobs that it waits for are cancelled.
+    """
     asked: _Jobs | None = getattr(_current, "jobs", None)
+    timer = (
+        None if seconds is None or seconds <= 0 or asked is None else threading.Timer(seconds, asked.cancel)
+    )
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
     try:
         yield
-        return
     except KeyboardInterrupt:
         pass
-    except (OSError, Py4JError):
+    except (OSError, Py4JError, PySparkException):
         # py4j closes the connection of the call that was interrupted, and may trip over that itself.
         if asked is None or not asked.interrupted:
             raise
-    if asked is not None:
+    finally:
+        if timer is not None:
+            timer.cancel()
+            timer.join()
+    if asked is not None and asked.interrupted:
         asked.go_on()
 
 

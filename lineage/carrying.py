@@ -17,7 +17,6 @@ from bigdebug.lineage.catalyst import Catalyst, class_name
 from bigdebug.lineage.conditions import (
     Conjunct,
     constant,
-    holds_any,
     references,
     rejects_nulls,
     substituted,
@@ -77,7 +76,7 @@ def carry(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[Conjunct])
 
 def through_one(catalyst: Catalyst, operator: Operator, expression: Any) -> Any | None:
     """A condition or value over the columns of an operator's only input; None where it can't be told in these."""
-    if holds_any(catalyst, expression, "PLAN_EXPRESSION") or not expression.deterministic():
+    if catalyst.holds(expression, "PLAN_EXPRESSION") or not expression.deterministic():
         return None
     if operator.kind == "Project":
         return _in_terms(catalyst, expression, _terms(catalyst, operator.plan.projectList()))
@@ -111,7 +110,7 @@ def _is_clear(catalyst: Catalyst, term: Any) -> bool:
         return False
     # A function of the user's may fail on rows that never reach it.
     opaque = ("AGGREGATE_EXPRESSION", "PLAN_EXPRESSION", "PYTHON_UDF", "SCALA_UDF", "GENERATOR")
-    if holds_any(catalyst, term, *opaque):
+    if catalyst.holds(term, *opaque):
         return False
     # Below, each row has a window of its own, which is another one than the session's.
     return not any(each.metadata().contains(SESSION_WINDOW) for each in references(catalyst, term).values())
@@ -143,7 +142,7 @@ def _through_expand(catalyst: Catalyst, operator: Operator, expression: Any) -> 
 
 def _through_union(catalyst: Catalyst, operator: Operator, conjuncts: Sequence[Conjunct]) -> Carried:
     keys = [catalyst.attribute_key(attribute) for attribute in catalyst.output(operator.plan)]
-    clear = [each for each in conjuncts if not holds_any(catalyst, each.expression, "PLAN_EXPRESSION")]
+    clear = [each for each in conjuncts if not catalyst.holds(each.expression, "PLAN_EXPRESSION")]
     inputs = []
     for child in operator.children:
         terms = dict(zip(keys, catalyst.output(child.plan), strict=True))
@@ -229,7 +228,7 @@ def _to_sides(catalyst: Catalyst, join: _Join, conjunct: Conjunct) -> tuple[bool
     """
     expression = conjunct.expression
     spoken = references(catalyst, expression)
-    if not spoken or not expression.deterministic() or holds_any(catalyst, expression, "PLAN_EXPRESSION"):
+    if not spoken or not expression.deterministic() or catalyst.holds(expression, "PLAN_EXPRESSION"):
         return False, {}
     for side in (0, 1):
         if spoken.keys() <= join.columns[side].keys():

@@ -23,7 +23,7 @@ ID_PREFIX = "__bigdebug_"
 _serial = itertools.count(1)
 
 # Stands in hardly any text, and doesn't begin as it ends: what it joins comes apart again.
-_NO_TEXT = "\x1e\0\x1f"
+NO_TEXT = "\x1e\0\x1f"
 
 # Classes that fields of nodes are of.
 EXPRESSION = "org.apache.spark.sql.catalyst.expressions.Expression"
@@ -61,6 +61,7 @@ class Catalyst:
         sql = self.jvm.org.apache.spark.sql
         self.expressions = sql.catalyst.expressions
         self.logical = sql.catalyst.plans.logical
+        self._patterns: dict[str, Any] = {}
 
     # -- Scala's collections and objects ------------------------------------------------------------
 
@@ -88,8 +89,8 @@ class Catalyst:
         """
         if texts.isEmpty():
             return {}
-        keys = str(texts.keys().mkString(_NO_TEXT)).split(_NO_TEXT)
-        values = str(texts.values().mkString(_NO_TEXT)).split(_NO_TEXT)
+        keys = str(texts.keys().mkString(NO_TEXT)).split(NO_TEXT)
+        values = str(texts.values().mkString(NO_TEXT)).split(NO_TEXT)
         if len(keys) == len(values) == texts.size():
             return dict(zip(keys, values, strict=True))
         pairs = self.items(texts.toSeq())
@@ -191,6 +192,16 @@ class Catalyst:
     def local_limit(self, number: int, plan: Any) -> Any:
         """Up to so many rows of each partition."""
         return self.logical.LocalLimit(self.literal(number), plan)
+
+    def holds(self, tree: Any, *patterns: str) -> bool:
+        """Whether any of Catalyst's tree patterns (`PLAN_EXPRESSION`, `PYTHON_UDF`, …) occurs in a tree."""
+        return any(tree.containsPattern(self.pattern(name)) for name in patterns)
+
+    def pattern(self, name: str) -> Any:
+        """One of Catalyst's tree patterns."""
+        if name not in self._patterns:
+            self._patterns[name] = getattr(self.jvm.org.apache.spark.sql.catalyst.trees.TreePattern, name)()
+        return self._patterns[name]
 
     def literal(self, value: Any) -> Any:
         """A value as an expression; a small number from Python is an `int`."""

@@ -92,8 +92,7 @@ def doubts(catalyst: Catalyst, root: Operator, sources: Iterable[SourceLeaf] = (
     Args:
         sources: those of the dataflow that it is asked about.
     """
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    holds_subqueries = root.plan.containsPattern(patterns.PLAN_EXPRESSION())
+    holds_subqueries = catalyst.holds(root.plan, "PLAN_EXPRESSION")
     found: dict[str, None] = {}
     for leaf in sources:
         found.update(dict.fromkeys(leaf.doubts if leaf.is_fixed else [_read_anew(leaf), *leaf.doubts]))

@@ -64,12 +64,6 @@ def substituted(catalyst: Catalyst, expression: Any, terms: Mapping[str, Any]) -
     return expression.withNewChildren(catalyst.seq(changed))
 
 
-def holds_any(catalyst: Catalyst, expression: Any, *patterns: str) -> bool:
-    """Whether any of Catalyst's tree patterns occurs in an expression: `PLAN_EXPRESSION`, `PYTHON_UDF`, …"""
-    known = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    return any(expression.containsPattern(getattr(known, name)()) for name in patterns)
-
-
 def guarded(catalyst: Catalyst, expression: Any) -> Any:
     """A condition that is null where it would throw.
 

@@ -12,7 +12,6 @@ from bigdebug.lineage.conditions import (
     Conjunct,
     conjuncts_of,
     guarded,
-    holds_any,
     references,
     text_of,
 )
@@ -103,13 +102,13 @@ def _filtered(catalyst: Catalyst, each: Followed) -> list[Dropped]:
 def _can_be_asked(catalyst: Catalyst, condition: Any) -> bool:
     """Whether a condition may be evaluated on its own, on any row."""
     opaque = ("PLAN_EXPRESSION", "PYTHON_UDF", "SCALA_UDF")
-    return bool(condition.deterministic()) and not holds_any(catalyst, condition, *opaque)
+    return bool(condition.deterministic()) and not catalyst.holds(condition, *opaque)
 
 
 def _with_other_values(catalyst: Catalyst, each: Followed) -> list[Dropped]:
     """Rows that leave it and fulfil the conditions but for those on what the operator itself makes."""
     rest = [conjunct for conjunct in each.conjuncts if conjunct not in each.stopped]
-    asked = [one for one in each.stopped if not holds_any(catalyst, one.expression, "PLAN_EXPRESSION")]
+    asked = [one for one in each.stopped if not catalyst.holds(one.expression, "PLAN_EXPRESSION")]
     rows = sampled(
         catalyst,
         each.operator,

@@ -30,8 +30,7 @@ def with_file_tables_opened(catalyst: Catalyst, plan: Any) -> Any:
 
 
 def _with_subqueries(catalyst: Catalyst, plan: Any) -> list[Any]:
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
-    return [plan, *(catalyst.items(plan.subqueriesAll()) if plan.containsPattern(pattern) else ())]
+    return [plan, *(catalyst.items(plan.subqueriesAll()) if catalyst.holds(plan, "PLAN_EXPRESSION") else ())]
 
 
 def as_first_kind(catalyst: Catalyst, leaf: Any) -> Any | None:

@@ -110,9 +110,8 @@ def _merges_unlike(expression: Any) -> bool:
 
 
 def _of_keys_alone(catalyst: Catalyst, expression: Any) -> bool:
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    never = (patterns.AGGREGATE_EXPRESSION(), patterns.PYTHON_UDF(), patterns.PLAN_EXPRESSION())
-    return bool(expression.deterministic()) and not any(expression.containsPattern(p) for p in never)
+    never = ("AGGREGATE_EXPRESSION", "PYTHON_UDF", "PLAN_EXPRESSION")
+    return bool(expression.deterministic()) and not catalyst.holds(expression, *never)
 
 
 def _names(catalyst: Catalyst, columns: list[Any]) -> set[str]:

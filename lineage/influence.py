@@ -28,14 +28,13 @@ def subqueries_joined(catalyst: Catalyst, plan: Any) -> Any:
     Raises:
         UnsupportedOperatorError: Spark has no join for one of them.
     """
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    if not plan.containsPattern(patterns.PLAN_EXPRESSION()):
+    if not catalyst.holds(plan, "PLAN_EXPRESSION"):
         return plan
     try:
         plan = _joined(catalyst, plan)
     except (Py4JError, PySparkException):
         plan = None
-    if plan is None or plan.containsPattern(patterns.OUTER_REFERENCE()):
+    if plan is None or catalyst.holds(plan, "OUTER_REFERENCE"):
         raise UnsupportedOperatorError(
             "a subquery depends on its row in a way that Spark has no join for",
             hint="trace without influence",
@@ -54,12 +53,11 @@ def _joined(catalyst: Catalyst, plan: Any) -> Any:
 
 def _joined_within(catalyst: Catalyst, plan: Any) -> Any:
     """The plan with the subqueries within its subqueries joined: the rules take these for done."""
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
-    if not plan.containsPattern(pattern):
+    if not catalyst.holds(plan, "PLAN_EXPRESSION"):
         return plan
     children = [_joined_within(catalyst, child) for child in catalyst.items(plan.children())]
     plan = plan.withNewChildren(catalyst.seq(children))
-    if not any(subquery.containsPattern(pattern) for subquery in catalyst.items(plan.subqueries())):
+    if not any(catalyst.holds(subquery, "PLAN_EXPRESSION") for subquery in catalyst.items(plan.subqueries())):
         return plan
 
     return with_subqueries(catalyst, plan, lambda subquery: _joined(catalyst, subquery))

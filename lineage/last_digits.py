@@ -15,7 +15,7 @@ from typing import Any
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
 from bigdebug.lineage.columns import ColumnWalk, Used
 from bigdebug.lineage.comparison import Comparison
-from bigdebug.lineage.conditions import guarded, holds_any, references, substituted
+from bigdebug.lineage.conditions import guarded, references, substituted
 from bigdebug.lineage.operators import Operator
 
 # How far two sums of the same numbers may be apart: so much of their size, and so much where they cancel out.
@@ -175,7 +175,7 @@ def _are_bare(catalyst: Catalyst, root: Operator, sums: Mapping[str, Any]) -> bo
 
 def _is_near_in(catalyst: Catalyst, plan: Any, condition: Any, sums: Mapping[str, Any]) -> bool:
     """The same of the rows of a plan."""
-    if holds_any(catalyst, condition, "PLAN_EXPRESSION", "PYTHON_UDF"):
+    if catalyst.holds(condition, "PLAN_EXPRESSION", "PYTHON_UDF"):
         return True  # such conditions may stand in few places only
     decisive = [guarded(catalyst, each) for each in _decisive(catalyst, condition, _moved(catalyst, sums))]
     if not decisive:

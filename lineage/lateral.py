@@ -22,7 +22,7 @@ _RULES = ("OptimizeOneRowRelationSubquery", "PullupCorrelatedPredicates", "Rewri
 
 def laterals_joined(catalyst: Catalyst, plan: Any) -> Any:
     """The plan without lateral joins, or the plan itself; the domains of it are marked."""
-    if not plan.containsPattern(catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.LATERAL_JOIN()):
+    if not catalyst.holds(plan, "LATERAL_JOIN"):
         return plan
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
     others = _correlated(catalyst, plan)
@@ -37,7 +37,7 @@ def laterals_joined(catalyst: Catalyst, plan: Any) -> Any:
 
 def _correlated(catalyst: Catalyst, plan: Any) -> dict[int, Any]:
     """The correlated subqueries of a plan that aren't lateral, by their ids: the rules take these apart, too."""
-    if not plan.containsPattern(_subquery_pattern(catalyst)):
+    if not catalyst.holds(plan, "PLAN_EXPRESSION"):
         return {}
     found: dict[int, Any] = {}
     for child in catalyst.items(plan.children()):
@@ -50,7 +50,7 @@ def _correlated(catalyst: Catalyst, plan: Any) -> dict[int, Any]:
 
 
 def _subqueries_of(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
-    if not expression.containsPattern(_subquery_pattern(catalyst)):
+    if not catalyst.holds(expression, "PLAN_EXPRESSION"):
         return
     if catalyst.is_instance(expression, PLAN_EXPRESSION):
         yield expression
@@ -60,7 +60,7 @@ def _subqueries_of(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
 
 def _with_subqueries_as_they_were(catalyst: Catalyst, plan: Any, others: Mapping[int, Any]) -> Any:
     """The plan with subqueries as they were before the rules; in a domain's copy of the left side, of its columns."""
-    if not plan.containsPattern(_subquery_pattern(catalyst)):
+    if not catalyst.holds(plan, "PLAN_EXPRESSION"):
         return plan
     children = catalyst.items(plan.children())
     below = [_with_subqueries_as_they_were(catalyst, child, others) for child in children]
@@ -68,7 +68,7 @@ def _with_subqueries_as_they_were(catalyst: Catalyst, plan: Any, others: Mapping
         plan = plan.withNewChildren(catalyst.seq(below))
 
     def restored(expression: Any) -> Any:
-        if not expression.containsPattern(_subquery_pattern(catalyst)):
+        if not catalyst.holds(expression, "PLAN_EXPRESSION"):
             return expression
         if catalyst.is_instance(expression, PLAN_EXPRESSION):
             known = others.get(expression.exprId().id())
@@ -92,10 +92,6 @@ def _as_it_was(catalyst: Catalyst, now: Any, then: Any) -> Any:
     # Spark renames what a subquery speaks of in the operator that holds it.
     holder = catalyst.filter(then, catalyst.logical.OneRowRelation())
     return holder.rewriteAttrs(renamed).condition()
-
-
-def _subquery_pattern(catalyst: Catalyst) -> Any:
-    return catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
 
 
 def is_domain(catalyst: Catalyst, plan: Any) -> bool:

@@ -32,8 +32,7 @@ def with_leaves_opened(
         stands: whether a leaf of that kind stands for another plan.
         behind: gives that plan, with as many columns; None to let the leaf be.
     """
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    return _Opening(catalyst, kind, stands, behind, patterns.PLAN_EXPRESSION()).of(plan)
+    return _Opening(catalyst, kind, stands, behind, catalyst.pattern("PLAN_EXPRESSION")).of(plan)
 
 
 class Kept:

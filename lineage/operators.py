@@ -139,9 +139,8 @@ def normalized(catalyst: Catalyst, plan: Any, *, laterals: bool = False, subquer
     """
     plan = _opened(catalyst, plan)
     optimizer = catalyst.jvm.org.apache.spark.sql.catalyst.optimizer
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.CTE()
-    if plan.containsPattern(pattern):
-        _hand_tags_down(catalyst, plan, pattern)
+    if catalyst.holds(plan, "CTE"):
+        _hand_tags_down(catalyst, plan)
         plan = _inline_cte(optimizer).apply(plan)
     if not laterals:
         plan = laterals_joined(catalyst, plan)
@@ -164,15 +163,15 @@ def _opened(catalyst: Catalyst, plan: Any) -> Any:
     return with_file_tables_opened(catalyst, plan)
 
 
-def _hand_tags_down(catalyst: Catalyst, plan: Any, pattern: Any) -> None:
+def _hand_tags_down(catalyst: Catalyst, plan: Any) -> None:
     """`WithCTE` goes when its definitions are inlined: its tag, that of a whole SQL text, goes to its query."""
     if class_name(plan) == "WithCTE":
         tag, query = plan.getTagValue(catalyst.tag), plan.plan()
         if tag.isDefined() and query.getTagValue(catalyst.tag).isEmpty():
             query.setTagValue(catalyst.tag, tag.get())
     for child in catalyst.items(plan.children()):
-        if child.containsPattern(pattern):
-            _hand_tags_down(catalyst, child, pattern)
+        if catalyst.holds(child, "CTE"):
+            _hand_tags_down(catalyst, child)
 
 
 def _inline_cte(optimizer: Any) -> Any:
@@ -251,9 +250,8 @@ class _Mirror:
         return operator
 
     def _subqueries(self, plan: Any, tag: str | None, node: Node | None) -> Iterator[Operator]:
-        patterns = self.catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
         for subquery in self.catalyst.items(plan.subqueries()):
-            if subquery.containsPattern(patterns.OUTER_REFERENCE()):
+            if self.catalyst.holds(subquery, "OUTER_REFERENCE"):
                 raise UnsupportedOperatorError(
                     f"{Operator(plan, plan.nodeName(), (), node).described()} has a subquery that depends on its row "
                     "where Spark has no join for it",

@@ -40,8 +40,7 @@ def functions_in(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
 
 def calls_python(catalyst: Catalyst, plan: Any) -> bool:
     """Whether a plan, or a subquery in it, calls Python functions other than table functions."""
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
-    return any(each.containsPattern(pattern) for each in _with_subqueries(catalyst, plan))
+    return any(catalyst.holds(each, "PYTHON_UDF") for each in _with_subqueries(catalyst, plan))
 
 
 def may_call(catalyst: Catalyst, plan: Any) -> bool:
@@ -60,24 +59,19 @@ def uncounted(catalyst: Catalyst, plan: Any) -> Any:
     expressions = catalyst.items(plan.expressions())
     if any(True for each in expressions for _ in functions_in(catalyst, each)):
         plan = with_expressions(catalyst, plan, lambda expression: _uncounted(catalyst, expression))
-    if any(each.containsPattern(_subquery(catalyst)) for each in expressions):
+    if any(catalyst.holds(each, "PLAN_EXPRESSION") for each in expressions):
         plan = with_subqueries(catalyst, plan, lambda subquery: uncounted(catalyst, subquery))
     return plan
 
 
 def _with_subqueries(catalyst: Catalyst, plan: Any) -> list[Any]:
-    if not plan.containsPattern(_subquery(catalyst)):
+    if not catalyst.holds(plan, "PLAN_EXPRESSION"):
         return [plan]
     return [plan, *catalyst.items(plan.subqueriesAll())]
 
 
-def _subquery(catalyst: Catalyst) -> Any:
-    return catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
-
-
 def _may_call(catalyst: Catalyst, tree: Any) -> bool:
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    return any(tree.containsPattern(each) for each in (patterns.PYTHON_UDF(), patterns.GENERATOR()))
+    return catalyst.holds(tree, "PYTHON_UDF", "GENERATOR")
 
 
 def _uncounted(catalyst: Catalyst, expression: Any) -> Any:

@@ -34,10 +34,9 @@ def with_expressions(catalyst: Catalyst, plan: Any, changed: Callable[[Any], Any
 
 def with_subqueries(catalyst: Catalyst, plan: Any, changed: Callable[[Any], Any]) -> Any:
     """A node with the plans of its own expressions' subqueries changed; those of its children stay."""
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
 
     def with_plans(expression: Any) -> Any:
-        if not expression.containsPattern(pattern):
+        if not catalyst.holds(expression, "PLAN_EXPRESSION"):
             return expression
         if catalyst.is_instance(expression, PLAN_EXPRESSION):
             return expression.withNewPlan(changed(expression.plan()))

@@ -39,7 +39,7 @@ def set_operations_rewritten(catalyst: Catalyst, plan: Any) -> Any:
 
 
 def _with_own_columns(catalyst: Catalyst, plan: Any) -> Any:
-    if not plan.containsPattern(catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.GENERATE()):
+    if not catalyst.holds(plan, "GENERATE"):
         return plan
     children = catalyst.seq(_with_own_columns(catalyst, child) for child in catalyst.items(plan.children()))
     plan = plan.withNewChildren(children)

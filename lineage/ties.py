@@ -54,8 +54,7 @@ def is_settled_by_nearness(catalyst: Catalyst, join: Operator) -> bool:
     """
     plan = join.plan
     most = int(plan.numResults())
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    if plan.approx() or most >= _MOST_NEAREST or plan.containsPattern(patterns.OUTER_REFERENCE()):
+    if plan.approx() or most >= _MOST_NEAREST or catalyst.holds(plan, "OUTER_REFERENCE"):
         return False
     number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("row"))
     numbered = catalyst.project_more([number], plan.left())
@@ -80,8 +79,7 @@ def is_settled_as_of(catalyst: Catalyst, join: Operator) -> bool:
         join: an `AsOfJoin`.
     """
     plan = join.plan
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    if plan.containsPattern(patterns.OUTER_REFERENCE()):
+    if catalyst.holds(plan, "OUTER_REFERENCE"):
         return False
     number = catalyst.alias(catalyst.expressions.MonotonicallyIncreasingID(), fresh_name("row"))
     numbered = catalyst.project_more([number], plan.left())

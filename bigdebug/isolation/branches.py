@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bigdebug.lineage.catalyst import Catalyst, class_name
-from bigdebug.lineage.conditions import guarded, holds_any, text_of
+from bigdebug.lineage.conditions import guarded, text_of
 from bigdebug.lineage.operators import Operator
 
 _ASKED = frozenset({"Project", "Aggregate", "Window", "Filter", "Generate"})
@@ -55,7 +55,7 @@ class _Branches:
     def kept(self, condition: Any) -> None:
         """What a filter's condition does with a row."""
         catalyst, expressions = self._catalyst, self._catalyst.expressions
-        if holds_any(catalyst, condition, "PLAN_EXPRESSION"):
+        if catalyst.holds(condition, "PLAN_EXPRESSION"):
             return
         text = text_of(catalyst, condition)
         false = catalyst.singleton(expressions, "Literal").FalseLiteral()
@@ -139,8 +139,7 @@ class _Branches:
 
     def _of_rows(self, expression: Any) -> bool:
         """Whether it can be told of a row of the input."""
-        return not holds_any(
-            self._catalyst,
+        return not self._catalyst.holds(
             expression,
             "AGGREGATE_EXPRESSION",
             "WINDOW_EXPRESSION",

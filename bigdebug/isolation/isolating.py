@@ -258,7 +258,8 @@ class _Isolating:
     ) -> None:
         for row in rows:
             row.step(None)
-        with until_interrupted():  # the best found so far is the answer
+        left = None if self._budget is None else self._budget - (time.monotonic() - self._began)
+        with until_interrupted(left):  # the best found so far is the answer
             while True:
                 raise_if_interrupted()
                 going = [row for row in rows if row.going]

@@ -29,7 +29,6 @@ class Subqueries:
 
     def __init__(self, catalyst: Catalyst, root: Operator) -> None:
         self._catalyst = catalyst
-        self._pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
         self._of: dict[Operator, list[Operator]] = {}
         self.sources: dict[Operator, SourceLeaf] = {}
         self._find(root)
@@ -51,7 +50,7 @@ class Subqueries:
         return with_subqueries(self._catalyst, plan, lambda _: changed(next(each)))
 
     def _find(self, root: Operator) -> None:
-        if not root.plan.containsPattern(self._pattern):
+        if not self._catalyst.holds(root.plan, "PLAN_EXPRESSION"):
             return
         for operator in root.walk():
             if operator.plan.subqueries().isEmpty():

@@ -16,7 +16,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
-from bigdebug.lineage.conditions import conjuncts_of, holds_any, references
+from bigdebug.lineage.conditions import conjuncts_of, references
 from bigdebug.lineage.equalities import join_condition
 from bigdebug.lineage.operators import Operator
 
@@ -153,7 +153,7 @@ def _output(catalyst: Catalyst, operator: Operator) -> set[str]:
 
 def _plain(catalyst: Catalyst, expression: Any) -> bool:
     """Whether an expression gives the same wherever it stands, and asks no subquery."""
-    return bool(expression.deterministic()) and not holds_any(catalyst, expression, "PLAN_EXPRESSION")
+    return bool(expression.deterministic()) and not catalyst.holds(expression, "PLAN_EXPRESSION")
 
 
 def _filtered(catalyst: Catalyst, conditions: Sequence[Any], plan: Any) -> Any:

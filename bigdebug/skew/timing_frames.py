@@ -65,8 +65,6 @@ class _Timing:
         self._catalyst = question.catalyst
         self.accumulator = accumulator
         self._top = top
-        patterns = self._catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-        self._pattern = patterns.PYTHON_UDF()
         self.timed: list[Timed] = []
         self.notes: list[str] = []
 
@@ -93,7 +91,7 @@ class _Timing:
     def _next(self, plan: Any) -> Any | None:
         """A function that has no stopwatch yet, those in the arguments of others first."""
         for expression in self._catalyst.items(plan.expressions()):
-            for function in functions_within(self._catalyst, expression, self._pattern):
+            for function in functions_within(self._catalyst, expression):
                 known = function.evalType() in ROW_WISE or function.evalType() in VECTORISED
                 if known and not str(function.name()).startswith(_MARK):
                     return function

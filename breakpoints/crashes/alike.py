@@ -11,7 +11,6 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from bigdebug.lineage.catalyst import Catalyst, class_name, fresh_name
-from bigdebug.lineage.conditions import holds_any
 
 MOST_ALIKE = 10_000
 """So many different inputs are looked for at most."""
@@ -67,7 +66,7 @@ def rows_alike(catalyst: Catalyst, function: Any, plan: Any, given: Sequence[Any
     types = [str(each.dataType().catalogString()) for each in children]
     if not children or not all(kind in _PLAIN for kind in types):
         return None
-    if not all(each.deterministic() and not holds_any(catalyst, each, "PYTHON_UDF") for each in children):
+    if not all(each.deterministic() and not catalyst.holds(each, "PYTHON_UDF") for each in children):
         return None
     try:
         rows = {

@@ -31,7 +31,7 @@ from bigdebug.breakpoints.crashes.suspects import (
 from bigdebug.breakpoints.crashes.two_groups import SIDES, rows_of_side
 from bigdebug.lineage.annotate import Annotator
 from bigdebug.lineage.annotated import Annotated
-from bigdebug.lineage.catalyst import Catalyst, fresh_name
+from bigdebug.lineage.catalyst import fresh_name
 from bigdebug.lineage.conditions import conjuncts_of
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.finding import numbered
@@ -305,7 +305,7 @@ class FrameSearch:
     def _raised_alone(self, suspect: Suspect, first: Any) -> list[Raised]:
         """What Spark raises for each of the first culprits, rows that are at hand, computed without a job."""
         catalyst = self._catalyst
-        if any(each.containsPattern(_python_pattern(catalyst)) for each in suspect.expressions):
+        if any(catalyst.holds(each, "PYTHON_UDF") for each in suspect.expressions):
             return []
         found = []
         for row in catalyst.items(first.data().take(MOST_PLACED)):
@@ -330,10 +330,6 @@ def _raised(failure: Failure) -> Raised:
     text = failure.message.strip().partition("\n")[0].partition(" SQLSTATE: ")[0]
     text = text.partition(f"[{failure.condition}] ")[2] or text
     return Raised(failure.condition, text)
-
-
-def _python_pattern(catalyst: Catalyst) -> Any:
-    return catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
 
 
 def raised_of(told: str, notes: set[str]) -> Raised:

@@ -14,20 +14,19 @@ from bigdebug.lineage.conditions import conjuncts_of
 from bigdebug.lineage.operators import Operator
 
 
-def filters_of(catalyst: Catalyst, join: Operator, pattern: Any) -> Iterator[Operator]:
+def filters_of(catalyst: Catalyst, join: Operator) -> Iterator[Operator]:
     """The parts of a join's condition that call Python functions, as filters of what these are called for.
 
     Args:
         catalyst: of the session that is asked in.
         join: the join.
-        pattern: of trees that call Python functions.
     """
     condition = join.plan.condition()
     if condition.isEmpty():
         return
     every = conjuncts_of(catalyst, condition.get())
-    calling = [each for each in every if each.containsPattern(pattern)]
-    others = [each for each in every if not each.containsPattern(pattern)]
+    calling = [each for each in every if catalyst.holds(each, "PYTHON_UDF")]
+    others = [each for each in every if not catalyst.holds(each, "PYTHON_UDF")]
     pairs = None
     for each in calling:
         below = next(

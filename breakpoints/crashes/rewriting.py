@@ -42,7 +42,6 @@ class Rewriting:
         self._catalyst = catalyst
         self._node_of = node_of
         self._site_of = site_of
-        self._pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
         self.any = False
 
     def rewritten(self, plan: Any, *, counted: bool) -> Any:
@@ -76,7 +75,7 @@ class Rewriting:
         return self._with_guards(plan, kind, needed, conditions, node)
 
     def _holds_functions(self, plan: Any) -> bool:
-        if plan.containsPattern(self._pattern):
+        if self._catalyst.holds(plan, "PYTHON_UDF"):
             return True
         return class_name(plan) in BY_NODE or any(
             self._holds_functions(child) for child in self._catalyst.items(plan.children())
@@ -163,9 +162,9 @@ class Rewriting:
                 and catalyst.attribute_key(expression.toAttribute()) not in needed
             ):
                 continue
-            for function in functions_within(catalyst, expression, self._pattern):
+            for function in functions_within(catalyst, expression):
                 alone = all(
-                    not child.containsPattern(self._pattern) for child in catalyst.items(function.children())
+                    not catalyst.holds(child, "PYTHON_UDF") for child in catalyst.items(function.children())
                 )
                 if alone and self._can(function) and not any(_is_like(function, each) for each in left):
                     found.append(function)

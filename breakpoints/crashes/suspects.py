@@ -73,16 +73,15 @@ def _python(catalyst: Catalyst, operator: Operator) -> Iterator[Suspect]:
     if operator.kind in BY_NODE or operator.kind in BY_PAIR:
         yield Suspect(operator, (), python=True)
         return
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
     if operator.kind == "Join":
-        for part in filters_of(catalyst, operator, pattern):
+        for part in filters_of(catalyst, operator):
             yield from _python(catalyst, part)
     if len(operator.children) != 1:
         return
     if operator.kind == "Generate" and _is_of_values(catalyst, operator.plan.generator()):
         yield Suspect(operator, (operator.plan.generator(),), python=True)
     for expression in catalyst.items(operator.plan.expressions()):
-        for function in functions_within(catalyst, expression, pattern):
+        for function in functions_within(catalyst, expression):
             kind = function.evalType()
             if (
                 kind in ROW_WISE
@@ -101,11 +100,11 @@ def _is_of_values(catalyst: Catalyst, generator: Any) -> bool:
     )
 
 
-def functions_within(catalyst: Catalyst, expression: Any, pattern: Any) -> Iterator[Any]:
+def functions_within(catalyst: Catalyst, expression: Any) -> Iterator[Any]:
     """The Python functions in an expression, those within others' arguments first."""
-    if expression.containsPattern(pattern):
+    if catalyst.holds(expression, "PYTHON_UDF"):
         for child in catalyst.items(expression.children()):
-            yield from functions_within(catalyst, child, pattern)
+            yield from functions_within(catalyst, child)
         if class_name(expression) in ("PythonUDF", "PythonUDAF"):
             yield expression
 

@@ -31,10 +31,9 @@ def calls_of(operator: RddOperator) -> bool:
 
 def row_wise_in(catalyst: Catalyst, plan: Any) -> list[Any]:
     """The Python functions that a plan node calls row by row, JVM expressions, those in others' arguments first."""
-    pattern = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PYTHON_UDF()
     found: list[Any] = []
     for expression in catalyst.items(plan.expressions()):
-        for function in functions_within(catalyst, expression, pattern):
+        for function in functions_within(catalyst, expression):
             if function.evalType() in ROW_WISE and not any(function.equals(other) for other in found):
                 found.append(function)
     return found

@@ -119,8 +119,7 @@ def condition_of(catalyst: Catalyst, plan: Any, guard: str | Column) -> Any:
             "a guard in SQL is evaluated by Spark itself, and this one calls a Python function",
             hint="pass the function as the guard: it is called with each row",
         )
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    if condition.containsPattern(patterns.PLAN_EXPRESSION()):
+    if catalyst.holds(condition, "PLAN_EXPRESSION"):
         raise BigDebugError("a guard can't hold a subquery", hint="join what it looks up, and watch that")
     if not condition.deterministic():
         raise BigDebugError(

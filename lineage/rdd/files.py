@@ -76,8 +76,7 @@ def absolute_paths(context: Any, paths: str) -> str:
 
 def files_now(context: Any, paths: Sequence[str]) -> Fingerprint:
     """The same of files as they are now; those that are gone left out."""
-    maker = context._jvm.org.apache.hadoop.fs.Path
-    return files_at(context._jsc.hadoopConfiguration(), map(maker, paths))
+    return files_at(context._jvm, context._jsc.hadoopConfiguration(), paths)
 
 
 def require_unchanged(operator: RddOperator, then: Fingerprint, since: float | None = None) -> None:

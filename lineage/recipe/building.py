@@ -71,7 +71,6 @@ def build_recipe(
         from bigdebug.lineage.rdd.recipe import build_recipe_below  # which describes DataFrames with this
 
         below = build_recipe_below(leaves.joints, lookup, redact, folder).to_bytes()
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
     recipe = Recipe(
         spark=spark.version,
         python=platform.python_version(),
@@ -83,7 +82,7 @@ def build_recipe(
         columns=columns,
         limit=rows.limit,
         tail=rows.tail,
-        uses_python=bool(plan.containsPattern(patterns.PYTHON_UDF()))
+        uses_python=catalyst.holds(plan, "PYTHON_UDF")
         or any(leaf["kind"] == "python" for leaf in leaves.descriptions),
         folder=folder,
         libraries=recorded_libraries(spark),
@@ -100,8 +99,7 @@ def build_recipe(
 
 
 def _all_names(catalyst: Catalyst, plan: Any, lookup: NodeLookup) -> list[str] | None:
-    patterns = catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern
-    if not plan.containsPattern(patterns.PLAN_EXPRESSION()):
+    if not catalyst.holds(plan, "PLAN_EXPRESSION"):
         return None
     try:
         root = mirror(catalyst, normalized(catalyst, plan, subqueries=False), lookup, subqueries=True)

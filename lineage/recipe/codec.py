@@ -99,14 +99,10 @@ class PlanWriter:
         children = self._cut_children(plan, fields)
         if children:
             node["children"] = children
-        if plan.containsPattern(self._plan_expressions) and not plan.subqueries().isEmpty():
+        if self.catalyst.holds(plan, "PLAN_EXPRESSION") and not plan.subqueries().isEmpty():
             node["subqueries"] = self._cut_subqueries(fields)
         node["fields"] = self.pieces.add(fields)
         return node
-
-    @property
-    def _plan_expressions(self) -> Any:
-        return self.catalyst.jvm.org.apache.spark.sql.catalyst.trees.TreePattern.PLAN_EXPRESSION()
 
     def _cut_children(self, plan: Any, fields: Any) -> dict[str, Any]:
         """Skeletons of the children by field number; the fields are emptied."""
@@ -181,7 +177,7 @@ class PlanWriter:
         return {"in": values, "query": self._plan_expression(expression.query())}
 
     def _holds(self, expression: Any) -> bool:
-        return bool(expression.containsPattern(self._plan_expressions))
+        return self.catalyst.holds(expression, "PLAN_EXPRESSION")
 
 
 @dataclass

@@ -3,7 +3,9 @@
 import signal
 import threading
 import time
+from pathlib import Path
 
+import pandas as pd
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -58,3 +60,23 @@ def _slowly_summed(frame):  # type: ignore[no-untyped-def]
 
     time.sleep(0.2)
     return pd.DataFrame({"k": [int(frame.k.iloc[0])], "total": [float(frame.v.sum())]})
+
+
+def test_a_budget_ends_a_replay_in_its_midst(
+    session: bigdebug.Session, spark: SparkSession, tmp_path: Path
+) -> None:
+    slept = tmp_path / "slept"
+
+    def held_up(frame):  # type: ignore[no-untyped-def]
+        if len(frame) < 100:
+            time.sleep(90)
+            slept.touch()
+        return pd.DataFrame({"k": [int(frame.k.iloc[0])], "total": [float(frame.v.sum())]})
+
+    orders = spark.createDataFrame([(each % 2, -1.0) for each in range(200)], "k int, v double")
+    totals = orders.groupBy("k").applyInPandas(held_up, "k long, total double")
+    found = session.isolate(totals, "k = 1 and total < -50", budget=10)
+    assert not slept.exists()
+    assert UNFINISHED in found.notes
+    assert [(row.candidates, row.reproduction.total) for row in found.rows] == [(100, 100)]
+    assert totals.count() == 2

@@ -165,7 +165,8 @@ class _Isolating:
     def _search(self, elements: list[Searched], replays: RddReplays, candidates: RddCandidates) -> None:
         for element in elements:
             element.step(None)
-        with until_interrupted():  # the best found so far is the answer
+        left = None if self._budget is None else self._budget - (time.monotonic() - self._began)
+        with until_interrupted(left):  # the best found so far is the answer
             while True:
                 raise_if_interrupted()
                 self._tell(elements, replays, candidates)
