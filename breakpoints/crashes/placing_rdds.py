@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from bigdebug.breakpoints.crashes import workers
 from bigdebug.lineage.asking import jobs_of_ours
 from bigdebug.lineage.location import TracedRecord
 from bigdebug.lineage.rdd import placing
@@ -50,9 +49,9 @@ def source_records(operator: RddOperator, places: Sequence[Place]) -> dict[Place
         wanted.setdefault(partition, set()).add(place)
     context: Any = operator.context
     annotator = Annotator(context)
-    with jobs_of_ours(context, "the records that were set aside"), travelling(workers):
+    with jobs_of_ours(context, "the records that were set aside"), travelling():
         annotated = annotator.annotated(below, rows_of_rdd(operator).frozen)
-        picking = annotated.mapPartitionsWithIndex(placing.picked(wanted)).map(workers.ids_alone)
+        picking = annotated.mapPartitionsWithIndex(placing.picked(wanted)).map(placing.ids_alone)
         found = list(context.runJob(picking, tracing.itself, sorted(wanted)))
         sources = {each.operator: each for each in sources_in(contributing_in_order(below))}
         by_source: dict[RddOperator, dict[Place, list[Place]]] = {}

@@ -285,7 +285,7 @@ class RddSearch:
         rows = RddRows(boundary, self._frozen_at(boundary))
         found: list[Place] = []
         for name in names[:MOST_TRACED]:
-            where = workers.with_key(output_key(boundary), name)
+            where = tracing.of_group(output_key(boundary), name)
             if self._frames:
                 trace: RddTrace = MixedTrace([boundary], self._frames, rows, where)
             else:

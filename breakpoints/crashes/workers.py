@@ -386,24 +386,3 @@ def carried(element: Any) -> bytes:
         except Exception:
             text = f"<a {type(element).__name__}>"
         return bytes(cloudpickle.dumps(f"{text} (can't be pickled: {type(error).__name__})"))
-
-
-def with_key(key: Callable[[Any], Any], wanted: Any) -> Callable[[Any], bool]:
-    """Whether an element is of a group.
-
-    Args:
-        key: gives the group of an element.
-        wanted: as ids name it.
-    """
-
-    def has_key(element: Any) -> bool:
-        found = key(element)
-        return bool(found == wanted) or (found != found and isinstance(wanted, str))
-
-    return has_key
-
-
-def ids_alone(placed: tuple[Any, tuple[Any, Any]]) -> tuple[Any, Any]:
-    """The ids of an annotated element by its place, without the element."""
-    place, (_, ids) = placed
-    return place, ids

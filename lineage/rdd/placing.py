@@ -200,3 +200,9 @@ def overwrote(found: tuple[Any, tuple[Any, bool, Annotated]]) -> bool:
 def overwriting(found: tuple[Any, tuple[Any, bool, Annotated]]) -> Annotated:
     """The annotated pair."""
     return found[1][2]
+
+
+def ids_alone(placed: tuple[Any, tuple[Any, Any]]) -> tuple[Any, Any]:
+    """The ids of an annotated element by its place, without the element."""
+    place, (_, ids) = placed
+    return place, ids

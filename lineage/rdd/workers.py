@@ -359,3 +359,18 @@ def framed(leaf: int) -> Callable[[Any], Annotated]:
 def alone(element: Any) -> tuple[Any]:
     """An element as a row of one column."""
     return (element,)
+
+
+def of_group(key: Callable[[Any], Any], wanted: Any) -> Callable[[Any], bool]:
+    """Whether an element is of a group.
+
+    Args:
+        key: gives the group of an element.
+        wanted: as ids name it.
+    """
+
+    def has_key(element: Any) -> bool:
+        found = key(element)
+        return bool(found == wanted) or (found != found and isinstance(wanted, str))
+
+    return has_key
