@@ -178,7 +178,7 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
         self,
         data: "DataFrame | RDD[Any] | Output",
         failing: "Failing | Callable[[Any], object] | Skew",
-        budget: float | None = None,
+        budget: float | str | None = None,
         progress: "Callable[[Progress], None] | None" = None,
     ) -> "Isolation":
         """Find the few input records behind wrong rows, proven by running the pipeline on parts of its input.
@@ -191,7 +191,8 @@ class Session(Described, LiveQuestions, CrashHandling, SkewQuestions):
                 of all rows, true if they are wrong. Or `bigdebug.Skew(…)`: groups that hold too much, and the fewest
                 records without which they don't. Of an RDD it is a function of an element, or the text of an
                 expression in Python of an element `x`, or of the `key` and `value` of a pair; or `bigdebug.Skew(…)`.
-            budget: how many seconds to search; the best found by then is the answer. So it is after Ctrl-C.
+            budget: how many seconds to search, or how many replays, as text (`50 replays`); the best found by then is
+                the answer. So it is after Ctrl-C.
             progress: told after each round how far it is.
 
         Raises:

@@ -10,6 +10,7 @@ from bigdebug.cli.isolate_view import IsolateAnswer, isolate_json, show_isolatio
 from bigdebug.cli.options import json_option, run_argument, store_option
 from bigdebug.cli.rendering import message_console, output_console, show_line, stage
 from bigdebug.cli.replaying import ask_if_large, replaying
+from bigdebug.isolation.budget import Budget
 from bigdebug.lineage.errors import BigDebugError
 from bigdebug.lineage.output import Output
 from bigdebug.lineage.store import Store, StoredRun
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from bigdebug.isolation.skew import Skew
     from bigdebug.lineage.questions import Question
     from bigdebug.lineage.rdd.questions import RddQuestion
+
+
+def _budget(context: click.Context, parameter: click.Parameter, value: str | None) -> Budget:
+    try:
+        return Budget.of(value)
+    except BigDebugError as error:
+        raise click.BadParameter(f"{error}", context, parameter) from None
 
 
 @click.command("isolate")
@@ -49,9 +57,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--budget",
-    type=click.FloatRange(min=0),
+    callback=_budget,
     metavar="SECONDS",
-    help="How long to search; the best found by then is shown.  [default: to the end]",
+    help='How long to search, or how often to try ("50 replays"); the best found by then is shown.  [default: to the '
+    "end]",
 )
 @click.option(
     "--limit",
@@ -78,7 +87,7 @@ def command(
     skew: bool,
     by: str | None,
     factor: float | None,
-    budget: float | None,
+    budget: Budget | None,
     limit: int | None,
     test: str | None,
     allow_changed: bool,
@@ -137,7 +146,7 @@ def answer_isolation(
     run: StoredRun,
     output: Output,
     store: str,
-    budget: float | None = None,
+    budget: Budget | None = None,
 ) -> IsolateAnswer:
     """All of an isolation that is shown, searched for and explained."""
     with stage("Finding the failing rows and their candidates") as say:
@@ -176,7 +185,7 @@ def _explained(isolation: "Isolation") -> "Isolation":
 def _isolated(
     question: "Question | RddQuestion",
     failing: "str | Skew",
-    budget: float | None,
+    budget: Budget | None,
     progress: "Callable[[Progress], None]",
     place: "tuple[str, str, int, tuple[str, ...]]",
 ) -> "Isolation":

@@ -18,6 +18,7 @@ from bigdebug.isolation.at_once import AtOnce
 from bigdebug.isolation.balancing import isolate_skew
 from bigdebug.isolation.behind import Shown, behind_frames, doubts_of_rows, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import Searched, answer, together
+from bigdebug.isolation.budget import Budget
 from bigdebug.isolation.candidate_set import CandidateSet
 from bigdebug.isolation.candidates import Candidates
 from bigdebug.isolation.closed_form import ClosedForm
@@ -80,7 +81,7 @@ def isolate(
     question: Question,
     failing: Failing | Skew,
     *,
-    budget: float | None = None,
+    budget: Budget | float | str | None = None,
     progress: Callable[[Progress], None] | None = None,
     execution: Any | None = None,
     origin: Origin | None = None,
@@ -92,7 +93,7 @@ def isolate(
         failing: SQL text or a Column over the output's rows: those for which it holds fail. Or a function of the
             list of all its rows, true of a bad output; or a frame of the rows that were expected; or what it means
             that a group holds too much.
-        budget: how many seconds to search; the best found by then is the answer.
+        budget: how many seconds to search, or text: `50 replays`; the best found by then is the answer.
         progress: told after each round.
         execution: the JVM `QueryExecution` of the output in the program, which may still have what it shuffled.
         origin: where the output is recorded, if it is.
@@ -104,7 +105,7 @@ def isolate(
     """
     if isinstance(failing, Skew):
         return isolate_skew(question, failing)
-    return _Isolating(question, failing, budget, progress or _untold, origin).run(execution)
+    return _Isolating(question, failing, Budget.of(budget), progress or _untold, origin).run(execution)
 
 
 class _Isolating:
@@ -112,7 +113,7 @@ class _Isolating:
         self,
         question: Question,
         failing: Failing,
-        budget: float | None,
+        budget: Budget,
         progress: Callable[[Progress], None],
         origin: Origin | None,
     ) -> None:
@@ -258,7 +259,7 @@ class _Isolating:
     ) -> None:
         for row in rows:
             row.step(None)
-        left = None if self._budget is None else self._budget - (time.monotonic() - self._began)
+        left = self._budget.left(time.monotonic() - self._began)
         with until_interrupted(left):  # the best found so far is the answer
             while True:
                 raise_if_interrupted()
@@ -266,7 +267,7 @@ class _Isolating:
                 self._tell(rows, candidates)
                 if not going:
                     return
-                if self._budget is not None and time.monotonic() - self._began > self._budget:
+                if self._budget.is_spent(time.monotonic() - self._began, self._replays.count):
                     break
                 for row, answers in zip(going, list(ask(going)), strict=True):
                     row.step(answers)

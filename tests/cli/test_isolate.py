@@ -261,10 +261,16 @@ def test_a_source_that_changed(folder: Path, capsys: pytest.CaptureFixture[str])
         shutil.move(kept, file)
 
 
-def test_a_budget_is_a_number_of_seconds(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = asked(folder, capsys, "1", "mean < 0", "--budget", "-1")
-    assert code == 2
-    assert "--budget" in err
+def test_a_budget_is_a_number_of_seconds_or_of_replays(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for wrong in ("-1", "2.5 replays", "soon"):
+        code, _, err = asked(folder, capsys, "1", "mean < 0", "--budget", wrong)
+        assert code == 2
+        assert "--budget" in err
+    code, out, _ = asked(folder, capsys, "1", "dest = 'PSE' and mean < 0", "--budget", "0 replays")
+    assert code == 0
+    assert "note: the search was stopped before its end: fewer records may do" in out
 
 
 def test_it_says_how_far_it_is() -> None:

@@ -13,6 +13,7 @@ from pyroaring import FrozenBitMap
 from bigdebug.isolation.at_once import AtOnce
 from bigdebug.isolation.behind import Shown, shown_as_records, told_of_rows
 from bigdebug.isolation.blamed import Searched, answer, together
+from bigdebug.isolation.budget import Budget
 from bigdebug.isolation.cost import Cost
 from bigdebug.isolation.found import IsolatedRow, Isolation, NotFailingError
 from bigdebug.isolation.isolating import MOST_ROWS, Progress
@@ -49,7 +50,7 @@ def isolate_rdd(
     question: RddQuestion,
     failing: Any,
     *,
-    budget: float | None = None,
+    budget: Budget | float | str | None = None,
     progress: Callable[[Progress], None] | None = None,
     origin: Origin | None = None,
 ) -> Isolation:
@@ -59,7 +60,7 @@ def isolate_rdd(
         question: about the output.
         failing: a function of an element, or a Python expression of `x`, `key` and `value`: those for which it
             holds fail. Or what it means that a group holds too much.
-        budget: how many seconds to search; the best found by then is the answer.
+        budget: how many seconds to search, or text: `50 replays`; the best found by then is the answer.
         progress: told after each round.
         origin: where the output is recorded, if it is.
 
@@ -70,7 +71,7 @@ def isolate_rdd(
     """
     if isinstance(failing, Skew):
         return isolate_rdd_skew(question, failing)
-    return _Isolating(question, failing, budget, progress or (lambda _: None), origin).run()
+    return _Isolating(question, failing, Budget.of(budget), progress or (lambda _: None), origin).run()
 
 
 class _Isolating:
@@ -78,7 +79,7 @@ class _Isolating:
         self,
         question: RddQuestion,
         failing: Any,
-        budget: float | None,
+        budget: Budget,
         progress: Callable[[Progress], None],
         origin: Origin | None,
     ) -> None:
@@ -165,7 +166,7 @@ class _Isolating:
     def _search(self, elements: list[Searched], replays: RddReplays, candidates: RddCandidates) -> None:
         for element in elements:
             element.step(None)
-        left = None if self._budget is None else self._budget - (time.monotonic() - self._began)
+        left = self._budget.left(time.monotonic() - self._began)
         with until_interrupted(left):  # the best found so far is the answer
             while True:
                 raise_if_interrupted()
@@ -190,7 +191,7 @@ class _Isolating:
         identity = element.identity
         found = []
         for subset in element.wanted:
-            if self._budget is not None and time.monotonic() - self._began > self._budget:
+            if self._budget.is_spent(time.monotonic() - self._began, replays.count):
                 return None
             found.append(replays.outcome(subset, [identity])[identity])
         return found
