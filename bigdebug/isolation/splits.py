@@ -20,6 +20,8 @@ _LEAST = 16 << 20
 _MOST = 128 << 20
 """Bytes of a split as Spark has it, unless it is told otherwise."""
 _SETTING = "spark.sql.files.minPartitionNum"
+_LEAVES = "spark.sql.leafNodeDefaultParallelism"
+"""What Spark goes by where that isn't set."""
 
 
 def splits_of(catalyst: Catalyst, size: int) -> int:
@@ -35,7 +37,7 @@ def split_evenly(catalyst: Catalyst, sources: Iterable[SourceLeaf]) -> None:
         sources: of a dataflow whose rows hang on no order of the records.
     """
     conf = catalyst.jsession.sessionState().conf()
-    given = int(conf.getConfString(_SETTING)) if conf.contains(_SETTING) else 0
+    given = next((int(conf.getConfString(name)) for name in (_SETTING, _LEAVES) if conf.contains(name)), 0)
     largest = max((bytes_read(catalyst, [leaf]) for leaf in sources), default=0)
     wanted = _for_all_cores(catalyst, largest)
     if wanted > given:

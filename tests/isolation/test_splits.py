@@ -84,9 +84,11 @@ def test_what_hangs_on_the_order_is_read_as_the_program_read_it(
     assert not in_small_splits
 
 
-def test_a_program_that_wants_more_splits_has_them(spark: SparkSession, records: str) -> None:
+@pytest.mark.parametrize("setting", [_SETTING, "spark.sql.leafNodeDefaultParallelism"])
+def test_a_program_that_wants_more_splits_has_them(setting: str, spark: SparkSession) -> None:
     catalyst = pinned_session(spark)
     conf = catalyst.jsession.sessionState().conf()
-    conf.setConfString(_SETTING, "1000")
+    conf.setConfString(setting, "1000")
     splits.split_evenly(catalyst, [])
-    assert conf.getConfString(_SETTING) == "1000"
+    assert conf.getConfString(setting) == "1000"
+    assert setting == _SETTING or not conf.contains(_SETTING)
