@@ -6,7 +6,7 @@ Which goes first is drawn by lot: where it alternates, what one leaves behind al
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -43,6 +43,11 @@ def paired(a: Callable[[], float], b: Callable[[], float], pairs: int = 7) -> Pa
         pairs *= 3  # a machine's hiccups weigh more on what is short
     lot = random.Random(pairs)
     taken = [(a(), b()) if lot.random() < 0.5 else tuple(reversed((b(), a()))) for _ in range(pairs)]
+    return compared(taken)
+
+
+def compared(taken: Sequence[tuple[float, float]]) -> Paired:
+    """Pairs of seconds that were taken."""
     ratios = [one / other for one, other in taken]
     return Paired(
         statistics.median(one for one, _ in taken),

@@ -7,7 +7,6 @@ that asserts by it. What is taken is the whole of a test, with its fixtures and 
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measures import Row, row_of
-from benchmarks.pairs import Paired
+from benchmarks.pairs import compared
 
 CONFTEST = """
 import json, time
@@ -82,17 +81,7 @@ def measured() -> Iterator[Row]:
     by_kind = {kind: [taken[f"test_{kind}_{n}"][0] for n in range(_WARM, _TESTS + _WARM)] for kind in KINDS}
     plain = by_kind.pop("by_hand")
     for kind, seconds in by_kind.items():
-        pairs = list(zip(seconds, plain, strict=True))
-        ratios = [one / other for one, other in pairs]
-        more = statistics.median(one - other for one, other in pairs)
-        found = Paired(
-            statistics.median(seconds),
-            statistics.median(plain),
-            statistics.median(ratios),
-            min(ratios),
-            max(ratios),
-            more,
-        )
+        found = compared(list(zip(seconds, plain, strict=True)))
         yield row_of("a passing test with the plugin ÷ by hand", kind, 20_000, "csv", found)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from py4j.protocol import Py4JJavaError
@@ -34,7 +34,7 @@ def listed_files(catalyst: Catalyst, relation: Any) -> Fingerprint:
     return sorted(
         entry
         for directory in catalyst.items(relation.location().listFiles(no_filters, no_filters))
-        for entry in _entries(directory.files(), lambda files: catalyst.items(files))
+        for entry in _entries(directory.files())
     )
 
 
@@ -72,7 +72,7 @@ def _at_once(jvm: Any, conf: Any, paths: Sequence[str]) -> Fingerprint | None:
     except Py4JJavaError:
         return None
     wrapping = getattr(getattr(jvm.scala.collection.immutable, "ArraySeq$"), "MODULE$")
-    entries = _entries(wrapping.unsafeWrapArray(statuses), lambda _: list(statuses))
+    entries = _entries(wrapping.unsafeWrapArray(statuses))
     wanted = set(paths)
     found = [entry for entry in entries if entry[0] in wanted]
     return found if len(found) == len(wanted) else None
@@ -110,20 +110,20 @@ def exists(catalyst: Catalyst, path: str) -> bool:
     return bool(place.getFileSystem(catalyst.hadoop_conf).exists(place))
 
 
-def _entries(statuses: Any, each: Callable[[Any], Iterable[Any]]) -> Fingerprint:
+def _entries(statuses: Any) -> Fingerprint:
     """Entries of a Scala `Seq` of statuses, read of one text of all of them: a call for each takes long of many.
 
     Args:
         statuses: Hadoop's, or Spark's around these.
-        each: gives them one by one.
     """
-    if int(statuses.size()) >= _MANY:
+    size = int(statuses.size())
+    if size >= _MANY:
         found = [_STATUS.fullmatch(text) for text in str(statuses.mkString(NO_TEXT)).split(NO_TEXT)]
         told: Fingerprint = [[m["path"], int(m["length"]), int(m["time"])] for m in found if m]
         # A file system may tell its statuses in other words.
-        if len(told) == statuses.size() and told[0] == _entry(statuses.head()):
+        if len(told) == size and told[0] == _entry(statuses.head()):
             return told
-    return [_entry(status) for status in each(statuses)]
+    return [_entry(statuses.apply(i)) for i in range(size)]
 
 
 def _entry(status: Any) -> list[Any]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bigdebug.lineage.errors import BigDebugError
 
-_TEXT = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>s|sec|seconds?|replays?)?\s*")
+_SECONDS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:s|sec|seconds?)?\s*")
+_REPLAYS = re.compile(r"\s*(\d+)\s*replays?\s*")
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ class Budget:
             return cls()
         if isinstance(given, cls):
             return given
-        told = _TEXT.fullmatch(str(given)) if isinstance(given, str) else None
-        if told is not None and (told["unit"] or "").startswith("replay") and "." not in told["number"]:
-            return cls(replays=int(told["number"]))
-        if told is not None and not (told["unit"] or "").startswith("replay"):
-            return cls(float(told["number"]))
-        if isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
+        if isinstance(given, str):
+            if told := _REPLAYS.fullmatch(given):
+                return cls(replays=int(told[1]))
+            if told := _SECONDS.fullmatch(given):
+                return cls(float(told[1]))
+        elif isinstance(given, int | float) and not isinstance(given, bool) and given >= 0:
             return cls(float(given))
         raise BigDebugError(
             f"{given!r} is no budget", hint='give a number of seconds from 0 on, or text such as "50 replays"'

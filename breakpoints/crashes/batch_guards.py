@@ -11,7 +11,7 @@ from typing import Any
 
 from bigdebug.breakpoints.crashes.frame_guards import Decided, Deciding, given_of
 from bigdebug.breakpoints.crashes.keeping import Site
-from bigdebug.breakpoints.crashes.workers import blamed, loaded_once
+from bigdebug.breakpoints.crashes.workers import blamed, loaded_once, part_of, taken
 
 
 def guarded_batch(
@@ -40,12 +40,12 @@ def guarded_batch(
             return made
 
         def call(rows: list[int]) -> Any:
-            given = [_taken(each, rows, arrow) for each in columns]
-            return called(given, {name: _taken(each, rows, arrow) for name, each in named.items()})
+            given = [taken(each, rows, arrow) for each in columns]
+            return called(given, {name: taken(each, rows, arrow) for name, each in named.items()})
 
         def part(low: int, high: int) -> Any:
-            given = [_part(each, low, high, arrow) for each in columns]
-            return called(given, {name: _part(each, low, high, arrow) for name, each in named.items()})
+            given = [part_of(each, low, high, arrow) for each in columns]
+            return called(given, {name: part_of(each, low, high, arrow) for name, each in named.items()})
 
         try:
             made = called(list(columns), named)
@@ -91,18 +91,6 @@ def guarded_batch(
             yield of_batch(batch if isinstance(batch, tuple) else (batch,), {})
 
     return whole
-
-
-def _taken(column: Any, rows: list[int], arrow: bool) -> Any:
-    if arrow:
-        import pyarrow as pa
-
-        return column.take(pa.array(rows, pa.int64()))
-    return column.iloc[rows].reset_index(drop=True)
-
-
-def _part(column: Any, low: int, high: int, arrow: bool) -> Any:
-    return column.slice(low, high - low) if arrow else column.iloc[low:high].reset_index(drop=True)
 
 
 def _column(value: Any, like: Any, arrow: bool) -> Any:
@@ -182,7 +170,7 @@ def guarded_group(command: bytes, site: Site, arrow: bool) -> Callable[[Any, Any
         except Exception as error:
             raised: dict[int, Exception] = {}
             size = group.num_rows if arrow else len(group)
-            blamed(lambda low, high: call(_slice(group, low, high, arrow)), size, raised, known=error)
+            blamed(lambda low, high: call(part_of(group, low, high, arrow)), size, raised, known=error)
             if not raised:
                 raise
         left = _decided(deciding, group, raised, arrow)
@@ -232,7 +220,7 @@ def guarded_map(command: bytes, site: Site, arrow: bool) -> Callable[[Iterable[A
                 size = batch.num_rows if arrow else len(batch)
 
                 def call(low: int, high: int, batch: Any = batch) -> None:
-                    for _ in function(iter([_slice(batch, low, high, arrow)])):
+                    for _ in function(iter([part_of(batch, low, high, arrow)])):
                         pass
 
                 raised: dict[int, Exception] = {}
@@ -256,7 +244,7 @@ def _decided(deciding: Deciding, rows: Any, raised: Mapping[int, Exception], arr
     if not left:
         return None
     changed = {left.index(n): each.value for n, each in by_number.items() if each.what == "again"}
-    return _changed(_rows(rows, left, arrow), changed, arrow) if changed else _rows(rows, left, arrow)
+    return _changed(taken(rows, left, arrow), changed, arrow) if changed else taken(rows, left, arrow)
 
 
 def _changed(rows: Any, new: Mapping[int, Mapping[str, Any]], arrow: bool) -> Any:
@@ -278,18 +266,6 @@ def _changed(rows: Any, new: Mapping[int, Mapping[str, Any]], arrow: bool) -> An
         except (TypeError, ValueError):
             columns[name] = pd.Series(values)
     return pd.DataFrame(columns)
-
-
-def _slice(rows: Any, low: int, high: int, arrow: bool) -> Any:
-    return rows.slice(low, high - low) if arrow else rows.iloc[low:high].reset_index(drop=True)
-
-
-def _rows(rows: Any, numbers: list[int], arrow: bool) -> Any:
-    if arrow:
-        import pyarrow as pa
-
-        return rows.take(pa.array(numbers, pa.int64()))
-    return rows.iloc[numbers].reset_index(drop=True)
 
 
 def _row(rows: Any, number: int, arrow: bool) -> dict[str, Any]:

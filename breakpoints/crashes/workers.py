@@ -182,22 +182,17 @@ def batch_errors(command: bytes, arrow: bool, batches: bool) -> Callable[..., An
     """
     load = loaded_once(command)
 
-    def part(column: Any, low: int, high: int) -> Any:
-        if arrow:
-            return column.slice(low, high - low)
-        return column.iloc[low:high].reset_index(drop=True)
-
     def of_batch(columns: tuple[Any, ...], named: dict[str, Any]) -> Any:
         every = [*columns, *named.values()]
         size = len(every[0]) if every else 0
 
         def call(low: int, high: int) -> None:
-            given = [part(each, low, high) for each in columns]
+            given = [part_of(each, low, high, arrow) for each in columns]
             if batches:
                 for _ in load()(iter([given[0] if len(given) == 1 else tuple(given)])):
                     pass
             else:
-                load()(*given, **{name: part(each, low, high) for name, each in named.items()})
+                load()(*given, **{name: part_of(each, low, high, arrow) for name, each in named.items()})
 
         found = blamed(call, size)
         errors = [found.get(number) for number in range(size)]
@@ -234,7 +229,7 @@ def map_errors(command: bytes, names: list[str], arrow: bool) -> Callable[[Itera
             own = own_columns(batch, names, arrow)
 
             def call(low: int, high: int, own: Any = own) -> None:
-                for _ in load()(iter([_rows(own, low, high, arrow)])):
+                for _ in load()(iter([part_of(own, low, high, arrow)])):
                     pass
 
             found = blamed(call, size_of(batch, arrow))
@@ -266,7 +261,7 @@ def group_errors(
         own = own_columns(group.select(columns) if arrow else group.iloc[:, columns], names, arrow)
 
         def call(low: int, high: int) -> None:
-            rows = _rows(own, low, high, arrow)
+            rows = part_of(own, low, high, arrow)
             if spread:
                 function(*(rows[name] for name in names))
             elif alone:
@@ -293,10 +288,11 @@ def own_columns(batch: Any, names: list[str], arrow: bool, first: int = 0) -> An
     return own
 
 
-def _rows(own: Any, low: int, high: int, arrow: bool) -> Any:
+def part_of(rows: Any, low: int, high: int, arrow: bool) -> Any:
+    """Rows, or a column of them, from one number up to another."""
     if arrow:
-        return own.slice(low, high - low)
-    return own.iloc[low:high].reset_index(drop=True)
+        return rows.slice(low, high - low)
+    return rows.iloc[low:high].reset_index(drop=True)
 
 
 def taken(batch: Any, numbers: list[int], arrow: bool) -> Any:
